@@ -1,0 +1,70 @@
+//! What can go wrong before or beside a solve: bad input, the environment, I/O.
+//!
+//! Not converging is no error: it is an outcome, told in a [`Report`](crate::Report).
+
+use std::path::PathBuf;
+
+/// Everything the library returns as `Err`.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A matrix, vector or option that can't be used as given.
+    #[error("{0}")]
+    Input(String),
+    /// A file that isn't what its format says; names the place.
+    #[error("{}:{line}{}: {message}", file.display(), column.map(|c| format!(":{c}")).unwrap_or_default())]
+    Parse {
+        /// The file as the caller named it.
+        file: PathBuf,
+        /// Line, counted from 1.
+        line: u64,
+        /// Column in bytes, counted from 1, where one can be named.
+        column: Option<u64>,
+        /// What is wrong, with the offending token and the limit it breaks.
+        message: String,
+    },
+    /// A file that can't be opened, read or written.
+    #[error("{}: {source}", file.display())]
+    Io {
+        /// The file as the caller named it.
+        file: PathBuf,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+    /// No adapter fits the request; lists those there are.
+    #[error("{0}")]
+    NoAdapter(String),
+    /// The device went away or refused work.
+    #[error("GPU device: {0}")]
+    Device(String),
+    /// The system needs more memory than there is.
+    #[error("out of memory: {what} needs {needed} bytes, {available} are available")]
+    OutOfMemory {
+        /// What was to be stored.
+        what: String,
+        /// Bytes needed.
+        needed: u64,
+        /// Bytes available, by the device's or the system's word.
+        available: u64,
+    },
+}
+
+impl Error {
+    /// Shorthand for [`Error::Input`].
+    pub fn input(message: impl Into<String>) -> Self {
+        Self::Input(message.into())
+    }
+
+    /// True for bad input (exit code 2), false for the environment (exit code 3).
+    #[must_use]
+    pub fn is_bad_input(&self) -> bool {
+        match self {
+            Self::Input(_) | Self::Parse { .. } => true,
+            Self::Io { .. } => true,
+            Self::NoAdapter(_) | Self::Device(_) | Self::OutOfMemory { .. } => false,
+        }
+    }
+}
+
+/// `Result` with this crate's [`Error`].
+pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -1,0 +1,363 @@
+//! Compressed sparse rows in f64: the one form every backend starts from.
+
+use crate::error::{Error, Result};
+use rayon::prelude::*;
+
+/// A sparse matrix in compressed-row form: row `i` holds `values[k]` at column `columns[k]` for
+/// `k` in `row_ptr[i]..row_ptr[i + 1]`, columns ascending and unique, values finite.
+///
+/// The constructors check all of this, so kernels may rely on it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Csr {
+    rows: usize,
+    cols: usize,
+    row_ptr: Vec<usize>,
+    columns: Vec<u32>,
+    values: Vec<f64>,
+}
+
+impl Csr {
+    /// Builds a matrix from its three arrays. Rows whose columns are out of order are sorted and
+    /// duplicates in a row are summed.
+    ///
+    /// # Errors
+    /// `row_ptr` of the wrong length or decreasing, a column at or beyond `cols`, a value that is
+    /// not finite, more than 2³² − 1 rows or columns.
+    pub fn new(rows: usize, cols: usize, row_ptr: Vec<usize>, columns: Vec<u32>, values: Vec<f64>) -> Result<Self> {
+        check_size(rows, cols)?;
+        if row_ptr.len() != rows + 1 {
+            return Err(Error::input(format!(
+                "row_ptr has {} entries; a matrix of {rows} rows needs {}",
+                row_ptr.len(),
+                rows + 1
+            )));
+        }
+        if row_ptr[0] != 0 {
+            return Err(Error::input(format!("row_ptr starts at {}; it must start at 0", row_ptr[0])));
+        }
+        if let Some(i) = row_ptr.windows(2).position(|w| w[1] < w[0]) {
+            return Err(Error::input(format!("row_ptr decreases at row {i}: {} to {}", row_ptr[i], row_ptr[i + 1])));
+        }
+        let nnz = row_ptr[rows];
+        if columns.len() != nnz || values.len() != nnz {
+            return Err(Error::input(format!(
+                "row_ptr ends at {nnz}, but there are {} columns and {} values",
+                columns.len(),
+                values.len()
+            )));
+        }
+        let row_of = |k: usize| row_ptr.partition_point(|&p| p <= k) - 1;
+        if let Some(k) = columns.par_iter().position_first(|&c| c as usize >= cols) {
+            return Err(Error::input(format!("row {} names column {}; there are {cols} columns", row_of(k), columns[k])));
+        }
+        if let Some(k) = values.par_iter().position_first(|v| !v.is_finite()) {
+            return Err(Error::input(format!("entry ({}, {}) is {}", row_of(k), columns[k], values[k])));
+        }
+        let mut a = Self { rows, cols, row_ptr, columns, values };
+        if !a.rows_ascend() {
+            a.sort_rows();
+        }
+        Ok(a)
+    }
+
+    /// Copies a `sprs` matrix (CSR or CSC).
+    ///
+    /// # Errors
+    /// As [`Csr::new`].
+    pub fn from_sprs(a: &sprs::CsMat<f64>) -> Result<Self> {
+        let csr;
+        let a = if a.is_csr() {
+            a
+        } else {
+            csr = a.to_csr();
+            &csr
+        };
+        check_size(a.rows(), a.cols())?;
+        let columns = a.indices().iter().map(|&c| c as u32).collect();
+        Self::new(a.rows(), a.cols(), a.indptr().to_proper().to_vec(), columns, a.data().to_vec())
+    }
+
+    /// The same matrix as a `sprs` CSR matrix.
+    #[must_use]
+    pub fn to_sprs(&self) -> sprs::CsMat<f64> {
+        let columns = self.columns.iter().map(|&c| c as usize).collect();
+        sprs::CsMat::new((self.rows, self.cols), self.row_ptr.clone(), columns, self.values.clone())
+    }
+
+    /// The identity of order `n`.
+    ///
+    /// # Errors
+    /// `n` beyond 2³² − 1.
+    pub fn identity(n: usize) -> Result<Self> {
+        check_size(n, n)?;
+        Ok(Self { rows: n, cols: n, row_ptr: (0..=n).collect(), columns: (0..n as u32).collect(), values: vec![1.0; n] })
+    }
+
+    /// Number of rows.
+    #[must_use]
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Number of columns.
+    #[must_use]
+    pub fn cols(&self) -> usize {
+        self.cols
+    }
+
+    /// Number of stored entries, explicit zeros included.
+    #[must_use]
+    pub fn nnz(&self) -> usize {
+        self.values.len()
+    }
+
+    /// True when rows and columns are equally many.
+    #[must_use]
+    pub fn is_square(&self) -> bool {
+        self.rows == self.cols
+    }
+
+    /// Where each row starts; `rows + 1` entries.
+    #[must_use]
+    pub fn row_ptr(&self) -> &[usize] {
+        &self.row_ptr
+    }
+
+    /// Column of every entry, row by row.
+    #[must_use]
+    pub fn columns(&self) -> &[u32] {
+        &self.columns
+    }
+
+    /// Value of every entry, row by row.
+    #[must_use]
+    pub fn values(&self) -> &[f64] {
+        &self.values
+    }
+
+    /// The entries of row `i` as (columns, values).
+    #[must_use]
+    pub fn row(&self, i: usize) -> (&[u32], &[f64]) {
+        let range = self.row_ptr[i]..self.row_ptr[i + 1];
+        (&self.columns[range.clone()], &self.values[range])
+    }
+
+    /// a_ij, zero where nothing is stored.
+    #[must_use]
+    pub fn get(&self, i: usize, j: usize) -> f64 {
+        let (columns, values) = self.row(i);
+        columns.binary_search(&(j as u32)).map_or(0.0, |k| values[k])
+    }
+
+    /// The main diagonal, zeros where nothing is stored.
+    #[must_use]
+    pub fn diagonal(&self) -> Vec<f64> {
+        (0..self.rows.min(self.cols)).into_par_iter().map(|i| self.get(i, i)).collect()
+    }
+
+    /// Puts new values on the same pattern.
+    ///
+    /// # Errors
+    /// A wrong count or a value that is not finite.
+    pub fn set_values(&mut self, values: Vec<f64>) -> Result<()> {
+        if values.len() != self.nnz() {
+            return Err(Error::input(format!("{} values for a pattern of {} entries", values.len(), self.nnz())));
+        }
+        if let Some(k) = values.iter().position(|v| !v.is_finite()) {
+            return Err(Error::input(format!("value {k} is {}", values[k])));
+        }
+        self.values = values;
+        Ok(())
+    }
+
+    /// y = A x in f64, row sums in the order of the columns.
+    #[must_use]
+    pub fn multiply(&self, x: &[f64]) -> Vec<f64> {
+        assert_eq!(x.len(), self.cols, "A x: x has {} entries, A has {} columns", x.len(), self.cols);
+        (0..self.rows)
+            .into_par_iter()
+            .with_min_len(1024)
+            .map(|i| {
+                let (columns, values) = self.row(i);
+                columns.iter().zip(values).map(|(&c, &v)| v * x[c as usize]).sum()
+            })
+            .collect()
+    }
+
+    /// Aᵀ, by counting. Cost: two passes over the entries.
+    #[must_use]
+    pub fn transpose(&self) -> Self {
+        let mut row_ptr = vec![0usize; self.cols + 1];
+        for &c in &self.columns {
+            row_ptr[c as usize + 1] += 1;
+        }
+        for j in 0..self.cols {
+            row_ptr[j + 1] += row_ptr[j];
+        }
+        let mut next = row_ptr.clone();
+        let mut columns = vec![0u32; self.nnz()];
+        let mut values = vec![0.0; self.nnz()];
+        for i in 0..self.rows {
+            let (cs, vs) = self.row(i);
+            for (&c, &v) in cs.iter().zip(vs) {
+                let k = next[c as usize];
+                next[c as usize] += 1;
+                columns[k] = i as u32;
+                values[k] = v;
+            }
+        }
+        Self { rows: self.cols, cols: self.rows, row_ptr, columns, values }
+    }
+
+    /// The first entry (i, j) with |a_ij − a_ji| > `tolerance`·√|a_ii a_jj| (or > `tolerance`·max|a_ij|
+    /// where a diagonal entry is zero), or `None` for a symmetric matrix.
+    #[must_use]
+    pub fn first_asymmetry(&self, tolerance: f64) -> Option<(usize, usize)> {
+        if !self.is_square() {
+            return Some((0, 0));
+        }
+        let t = self.transpose();
+        let diagonal = self.diagonal();
+        let largest = self.values.par_iter().map(|v| v.abs()).reduce(|| 0.0, f64::max);
+        let differs = |i: usize, j: u32, d: f64| {
+            // √|a_ii|·√|a_jj| and not √|a_ii a_jj|: the product can leave f64's range.
+            let scale = diagonal[i].abs().sqrt() * diagonal[j as usize].abs().sqrt();
+            d.abs() > tolerance * if scale > 0.0 { scale } else { largest }
+        };
+        (0..self.rows).into_par_iter().find_map_first(|i| {
+            let ((ca, va), (ct, vt)) = (self.row(i), t.row(i));
+            let (mut p, mut q) = (0, 0);
+            while p < ca.len() || q < ct.len() {
+                let cp = ca.get(p).copied().unwrap_or(u32::MAX);
+                let cq = ct.get(q).copied().unwrap_or(u32::MAX);
+                let j = cp.min(cq);
+                let mut d = 0.0;
+                if cp == j {
+                    d += va[p];
+                    p += 1;
+                }
+                if cq == j {
+                    d -= vt[q];
+                    q += 1;
+                }
+                if differs(i, j, d) {
+                    return Some((i, j as usize));
+                }
+            }
+            None
+        })
+    }
+
+    fn rows_ascend(&self) -> bool {
+        (0..self.rows).into_par_iter().all(|i| self.row(i).0.windows(2).all(|w| w[0] < w[1]))
+    }
+
+    fn sort_rows(&mut self) {
+        let mut row_ptr = vec![0usize; self.rows + 1];
+        let mut kept = 0;
+        let mut row: Vec<(u32, f64)> = Vec::new();
+        for i in 0..self.rows {
+            let range = self.row_ptr[i]..self.row_ptr[i + 1];
+            row.clear();
+            row.extend(range.map(|k| (self.columns[k], self.values[k])));
+            row.sort_by_key(|e| e.0);
+            let start = kept;
+            for &(c, v) in &row {
+                // Never ahead of the reading side, so writing in place is safe.
+                if kept > start && self.columns[kept - 1] == c {
+                    self.values[kept - 1] += v;
+                } else {
+                    self.columns[kept] = c;
+                    self.values[kept] = v;
+                    kept += 1;
+                }
+            }
+            row_ptr[i + 1] = kept;
+        }
+        self.columns.truncate(kept);
+        self.values.truncate(kept);
+        self.row_ptr = row_ptr;
+    }
+}
+
+fn check_size(rows: usize, cols: usize) -> Result<()> {
+    let limit = u32::MAX as usize;
+    if rows > limit || cols > limit {
+        return Err(Error::input(format!("{rows} x {cols} is beyond the limit of {limit} rows and columns")));
+    }
+    Ok(())
+}
+
+/// Coordinates (i, j, a_ij) on their way to a [`Csr`]: any order, duplicates are summed.
+#[derive(Clone, Debug, Default)]
+pub struct Triplets {
+    rows: usize,
+    cols: usize,
+    entries: Vec<(u32, u32, f64)>,
+}
+
+impl Triplets {
+    /// An empty list for a `rows` × `cols` matrix.
+    ///
+    /// # Errors
+    /// More than 2³² − 1 rows or columns.
+    pub fn new(rows: usize, cols: usize) -> Result<Self> {
+        check_size(rows, cols)?;
+        Ok(Self { rows, cols, entries: Vec::new() })
+    }
+
+    /// Adds a_ij += v.
+    ///
+    /// # Errors
+    /// An index out of range or a value that is not finite.
+    pub fn push(&mut self, i: usize, j: usize, v: f64) -> Result<()> {
+        if i >= self.rows || j >= self.cols {
+            return Err(Error::input(format!("entry ({i}, {j}) is outside a {} x {} matrix", self.rows, self.cols)));
+        }
+        if !v.is_finite() {
+            return Err(Error::input(format!("entry ({i}, {j}) is {v}")));
+        }
+        self.entries.push((i as u32, j as u32, v));
+        Ok(())
+    }
+
+    /// Number of entries pushed so far, duplicates counted.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// True before the first push.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Sorts into rows by counting; duplicates of one place are summed in the order of the pushes.
+    ///
+    /// # Errors
+    /// A sum of duplicates beyond f64.
+    pub fn to_csr(&self) -> Result<Csr> {
+        let mut row_ptr = vec![0usize; self.rows + 1];
+        for e in &self.entries {
+            row_ptr[e.0 as usize + 1] += 1;
+        }
+        for i in 0..self.rows {
+            row_ptr[i + 1] += row_ptr[i];
+        }
+        let mut next = row_ptr.clone();
+        let mut columns = vec![0u32; self.entries.len()];
+        let mut values = vec![0.0; self.entries.len()];
+        for &(i, j, v) in &self.entries {
+            let k = next[i as usize];
+            next[i as usize] += 1;
+            columns[k] = j;
+            values[k] = v;
+        }
+        let a = Csr::new(self.rows, self.cols, row_ptr, columns, values)?;
+        match a.values.iter().position(|v| !v.is_finite()) {
+            Some(_) => Err(Error::input("the sum of duplicate entries overflows f64")),
+            None => Ok(a),
+        }
+    }
+}
