@@ -1,6 +1,24 @@
 //! Krylov-subspace solvers for sparse linear systems on any GPU or the CPU, certified in f64.
 
+mod backend;
+mod certify;
+mod dense;
+mod drive;
 mod error;
+mod facts;
+mod krylov;
 pub mod matrix;
+pub mod method;
+pub mod op;
+mod plan;
+pub mod precond;
+mod report;
+mod scale;
+mod solver;
 
+pub use backend::Counters;
+pub use certify::Certificate;
+pub use drive::{Criterion, Event};
 pub use error::{Error, Result};
+pub use report::{AdapterInfo, BrokenDown, NotConverged, Passed, Reason, Report, Rung, Timings, TrueResidual};
+pub use solver::{Backend, Options, Precision, Solver, ToCsr, solve};

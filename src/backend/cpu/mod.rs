@@ -1,0 +1,204 @@
+//! The CPU backend: the same sweeps as on a GPU, chunk by chunk, so that every operand of a sweep stays
+//! in cache between its uses. f64 and f32, in parallel.
+//!
+//! Chunks have a fixed size and their partial sums are added in a fixed order: the bits do not depend
+//! on the number of threads.
+
+mod kernels;
+mod memory;
+mod sweep;
+
+use super::{Counters, Engine, Local, Progress};
+use crate::error::{Error, Result};
+use crate::matrix::Csr;
+use crate::op::schedule::{Compiled, Fusion};
+use crate::op::{Array, Expr, Item, Op, Operator, Scalar, Space, Stop, Vector};
+use memory::{Buffer, SparseRows};
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// The CPU as a device.
+pub(crate) struct Cpu {
+    space: Space,
+    vectors: Vec<Buffer>,
+    bases: Vec<Buffer>,
+    scalars: Vec<f64>,
+    arrays: Vec<Vec<f64>>,
+    operators: Vec<SparseRows>,
+    stop: Option<Stop>,
+    pool: Option<rayon::ThreadPool>,
+    fuse: bool,
+    recording: Progress,
+    done: VecDeque<Progress>,
+    counters: Counters,
+}
+
+impl Cpu {
+    /// Allocates what `space` lists. `threads` = 0 takes rayon's global pool.
+    pub(crate) fn new(space: Space, threads: usize, fuse: bool) -> Result<Self> {
+        let pool = match threads {
+            0 => None,
+            k => Some(
+                rayon::ThreadPoolBuilder::new()
+                    .num_threads(k)
+                    .build()
+                    .map_err(|e| Error::input(format!("{k} threads: {e}")))?,
+            ),
+        };
+        let vectors = space
+            .vectors
+            .iter()
+            .map(|v| match &v.initial {
+                Some(values) => Buffer::from_f64(values, space.plan.dtype(v.role)),
+                None => Buffer::zeros(v.len, space.plan.dtype(v.role)),
+            })
+            .collect();
+        let bases = space.bases.iter().map(|b| Buffer::zeros(b.len * b.columns, space.plan.working)).collect();
+        let operators = space
+            .operators
+            .iter()
+            .map(|o| SparseRows::new(&o.matrix, o.exponent, space.plan.dtype(o.role)))
+            .collect();
+        Ok(Self {
+            vectors,
+            bases,
+            scalars: vec![0.0; space.scalars.len()],
+            arrays: space.arrays.iter().map(|a| vec![0.0; a.1]).collect(),
+            operators,
+            stop: None,
+            pool,
+            fuse,
+            recording: Progress::default(),
+            done: VecDeque::new(),
+            counters: Counters::default(),
+            space,
+        })
+    }
+
+    fn run(&mut self, segment: &Compiled) {
+        if self.stop.is_some() {
+            return;
+        }
+        for stage in &segment.stages {
+            self.run_scalars(&stage.scalars);
+            self.run_sweep(&stage.body);
+            self.counters.dispatches += 1;
+        }
+        self.run_scalars(&segment.epilogue);
+    }
+
+    fn eval(&self, e: &Expr) -> f64 {
+        e.eval(&|s: Scalar| self.scalars[s.0 as usize])
+    }
+
+    fn run_scalars(&mut self, ops: &[Op]) {
+        for op in ops {
+            if self.stop.is_some() {
+                return;
+            }
+            match op {
+                Op::Set { out, value } => self.scalars[out.0 as usize] = self.eval(value),
+                Op::Publish(items) => {
+                    let mut record = Vec::new();
+                    for item in items {
+                        match item {
+                            Item::Value(e) => record.push(self.eval(e)),
+                            Item::Array(a, k) => record.extend_from_slice(&self.arrays[a.0 as usize][..*k]),
+                        }
+                    }
+                    self.recording.records.push(record);
+                }
+                Op::StopIf(condition, code) => {
+                    if condition.eval(&|s: Scalar| self.scalars[s.0 as usize]) {
+                        self.stop = Some(*code);
+                    }
+                }
+                _ => unreachable!("a vector operation among scalar ones"),
+            }
+        }
+    }
+}
+
+impl Engine for Cpu {
+    fn fusion(&self) -> Fusion {
+        if self.fuse {
+            Fusion { enabled: true, max_vectors: usize::MAX, projections: true, products: true }
+        } else {
+            Fusion::NONE
+        }
+    }
+
+    fn enqueue(&mut self, segment: &Arc<Compiled>) -> Result<()> {
+        let start = Instant::now();
+        match self.pool.take() {
+            Some(pool) => {
+                pool.install(|| self.run(segment));
+                self.pool = Some(pool);
+            }
+            None => self.run(segment),
+        }
+        self.recording.elapsed += start.elapsed();
+        Ok(())
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        self.recording.stop = self.stop;
+        self.done.push_back(std::mem::take(&mut self.recording));
+        self.counters.submits += 1;
+        Ok(())
+    }
+
+    fn in_flight(&self) -> usize {
+        self.done.len()
+    }
+
+    fn collect(&mut self) -> Local<'_, Result<Progress>> {
+        Box::pin(async { Ok(self.done.pop_front().unwrap_or_default()) })
+    }
+
+    fn clear_stop(&mut self) {
+        self.stop = None;
+    }
+
+    fn write_vector(&mut self, v: Vector, values: &[f64]) -> Result<()> {
+        let len = self.space.len(v);
+        assert_eq!(values.len(), len, "{}", self.space.name(v));
+        match v {
+            Vector::Own(i) => self.vectors[i as usize].write(0, values),
+            Vector::Column { basis, column } => self.bases[basis as usize].write(column as usize * len, values),
+        }
+        Ok(())
+    }
+
+    fn read_vector(&mut self, v: Vector) -> Local<'_, Result<Vec<f64>>> {
+        let len = self.space.len(v);
+        let out = match v {
+            Vector::Own(i) => self.vectors[i as usize].read(0, len),
+            Vector::Column { basis, column } => self.bases[basis as usize].read(column as usize * len, len),
+        };
+        Box::pin(async { Ok(out) })
+    }
+
+    fn write_scalar(&mut self, s: Scalar, value: f64) {
+        self.scalars[s.0 as usize] = value;
+    }
+
+    fn write_array(&mut self, a: Array, values: &[f64]) {
+        self.arrays[a.0 as usize][..values.len()].copy_from_slice(values);
+    }
+
+    fn update_operator(&mut self, a: Operator, matrix: &Arc<Csr>, exponent: i32) -> Result<()> {
+        let role = self.space.operators[a.0 as usize].role;
+        self.operators[a.0 as usize] = SparseRows::new(matrix, exponent, self.space.plan.dtype(role));
+        Ok(())
+    }
+
+    fn counters(&self) -> Counters {
+        self.counters
+    }
+
+    fn batch_limit(&self) -> usize {
+        1
+    }
+}

@@ -1,0 +1,104 @@
+//! Two backends op by op, for tests: names the first operation after which they differ.
+
+use super::{Counters, Engine, Local, Progress};
+use crate::error::Result;
+use crate::matrix::Csr;
+use crate::op::schedule::{Compiled, Compiler, Fusion};
+use crate::op::{Array, Operator, Scalar, Space, Vector};
+use std::sync::Arc;
+
+/// A reference and the backend under test. Every operation runs on both, alone, and what it wrote is
+/// compared.
+pub(crate) struct Lockstep {
+    space: Space,
+    reference: Box<dyn Engine>,
+    tested: Box<dyn Engine>,
+    compiler: Compiler,
+    tolerance: f64,
+}
+
+impl Lockstep {
+    pub(crate) fn new(space: Space, reference: Box<dyn Engine>, tested: Box<dyn Engine>) -> Self {
+        let tolerance = if space.plan.working.size() == 4 { 1e-3 } else { 1e-9 };
+        Self { space, reference, tested, compiler: Compiler::new(Fusion::NONE), tolerance }
+    }
+
+    fn step(&mut self, op: &crate::op::Op) -> Result<()> {
+        let compiled = self.compiler.compile(vec![op.clone()], &self.space);
+        for engine in [&mut self.reference, &mut self.tested] {
+            engine.enqueue(&compiled)?;
+        }
+        let Some(v) = op.writes() else { return Ok(()) };
+        let expected = pollster::block_on(self.reference.read_vector(v))?;
+        let found = pollster::block_on(self.tested.read_vector(v))?;
+        let size = crate::scale::norm2(&expected);
+        let difference: Vec<f64> = expected.iter().zip(&found).map(|(a, b)| a - b).collect();
+        let error = crate::scale::norm2(&difference);
+        assert!(
+            error <= self.tolerance * size.max(f64::MIN_POSITIVE),
+            "backends differ by {error:e} of {size:e} after: {}",
+            crate::op::named(&self.space, op)
+        );
+        // Both go on from the same numbers, so that the next difference is the next operation's own.
+        self.tested.write_vector(v, &expected)
+    }
+}
+
+impl Engine for Lockstep {
+    fn fusion(&self) -> Fusion {
+        Fusion::NONE
+    }
+    fn enqueue(&mut self, segment: &Arc<Compiled>) -> Result<()> {
+        for stage in &segment.stages {
+            for op in stage.scalars.iter().chain(&stage.body) {
+                self.step(op)?;
+            }
+        }
+        segment.epilogue.iter().try_for_each(|op| self.step(op))
+    }
+    fn flush(&mut self) -> Result<()> {
+        self.reference.flush()?;
+        self.tested.flush()
+    }
+    fn in_flight(&self) -> usize {
+        self.reference.in_flight()
+    }
+    fn collect(&mut self) -> Local<'_, Result<Progress>> {
+        Box::pin(async {
+            let expected = self.reference.collect().await?;
+            let found = self.tested.collect().await?;
+            assert_eq!(expected.records.len(), found.records.len(), "backends published different counts of records");
+            assert_eq!(expected.stop, found.stop, "backends stopped for different reasons");
+            Ok(expected)
+        })
+    }
+    fn clear_stop(&mut self) {
+        self.reference.clear_stop();
+        self.tested.clear_stop();
+    }
+    fn write_vector(&mut self, v: Vector, values: &[f64]) -> Result<()> {
+        self.reference.write_vector(v, values)?;
+        self.tested.write_vector(v, values)
+    }
+    fn read_vector(&mut self, v: Vector) -> Local<'_, Result<Vec<f64>>> {
+        self.reference.read_vector(v)
+    }
+    fn write_scalar(&mut self, s: Scalar, value: f64) {
+        self.reference.write_scalar(s, value);
+        self.tested.write_scalar(s, value);
+    }
+    fn write_array(&mut self, a: Array, values: &[f64]) {
+        self.reference.write_array(a, values);
+        self.tested.write_array(a, values);
+    }
+    fn update_operator(&mut self, a: Operator, matrix: &Arc<Csr>, exponent: i32) -> Result<()> {
+        self.reference.update_operator(a, matrix, exponent)?;
+        self.tested.update_operator(a, matrix, exponent)
+    }
+    fn counters(&self) -> Counters {
+        self.tested.counters()
+    }
+    fn batch_limit(&self) -> usize {
+        1
+    }
+}

@@ -1,0 +1,96 @@
+//! Where programs run. A backend allocates what a [`Space`] lists, carries out compiled segments in
+//! order, and hands records back late; it knows nothing of methods.
+
+pub(crate) mod cpu;
+#[cfg(feature = "gpu")]
+pub(crate) mod gpu;
+pub(crate) mod lockstep;
+
+use crate::error::Result;
+use crate::matrix::Csr;
+use crate::op::schedule::{Compiled, Fusion};
+use crate::op::{Array, Operator, Scalar, Space, Stop, Vector};
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A boxed future that stays on its thread.
+pub(crate) type Local<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
+
+/// What one batch brought back.
+#[derive(Debug, Default)]
+pub(crate) struct Progress {
+    /// Records in the order of publication; none from after a stop.
+    pub(crate) records: Vec<Vec<f64>>,
+    /// The sticky code at the end of the batch.
+    pub(crate) stop: Option<Stop>,
+    /// Time from submission to completion, where it is known.
+    pub(crate) elapsed: Duration,
+}
+
+/// What a backend did so far, for the report and for tests of its promises.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Counters {
+    /// Command buffers handed to the device.
+    pub submits: u64,
+    /// Kernels started.
+    pub dispatches: u64,
+    /// Waits of the host for the device.
+    pub syncs: u64,
+    /// Shader modules and pipelines made.
+    pub pipelines: u64,
+    /// Bind groups made.
+    pub bind_groups: u64,
+    /// Buffers made.
+    pub buffers: u64,
+}
+
+impl Counters {
+    fn zip(&self, other: &Self, f: impl Fn(u64, u64) -> u64) -> Self {
+        Self {
+            submits: f(self.submits, other.submits),
+            dispatches: f(self.dispatches, other.dispatches),
+            syncs: f(self.syncs, other.syncs),
+            pipelines: f(self.pipelines, other.pipelines),
+            bind_groups: f(self.bind_groups, other.bind_groups),
+            buffers: f(self.buffers, other.buffers),
+        }
+    }
+    pub(crate) fn plus(&self, other: &Self) -> Self {
+        self.zip(other, |a, b| a + b)
+    }
+    pub(crate) fn since(&self, before: &Self) -> Self {
+        self.zip(before, |a, b| a - b)
+    }
+}
+
+/// A device with its memory for one space.
+pub(crate) trait Engine: Send {
+    /// What this engine can put in one sweep.
+    fn fusion(&self) -> Fusion;
+    /// Adds a segment to the batch being recorded.
+    fn enqueue(&mut self, segment: &Arc<Compiled>) -> Result<()>;
+    /// Sends the recorded batch off without waiting.
+    fn flush(&mut self) -> Result<()>;
+    /// Batches sent off and not collected.
+    fn in_flight(&self) -> usize;
+    /// Waits for the oldest batch.
+    fn collect(&mut self) -> Local<'_, Result<Progress>>;
+    /// Clears the sticky code; only with nothing in flight.
+    fn clear_stop(&mut self);
+    /// Host to device; takes effect before segments enqueued later.
+    fn write_vector(&mut self, v: Vector, values: &[f64]) -> Result<()>;
+    /// Device to host; waits for everything in flight.
+    fn read_vector(&mut self, v: Vector) -> Local<'_, Result<Vec<f64>>>;
+    /// Host to device.
+    fn write_scalar(&mut self, s: Scalar, value: f64);
+    /// Host to device.
+    fn write_array(&mut self, a: Array, values: &[f64]);
+    /// New values on the pattern of `a`, scaled by 2^exponent.
+    fn update_operator(&mut self, a: Operator, matrix: &Arc<Csr>, exponent: i32) -> Result<()>;
+    /// What was done so far.
+    fn counters(&self) -> Counters;
+    /// How many segments suit one batch: one where a batch costs nothing.
+    fn batch_limit(&self) -> usize;
+}

@@ -1,0 +1,3 @@
+//! Small dense problems, on the host in f64.
+
+pub(crate) mod givens;

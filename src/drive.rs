@@ -1,0 +1,456 @@
+//! The one loop over iterations: batches, lag, limits, exchanges, corrections, certificates.
+//!
+//! A solve is a chain of corrections. Each takes the true residual r = b − A x, computed on the host in
+//! f64, scales it by a power of two, lets the method solve A d = r on the device, and adds d to x. In f64
+//! one correction is the rule; in f32 each brings a few digits. Nothing is called converged here but by
+//! the certificate.
+
+use crate::backend::{Engine, Progress};
+use crate::certify::{Norms, Truth, certify};
+use crate::error::Result;
+use crate::matrix::Csr;
+use crate::method::{Method, Next, Outbox, Watch};
+use crate::op::schedule::{Compiled, Compiler};
+use crate::op::{Combination, Dtype, Op, Operator, Program, Space, Stop, Vector};
+use crate::report::{BrokenDown, Passed, Reason, TrueResidual};
+use crate::scale::{exponent, ldexp};
+use rayon::prelude::*;
+use std::collections::VecDeque;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+/// Which residual is small enough.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub enum Criterion {
+    /// ‖r‖ ≤ max(rtol·‖b‖, atol).
+    #[default]
+    RhsNorm,
+    /// ‖r‖ ≤ max(rtol·‖r₀‖, atol).
+    InitialResidual,
+    /// ‖r‖ ≤ atol.
+    Absolute,
+    /// ‖r‖ ≤ rtol·(‖A‖‖x‖ + ‖b‖).
+    BackwardError,
+}
+
+/// What the caller hears after each iteration.
+#[derive(Clone, Copy, Debug)]
+pub struct Event {
+    /// Iterations so far.
+    pub iteration: usize,
+    /// ‖r‖/‖b‖ by the method's estimate.
+    pub residual: f64,
+}
+
+/// Bounds on a solve and the ways to end it from outside.
+pub(crate) struct Limits<'a> {
+    pub(crate) max_iterations: usize,
+    pub(crate) max_matvecs: usize,
+    pub(crate) deadline: Option<Instant>,
+    pub(crate) cancel: &'a AtomicBool,
+    pub(crate) callback: &'a mut dyn FnMut(Event) -> ControlFlow<()>,
+    /// Iterations without progress before a short recurrence is called stagnant.
+    pub(crate) window: usize,
+    /// Batches in flight beyond the one waited for; results don't depend on it.
+    pub(crate) lag: Option<usize>,
+    /// Iterations a batch; results don't depend on it.
+    pub(crate) batch: Option<usize>,
+}
+
+/// The user's system and the test its answer must pass.
+pub(crate) struct Problem<'a> {
+    pub(crate) matrix: &'a Csr,
+    pub(crate) norms: &'a Norms,
+    pub(crate) b: &'a [f64],
+    pub(crate) rtol: f64,
+    pub(crate) atol: f64,
+    pub(crate) criterion: Criterion,
+    /// Relative residual of x₀.
+    pub(crate) initial: f64,
+}
+
+impl Problem<'_> {
+    pub(crate) fn truth(&self, x: &[f64], spent: &mut Duration) -> Truth {
+        let start = Instant::now();
+        let truth = certify(self.matrix, self.norms, self.b, x);
+        *spent += start.elapsed();
+        truth
+    }
+
+    /// The bound on ‖r‖ in the scaled units of `t`.
+    pub(crate) fn target(&self, t: &Truth) -> f64 {
+        let atol = ldexp(self.atol, -t.exponent);
+        let rhs = ldexp(t.certificate.rhs_norm, -t.exponent);
+        match self.criterion {
+            Criterion::RhsNorm => (self.rtol * rhs).max(atol),
+            Criterion::InitialResidual => (self.rtol * self.initial * rhs).max(atol),
+            Criterion::Absolute => atol,
+            Criterion::BackwardError if t.certificate.backward_error > 0.0 => {
+                self.rtol * t.norm / t.certificate.backward_error
+            }
+            Criterion::BackwardError => 0.0,
+        }
+    }
+
+    /// Which test `t` passes, if any.
+    pub(crate) fn passed(&self, t: &Truth) -> Option<Passed> {
+        // Written so that a NaN fails.
+        if !(t.norm <= self.target(t)) {
+            return None;
+        }
+        Some(match self.criterion {
+            Criterion::BackwardError => Passed::BackwardError,
+            Criterion::Absolute => Passed::Atol,
+            _ if t.norm <= ldexp(self.atol, -t.exponent) => Passed::Atol,
+            _ => Passed::Rtol,
+        })
+    }
+}
+
+/// What a solve has so far; rungs hand it on.
+pub(crate) struct State {
+    pub(crate) x: Vec<f64>,
+    pub(crate) truth: Truth,
+    pub(crate) iterations: usize,
+    pub(crate) matvecs: usize,
+    pub(crate) applications: usize,
+    pub(crate) restarts: usize,
+    pub(crate) bytes: u64,
+    pub(crate) history: Vec<f64>,
+    pub(crate) checks: Vec<TrueResidual>,
+    pub(crate) certify_time: Duration,
+}
+
+/// A method on a device, ready for any right-hand side.
+pub(crate) struct Session {
+    pub(crate) engine: Box<dyn Engine>,
+    pub(crate) compiler: Compiler,
+    pub(crate) space: Space,
+    pub(crate) method: Box<dyn Method>,
+    pub(crate) watch: Watch,
+    pub(crate) a: Operator,
+    pub(crate) x: Vector,
+    pub(crate) r: Vector,
+    /// For methods that restart: the right-hand side of the correction, and room for A x.
+    pub(crate) renewal: Option<(Vector, Vector)>,
+    /// A is used as A·2^exponent on the device.
+    pub(crate) exponent: i32,
+    /// How many iterations a batch held last, by measured time.
+    pub(crate) batch: usize,
+}
+
+/// How the device's run of one correction ended.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Ended {
+    Stop(Stop),
+    /// The host half ended a cycle: the estimate met the tolerance.
+    Estimate,
+    /// The host half ended a cycle: the space is invariant.
+    Invariant,
+    MaxIterations,
+    TimeLimit,
+    Cancelled,
+    Callback,
+}
+
+/// An iteration that was issued and whose record has not been read.
+struct Issued {
+    products: usize,
+    applications: usize,
+    bytes: u64,
+}
+
+/// Aim for this long a batch on a device that has batches.
+const BATCH_SECONDS: f64 = 0.03;
+
+/// A step of refinement must gain this factor to count as progress.
+const GAIN: f64 = 2.0;
+
+impl Session {
+    /// Solves until the certificate passes or nothing more can be done; `state.x` is the best x seen.
+    pub(crate) async fn run(&mut self, problem: &Problem<'_>, state: &mut State, limits: &mut Limits<'_>) -> Result<Reason> {
+        let working = self.space.plan.working;
+        let (mut corrections, mut poor, mut breakdowns) = (0, 0, 0);
+        loop {
+            let before = state.truth.norm;
+            let (ended, estimate) = self.correct(problem, state, limits, corrections).await?;
+            corrections += 1;
+            let gain = before / state.truth.norm;
+            if let Some(passed) = problem.passed(&state.truth) {
+                let happy = ended == Ended::Invariant && passed == Passed::Rtol;
+                return Ok(Reason::Converged(if happy { Passed::HappyBreakdown } else { passed }));
+            }
+            poor = if gain >= GAIN { 0 } else { poor + 1 };
+            let at_floor = state.truth.certificate.backward_error <= 4.0 * f64::EPSILON;
+            let exhausted = poor > 1 || gain <= 1.0;
+            let reason = match ended {
+                Ended::MaxIterations => Reason::MaxIterations,
+                Ended::TimeLimit => Reason::TimeLimit,
+                Ended::Cancelled => Reason::Cancelled,
+                Ended::Callback => Reason::StoppedByCallback,
+                Ended::Stop(Stop::NonFinite) if working == Dtype::F32 && !exhausted => continue,
+                Ended::Stop(Stop::NonFinite) => Reason::NonFinite { iteration: state.iterations },
+                Ended::Stop(Stop::Diverged) => Reason::Diverged { growth: estimate / problem.initial.max(1.0) },
+                _ if exhausted && at_floor => {
+                    Reason::AttainableAccuracy { floor: state.truth.certificate.relative }
+                }
+                Ended::Stop(Stop::Indefinite) if gain < GAIN => Reason::IndefiniteOperator,
+                Ended::Stop(Stop::IndefinitePreconditioner) if gain < GAIN => Reason::IndefinitePreconditioner,
+                Ended::Stop(Stop::Stagnated) if working == Dtype::F64 || gain < GAIN => Reason::Stagnated,
+                Ended::Stop(stop) if Reason::from_breakdown(stop).is_some() => {
+                    breakdowns = if gain >= GAIN { 1 } else { breakdowns + 1 };
+                    match Reason::from_breakdown(stop) {
+                        Some(reason) if breakdowns > 1 => reason,
+                        _ => continue,
+                    }
+                }
+                Ended::Invariant if exhausted => Reason::Breakdown(BrokenDown::Hessenberg),
+                _ if exhausted => {
+                    Reason::FalseConvergence { estimate, truth: state.truth.certificate.relative }
+                }
+                _ => continue,
+            };
+            return Ok(reason);
+        }
+    }
+
+    /// One correction: x += d with A d ≈ r. Returns how the device ended and the last relative estimate.
+    async fn correct(
+        &mut self,
+        problem: &Problem<'_>,
+        state: &mut State,
+        limits: &mut Limits<'_>,
+        corrections: usize,
+    ) -> Result<(Ended, f64)> {
+        let truth = &state.truth;
+        let e = exponent(truth.norm);
+        let scaled: Vec<f64> = truth.residual.par_iter().map(|&r| ldexp(r, -e)).collect();
+        let norm = ldexp(truth.norm, -e);
+        let mut tolerance = ldexp(problem.target(truth), -e);
+        if corrections > 0 {
+            // The first estimate was too hopeful: ask for more this time.
+            tolerance *= 0.5;
+        }
+        if self.space.plan.working == Dtype::F32 {
+            // Beyond this the residual kept in f32 says little about the truth.
+            tolerance = tolerance.max(norm * 1e-5);
+        }
+        // In units of the user's b: how much one unit of the device's residual is.
+        let rhs = ldexp(truth.certificate.rhs_norm, -truth.exponent);
+        let unit = ldexp(1.0, e) / if rhs > 0.0 { rhs } else { 1.0 };
+        let ceiling = 1e5 * (1.0f64.max(problem.initial)) / unit;
+        let correction_exponent = e + truth.exponent + self.exponent;
+
+        self.engine.clear_stop();
+        self.engine.write_vector(self.r, &scaled)?;
+        let largest = if self.space.plan.working == Dtype::F32 { f64::from(f32::MAX) } else { f64::MAX };
+        for (scalar, value) in [
+            (self.watch.tolerance, tolerance),
+            (self.watch.ceiling, ceiling.min(largest)),
+            (self.watch.renew_below, 0.0),
+            (self.watch.window, limits.window as f64),
+            (self.watch.best, largest),
+            (self.watch.since_best, 0.0),
+        ] {
+            self.engine.write_scalar(scalar, value);
+        }
+        let mut p = Program::new(&self.space);
+        p.zero(self.x);
+        if let Some((b, _)) = self.renewal {
+            p.copy(self.r, b);
+        }
+        let compiled = self.compiler.compile(p.ops, &self.space);
+        state.bytes += compiled.bytes;
+        self.engine.enqueue(&compiled)?;
+
+        let (ended, last) = self.iterate(state, limits, tolerance, norm, unit).await?;
+
+        let d = self.engine.read_vector(self.x).await?;
+        let candidate: Vec<f64> =
+            state.x.par_iter().zip(&d).map(|(&x, &d)| x + ldexp(d, correction_exponent)).collect();
+        let truth = problem.truth(&candidate, &mut state.certify_time);
+        state.checks.push(TrueResidual { iteration: state.iterations, relative: truth.certificate.relative });
+        // The best x is kept; a NaN is never better.
+        if truth.norm < state.truth.norm {
+            state.x = candidate;
+            state.truth = truth;
+        }
+        Ok((ended, last * unit))
+    }
+
+    /// Runs iterations and exchanges until the device or the host half stops, or a limit is met.
+    async fn iterate(
+        &mut self,
+        state: &mut State,
+        limits: &mut Limits<'_>,
+        tolerance: f64,
+        norm: f64,
+        unit: f64,
+    ) -> Result<(Ended, f64)> {
+        let mut last = norm;
+        // ‖r‖ at the start and at the end of each cycle.
+        let mut cycles = vec![norm];
+        loop {
+            self.segment(state, |method, p| method.start(p))?;
+            let ended = self.pump(state, limits, tolerance, unit, &mut last).await?;
+            if self.method.restarts() {
+                let mut outbox = Outbox::default();
+                let mut p = Program::new(&self.space);
+                self.method.exchange(&mut p, &mut outbox);
+                for (array, values) in outbox.0 {
+                    self.engine.write_array(array, &values);
+                }
+                let (ops, applications) = (p.ops, p.preconditioned);
+                self.issue_extra(state, ops, applications)?;
+                cycles.push(last);
+            }
+            if let Some(ended) = ended {
+                self.drain().await?;
+                return Ok((ended, last));
+            }
+            // A cycle ended without an answer.
+            if let [.., third, _, _, now] = cycles[..]
+                && now > 0.99 * third
+            {
+                self.drain().await?;
+                return Ok((Ended::Stop(Stop::Stagnated), last));
+            }
+            let (b, t) = self.renewal.expect("a method that exchanges restarts");
+            let (a, x, r) = (self.a, self.x, self.r);
+            self.segment(state, |_, p| {
+                p.apply(a, x, t);
+                p.assign(r, Combination::default().plus(1.0, b).plus(-1.0, t));
+            })?;
+            state.restarts += 1;
+        }
+    }
+
+    /// Issues and reads iterations until a stop, a limit (`Some`) or an exchange (`None`).
+    async fn pump(
+        &mut self,
+        state: &mut State,
+        limits: &mut Limits<'_>,
+        tolerance: f64,
+        unit: f64,
+        last: &mut f64,
+    ) -> Result<Option<Ended>> {
+        let mut pending: VecDeque<Issued> = VecDeque::new();
+        let mut closing = false;
+        let mut limit_met = false;
+        let mut ended: Option<Ended> = None;
+        let lag = limits.lag.unwrap_or(if self.engine.batch_limit() > 1 { 2 } else { 0 });
+        loop {
+            while !closing && self.engine.in_flight() <= lag {
+                let room = limits.max_iterations.saturating_sub(state.iterations + pending.len());
+                let size = limits.batch.unwrap_or(self.batch).min(self.engine.batch_limit().max(limits.batch.unwrap_or(1)));
+                let mut issued = 0;
+                while issued < size.min(room) && !closing {
+                    let ahead: usize = pending.iter().map(|i| i.products).sum();
+                    let mut p = Program::new(&self.space);
+                    let next = self.method.step(&mut p);
+                    let applications = p.preconditioned;
+                    let compiled = self.compiler.compile(p.ops, &self.space);
+                    let products = self.products(&compiled);
+                    if state.matvecs + ahead + products > limits.max_matvecs {
+                        closing = true;
+                        limit_met = true;
+                        break;
+                    }
+                    self.engine.enqueue(&compiled)?;
+                    pending.push_back(Issued { products, applications, bytes: compiled.bytes });
+                    issued += 1;
+                    closing |= next == Next::Exchange;
+                }
+                if size > room && !closing {
+                    closing = true;
+                    limit_met = true;
+                }
+                self.engine.flush()?;
+            }
+            if self.engine.in_flight() == 0 {
+                break;
+            }
+            let progress = self.engine.collect().await?;
+            self.adapt_batch(&progress);
+            for record in progress.records {
+                if ended.is_some() && self.method.restarts() {
+                    break;
+                }
+                let issued = pending.pop_front().expect("a record for every iteration issued");
+                state.iterations += 1;
+                state.matvecs += issued.products;
+                state.applications += issued.applications;
+                state.bytes += issued.bytes;
+                let seen = self.method.observe(&record);
+                *last = seen.residual;
+                state.history.push(seen.residual * unit);
+                let event = Event { iteration: state.iterations, residual: seen.residual * unit };
+                if (limits.callback)(event).is_break() {
+                    ended = ended.or(Some(Ended::Callback));
+                }
+                if self.method.restarts() {
+                    if !seen.residual.is_finite() {
+                        ended = ended.or(Some(Ended::Stop(Stop::NonFinite)));
+                    } else if seen.residual <= tolerance {
+                        ended = ended.or(Some(Ended::Estimate));
+                    } else if seen.done {
+                        ended = ended.or(Some(Ended::Invariant));
+                    }
+                }
+            }
+            if let Some(stop) = progress.stop {
+                ended = ended.or(Some(Ended::Stop(stop)));
+            }
+            if limits.cancel.load(Ordering::Relaxed) {
+                ended = ended.or(Some(Ended::Cancelled));
+            } else if limits.deadline.is_some_and(|d| Instant::now() >= d) {
+                ended = ended.or(Some(Ended::TimeLimit));
+            }
+            closing |= ended.is_some();
+        }
+        Ok(ended.or(limit_met.then_some(Ended::MaxIterations)))
+    }
+
+    /// Products with A in a segment; those with a preconditioner's matrices don't count.
+    fn products(&self, compiled: &Compiled) -> usize {
+        compiled.products.iter().filter(|&&a| a == self.a).count()
+    }
+
+    /// Issues a segment that is no iteration.
+    fn segment(&mut self, state: &mut State, write: impl FnOnce(&mut dyn Method, &mut Program)) -> Result<()> {
+        let mut p = Program::new(&self.space);
+        write(&mut *self.method, &mut p);
+        let (ops, applications) = (p.ops, p.preconditioned);
+        self.issue_extra(state, ops, applications)
+    }
+
+    fn issue_extra(&mut self, state: &mut State, ops: Vec<Op>, applications: usize) -> Result<()> {
+        let compiled: Arc<Compiled> = self.compiler.compile(ops, &self.space);
+        state.matvecs += self.products(&compiled);
+        state.applications += applications;
+        state.bytes += compiled.bytes;
+        self.engine.enqueue(&compiled)?;
+        self.engine.flush()
+    }
+
+    async fn drain(&mut self) -> Result<()> {
+        while self.engine.in_flight() > 0 {
+            self.engine.collect().await?;
+        }
+        Ok(())
+    }
+
+    /// Sizes batches by time: long enough to hide the wait, short enough for a watchdog and for Ctrl-C.
+    fn adapt_batch(&mut self, progress: &Progress) {
+        let done = progress.records.len();
+        if done == 0 || progress.elapsed.is_zero() {
+            return;
+        }
+        let each = progress.elapsed.as_secs_f64() / done as f64;
+        let wanted = (BATCH_SECONDS / each).floor().max(1.0) as usize;
+        // At most double, so that one lucky reading can't make a batch that runs for seconds.
+        self.batch = wanted.min(2 * self.batch).clamp(1, self.engine.batch_limit());
+    }
+}

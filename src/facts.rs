@@ -1,0 +1,110 @@
+//! What a matrix is, found once before solving: symmetry, signs, null vectors. Plans are made of these.
+
+use crate::certify::Norms;
+use crate::matrix::Csr;
+use rayon::prelude::*;
+
+/// Off-diagonal pairs may differ by this much of √|a_ii a_jj| and still count as symmetric.
+pub(crate) const SYMMETRY_TOLERANCE: f64 = 1e-12;
+
+/// Findings about a square matrix.
+#[derive(Clone, Debug)]
+pub(crate) struct Facts {
+    pub(crate) norms: Norms,
+    /// The first pair of entries that differ.
+    pub(crate) asymmetry: Option<(usize, usize)>,
+    /// Signs of the diagonal: how many positive, negative, zero or missing.
+    pub(crate) diagonal: (usize, usize, usize),
+    /// True where all diagonal entries are equal.
+    pub(crate) constant_diagonal: bool,
+    /// Connected components on which A·1 = 0 = Aᵀ·1: each row's component, or `u32::MAX`; and their number.
+    pub(crate) null_components: (Vec<u32>, usize),
+}
+
+impl Facts {
+    pub(crate) fn of(a: &Csr) -> Self {
+        let asymmetry = a.first_asymmetry(SYMMETRY_TOLERANCE);
+        let d = a.diagonal();
+        let count = |f: fn(f64) -> bool| d.iter().filter(|v| f(**v)).count();
+        Self {
+            norms: Norms::of(a),
+            diagonal: (count(|v| v > 0.0), count(|v| v < 0.0), count(|v| v == 0.0)),
+            constant_diagonal: d.windows(2).all(|w| w[0] == w[1]),
+            null_components: if asymmetry.is_none() { null_components(a) } else { (vec![], 0) },
+            asymmetry,
+        }
+    }
+
+    pub(crate) fn symmetric(&self) -> bool {
+        self.asymmetry.is_none()
+    }
+
+    /// ‖part of v in the constants of the null components‖, and v without it.
+    pub(crate) fn split_null(&self, v: &[f64]) -> (f64, Vec<f64>) {
+        let (component, count) = &self.null_components;
+        let mut sums = vec![(0.0, 0usize); *count];
+        for (&c, &x) in component.iter().zip(v) {
+            if let Some(s) = sums.get_mut(c as usize) {
+                s.0 += x;
+                s.1 += 1;
+            }
+        }
+        let means: Vec<f64> = sums.iter().map(|&(s, k)| s / k as f64).collect();
+        let norm = crate::scale::norm2(&sums.iter().zip(&means).map(|(s, m)| m * (s.1 as f64).sqrt()).collect::<Vec<_>>());
+        let rest = component.iter().zip(v).map(|(&c, &x)| x - means.get(c as usize).copied().unwrap_or(0.0)).collect();
+        (norm, rest)
+    }
+}
+
+/// Components of the graph of a symmetric A whose rows all sum to zero within rounding: a pure Neumann
+/// problem or a graph Laplacian has one each, an empty row is one of its own.
+fn null_components(a: &Csr) -> (Vec<u32>, usize) {
+    let zero_sum: Vec<bool> = (0..a.rows())
+        .into_par_iter()
+        .map(|i| {
+            let (_, values) = a.row(i);
+            let size: f64 = values.iter().map(|v| v.abs()).sum();
+            values.iter().sum::<f64>().abs() <= 8.0 * f64::EPSILON * size
+        })
+        .collect();
+    if !zero_sum.iter().any(|&z| z) {
+        return (vec![], 0);
+    }
+    // Union–find over the entries; the root is the least row of its component.
+    let mut parent: Vec<u32> = (0..a.rows() as u32).collect();
+    fn root(parent: &mut [u32], mut i: u32) -> u32 {
+        while parent[i as usize] != i {
+            parent[i as usize] = parent[parent[i as usize] as usize];
+            i = parent[i as usize];
+        }
+        i
+    }
+    for i in 0..a.rows() {
+        let (columns, values) = a.row(i);
+        for (&j, &v) in columns.iter().zip(values) {
+            if v != 0.0 {
+                let (p, q) = (root(&mut parent, i as u32), root(&mut parent, j));
+                parent[p.max(q) as usize] = p.min(q);
+            }
+        }
+    }
+    let mut closed = vec![true; a.rows()];
+    for i in 0..a.rows() {
+        let r = root(&mut parent, i as u32) as usize;
+        closed[r] &= zero_sum[i];
+    }
+    let mut number = vec![u32::MAX; a.rows()];
+    let mut count = 0;
+    let mut component = vec![u32::MAX; a.rows()];
+    for i in 0..a.rows() {
+        let r = root(&mut parent, i as u32) as usize;
+        if closed[r] {
+            if number[r] == u32::MAX {
+                number[r] = count;
+                count += 1;
+            }
+            component[i] = number[r];
+        }
+    }
+    (component, count as usize)
+}

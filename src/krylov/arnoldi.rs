@@ -1,0 +1,73 @@
+//! The Arnoldi process: A V_k = V_k H_k + h w eᵀ with VᵀV = I (Arnoldi 1951, doi:10.1090/qam/42792).
+//!
+//! Orthogonalises by classical Gram–Schmidt done twice (CGS2): as orthogonal as Householder to a few
+//! units in the last place, and a product VᵀW with a matrix is one sweep where modified Gram–Schmidt
+//! needs j.
+
+use crate::op::{Array, Basis, Expr, Item, Program, Scalar, Space, Vector};
+
+/// The basis and the coefficients of a growing factorisation.
+pub(crate) struct Arnoldi {
+    /// v_0 … v_m.
+    pub(crate) v: Basis,
+    /// The vector being orthogonalised: put A z here, then call `extend`.
+    pub(crate) w: Vector,
+    /// Projections of the first and second pass.
+    h1: Array,
+    h2: Array,
+    ww: Scalar,
+}
+
+/// One column of H as the host reads it.
+pub(crate) struct Column {
+    /// ‖r‖ at the start of the process.
+    pub(crate) beta: f64,
+    /// h_0j … h_jj.
+    pub(crate) h: Vec<f64>,
+    /// h_{j+1,j}.
+    pub(crate) below: f64,
+    /// True where w vanished against A v_j: the space is invariant.
+    pub(crate) breakdown: bool,
+}
+
+impl Arnoldi {
+    pub(crate) fn new(space: &mut Space, n: usize, m: usize) -> Self {
+        Self {
+            v: space.basis("v", n, m + 1),
+            w: space.vector("w", n),
+            h1: space.array("h1", m),
+            h2: space.array("h2", m),
+            ww: space.scalar("ww"),
+        }
+    }
+
+    /// v_0 = r / β.
+    pub(crate) fn start(&self, p: &mut Program, r: Vector, beta: Expr) {
+        p.scale(Expr::from(1.0) / beta, r, self.v.column(0));
+    }
+
+    /// Orthogonalises w against v_0 … v_j twice, normalises it to v_{j+1}, publishes β and the column.
+    pub(crate) fn extend(&self, p: &mut Program, j: usize, beta: Expr) {
+        let Self { v, w, h1, h2, ww } = *self;
+        let k = j + 1;
+        p.multi_dot(v, k, w, h1);
+        p.multi_subtract(v, k, h1, w);
+        p.multi_dot(v, k, w, h2);
+        p.multi_subtract(v, k, h2, w);
+        p.dot(w, w, ww);
+        p.scale(Expr::from(1.0) / ww.sqrt(), w, v.column(k));
+        p.publish_items(vec![Item::Value(beta), Item::Array(h1, k), Item::Array(h2, k), Item::Value(ww.sqrt())]);
+    }
+
+    /// Decodes a record of `extend`.
+    pub(crate) fn column(&self, record: &[f64]) -> Column {
+        let k = (record.len() - 2) / 2;
+        let (h1, h2) = record[1..=2 * k].split_at(k);
+        let h: Vec<f64> = h1.iter().zip(h2).map(|(a, b)| a + b).collect();
+        let below = record[2 * k + 1];
+        // After two passes w is what A v_j has outside the span, or the rounding of that: 2⁻⁵⁰-ish of it in
+        // f64, and in f32 the solve ends by its tolerance long before.
+        let whole = crate::scale::norm2(&h).hypot(below);
+        Column { beta: record[0], h, below, breakdown: below <= 8.0 * f64::EPSILON * whole }
+    }
+}

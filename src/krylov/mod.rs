@@ -1,0 +1,3 @@
+//! The processes that build Krylov bases, shared by linear and eigenvalue methods.
+
+pub(crate) mod arnoldi;

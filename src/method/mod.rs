@@ -1,0 +1,153 @@
+//! Krylov methods: one file, one page each. A method writes one iteration as operations and reads what
+//! they publish; the loop over iterations, limits, clocks and devices are the driver's.
+//!
+//! A method solves A x = r from x = 0, in numbers the driver has scaled; the driver adds the correction
+//! to the user's x, recomputes the true residual, and calls again where that is needed.
+
+mod bicgstab;
+mod cg;
+mod gmres;
+mod minres;
+mod registry;
+mod steepest_descent;
+
+pub use registry::{METHODS, MethodEntry, by_name};
+
+use crate::op::{Array, Expr, Operator, Program, Scalar, Space, Stop, Vector};
+use crate::precond::Preconditioner;
+
+/// What a method is given: A, r = b − A x₀, where the correction goes, M, and the shared watch.
+pub struct System {
+    /// A, square.
+    pub a: Operator,
+    /// The right-hand side at first, then the method's residual.
+    pub r: Vector,
+    /// The correction, zero at the start.
+    pub x: Vector,
+    /// Order of A.
+    pub n: usize,
+    /// M ≈ A⁻¹.
+    pub m: Box<dyn Preconditioner>,
+    /// Stops common to all methods.
+    pub watch: Watch,
+}
+
+impl System {
+    /// Appends z = M r; nothing where M is the identity, whose z is r itself.
+    pub fn precondition(&self, p: &mut Program, r: Vector, z: Vector) {
+        if self.m.is_identity() {
+            debug_assert!(r == z, "M = I, so z is r");
+        } else {
+            p.preconditioned += 1;
+            self.m.emit(p, r, z);
+        }
+    }
+
+    /// A vector for M v: v itself where M is the identity.
+    pub fn preconditioned(&self, space: &mut Space, name: &str, v: Vector) -> Vector {
+        if self.m.is_identity() { v } else { space.vector(name, self.n) }
+    }
+}
+
+/// Numbers a method is tuned by.
+#[derive(Clone, Debug)]
+pub struct Tuning {
+    /// Columns of a GMRES cycle.
+    pub restart: usize,
+}
+
+/// What a method does after an iteration.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Next {
+    /// Another iteration, without waiting for the host.
+    More,
+    /// The host reads all records, then [`Method::exchange`] runs.
+    Exchange,
+}
+
+/// What a record told the host half.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Seen {
+    /// ‖r‖ after the iteration, as the method estimates it.
+    pub residual: f64,
+    /// True where the host half ends the cycle here; iterations issued beyond are not used.
+    pub done: bool,
+}
+
+/// Numbers on their way to the device, written before an exchange's operations run.
+#[derive(Default)]
+pub struct Outbox(pub(crate) Vec<(Array, Vec<f64>)>);
+
+impl Outbox {
+    /// Puts `values` at the start of `array`.
+    pub fn send(&mut self, array: Array, values: &[f64]) {
+        self.0.push((array, values.to_vec()));
+    }
+}
+
+/// A Krylov method: a device half that appends operations and a host half that reads records.
+pub trait Method: Send {
+    /// Operations before the first iteration; r holds the right-hand side, x is zero.
+    fn start(&mut self, p: &mut Program);
+
+    /// Operations of one iteration. They publish one record, last.
+    fn step(&mut self, p: &mut Program) -> Next;
+
+    /// Reads the record of an iteration; by default its first number is ‖r‖.
+    fn observe(&mut self, record: &[f64]) -> Seen {
+        Seen { residual: record[0], done: false }
+    }
+
+    /// Operations that bring x up to date after [`Next::Exchange`] or [`Seen::done`]; the driver renews r
+    /// and starts again. Methods that keep x up to date in each iteration have none.
+    fn exchange(&mut self, _p: &mut Program, _host: &mut Outbox) {}
+
+    /// Operations after r was replaced by the true residual of a refresh, x zeroed: keeps of the old state
+    /// what is worth keeping. By default a fresh start.
+    fn resume(&mut self, p: &mut Program) {
+        self.start(p);
+    }
+
+    /// What it was built on.
+    fn system(&mut self) -> &mut System;
+
+    /// True where cycles end in exchanges, so that r must be renewed on the device.
+    fn restarts(&self) -> bool {
+        false
+    }
+}
+
+/// The stops that every method shares. The driver owns the thresholds.
+#[derive(Clone, Copy, Debug)]
+pub struct Watch {
+    pub(crate) tolerance: Scalar,
+    pub(crate) ceiling: Scalar,
+    pub(crate) renew_below: Scalar,
+    pub(crate) window: Scalar,
+    pub(crate) best: Scalar,
+    pub(crate) since_best: Scalar,
+}
+
+impl Watch {
+    pub(crate) fn new(space: &mut Space) -> Self {
+        let [tolerance, ceiling, renew_below, window, best, since_best] =
+            space.scalars(["tolerance", "ceiling", "renew_below", "window", "best", "since_best"]);
+        Self { tolerance, ceiling, renew_below, window, best, since_best }
+    }
+
+    /// Publishes ‖r‖ and appends: converged by estimate, time to refresh, not finite, diverged, stagnated.
+    /// Belongs at the end of an iteration. `extra` rides in the same record.
+    pub fn residual(&self, p: &mut Program, norm: Expr, extra: &[Expr]) {
+        // Progress is a new minimum at least one per cent below the last.
+        let improved = norm.clone().lt(self.best * 0.99);
+        p.set(self.since_best, Expr::select(improved.clone(), 0.0, self.since_best + 1.0));
+        p.set(self.best, Expr::select(improved, norm.clone(), self.best));
+        let record: Vec<Expr> = std::iter::once(norm.clone()).chain(extra.iter().cloned()).collect();
+        p.publish(&record);
+        p.stop_if(norm.clone().le(self.tolerance), Stop::Estimate);
+        p.stop_if(norm.clone().not_finite(), Stop::NonFinite);
+        p.stop_if(norm.clone().lt(self.renew_below), Stop::Refresh);
+        p.stop_if(Expr::from(self.ceiling).lt(norm), Stop::Diverged);
+        p.stop_if(self.window.lt(self.since_best), Stop::Stagnated);
+    }
+}

@@ -1,0 +1,75 @@
+//! The table of methods: one line each.
+
+use super::{Method, System, Tuning, bicgstab, cg, gmres, minres, steepest_descent};
+use crate::error::{Error, Result};
+use crate::op::Space;
+
+/// What a method asks of A.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Needs {
+    /// Any square A.
+    Square,
+    /// A = Aᵀ.
+    Symmetric,
+    /// A = Aᵀ, xᵀAx > 0 (or < 0 throughout: the driver turns the sign).
+    Definite,
+}
+
+/// Builds a method's state in a space.
+type Build = fn(&mut Space, System, &Tuning) -> Box<dyn Method>;
+
+/// A line of the table.
+pub struct MethodEntry {
+    /// The name users type.
+    pub id: &'static str,
+    /// One line for help texts.
+    pub about: &'static str,
+    /// What it asks of A.
+    pub needs: Needs,
+    pub(crate) build: Build,
+}
+
+/// Every method.
+pub const METHODS: &[MethodEntry] = &[
+    MethodEntry {
+        id: "steepest_descent",
+        about: "steps along the gradient; A symmetric positive definite",
+        needs: Needs::Definite,
+        build: |space, system, _| Box::new(steepest_descent::SteepestDescent::new(space, system)),
+    },
+    MethodEntry {
+        id: "cg",
+        about: "conjugate gradients; A symmetric positive definite",
+        needs: Needs::Definite,
+        build: |space, system, _| Box::new(cg::Cg::new(space, system)),
+    },
+    MethodEntry {
+        id: "minres",
+        about: "minimal residual by Lanczos; A symmetric, may be indefinite or singular",
+        needs: Needs::Symmetric,
+        build: |space, system, _| Box::new(minres::Minres::new(space, system)),
+    },
+    MethodEntry {
+        id: "bicgstab",
+        about: "stabilised bi-conjugate gradients; any square A, short recurrence",
+        needs: Needs::Square,
+        build: |space, system, _| Box::new(bicgstab::BiCgStab::new(space, system)),
+    },
+    MethodEntry {
+        id: "gmres",
+        about: "generalised minimal residual with restarts; any square A",
+        needs: Needs::Square,
+        build: |space, system, tuning| Box::new(gmres::Gmres::new(space, system, tuning.restart)),
+    },
+];
+
+/// The line of method `id`.
+///
+/// # Errors
+/// An unknown name; the message offers the nearest one.
+pub fn by_name(id: &str) -> Result<&'static MethodEntry> {
+    METHODS.iter().find(|m| m.id == id).ok_or_else(|| {
+        let names: Vec<&str> = METHODS.iter().map(|m| m.id).collect();
+        Error::input(crate::suggest::unknown("method", id, &names))
+    })
+}

@@ -1,0 +1,207 @@
+//! What a program's handles stand for: names, shapes, number types, initial data.
+
+use super::{Array, Basis, Operator, Scalar, Vector};
+use crate::matrix::Csr;
+use std::sync::Arc;
+
+/// A number type of device storage.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Dtype {
+    /// IEEE single.
+    F32,
+    /// IEEE double.
+    F64,
+}
+
+impl Dtype {
+    /// Bytes a number.
+    #[must_use]
+    pub fn size(self) -> usize {
+        match self {
+            Self::F32 => 4,
+            Self::F64 => 8,
+        }
+    }
+}
+
+/// What a vector is for; the [`Plan`] says which number type that means.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Role {
+    /// Directions, residuals, bases: what an iteration streams.
+    Working,
+    /// The solution and the true residual: what the answer's accuracy hangs on.
+    Accumulate,
+}
+
+/// The number type of each role.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, serde::Serialize)]
+pub struct Plan {
+    /// For [`Role::Working`].
+    pub working: Dtype,
+    /// For [`Role::Accumulate`].
+    pub accumulate: Dtype,
+}
+
+impl Plan {
+    /// One type for everything.
+    #[must_use]
+    pub fn uniform(dtype: Dtype) -> Self {
+        Self { working: dtype, accumulate: dtype }
+    }
+
+    /// The type that `role` stands for.
+    #[must_use]
+    pub fn dtype(self, role: Role) -> Dtype {
+        match role {
+            Role::Working => self.working,
+            Role::Accumulate => self.accumulate,
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct VectorInfo {
+    pub(crate) name: String,
+    pub(crate) len: usize,
+    pub(crate) role: Role,
+    pub(crate) initial: Option<Arc<Vec<f64>>>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct BasisInfo {
+    pub(crate) name: String,
+    pub(crate) len: usize,
+    pub(crate) columns: usize,
+}
+
+/// A matrix, its power-of-two scale, and the role its product is computed in.
+#[derive(Clone, Debug)]
+pub(crate) struct OperatorData {
+    pub(crate) name: String,
+    pub(crate) matrix: Arc<Csr>,
+    /// Values are multiplied by 2^exponent on their way to the device.
+    pub(crate) exponent: i32,
+    pub(crate) role: Role,
+}
+
+/// Every handle of one solve. Methods ask it for vectors; a backend allocates what it lists.
+#[derive(Clone, Debug)]
+pub struct Space {
+    pub(crate) plan: Plan,
+    pub(crate) vectors: Vec<VectorInfo>,
+    pub(crate) bases: Vec<BasisInfo>,
+    pub(crate) scalars: Vec<String>,
+    pub(crate) arrays: Vec<(String, usize)>,
+    pub(crate) operators: Vec<OperatorData>,
+}
+
+fn index(len: usize, what: &str) -> u16 {
+    u16::try_from(len).unwrap_or_else(|_| panic!("more than 65535 {what}"))
+}
+
+impl Space {
+    /// An empty space under a precision plan.
+    #[must_use]
+    pub fn new(plan: Plan) -> Self {
+        Self { plan, vectors: vec![], bases: vec![], scalars: vec![], arrays: vec![], operators: vec![] }
+    }
+
+    /// A zeroed vector in working precision.
+    pub fn vector(&mut self, name: &str, len: usize) -> Vector {
+        self.add_vector(name, len, Role::Working, None)
+    }
+
+    /// A zeroed vector in accumulate precision.
+    pub fn accumulator(&mut self, name: &str, len: usize) -> Vector {
+        self.add_vector(name, len, Role::Accumulate, None)
+    }
+
+    /// A vector in working precision that starts with these values.
+    pub fn constant(&mut self, name: &str, values: Arc<Vec<f64>>) -> Vector {
+        self.add_vector(name, values.len(), Role::Working, Some(values))
+    }
+
+    fn add_vector(&mut self, name: &str, len: usize, role: Role, initial: Option<Arc<Vec<f64>>>) -> Vector {
+        self.vectors.push(VectorInfo { name: name.into(), len, role, initial });
+        Vector::Own(index(self.vectors.len() - 1, "vectors"))
+    }
+
+    /// A zeroed n × m basis in working precision.
+    pub fn basis(&mut self, name: &str, len: usize, columns: usize) -> Basis {
+        self.bases.push(BasisInfo { name: name.into(), len, columns });
+        Basis(index(self.bases.len() - 1, "bases"))
+    }
+
+    /// A scalar, zero at first.
+    pub fn scalar(&mut self, name: &str) -> Scalar {
+        self.scalars.push(name.into());
+        Scalar(index(self.scalars.len() - 1, "scalars"))
+    }
+
+    /// Several scalars at once.
+    pub fn scalars<const K: usize>(&mut self, names: [&str; K]) -> [Scalar; K] {
+        names.map(|name| self.scalar(name))
+    }
+
+    /// An array of numbers, zero at first.
+    pub fn array(&mut self, name: &str, len: usize) -> Array {
+        self.arrays.push((name.into(), len));
+        Array(index(self.arrays.len() - 1, "arrays"))
+    }
+
+    /// A matrix, its values times 2^`exponent`.
+    pub fn operator(&mut self, name: &str, matrix: Arc<Csr>, exponent: i32, role: Role) -> Operator {
+        self.operators.push(OperatorData { name: name.into(), matrix, exponent, role });
+        Operator(index(self.operators.len() - 1, "operators"))
+    }
+
+    /// Length of a vector.
+    #[must_use]
+    pub fn len(&self, v: Vector) -> usize {
+        match v {
+            Vector::Own(i) => self.vectors[i as usize].len,
+            Vector::Column { basis, .. } => self.bases[basis as usize].len,
+        }
+    }
+
+    /// Number type of a vector.
+    #[must_use]
+    pub fn dtype(&self, v: Vector) -> Dtype {
+        match v {
+            Vector::Own(i) => self.plan.dtype(self.vectors[i as usize].role),
+            Vector::Column { .. } => self.plan.working,
+        }
+    }
+
+    /// A vector's name, for messages and print-outs.
+    #[must_use]
+    pub fn name(&self, v: Vector) -> String {
+        match v {
+            Vector::Own(i) => self.vectors[i as usize].name.clone(),
+            Vector::Column { basis, column } => format!("{}[{column}]", self.bases[basis as usize].name),
+        }
+    }
+
+    /// How many vectors of length n a solve keeps: own vectors and basis columns.
+    #[must_use]
+    pub fn vector_count(&self) -> usize {
+        self.vectors.len() + self.bases.iter().map(|b| b.columns).sum::<usize>()
+    }
+
+    /// Bytes of all vectors and bases.
+    #[must_use]
+    pub fn vector_bytes(&self) -> u64 {
+        let own = self.vectors.iter().map(|v| (v.len * self.plan.dtype(v.role).size()) as u64);
+        let bases = self.bases.iter().map(|b| b.len as u64 * b.columns as u64 * self.plan.working.size() as u64);
+        own.sum::<u64>() + bases.sum::<u64>()
+    }
+
+    /// Bytes that one product with `a` reads of the matrix: values, columns, row starts.
+    #[must_use]
+    pub fn operator_bytes(&self, a: Operator) -> u64 {
+        let data = &self.operators[a.0 as usize];
+        let value = self.plan.dtype(data.role).size() as u64;
+        (value + 4) * data.matrix.nnz() as u64 + 4 * (data.matrix.rows() as u64 + 1)
+    }
+}

@@ -1,0 +1,166 @@
+//! Choices made before solving, each with its reason in words: backend, method, preconditioner, precision.
+
+use crate::error::{Error, Result};
+use crate::facts::Facts;
+use crate::matrix::Csr;
+use crate::method::{self, MethodEntry, Needs};
+use crate::op::{Dtype, Plan};
+use crate::report::AdapterInfo;
+use crate::solver::{Backend, Options, Precision};
+
+/// The device chosen.
+pub(crate) struct DeviceChoice {
+    pub(crate) adapter: AdapterInfo,
+    /// Native f64.
+    pub(crate) has_f64: bool,
+    #[cfg(feature = "gpu")]
+    pub(crate) gpu: Option<std::sync::Arc<crate::backend::gpu::Context>>,
+}
+
+/// One method of the ladder.
+pub(crate) struct RungPlan {
+    pub(crate) method: &'static MethodEntry,
+    pub(crate) preconditioner: String,
+    pub(crate) precision: Plan,
+    pub(crate) restart: usize,
+    pub(crate) window: usize,
+}
+
+/// Below this many entries a kernel launch costs more than the work.
+#[cfg(feature = "gpu")]
+const GPU_FROM_NNZ: usize = 300_000;
+
+fn cpu_info(threads: usize) -> AdapterInfo {
+    let threads = if threads == 0 { rayon::current_num_threads() } else { threads };
+    AdapterInfo {
+        name: format!("CPU, {threads} thread{}", if threads == 1 { "" } else { "s" }),
+        backend: "cpu".into(),
+        driver: format!("krylane {}", env!("CARGO_PKG_VERSION")),
+        kind: "cpu".into(),
+    }
+}
+
+pub(crate) fn choose_backend(a: &Csr, options: &Options, notes: &mut Vec<String>) -> Result<DeviceChoice> {
+    let cpu = |notes: &mut Vec<String>, why: &str| {
+        notes.push(format!("backend cpu: {why}"));
+        DeviceChoice {
+            adapter: cpu_info(options.threads),
+            has_f64: true,
+            #[cfg(feature = "gpu")]
+            gpu: None,
+        }
+    };
+    if options.backend == Backend::Cpu {
+        return Ok(cpu(notes, "as asked"));
+    }
+    #[cfg(feature = "gpu")]
+    {
+        use crate::backend::gpu::Context;
+        let wanted = match &options.backend {
+            Backend::Auto if a.nnz() < GPU_FROM_NNZ => {
+                return Ok(cpu(notes, &format!("{} entries are too few for a GPU to pay", a.nnz())));
+            }
+            Backend::Auto => match Context::hardware(options)? {
+                Some(context) => Ok(context),
+                None => return Ok(cpu(notes, "no hardware GPU answers (software adapters are used on request only)")),
+            },
+            Backend::Adapter(name) => Context::named(name, options),
+            _ => Context::any(options),
+        };
+        let context = wanted?;
+        notes.push(format!("backend {}: {}", context.info().backend, context.info().name));
+        Ok(DeviceChoice { adapter: context.info().clone(), has_f64: context.has_f64(), gpu: Some(context) })
+    }
+    #[cfg(not(feature = "gpu"))]
+    {
+        let _ = a;
+        if options.backend == Backend::Auto {
+            return Ok(cpu(notes, "built without the feature `gpu`"));
+        }
+        Err(Error::NoAdapter("this krylane was built without the feature `gpu`; use the backend cpu".into()))
+    }
+}
+
+/// Number types for a device: the reason goes to `notes`.
+fn precision(options: &Options, device: &DeviceChoice, notes: &mut Vec<String>) -> Result<Plan> {
+    let (dtype, why) = match options.precision {
+        Precision::F64 if !device.has_f64 => {
+            return Err(Error::input(format!(
+                "{} has no f64 in shaders; use --precision auto, f32 or mixed (answers are certified in f64 all the same)",
+                device.adapter.name
+            )));
+        }
+        Precision::F64 => (Dtype::F64, "as asked"),
+        Precision::F32 => (Dtype::F32, "as asked; corrections come from residuals in f64 on the CPU"),
+        Precision::Mixed => (Dtype::F32, "mixed as asked: f32 iterations, residual and x in f64 on the CPU"),
+        Precision::Auto if device.has_f64 => (Dtype::F64, "the device has f64"),
+        Precision::Auto => (Dtype::F32, "the device has no f64: f32 iterations, residual and x in f64 on the CPU"),
+    };
+    notes.push(format!("precision {}: {why}", if dtype == Dtype::F64 { "f64" } else { "f32" }));
+    Ok(Plan::uniform(dtype))
+}
+
+pub(crate) fn ladder(
+    a: &Csr,
+    facts: &Facts,
+    options: &Options,
+    device: &DeviceChoice,
+    notes: &mut Vec<String>,
+) -> Result<(Vec<RungPlan>, Vec<String>)> {
+    let mut warnings = vec![];
+    let precision = precision(options, device, notes)?;
+    let (positive, negative, zero) = facts.diagonal;
+    let definite_candidate = facts.symmetric() && negative == 0 && zero == 0 && positive > 0;
+    let methods: Vec<(&str, Option<usize>)> = if options.method != "auto" {
+        notes.push(format!("method {}: as asked", options.method));
+        vec![(options.method.as_str(), None)]
+    } else if definite_candidate {
+        notes.push("method cg: A is symmetric with a positive diagonal; minres, then gmres if it proves indefinite".into());
+        vec![("cg", None), ("minres", None), ("gmres", Some(50))]
+    } else if facts.symmetric() {
+        notes.push("method minres: A is symmetric, its diagonal is not positive throughout; then gmres".into());
+        vec![("minres", None), ("gmres", Some(50))]
+    } else {
+        let (i, j) = facts.asymmetry.unwrap_or_default();
+        notes.push(format!("method gmres: A is not symmetric (entry ({i}, {j})); then bicgstab, then gmres with a longer cycle"));
+        vec![("gmres", Some(50)), ("bicgstab", None), ("gmres", Some(200))]
+    };
+
+    let preconditioner = match options.preconditioner.as_str() {
+        "auto" if zero > 0 => {
+            notes.push(format!("preconditioner none: {zero} diagonal entries are zero or missing"));
+            "none"
+        }
+        "auto" if facts.constant_diagonal => {
+            notes.push("preconditioner none: the diagonal is constant, Jacobi would change nothing".into());
+            "none"
+        }
+        "auto" => {
+            notes.push("preconditioner jacobi: the diagonal has no zeros".into());
+            "jacobi"
+        }
+        chosen => {
+            if chosen == "jacobi" && zero > 0 {
+                warnings.push(format!("{zero} diagonal entries are zero or missing; their rows are scaled by their largest entry"));
+            }
+            chosen
+        }
+    };
+    let n = a.rows();
+    let rungs = methods
+        .into_iter()
+        .map(|(id, restart)| {
+            let method = method::by_name(id)?;
+            Ok(RungPlan {
+                method,
+                preconditioner: preconditioner.into(),
+                precision,
+                restart: options.restart.or(restart).unwrap_or(30).min(n.max(1)),
+                // Short recurrences may rest for long on hard systems before they fall.
+                window: n.clamp(1000, 5000),
+            })
+        })
+        .collect::<Result<Vec<_>>>()?;
+    debug_assert!(rungs.iter().all(|r| options.method != "auto" || facts.symmetric() || r.method.needs == Needs::Square));
+    Ok((rungs, warnings))
+}

@@ -1,0 +1,66 @@
+//! Jacobi: M = diag(A)⁻¹ (Jacobi 1845). One product of entries, n values.
+
+use super::Preconditioner;
+use crate::matrix::Csr;
+use crate::op::{Program, Space, Vector};
+use crate::scale::ldexp;
+use std::sync::Arc;
+
+/// The inverse of the diagonal. Rows without a usable diagonal entry are left as they are.
+pub struct Jacobi {
+    inverse: Vec<f64>,
+    absolute: bool,
+    skipped: Option<usize>,
+    vector: Option<Vector>,
+}
+
+impl Jacobi {
+    /// Inverts the diagonal of `a`. Where it is zero or missing, the row keeps the factor 1 over the
+    /// largest |a_ij| of the row: M must stay regular, and [`Jacobi::first_skipped`] says so. `absolute` takes |a_ii|, for
+    /// methods that need M positive definite.
+    #[must_use]
+    pub fn new(a: &Csr, absolute: bool) -> Self {
+        let mut skipped = None;
+        let inverse = a
+            .diagonal()
+            .into_iter()
+            .enumerate()
+            .map(|(i, d)| {
+                let inverse = 1.0 / if absolute { d.abs() } else { d };
+                if d != 0.0 && inverse.is_finite() && inverse != 0.0 {
+                    return inverse;
+                }
+                skipped = skipped.or(Some(i));
+                let largest = a.row(i).1.iter().fold(0.0f64, |m, v| m.max(v.abs()));
+                if largest > 0.0 && (1.0 / largest).is_finite() { 1.0 / largest } else { 1.0 }
+            })
+            .collect();
+        Self { inverse, absolute, skipped, vector: None }
+    }
+
+    /// The first row without a usable diagonal entry.
+    #[must_use]
+    pub fn first_skipped(&self) -> Option<usize> {
+        self.skipped
+    }
+
+    fn scaled(&self, exponent: i32) -> Vec<f64> {
+        self.inverse.iter().map(|&v| ldexp(v, -exponent)).collect()
+    }
+}
+
+impl Preconditioner for Jacobi {
+    fn install(&mut self, space: &mut Space, exponent: i32) {
+        self.vector = Some(space.constant("inverse_diagonal", Arc::new(self.scaled(exponent))));
+    }
+
+    fn emit(&self, p: &mut Program, r: Vector, z: Vector) {
+        p.multiply(self.vector.expect("installed before use"), r, z);
+    }
+
+    fn refresh(&mut self, a: &Csr, exponent: i32) -> crate::Result<Vec<(Vector, Vec<f64>)>> {
+        let vector = self.vector;
+        *self = Self { vector, ..Self::new(a, self.absolute) };
+        Ok(vector.map(|v| (v, self.scaled(exponent))).into_iter().collect())
+    }
+}

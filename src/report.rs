@@ -1,0 +1,327 @@
+//! What a solve tells: the answer, how it ended, and what it cost.
+
+use crate::backend::Counters;
+use crate::certify::Certificate;
+use crate::op::{Plan, Stop};
+use serde::{Serialize, Serializer, ser::SerializeStruct};
+use std::fmt;
+
+/// Which test an answer passed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Passed {
+    /// ‖r‖ ≤ rtol·‖b‖, or rtol·‖r₀‖ where that criterion was chosen.
+    Rtol,
+    /// ‖r‖ ≤ atol.
+    Atol,
+    /// ‖r‖ ≤ rtol·(‖A‖‖x‖ + ‖b‖), where that criterion was chosen.
+    BackwardError,
+    /// b = 0, so x = 0.
+    ZeroRhs,
+    /// x₀ was good enough.
+    InitialGuess,
+    /// The Krylov space became invariant with the solution in it.
+    HappyBreakdown,
+}
+
+/// What broke down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BrokenDown {
+    /// ⟨r̂, r⟩ ≈ 0.
+    Rho,
+    /// ⟨t, s⟩ ≈ 0 or ⟨t, t⟩ ≈ 0.
+    Omega,
+    /// A Lanczos step brought nothing new.
+    Lanczos,
+    /// An Arnoldi step brought nothing new and the projected matrix is singular.
+    Hessenberg,
+    /// The matrix is singular.
+    Singular,
+}
+
+/// How a solve ended.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Reason {
+    /// The certificate passed.
+    Converged(Passed),
+    /// The limit on iterations or products was met.
+    MaxIterations,
+    /// The time limit was met.
+    TimeLimit,
+    /// The caller cancelled.
+    Cancelled,
+    /// The caller's callback asked to stop.
+    StoppedByCallback,
+    /// No progress over the window, or over three restart cycles.
+    Stagnated,
+    /// f64 allows no smaller residual for this x.
+    AttainableAccuracy {
+        /// The relative residual reached.
+        floor: f64,
+    },
+    /// The method's own estimate passed, the certificate did not, and refining brought nothing.
+    FalseConvergence {
+        /// ‖r‖/‖b‖ by the method's recurrence.
+        estimate: f64,
+        /// ‖r‖/‖b‖ recomputed.
+        truth: f64,
+    },
+    /// ‖r‖ grew beyond the divergence tolerance.
+    Diverged {
+        /// ‖r‖ over max(‖b‖, ‖r₀‖).
+        growth: f64,
+    },
+    /// The method can't go on, and one restart did not help.
+    Breakdown(BrokenDown),
+    /// dᵀAd ≤ 0: A is not positive definite.
+    IndefiniteOperator,
+    /// rᵀMr ≤ 0: M is not positive definite.
+    IndefinitePreconditioner,
+    /// |a_ij − a_ji| is beyond rounding, and the method needs symmetry.
+    NotSymmetric {
+        /// Row, counted from 0.
+        i: usize,
+        /// Column, counted from 0.
+        j: usize,
+    },
+    /// A is singular and b has a part outside its range.
+    InconsistentSystem {
+        /// ‖part of b in the null space‖ / ‖b‖.
+        null_component: f64,
+    },
+    /// An iterate became NaN or infinite; x is the last finite one.
+    NonFinite {
+        /// At which iteration.
+        iteration: usize,
+    },
+}
+
+impl Reason {
+    /// True for [`Reason::Converged`].
+    #[must_use]
+    pub fn is_converged(&self) -> bool {
+        matches!(self, Self::Converged(_))
+    }
+
+    /// The flat name, as in the JSON report.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Converged(_) => "Converged",
+            Self::MaxIterations => "MaxIterations",
+            Self::TimeLimit => "TimeLimit",
+            Self::Cancelled => "Cancelled",
+            Self::StoppedByCallback => "StoppedByCallback",
+            Self::Stagnated => "Stagnated",
+            Self::AttainableAccuracy { .. } => "AttainableAccuracy",
+            Self::FalseConvergence { .. } => "FalseConvergence",
+            Self::Diverged { .. } => "Diverged",
+            Self::Breakdown(_) => "Breakdown",
+            Self::IndefiniteOperator => "IndefiniteOperator",
+            Self::IndefinitePreconditioner => "IndefinitePreconditioner",
+            Self::NotSymmetric { .. } => "NotSymmetric",
+            Self::InconsistentSystem { .. } => "InconsistentSystem",
+            Self::NonFinite { .. } => "NonFinite",
+        }
+    }
+
+    /// The particulars behind the name.
+    #[must_use]
+    pub fn detail(&self) -> String {
+        match self {
+            Self::Converged(p) => format!("{p:?}"),
+            Self::AttainableAccuracy { floor } => format!("relative residual {floor:.2e}"),
+            Self::FalseConvergence { estimate, truth } => format!("estimate {estimate:.2e}, truth {truth:.2e}"),
+            Self::Diverged { growth } => format!("grew {growth:.1e} times"),
+            Self::Breakdown(b) => format!("{b:?}"),
+            Self::NotSymmetric { i, j } => format!("entries ({i}, {j}) and ({j}, {i}) differ (rows counted from 0)"),
+            Self::InconsistentSystem { null_component } => {
+                format!("{null_component:.2e} of b lies in the null space")
+            }
+            Self::NonFinite { iteration } => format!("at iteration {iteration}"),
+            _ => String::new(),
+        }
+    }
+
+    /// One sentence on what to try.
+    #[must_use]
+    pub fn advice(&self) -> &'static str {
+        match self {
+            Self::Converged(_) => "The answer is certified: the residual was recomputed in f64.",
+            Self::MaxIterations => "Raise --max-iterations, or use a preconditioner.",
+            Self::TimeLimit => "Raise --time-limit, or use a preconditioner.",
+            Self::Cancelled | Self::StoppedByCallback => "x is the last state and can serve as --x0.",
+            Self::Stagnated => "Try a larger --restart, another method (bicgstab for gmres, gmres for bicgstab) or a preconditioner.",
+            Self::AttainableAccuracy { .. } => {
+                "The data allow no smaller residual in f64: loosen --rtol, or scale the rows of the system."
+            }
+            Self::FalseConvergence { .. } => "Use --precision f64, or a preconditioner.",
+            Self::Diverged { .. } => "Try gmres, whose residual never grows, or check the matrix.",
+            Self::Breakdown(BrokenDown::Singular | BrokenDown::Hessenberg | BrokenDown::Lanczos) => {
+                "The matrix looks singular: check that b lies in its range."
+            }
+            Self::Breakdown(_) => "Try gmres, which does not break down.",
+            Self::IndefiniteOperator => "The matrix is not positive definite: use minres, or gmres.",
+            Self::IndefinitePreconditioner => "The preconditioner is not positive definite: use none, or gmres.",
+            Self::NotSymmetric { .. } => "The matrix is not symmetric: use gmres or bicgstab.",
+            Self::InconsistentSystem { .. } => "No x solves the system; project b onto the range of A first.",
+            Self::NonFinite { .. } => "Numbers left the range of the format: use --precision f64, or scale the system.",
+        }
+    }
+
+    pub(crate) fn from_breakdown(stop: Stop) -> Option<Self> {
+        Some(match stop {
+            Stop::BreakdownRho => Self::Breakdown(BrokenDown::Rho),
+            Stop::BreakdownOmega => Self::Breakdown(BrokenDown::Omega),
+            Stop::BreakdownLanczos => Self::Breakdown(BrokenDown::Lanczos),
+            _ => return None,
+        })
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())?;
+        match self.detail() {
+            d if d.is_empty() => Ok(()),
+            d => write!(f, " ({d})"),
+        }
+    }
+}
+
+/// Seconds spent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Timings {
+    /// Checks, statistics, preconditioner, plan.
+    pub setup_s: f64,
+    /// Allocation and transfer of the matrix to the device, kernels made.
+    pub upload_s: f64,
+    /// Iterations, with transfers of vectors.
+    pub solve_s: f64,
+    /// Recomputing residuals in f64.
+    pub certify_s: f64,
+}
+
+/// The device a solve ran on.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct AdapterInfo {
+    /// The device's name.
+    pub name: String,
+    /// "cpu", or the graphics interface: "vulkan", "metal", "dx12".
+    pub backend: String,
+    /// The driver and its version.
+    pub driver: String,
+    /// "cpu", "software", "integrated", "discrete", "virtual" or "other".
+    pub kind: String,
+}
+
+/// A look at the truth during a solve.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct TrueResidual {
+    /// After how many iterations.
+    pub iteration: usize,
+    /// ‖b − A x‖/‖b‖ recomputed.
+    pub relative: f64,
+}
+
+/// One method tried.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Rung {
+    /// Its id.
+    pub method: String,
+    /// The preconditioner's id.
+    pub preconditioner: String,
+    /// Number types.
+    pub precision: Plan,
+    /// Iterations spent in it.
+    pub iterations: usize,
+    /// How it ended.
+    pub reason: String,
+}
+
+/// The outcome of a solve.
+#[derive(Clone, Debug)]
+#[must_use = "a report says whether x can be trusted"]
+pub struct Report {
+    /// The solution, or the best x found.
+    pub x: Vec<f64>,
+    /// How it ended.
+    pub reason: Reason,
+    /// The method that ended it.
+    pub method: String,
+    /// The preconditioner with it.
+    pub preconditioner: String,
+    /// All iterations, of every rung.
+    pub iterations: usize,
+    /// Products with A, those of certificates apart.
+    pub matvecs: usize,
+    /// Applications of the preconditioner.
+    pub preconditioner_applications: usize,
+    /// Restarts of the recurrence or cycles of GMRES.
+    pub restarts: usize,
+    /// ‖r‖/‖b‖ after each iteration, by the method's estimate.
+    pub history: Vec<f64>,
+    /// Each look at the truth.
+    pub checks: Vec<TrueResidual>,
+    /// The last word on x.
+    pub certificate: Certificate,
+    /// Seconds.
+    pub timings: Timings,
+    /// Submissions, kernels, waits of this solve.
+    pub counters: Counters,
+    /// Bytes moved in device memory, by the model.
+    pub bytes_moved: u64,
+    /// Where it ran.
+    pub adapter: AdapterInfo,
+    /// The number types of the last rung.
+    pub precision: Plan,
+    /// Methods tried, in order.
+    pub rungs: Vec<Rung>,
+    /// What was chosen and why.
+    pub plan: Vec<String>,
+    /// What the user should know.
+    pub warnings: Vec<String>,
+}
+
+/// A report that did not converge, as an error.
+#[derive(Debug, thiserror::Error)]
+#[error("{}: {}", .0.reason, .0.reason.advice())]
+pub struct NotConverged(pub Box<Report>);
+
+impl Report {
+    /// The report itself if it converged, an error else.
+    ///
+    /// # Errors
+    /// [`NotConverged`] with the whole report.
+    pub fn into_result(self) -> Result<Self, NotConverged> {
+        if self.reason.is_converged() { Ok(self) } else { Err(NotConverged(Box::new(self))) }
+    }
+}
+
+impl Serialize for Report {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut s = serializer.serialize_struct("Report", 20)?;
+        s.serialize_field("schema", &1)?;
+        s.serialize_field("reason", self.reason.name())?;
+        s.serialize_field("reason_detail", &self.reason.detail())?;
+        s.serialize_field("advice", self.reason.advice())?;
+        s.serialize_field("method", &self.method)?;
+        s.serialize_field("preconditioner", &self.preconditioner)?;
+        s.serialize_field("iterations", &self.iterations)?;
+        s.serialize_field("matvecs", &self.matvecs)?;
+        s.serialize_field("preconditioner_applications", &self.preconditioner_applications)?;
+        s.serialize_field("restarts", &self.restarts)?;
+        s.serialize_field("certificate", &self.certificate)?;
+        s.serialize_field("timings", &self.timings)?;
+        s.serialize_field("gpu", &self.counters)?;
+        s.serialize_field("bytes_moved", &self.bytes_moved)?;
+        s.serialize_field("adapter", &self.adapter)?;
+        s.serialize_field("precision", &self.precision)?;
+        s.serialize_field("rungs", &self.rungs)?;
+        s.serialize_field("plan", &self.plan)?;
+        s.serialize_field("warnings", &self.warnings)?;
+        s.serialize_field("checks", &self.checks)?;
+        s.serialize_field("history", &self.history)?;
+        s.end()
+    }
+}

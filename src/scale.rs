@@ -1,0 +1,77 @@
+//! Powers of two: exact scaling, norms that neither over- nor underflow.
+
+/// v · 2^e, exact but for results outside f64's normal range.
+#[must_use]
+pub(crate) fn ldexp(v: f64, e: i32) -> f64 {
+    // Two or three factors, because 2^e alone can leave the range where the result does not.
+    let mut v = v;
+    let mut e = e;
+    while e != 0 {
+        let step = e.clamp(-1000, 1000);
+        v *= f64::from_bits(((1023 + i64::from(step)) as u64) << 52);
+        e -= step;
+    }
+    v
+}
+
+/// The e with 2^e ≤ |v| < 2^(e+1); 0 for 0 and for what is not finite.
+#[must_use]
+pub(crate) fn exponent(v: f64) -> i32 {
+    if v == 0.0 || !v.is_finite() {
+        return 0;
+    }
+    let bits = v.to_bits() >> 52 & 0x7ff;
+    if bits == 0 { exponent(v * f64::from_bits((1023u64 + 100) << 52)) - 100 } else { bits as i32 - 1023 }
+}
+
+/// ‖v‖₂ = 2^e · f with the sum of squares formed on scaled entries; infinite only where the norm is.
+#[must_use]
+pub(crate) fn norm2(v: &[f64]) -> f64 {
+    let largest = v.iter().fold(0.0f64, |m, x| m.max(x.abs()));
+    if largest == 0.0 || !v.iter().all(|x| x.is_finite()) {
+        return if largest == 0.0 && !v.iter().any(|x| x.is_nan()) { 0.0 } else { f64::NAN };
+    }
+    let e = exponent(largest);
+    let sum: f64 = v
+        .chunks(1024)
+        .map(|c| {
+            c.iter()
+                .map(|&x| {
+                    let x = ldexp(x, -e);
+                    x * x
+                })
+                .sum::<f64>()
+        })
+        .sum();
+    ldexp(sum.sqrt(), e)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ldexp_reaches_both_ends_of_the_range() {
+        assert_eq!(ldexp(1.0, 1023), f64::from_bits(2046 << 52));
+        assert_eq!(ldexp(1.5, -1074 + 1), 1.5 * f64::MIN_POSITIVE * 2f64.powi(-51));
+        assert_eq!(ldexp(2f64.powi(-900), 1800), 2f64.powi(900));
+        assert_eq!(ldexp(3.0, 0), 3.0);
+    }
+
+    #[test]
+    fn exponent_brackets_the_value() {
+        for v in [1.0, 1.999, 2.0, 1e300, 1e-300, 5e-324, -3.0] {
+            let e = exponent(v);
+            let f = ldexp(v, -e).abs();
+            assert!((1.0..2.0).contains(&f), "{v}: 2^{e} leaves {f}");
+        }
+    }
+
+    #[test]
+    fn norms_survive_extreme_entries() {
+        assert!((norm2(&[3e200, 4e200]) / 5e200 - 1.0).abs() < 1e-15);
+        assert!((norm2(&[3e-200, 4e-200]) / 5e-200 - 1.0).abs() < 1e-15);
+        assert!(norm2(&[f64::NAN]).is_nan());
+        assert_eq!(norm2(&[]), 0.0);
+    }
+}

@@ -1,0 +1,549 @@
+//! The front door: a builder, a solver that can be used again, and the one-line `solve`.
+
+use crate::backend::Engine;
+use crate::backend::cpu::Cpu;
+use crate::certify::{Norms, certify};
+use crate::drive::{Criterion, Event, Limits, Problem, Session, State};
+use crate::error::{Error, Result};
+use crate::facts::Facts;
+use crate::matrix::Csr;
+use crate::method::{self, MethodEntry, Needs, System, Tuning, Watch};
+use crate::op::schedule::Compiler;
+use crate::op::{Plan, Role, Space};
+use crate::plan::{self, RungPlan};
+use crate::precond::{Identity, Jacobi, Preconditioner};
+use crate::report::{AdapterInfo, Passed, Reason, Report, Rung, Timings};
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+/// Where to solve.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Backend {
+    /// A hardware GPU where there is one and the system is large enough for it, else the CPU.
+    #[default]
+    Auto,
+    /// The CPU.
+    Cpu,
+    /// The first GPU; a software adapter where there is no other.
+    Gpu,
+    /// The adapter whose name contains this text, or with this number in `krylane info`.
+    Adapter(String),
+    /// Two backends op by op: panics at the first operation where they differ. For tests.
+    #[doc(hidden)]
+    Lockstep,
+}
+
+impl std::str::FromStr for Backend {
+    type Err = std::convert::Infallible;
+    fn from_str(s: &str) -> Result<Self, Self::Err> {
+        Ok(match s {
+            "auto" => Self::Auto,
+            "cpu" => Self::Cpu,
+            "gpu" => Self::Gpu,
+            "lockstep" => Self::Lockstep,
+            name => Self::Adapter(name.into()),
+        })
+    }
+}
+
+/// Number types of the iteration. The answer is certified in f64 whatever is chosen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Precision {
+    /// f64 where the device has it, else f32 with corrections in f64.
+    #[default]
+    Auto,
+    /// f32 iterations; corrections in f64 as long as they help.
+    F32,
+    /// f64 throughout; an error on devices without it.
+    F64,
+    /// f32 iterations, residual and solution in f64.
+    Mixed,
+}
+
+impl std::str::FromStr for Precision {
+    type Err = Error;
+    fn from_str(s: &str) -> Result<Self> {
+        match s {
+            "auto" => Ok(Self::Auto),
+            "f32" => Ok(Self::F32),
+            "f64" => Ok(Self::F64),
+            "mixed" => Ok(Self::Mixed),
+            _ => Err(Error::input(crate::suggest::unknown("precision", s, &["auto", "f32", "f64", "mixed"]))),
+        }
+    }
+}
+
+/// Everything a solve can be asked for. `Default` is what most systems want.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// A method's id, or "auto".
+    pub method: String,
+    /// A preconditioner's id: "auto", "none", "jacobi".
+    pub preconditioner: String,
+    /// Where to solve.
+    pub backend: Backend,
+    /// Number types.
+    pub precision: Precision,
+    /// Relative tolerance, 1e-8.
+    pub rtol: f64,
+    /// Absolute tolerance, 0.
+    pub atol: f64,
+    /// Which residual is tested.
+    pub criterion: Criterion,
+    /// Columns of a GMRES cycle; `None` is 30, and what the plan finds better under "auto".
+    pub restart: Option<usize>,
+    /// Bound on iterations, 10 000; rungs of a fall-back ladder share it.
+    pub max_iterations: usize,
+    /// Bound on products with A.
+    pub max_matvecs: usize,
+    /// Bound on the time of a solve.
+    pub time_limit: Option<Duration>,
+    /// Threads of the CPU backend; 0 is all.
+    pub threads: usize,
+    /// Several operations a sweep; off, each runs alone.
+    pub fuse: bool,
+    /// Batches in flight; results don't depend on it.
+    pub lag: Option<usize>,
+    /// Iterations a batch; results don't depend on it.
+    pub batch: Option<usize>,
+    /// Adapter features the program shall not use, as if the device lacked them: "f64".
+    pub withhold: Vec<String>,
+    /// Bytes a single binding may have on the GPU; `None` is the adapter's own limit.
+    pub binding_limit: Option<u64>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            method: "auto".into(),
+            preconditioner: "auto".into(),
+            backend: Backend::Auto,
+            precision: Precision::Auto,
+            rtol: 1e-8,
+            atol: 0.0,
+            criterion: Criterion::RhsNorm,
+            restart: None,
+            max_iterations: 10_000,
+            max_matvecs: usize::MAX,
+            time_limit: None,
+            threads: 0,
+            fuse: true,
+            lag: None,
+            batch: None,
+            withhold: vec![],
+            binding_limit: None,
+        }
+    }
+}
+
+impl Options {
+    fn check(&self) -> Result<()> {
+        for (name, v) in [("rtol", self.rtol), ("atol", self.atol)] {
+            if !(v >= 0.0 && v.is_finite()) {
+                return Err(Error::input(format!("{name} is {v}; it must be a finite number, 0 or more")));
+            }
+        }
+        if self.restart == Some(0) {
+            return Err(Error::input("restart is 0; a GMRES cycle needs at least one column"));
+        }
+        if self.restart.is_some_and(|m| m > 10_000) {
+            return Err(Error::input("restart is beyond the limit of 10000 columns"));
+        }
+        if self.method != "auto" {
+            method::by_name(&self.method)?;
+        }
+        let known = ["auto", "none", "jacobi"];
+        if !known.contains(&self.preconditioner.as_str()) {
+            return Err(Error::input(crate::suggest::unknown("preconditioner", &self.preconditioner, &known)));
+        }
+        if let Some(w) = self.withhold.iter().find(|w| *w != "f64") {
+            return Err(Error::input(crate::suggest::unknown("feature to withhold", w, &["f64"])));
+        }
+        Ok(())
+    }
+}
+
+/// Things a matrix can be made of.
+pub trait ToCsr {
+    /// The checked matrix.
+    ///
+    /// # Errors
+    /// What [`Csr::new`] says.
+    fn to_csr(&self) -> Result<Arc<Csr>>;
+}
+impl ToCsr for Csr {
+    fn to_csr(&self) -> Result<Arc<Csr>> {
+        Ok(Arc::new(self.clone()))
+    }
+}
+impl ToCsr for Arc<Csr> {
+    fn to_csr(&self) -> Result<Arc<Csr>> {
+        Ok(Self::clone(self))
+    }
+}
+impl ToCsr for sprs::CsMat<f64> {
+    fn to_csr(&self) -> Result<Arc<Csr>> {
+        Csr::from_sprs(self).map(Arc::new)
+    }
+}
+
+/// Hears of every iteration; `Break` ends the solve.
+type Callback = Box<dyn FnMut(Event) -> ControlFlow<()> + Send>;
+
+/// A matrix with a plan for it. Solves any number of right-hand sides; what the first solve allocated,
+/// compiled and uploaded serves the next ones.
+pub struct Solver {
+    a: Arc<Csr>,
+    options: Options,
+    facts: Facts,
+    ladder: Vec<RungPlan>,
+    sessions: Vec<Option<Session>>,
+    plan: Vec<String>,
+    warnings: Vec<String>,
+    adapter: AdapterInfo,
+    #[cfg(feature = "gpu")]
+    gpu: Option<Arc<crate::backend::gpu::Context>>,
+    setup: Duration,
+    cancel: Arc<AtomicBool>,
+    callback: Callback,
+}
+
+/// x with A x = b, everything at its default. Check [`Report::reason`], or use [`Report::into_result`].
+///
+/// # Errors
+/// Bad input, or a device that fails. Not converging is no error.
+pub fn solve(a: &impl ToCsr, b: &[f64]) -> Result<Report> {
+    Solver::new(a, Options::default())?.solve(b)
+}
+
+impl Solver {
+    /// Checks the matrix, finds what it is, and plans.
+    ///
+    /// # Errors
+    /// A rectangular matrix, options out of range, no such adapter.
+    pub fn new(a: &impl ToCsr, options: Options) -> Result<Self> {
+        let start = Instant::now();
+        options.check()?;
+        let a = a.to_csr()?;
+        if !a.is_square() {
+            return Err(Error::input(format!(
+                "the matrix is {} x {}; this method needs a square one. Least-squares problems want lsqr, which is not available yet",
+                a.rows(),
+                a.cols()
+            )));
+        }
+        let facts = Facts::of(&a);
+        let mut notes = vec![];
+        let choice = plan::choose_backend(&a, &options, &mut notes)?;
+        let (ladder, warnings) = plan::ladder(&a, &facts, &options, &choice, &mut notes)?;
+        Ok(Self {
+            sessions: ladder.iter().map(|_| None).collect(),
+            a,
+            options,
+            facts,
+            ladder,
+            plan: notes,
+            warnings,
+            adapter: choice.adapter,
+            #[cfg(feature = "gpu")]
+            gpu: choice.gpu,
+            setup: start.elapsed(),
+            cancel: Arc::new(AtomicBool::new(false)),
+            callback: Box::new(|_| ControlFlow::Continue(())),
+        })
+    }
+
+    /// Calls `f` after each iteration.
+    #[must_use]
+    pub fn on_iteration(mut self, f: impl FnMut(Event) -> ControlFlow<()> + Send + 'static) -> Self {
+        self.callback = Box::new(f);
+        self
+    }
+
+    /// A flag that ends a running solve once it is set; the best x so far is reported.
+    #[must_use]
+    pub fn cancel_flag(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.cancel)
+    }
+
+    /// What was chosen and why.
+    #[must_use]
+    pub fn plan(&self) -> &[String] {
+        &self.plan
+    }
+
+    /// The device.
+    #[must_use]
+    pub fn adapter(&self) -> &AdapterInfo {
+        &self.adapter
+    }
+
+    /// Puts new values on the same pattern; kernels and memory are kept.
+    ///
+    /// # Errors
+    /// A wrong count, a value that is not finite, or facts that contradict the plan (symmetry lost).
+    pub fn update_values(&mut self, values: Vec<f64>) -> Result<()> {
+        let a = Arc::make_mut(&mut self.a);
+        a.set_values(values)?;
+        self.facts = Facts::of(&self.a);
+        let exponent = -self.facts.norms.exponent;
+        for session in self.sessions.iter_mut().flatten() {
+            session.exponent = exponent;
+            session.engine.update_operator(session.a, &self.a, exponent)?;
+            for (v, values) in session.method.system().m.refresh(&self.a, exponent)? {
+                session.engine.write_vector(v, &values)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Solves A x = b from x₀ = 0.
+    ///
+    /// # Errors
+    /// b of the wrong length or not finite; a device that fails.
+    pub fn solve(&mut self, b: &[f64]) -> Result<Report> {
+        pollster::block_on(self.solve_async(b, None))
+    }
+
+    /// Solves A x = b from x₀.
+    ///
+    /// # Errors
+    /// As [`Solver::solve`].
+    pub fn solve_from(&mut self, b: &[f64], x0: &[f64]) -> Result<Report> {
+        pollster::block_on(self.solve_async(b, Some(x0)))
+    }
+
+    /// [`Solver::solve_from`] without blocking the thread on the device.
+    ///
+    /// # Errors
+    /// As [`Solver::solve`].
+    pub async fn solve_async(&mut self, b: &[f64], x0: Option<&[f64]>) -> Result<Report> {
+        let n = self.a.rows();
+        for (name, v) in [("b", Some(b)), ("x0", x0)] {
+            let Some(v) = v else { continue };
+            if v.len() != n {
+                return Err(Error::input(format!("{name} has {} entries; the matrix has {n} rows", v.len())));
+            }
+            if let Some(i) = v.iter().position(|x| !x.is_finite()) {
+                return Err(Error::input(format!("{name}[{i}] is {}", v[i])));
+            }
+        }
+        self.cancel.store(false, Ordering::Relaxed);
+        let mut timings = Timings { setup_s: self.setup.as_secs_f64(), ..Timings::default() };
+        self.setup = Duration::ZERO;
+
+        let mut x = x0.map_or_else(|| vec![0.0; n], <[f64]>::to_vec);
+        let zero_rhs = b.iter().all(|&v| v == 0.0);
+        if zero_rhs {
+            x.fill(0.0);
+        }
+        let a = Arc::clone(&self.a);
+        let norms: Norms = self.facts.norms.clone();
+        let certify_start = Instant::now();
+        let truth = certify(&a, &norms, b, &x);
+        let problem = Problem {
+            matrix: &a,
+            norms: &norms,
+            b,
+            rtol: self.options.rtol,
+            atol: self.options.atol,
+            criterion: self.options.criterion,
+            initial: truth.certificate.relative,
+        };
+        let mut state = State {
+            x,
+            truth,
+            iterations: 0,
+            matvecs: 0,
+            applications: 0,
+            restarts: 0,
+            bytes: 0,
+            history: vec![],
+            checks: vec![],
+            certify_time: certify_start.elapsed(),
+        };
+        let counters_before = self.counters();
+
+        let mut rungs: Vec<Rung> = vec![];
+        let reason = if zero_rhs {
+            Reason::Converged(Passed::ZeroRhs)
+        } else if problem.passed(&state.truth).is_some() {
+            Reason::Converged(Passed::InitialGuess)
+        } else if let Some(reason) = self.refusal(&state) {
+            reason
+        } else {
+            self.climb(&problem, &mut state, &mut rungs, &mut timings).await?
+        };
+
+        let last = rungs.last();
+        let first = &self.ladder[0];
+        Ok(Report {
+            reason,
+            method: last.map_or_else(|| first.method.id.to_string(), |r| r.method.clone()),
+            preconditioner: last.map_or_else(|| first.preconditioner.clone(), |r| r.preconditioner.clone()),
+            precision: last.map_or(first.precision, |r| r.precision),
+            iterations: state.iterations,
+            matvecs: state.matvecs,
+            preconditioner_applications: state.applications,
+            restarts: state.restarts,
+            history: state.history,
+            checks: state.checks,
+            certificate: state.truth.certificate,
+            timings: Timings { certify_s: state.certify_time.as_secs_f64(), ..timings },
+            counters: self.counters().since(&counters_before),
+            bytes_moved: state.bytes,
+            adapter: self.adapter.clone(),
+            rungs,
+            plan: self.plan.clone(),
+            warnings: self.warnings.clone(),
+            x: state.x,
+        })
+    }
+
+    /// Tries the rungs in order until one converges or fails for good.
+    async fn climb(
+        &mut self,
+        problem: &Problem<'_>,
+        state: &mut State,
+        rungs: &mut Vec<Rung>,
+        timings: &mut Timings,
+    ) -> Result<Reason> {
+        let deadline = self.options.time_limit.map(|t| Instant::now() + t);
+        for k in 0..self.ladder.len() {
+            let upload = Instant::now();
+            if self.sessions[k].is_none() {
+                self.sessions[k] = Some(self.session(k)?);
+                timings.upload_s += upload.elapsed().as_secs_f64();
+            }
+            let rung = &self.ladder[k];
+            let mut limits = Limits {
+                max_iterations: self.options.max_iterations,
+                max_matvecs: self.options.max_matvecs,
+                deadline,
+                cancel: &self.cancel,
+                callback: &mut self.callback,
+                window: rung.window,
+                lag: self.options.lag,
+                batch: self.options.batch,
+            };
+            let (before, certified) = (state.iterations, state.certify_time);
+            let start = Instant::now();
+            let session = self.sessions[k].as_mut().expect("made above");
+            let reason = session.run(problem, state, &mut limits).await?;
+            timings.solve_s += (start.elapsed() - (state.certify_time - certified)).as_secs_f64();
+            rungs.push(Rung {
+                method: rung.method.id.into(),
+                preconditioner: rung.preconditioner.clone(),
+                precision: rung.precision,
+                iterations: state.iterations - before,
+                reason: reason.to_string(),
+            });
+            let another_may_help = matches!(
+                reason,
+                Reason::Stagnated
+                    | Reason::FalseConvergence { .. }
+                    | Reason::Diverged { .. }
+                    | Reason::Breakdown(_)
+                    | Reason::IndefiniteOperator
+                    | Reason::IndefinitePreconditioner
+                    | Reason::NonFinite { .. }
+            );
+            if !another_may_help || k + 1 == self.ladder.len() {
+                return Ok(reason);
+            }
+        }
+        unreachable!("a ladder has at least one rung")
+    }
+
+    /// Reasons not to iterate at all.
+    fn refusal(&self, state: &State) -> Option<Reason> {
+        let rung = &self.ladder[0];
+        if rung.method.needs != Needs::Square
+            && let Some((i, j)) = self.facts.asymmetry
+        {
+            return Some(Reason::NotSymmetric { i, j });
+        }
+        if self.facts.null_components.1 > 0 {
+            let (null, _) = self.facts.split_null(&state.truth.residual);
+            let rhs = crate::scale::ldexp(state.truth.certificate.rhs_norm, -state.truth.exponent);
+            let target = self.options.rtol * rhs + crate::scale::ldexp(self.options.atol, -state.truth.exponent);
+            if null > target.max(64.0 * f64::EPSILON * rhs) {
+                return Some(Reason::InconsistentSystem { null_component: null / rhs });
+            }
+        }
+        None
+    }
+
+    fn counters(&self) -> crate::backend::Counters {
+        self.sessions.iter().flatten().map(|s| s.engine.counters()).fold(Default::default(), |sum, c| sum.plus(&c))
+    }
+
+    /// Builds rung `k`: space, preconditioner, method, engine.
+    fn session(&self, k: usize) -> Result<Session> {
+        let rung = &self.ladder[k];
+        let n = self.a.rows();
+        let exponent = -self.facts.norms.exponent;
+        let mut space = Space::new(rung.precision);
+        let a = space.operator("A", Arc::clone(&self.a), exponent, Role::Working);
+        let x = space.vector("x", n);
+        let r = space.vector("r", n);
+        let watch = Watch::new(&mut space);
+        let mut m: Box<dyn Preconditioner> = match rung.preconditioner.as_str() {
+            "jacobi" => Box::new(Jacobi::new(&self.a, rung.method.needs != Needs::Square)),
+            _ => Box::new(Identity),
+        };
+        m.install(&mut space, exponent);
+        let system = System { a, r, x, n, m, watch };
+        let method = (rung.method.build)(&mut space, system, &Tuning { restart: rung.restart });
+        let renewal = method.restarts().then(|| (space.vector("b", n), space.vector("ax", n)));
+        let engine = self.engine(space.clone())?;
+        Ok(Session {
+            compiler: Compiler::new(engine.fusion()),
+            engine,
+            space,
+            method,
+            watch,
+            a,
+            x,
+            r,
+            renewal,
+            exponent,
+            batch: 2,
+        })
+    }
+
+    fn engine(&self, space: Space) -> Result<Box<dyn Engine>> {
+        let cpu = |space| Cpu::new(space, self.options.threads, self.options.fuse).map(Box::new);
+        #[cfg(feature = "gpu")]
+        if let Some(context) = &self.gpu {
+            let gpu = crate::backend::gpu::Gpu::new(Arc::clone(context), space.clone(), &self.options)?;
+            return Ok(if self.options.backend == Backend::Lockstep {
+                Box::new(crate::backend::lockstep::Lockstep::new(space.clone(), cpu(space)?, Box::new(gpu)))
+            } else {
+                Box::new(gpu)
+            });
+        }
+        Ok(cpu(space)?)
+    }
+
+    /// Bytes of vectors that the first rung keeps on the device, and how many vectors of length n.
+    #[doc(hidden)]
+    pub fn footprint(&self) -> Result<(usize, u64)> {
+        let session = self.session(0)?;
+        Ok((session.space.vector_count(), session.space.vector_bytes()))
+    }
+
+    /// The first rung's method.
+    #[must_use]
+    pub fn method(&self) -> &'static MethodEntry {
+        self.ladder[0].method
+    }
+
+    /// The first rung's number types.
+    #[must_use]
+    pub fn precision(&self) -> Plan {
+        self.ladder[0].precision
+    }
+}
