@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 /// No line of data is longer; a longer one is no Matrix Market file, or an attack.
 const MAX_LINE: usize = 1 << 20;
 /// Comments and blank lines of one file, together: what a compressed file can make us skim.
-const MAX_IGNORED: u64 = 1 << 30;
+const MAX_IGNORED: u64 = 1 << 28;
 /// A comment longer than this is skipped without being held.
 const LONG_COMMENT: usize = 1 << 16;
 

@@ -1,0 +1,644 @@
+//! Files good and bad: what is read, what is refused, and with which words.
+
+use flate2::{Compression, write::GzEncoder};
+use krylane::Error;
+use krylane::io::{
+    Field, Format, ReadOptions, Symmetry, read_matrix, read_matrix_market_from, read_vector, read_vector_from,
+    write_matrix, write_vector,
+};
+use krylane::matrix::{Csr, Triplets, gallery};
+use proptest::prelude::*;
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+const GENERAL: &str = "%%MatrixMarket matrix coordinate real general\n";
+const SYMMETRIC: &str = "%%MatrixMarket matrix coordinate real symmetric\n";
+const SKEW: &str = "%%MatrixMarket matrix coordinate real skew-symmetric\n";
+const ARRAY: &str = "%%MatrixMarket matrix array real general\n";
+
+fn options() -> ReadOptions {
+    ReadOptions { pattern_as_ones: false, memory_limit: 64 << 20 }
+}
+
+fn parse(text: impl AsRef<[u8]>) -> krylane::Result<krylane::io::Loaded> {
+    read_matrix_market_from(text.as_ref(), Path::new("a.mtx"), &options())
+}
+
+fn dense(a: &Csr) -> Vec<Vec<f64>> {
+    (0..a.rows()).map(|i| (0..a.cols()).map(|j| a.get(i, j)).collect()).collect()
+}
+
+fn gz(bytes: &[u8]) -> Vec<u8> {
+    let mut out = GzEncoder::new(Vec::new(), Compression::default());
+    out.write_all(bytes).unwrap();
+    out.finish().unwrap()
+}
+
+fn put(folder: &tempfile::TempDir, name: &str, bytes: impl AsRef<[u8]>) -> PathBuf {
+    let path = folder.path().join(name);
+    std::fs::write(&path, bytes).unwrap();
+    path
+}
+
+/// (text, how the message must start after the file's name, a part of it).
+fn malformed() -> Vec<(Vec<u8>, &'static str, &'static str)> {
+    let general = |rest: &str| format!("{GENERAL}{rest}").into_bytes();
+    let with = |head: &str, rest: &str| format!("{head}{rest}").into_bytes();
+    let utf16: Vec<u8> = GENERAL.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    vec![
+        (b"".to_vec(), ":1:", "empty"),
+        (b"\n\n".to_vec(), ":1:", "%%MatrixMarket"),
+        (b"1 1 1\n1 1 2\n".to_vec(), ":1:1:", "not `1`"),
+        (b"%MatrixMarket matrix coordinate real general\n1 1 0\n".to_vec(), ":1:1:", "`%MatrixMarket`"),
+        ([b"\xff\xfe".to_vec(), utf16.clone()].concat(), ":1:", "UTF-16"),
+        (utf16, ":1:", "UTF-16"),
+        (b"\x89PNG\r\n\x1a\n\0\0\0".to_vec(), ":1:", "PNG"),
+        (b"<!DOCTYPE html><html>".to_vec(), ":1:", "HTML"),
+        (gz(GENERAL.as_bytes()), ":1:", ".gz"),
+        (b"PK\x03\x04abc".to_vec(), ":1:", "zip"),
+        (b"%%MatrixMarket\0\0\0".to_vec(), ":1:", "binary data (byte 15 is zero)"),
+        (b"%%MatrixMarket matrix coordinate".to_vec(), ":1:33:", "before its field"),
+        (b"%%MatrixMarket".to_vec(), ":1:15:", "before its object"),
+        (b"%%MatrixMarket matrix coordinate real".to_vec(), ":1:38:", "before its symmetry"),
+        (b"%%MatrixMarket vector coordinate real general\n".to_vec(), ":1:16:", "`vector` is not supported"),
+        (b"%%MatrixMarket metrix coordinate real general\n".to_vec(), ":1:16:", "did you mean `matrix`?"),
+        (b"%%MatrixMarket matrix coordinates real general\n".to_vec(), ":1:23:", "did you mean `coordinate`?"),
+        (b"%%MatrixMarket matrix coordinate float general\n".to_vec(), ":1:34:", "`float` is none of real"),
+        (b"%%MatrixMarket matrix coordinate complex general\n1 1 1\n1 1 1 0\n".to_vec(), ":1:34:", "complex"),
+        (b"%%MatrixMarket matrix coordinate real symetric\n".to_vec(), ":1:39:", "did you mean `symmetric`?"),
+        (b"%%MatrixMarket matrix coordinate real general 7\n".to_vec(), ":1:47:", "unexpected `7`"),
+        (b"%%MatrixMarket matrix array pattern general\n".to_vec(), ":1:29:", "no legal combination"),
+        (b"%%MatrixMarket matrix coordinate pattern general\n1 1 1\n1 1\n".to_vec(), ":1:34:", "--pattern-as-ones"),
+        (general(""), ":1:", "before the size line"),
+        (general("% only comments\n\n"), ":3:", "before the size line"),
+        (general("3 3\n"), ":2:4:", "number of entries is missing"),
+        (general("3 3 1 1\n"), ":2:7:", "unexpected `1`"),
+        (general("-3 3 1\n"), ":2:1:", "`-3`"),
+        (general("3 3.0 1\n"), ":2:3:", "`3.0`"),
+        (general("3 x 1\n"), ":2:3:", "`x`"),
+        (general("4294967296 3 1\n"), ":2:1:", "limit of 4294967295"),
+        (general("3 3 9223372036854775808\n"), ":2:5:", "limit of 9223372036854775807"),
+        (general("3 3 99999999999999999999999\n"), ":2:5:", "limit of"),
+        (general("3 3 1000000000000\n1 1 1\n"), ":2:", "memory limit of 67108864"),
+        (general("4000000000 3 1\n1 1 1\n"), ":2:", "memory limit of 67108864"),
+        (general("3 3 1\n1 1 1\n2 2 2\n"), ":4:", "more entries than the 1 that line 2 promises"),
+        (general("3 3 2\n1 1 1\n"), ":3:", "after 1 of the 2 entries"),
+        (general("3 3 0\n1 1 1\n"), ":3:", "more entries"),
+        (general("3 3 1\n1 1\n"), ":3:4:", "value is missing"),
+        (general("3 3 1\n1\n"), ":3:2:", "column index is missing"),
+        (general("3 3 1\n1 1 1 1\n"), ":3:7:", "unexpected `1`"),
+        (general("3 3 1\n1 1 1 % why\n"), ":3:7:", "unexpected `%`"),
+        (general("3 3 1\n0 1 1\n"), ":3:1:", "row index `0` is below 1"),
+        (general("3 3 1\n1 -1 1\n"), ":3:3:", "column index `-1` is below 1"),
+        (general("3 3 1\n4 1 1\n"), ":3:1:", "row index `4` is beyond the 3 rows"),
+        (general("3 3 1\n1 4294967297 1\n"), ":3:3:", "`4294967297` is beyond the 3 columns"),
+        (general("3 3 1\n18446744073709551617 1 1\n"), ":3:1:", "beyond the 3 rows"),
+        (general("3 3 1\n1.0 1 1\n"), ":3:1:", "row index `1.0` is not a whole number"),
+        (general("3 3 1\n1 - 1\n"), ":3:3:", "column index `-` is not a whole number"),
+        (general("3 3 1\n1 1 abc\n"), ":3:5:", "value `abc` is not a number"),
+        (general("3 3 1\n1 1 1,5\n"), ":3:5:", "not a comma"),
+        (general("3 3 1\n1 1 nan\n"), ":3:5:", "`nan` is not finite"),
+        (general("3 3 1\n1 1 -Inf\n"), ":3:5:", "`-Inf` is not finite"),
+        (general("3 3 1\n1 1 infinity\n"), ":3:5:", "not finite"),
+        (general("3 3 1\n1 1 1e400\n"), ":3:5:", "beyond the range of f64"),
+        (general("3 3 1\n1 1 1e\n"), ":3:5:", "`1e` is not a number"),
+        (general("3 3 1\n1 1 .\n"), ":3:5:", "`.` is not a number"),
+        (general("3 3 1\n1 1 1.0\0\n"), ":", "zero"),
+        (general("2 2 2\n1 1 1e308\n1 1 1e308\n"), ": the sum", "row 1, column 1 overflows"),
+        (
+            with("%%MatrixMarket matrix coordinate integer general\n", "1 1 1\n1 1 1.5\n"),
+            ":3:5:",
+            "banner says integer",
+        ),
+        (with(SYMMETRIC, "3 2 1\n1 1 1\n"), ":2:", "can't be symmetric"),
+        (with(SYMMETRIC, "3 3 2\n2 1 1\n1 2 1\n"), ":4:", "(1, 2) is on the other side of the diagonal than line 3"),
+        (with(SYMMETRIC, "3 3 3\n1 2 1\n1 1 1\n3 2 1\n"), ":5:", "stores one triangle"),
+        (with(SKEW, "3 3 1\n2 2 1\n"), ":3:", "(2, 2) is on the diagonal of a skew-symmetric"),
+        (with(ARRAY, "2 1 2\n1\n2\n"), ":2:5:", "unexpected `2`"),
+        (with(ARRAY, "2 1\n1\n"), ":3:", "after 1 of the 2"),
+        (with(ARRAY, "2 1\n1\n2\n3\n"), ":5:", "more entries than the 2"),
+        (with(ARRAY, "2 2\n1 2\n3 4\n"), ":3:3:", "one value per line"),
+        (with(ARRAY, "4000000000 4000000000\n1\n"), ":2:", "memory limit"),
+        (with(GENERAL, &format!("1 1 1\n1 1 {}1\n", " ".repeat(2 << 20))), ":3:", "longer than 1048576 bytes"),
+        (with(GENERAL, &format!("1 1 1\n1 1 {}x\n", "1".repeat(100))), ":3:5:", "...` (101 bytes)"),
+    ]
+}
+
+#[test]
+fn malformed_files_are_refused_by_name_and_place() {
+    for (bytes, place, part) in malformed() {
+        let shown = String::from_utf8_lossy(&bytes[..bytes.len().min(120)]).into_owned();
+        let error = parse(&bytes).expect_err(&shown);
+        let message = error.to_string();
+        assert!(message.starts_with(&format!("a.mtx{place}")), "{shown:?}: {message}, wanted {place}");
+        assert!(message.contains(part), "{shown:?}: {message}, wanted {part}");
+        assert!(error.is_bad_input(), "{message}");
+    }
+}
+
+#[test]
+fn entries_are_checked_against_the_size_of_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = put(&folder, "a.mtx", format!("{GENERAL}1000 1000 1000\n1 1 1\n"));
+    let message = read_matrix(&path, &options()).unwrap_err().to_string();
+    assert!(message.contains(":2:") && message.contains("a file of this size holds 16 at most"), "{message}");
+    let path = put(&folder, "a.mtx.gz", gz(format!("{GENERAL}1000 1000 1000000\n1 1 1\n").as_bytes()));
+    let message = read_matrix(&path, &options()).unwrap_err().to_string();
+    assert!(message.contains(":2:") && message.contains("a file of this size"), "{message}");
+}
+
+#[test]
+fn accepted_variants() {
+    let a = [[2.0, 0.0], [-1.0, 0.5]];
+    for text in [
+        format!("{GENERAL}2 2 3\n1 1 2\n2 1 -1\n2 2 .5\n"),
+        format!("\u{feff}{GENERAL}2 2 3\n1 1 2\n2 1 -1\n2 2 .5"),
+        "%%matrixmarket MATRIX Coordinate real GENERAL\n2 2 3\n1 1 2\n2 1 -1\n2 2 .5\n".to_string(),
+        format!("{GENERAL}2 2 3\n1 1 2\n2 1 -1\n2 2 .5\n").replace('\n', "\r\n"),
+        format!("{GENERAL}\n% c\n \t\n\t2\t2\t3 \n\n%\n1\t1 \t2.0D+00\n  % deep\n2 1 -1.d0\n002 2 +5E-1\n\n% end"),
+        format!("{GENERAL}2 2 5\n2 2 .25\n1 1 3\n2 1 -1\n1 1 -1\n2 2 .25\n"),
+        format!("{ARRAY}2 2\n2\n-1\n0\n0.5\n"),
+        format!("{GENERAL}%{}\n2 2 3\n1 1 2\n2 1 -1\n2 2 .5\n", "long ".repeat(1 << 19)),
+    ] {
+        let loaded = parse(&text).unwrap_or_else(|e| panic!("{e}: {:?}", &text[..text.len().min(200)]));
+        assert_eq!(dense(&loaded.matrix), a, "{:?}", &text[..text.len().min(200)]);
+    }
+    let latin1 = [GENERAL.as_bytes(), b"% M\xfcller, \xe9t\xe9\n1 1 1\n1 1 3\n"].concat();
+    assert_eq!(dense(&parse(latin1).unwrap().matrix), [[3.0]]);
+    assert_eq!(dense(&parse(format!("{GENERAL}0 0 0\n")).unwrap().matrix), Vec::<Vec<f64>>::new());
+}
+
+#[test]
+fn symmetries_are_expanded() {
+    for text in ["3 3 3\n1 1 4\n2 1 -1\n3 2 7\n", "3 3 3\n1 2 -1\n1 1 4\n2 3 7\n"] {
+        let loaded = parse(format!("{SYMMETRIC}{text}")).unwrap();
+        assert_eq!(dense(&loaded.matrix), [[4.0, -1.0, 0.0], [-1.0, 0.0, 7.0], [0.0, 7.0, 0.0]]);
+        assert_eq!((loaded.notes.symmetry, loaded.notes.entries), (Symmetry::Symmetric, 3));
+    }
+    let hermitian = parse("%%MatrixMarket matrix coordinate real hermitian\n2 2 1\n2 1 3\n").unwrap();
+    assert_eq!(dense(&hermitian.matrix), [[0.0, 3.0], [3.0, 0.0]]);
+    let skew = parse(format!("{SKEW}3 3 2\n2 1 -1\n3 2 7\n")).unwrap();
+    assert_eq!(dense(&skew.matrix), [[0.0, 1.0, 0.0], [-1.0, 0.0, -7.0], [0.0, 7.0, 0.0]]);
+    let symmetric = parse("%%MatrixMarket matrix array real symmetric\n3 3\n1\n2\n3\n4\n5\n6\n").unwrap();
+    assert_eq!(dense(&symmetric.matrix), [[1.0, 2.0, 3.0], [2.0, 4.0, 5.0], [3.0, 5.0, 6.0]]);
+    let skew = parse("%%MatrixMarket matrix array integer skew-symmetric\n3 3\n1\n2\n3\n").unwrap();
+    assert_eq!(dense(&skew.matrix), [[0.0, -1.0, -2.0], [1.0, 0.0, -3.0], [2.0, 3.0, 0.0]]);
+}
+
+#[test]
+fn patterns_need_the_option() {
+    let text = "%%MatrixMarket matrix coordinate pattern symmetric\n2 2 2\n1 1\n2 1\n";
+    let ones = ReadOptions { pattern_as_ones: true, ..options() };
+    let loaded = read_matrix_market_from(text.as_bytes(), Path::new("a"), &ones).unwrap();
+    assert_eq!(dense(&loaded.matrix), [[1.0, 1.0], [1.0, 0.0]]);
+    assert_eq!(loaded.notes.field, Field::Pattern);
+    for text in ["symmetric\n2 2 1\n1 1 5\n", "skew-symmetric\n2 2 1\n2 1\n", "hermitian\n2 2 1\n2 1\n"] {
+        let text = format!("%%MatrixMarket matrix coordinate pattern {text}");
+        read_matrix_market_from(text.as_bytes(), Path::new("a"), &ones).unwrap_err();
+    }
+}
+
+#[test]
+fn notes_count() {
+    let text = format!("{GENERAL}2 2 7\n1 1 1e-310\n1 1 1\n1 1 1\n2 2 0\n2 1 -0.0\n1 2 1e-400\n2 2 5e-324\n");
+    let notes = parse(text).unwrap().notes;
+    assert_eq!((notes.entries, notes.duplicates, notes.explicit_zeros, notes.subnormals), (7, 3, 3, 3));
+    assert_eq!((notes.format, notes.field), (Format::Coordinate, Field::Real));
+    assert!(notes.to_string().contains("3 duplicates summed"), "{notes}");
+    let notes = parse(format!("{SYMMETRIC}2 2 5\n1 1 1\n1 1 1\n2 1 1\n2 1 1\n2 1 1\n")).unwrap().notes;
+    assert_eq!(notes.duplicates, 3);
+    let text = "%%MatrixMarket matrix coordinate integer general\n1 2 2\n1 1 9007199254740993\n1 2 9007199254740992\n";
+    assert_eq!(parse(text).unwrap().notes.rounded_integers, 1);
+}
+
+#[test]
+fn vectors() {
+    let read = |text: &str| read_vector_from(text.as_bytes(), Path::new("b.txt"), &options());
+    assert_eq!(read(&format!("{ARRAY}3 1\n1\n0\n-2\n")).unwrap(), [1.0, 0.0, -2.0]);
+    assert_eq!(read(&format!("{GENERAL}3 1 2\n3 1 -2\n1 1 1\n")).unwrap(), [1.0, 0.0, -2.0]);
+    assert_eq!(read("# head\n1\n\n 0.0 \r\n% c\n-2D0").unwrap(), [1.0, 0.0, -2.0]);
+    assert_eq!(read(&format!("{ARRAY}0 1\n")).unwrap(), [0.0; 0]);
+    for (text, part) in [
+        ("", "no numbers"),
+        ("# nothing\n", "no numbers"),
+        ("1\nnan\n", "b.txt:2:1: value `nan`"),
+        ("1\n2 3\n", "b.txt:2:3: unexpected `3`"),
+        ("1\n-inf\n", "b.txt:2:1"),
+        ("<html>", "HTML"),
+        ("%%MatrixMarket matrix array real general\n1 2\n1\n2\n", "1 column"),
+        ("%%MatrixMarket matrix array real general\n4000000000 1\n1\n", "memory limit"),
+        ("%%MatrixMarket matrix coordinate real general\n4000000000 1 0\n", "memory limit"),
+        ("%%MatrixMarket matrix coordinate real general\n1 1 2\n1 1 1e308\n1 1 1e308\n", ":4: the sum"),
+        ("%%MatrixMarket matrix array real symmetric\n1 1\n1\n", "general"),
+    ] {
+        let message = read(text).unwrap_err().to_string();
+        assert!(message.contains(part), "{text:?}: {message}");
+    }
+    let tight = ReadOptions { memory_limit: 16, ..options() };
+    assert_eq!(read_vector_from(&b"1\n2\n"[..], Path::new("b"), &tight).unwrap(), [1.0, 2.0]);
+    assert!(matches!(read_vector_from(&b"1\n2\n3\n"[..], Path::new("b"), &tight), Err(Error::OutOfMemory { .. })));
+}
+
+#[test]
+fn gzip() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = format!("{GENERAL}2 2 2\n1 1 1\n2 2 2\n");
+    let packed = gz(text.as_bytes());
+    let read = |name: &str, bytes: &[u8]| read_matrix(&put(&folder, name, bytes), &options());
+    assert_eq!(dense(&read("a.mtx.gz", &packed).unwrap().matrix), [[1.0, 0.0], [0.0, 2.0]]);
+    // Several members, as `cat a.gz b.gz` makes them.
+    let members = [gz(&text.as_bytes()[..60]), gz(&text.as_bytes()[60..])].concat();
+    assert_eq!(read("b.mtx.GZ", &members).unwrap().matrix.nnz(), 2);
+    for (name, bytes, part) in [
+        ("c.mtx", packed.clone(), "its name must end in .gz"),
+        ("d.mtx.gz", text.clone().into_bytes(), "not gzip data"),
+        ("e.mtx.gz", packed[..packed.len() - 12].to_vec(), "truncated"),
+        ("f.mtx.gz", packed[..packed.len() - 3].to_vec(), "truncated"),
+        ("g.mtx.gz", packed[..5].to_vec(), "truncated"),
+        ("h.mtx.gz", b"".to_vec(), "truncated"),
+        ("i.tar.gz", gz(&tar(text.as_bytes())), "tar archive"),
+    ] {
+        let message = read(name, &bytes).unwrap_err().to_string();
+        assert!(message.contains(part), "{name}: {message}");
+    }
+    for k in [packed.len() / 2, packed.len() - 6, packed.len() - 2] {
+        let mut bad = packed.clone();
+        bad[k] ^= 0x55;
+        read("bad.mtx.gz", &bad).unwrap_err();
+    }
+}
+
+/// The start of a tar archive, as far as readers look.
+fn tar(content: &[u8]) -> Vec<u8> {
+    let mut head = vec![b'a'; 512];
+    head[257..262].copy_from_slice(b"ustar");
+    [head, content.to_vec()].concat()
+}
+
+/// A stream without end; what reads it to the end never comes back.
+struct Endless(&'static [u8]);
+
+impl Read for Endless {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let n = buffer.len() / self.0.len() * self.0.len();
+        buffer[..n].chunks_mut(self.0.len()).for_each(|c| c.copy_from_slice(&self.0[..c.len()]));
+        Ok(n)
+    }
+}
+
+#[test]
+fn bombs_end_early() {
+    let start = Instant::now();
+    for (head, tail, part) in [
+        ("", &b"\0"[..], "binary"),
+        ("", b"a", "longer than"),
+        ("%%MatrixMarket ", b"a", "longer than"),
+        (GENERAL, b"\n", "comments and blank lines"),
+        (GENERAL, b"%", "comments and blank lines"),
+        (GENERAL, b" ", "longer than"),
+        ("%%MatrixMarket matrix coordinate real general\n1 1 1\n", b"1", "longer than"),
+        ("%%MatrixMarket matrix coordinate real general\n9 9 5\n", b"1 1 1\n", "more entries than the 5"),
+        ("%%MatrixMarket matrix coordinate real general\n9 9 9000000\n", b"1 1 1\n", "memory limit"),
+    ] {
+        let source = head.as_bytes().chain(Endless(tail));
+        let message = read_matrix_market_from(source, Path::new("a"), &options()).unwrap_err().to_string();
+        assert!(message.contains(part), "{head:?} {message}");
+    }
+    let numbers = read_vector_from(Endless(b"12345678\n"), Path::new("a"), &options()).unwrap_err();
+    assert!(matches!(numbers, Error::OutOfMemory { .. }), "{numbers}");
+    assert!(start.elapsed().as_secs() < 60, "{:?}", start.elapsed());
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn devices_and_folders() {
+    for path in ["/dev/zero", "/dev/null", "/", "/nonexistent/a.mtx", "/dev/full"] {
+        let error = read_matrix(Path::new(path), &options()).unwrap_err();
+        assert!(error.to_string().starts_with(path), "{error}");
+        read_vector(Path::new(path), &options()).unwrap_err();
+    }
+    let error = write_vector(Path::new("/dev/full"), &[1.0; 10]).unwrap_err();
+    assert!(error.to_string().contains("/dev/full: No space left"), "{error}");
+    write_vector(Path::new("/dev/null"), &[1.0]).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    for path in [folder.path().to_path_buf(), folder.path().join("no/such/x.mtx")] {
+        assert!(matches!(write_vector(&path, &[1.0]), Err(Error::Io { .. })));
+    }
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn nothing_is_half_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = put(&folder, "x.mtx", "old");
+    write_vector(&path, &[1.0, f64::NAN]).unwrap_err();
+    assert_eq!(std::fs::read(&path).unwrap(), b"old");
+    let failed = krylane::io::write_whole(&path, |out| {
+        out.write_all(&[b'x'; 1 << 20])?;
+        Err(std::io::ErrorKind::Other.into())
+    });
+    assert!(failed.is_err());
+    assert_eq!(std::fs::read(&path).unwrap(), b"old");
+    write_vector(&path, &[1.0, -0.0, 1e-310]).unwrap();
+    let text = std::fs::read_to_string(&path).unwrap();
+    assert_eq!(text, format!("{ARRAY}3 1\n1.0\n-0.0\n1e-310\n"));
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "temporary files left");
+}
+
+#[cfg(unix)]
+#[test]
+fn links_and_modes_survive_writing() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let path = put(&folder, "x.mtx", "old");
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
+    let link = folder.path().join("link.mtx");
+    std::os::unix::fs::symlink("x.mtx", &link).unwrap();
+    write_vector(&link, &[2.0]).unwrap();
+    assert!(std::fs::symlink_metadata(&link).unwrap().is_symlink());
+    assert_eq!(read_vector(&path, &options()).unwrap(), [2.0]);
+    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o640);
+}
+
+#[test]
+fn scipy_files() {
+    let read =
+        |name: &str| read_matrix(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(name), &options());
+    let m = [[4.0, 0.0, -1.5, 0.0], [0.0, 2.25, 0.0, 0.0], [-1.5, 0.0, 1e-3, 7.0]];
+    let csr = read("scipy_csr.npz").unwrap();
+    assert_eq!(
+        (dense(&csr.matrix), csr.notes.format, csr.notes.field),
+        (m.map(Vec::from).to_vec(), Format::NpzCsr, Field::Real)
+    );
+    assert_eq!(dense(&read("scipy_coo_array.npz").unwrap().matrix), m);
+    let csc = read("scipy_csc_f32_i64.npz").unwrap();
+    assert_eq!(dense(&csc.matrix), m.map(|r| r.map(|v| f64::from(v as f32))));
+    let coo = read("scipy_coo_int.npz").unwrap();
+    assert_eq!(dense(&coo.matrix), [[0.0, 1.0, 0.0, 4.0], [0.0; 4], [5.0, 0.0, 0.0, 0.0]]);
+    assert_eq!((coo.notes.duplicates, coo.notes.field), (1, Field::Integer));
+    for (name, part) in [("scipy_complex.npz", "complex"), ("scipy_bsr.npz", "`bsr`")] {
+        let message = read(name).unwrap_err().to_string();
+        assert!(message.contains(name) && message.contains(part), "{message}");
+    }
+}
+
+/// An npz of 1-dimensional arrays of i64 (or f64 for `data`).
+fn npz(format: &[u8], arrays: &[(&str, &[i64])]) -> Vec<u8> {
+    use npyz::{WriterBuilder, npz::NpzWriter};
+    let mut bytes = std::io::Cursor::new(Vec::new());
+    let mut out = NpzWriter::new(&mut bytes);
+    let plain = Default::default();
+    let dtype = npyz::DType::new_scalar(format!("|S{}", format.len()).parse().unwrap());
+    let mut writer = out.array::<[u8]>("format", plain).unwrap().dtype(dtype).shape(&[]).begin_nd().unwrap();
+    writer.push(format).unwrap();
+    writer.finish().unwrap();
+    for (name, values) in arrays {
+        let shape = [values.len() as u64];
+        if *name == "data" {
+            let mut writer = out.array::<f64>(name, plain).unwrap().default_dtype().shape(&shape).begin_nd().unwrap();
+            writer.extend(values.iter().map(|v| if *v == i64::MAX { f64::NAN } else { *v as f64 })).unwrap();
+            writer.finish().unwrap();
+        } else {
+            let mut writer = out.array::<i64>(name, plain).unwrap().default_dtype().shape(&shape).begin_nd().unwrap();
+            writer.extend(values.iter().copied()).unwrap();
+            writer.finish().unwrap();
+        }
+    }
+    drop(out);
+    bytes.into_inner()
+}
+
+#[test]
+fn npz_is_validated() {
+    let folder = tempfile::tempdir().unwrap();
+    let read = |bytes: Vec<u8>| read_matrix(&put(&folder, "a.npz", bytes), &options());
+    let csr = |shape: &[i64], indptr: &[i64], indices: &[i64], data: &[i64]| {
+        read(npz(b"csr", &[("shape", shape), ("indptr", indptr), ("indices", indices), ("data", data)]))
+    };
+    let coo = |shape: &[i64], row: &[i64], col: &[i64], data: &[i64]| {
+        read(npz(b"coo", &[("shape", shape), ("row", row), ("col", col), ("data", data)]))
+    };
+    // Unsorted columns, a duplicate, and arrays longer than they need to be.
+    let good = csr(&[2, 3], &[0, 3, 3], &[2, 0, 2, 0], &[5, 1, 6, 9]).unwrap();
+    assert_eq!((dense(&good.matrix), good.notes.duplicates), (vec![vec![1.0, 0.0, 11.0], vec![0.0; 3]], 1));
+    assert_eq!(csr(&[0, 0], &[0], &[], &[]).unwrap().matrix.nnz(), 0);
+    let zip = npz(b"csr", &[("shape", &[1, 1])]);
+    for (result, part) in [
+        (csr(&[2, 3], &[0, 2, 1], &[0, 1], &[1, 2]), "`indptr` decreases after entry 1: 2 to 1"),
+        (csr(&[2, 3], &[0, 2], &[0, 1], &[1, 2]), "`indptr` has 2 entries; the shape asks for 3"),
+        (csr(&[2, 3], &[1, 2, 2], &[0, 1], &[1, 2]), "row_ptr starts at 1"),
+        (csr(&[2, 3], &[0, 2, 7], &[0, 1], &[1, 2]), "`indptr` entry 2 is 7, beyond the length of `indices`"),
+        (csr(&[2, 3], &[0, 1, 2], &[0, 3], &[1, 2]), "`indices` entry 1 is 3, beyond the number of columns"),
+        (csr(&[2, 3], &[0, 1, 2], &[0, -1], &[1, 2]), "`indices` entry 1 is -1; it must not be negative"),
+        (csr(&[2, 3], &[0, 1, 2], &[0, 4_294_967_297], &[1, 2]), "beyond the number of columns"),
+        (csr(&[2, 3], &[0, 1, 2], &[0, 1], &[1]), "have 2 and 1 entries"),
+        (csr(&[2, 3], &[0, 1, 2], &[0, 1], &[1, i64::MAX]), "`data` entry 1 is NaN, not finite"),
+        (csr(&[2, 3, 4], &[0], &[], &[]), "`shape` has 3 entries"),
+        (csr(&[-2, 3], &[0], &[], &[]), "negative"),
+        (csr(&[1 << 40, 3], &[0], &[], &[]), "4294967295"),
+        (csr(&[1 << 31, 3], &[0], &[], &[]), "memory limit"),
+        (coo(&[2, 3], &[0, 2], &[0, 1], &[1, 2]), "`row` entry 1 is 2, beyond the number of rows"),
+        (coo(&[2, 3], &[0, 1], &[0], &[1, 2]), "have 2, 1 and 2 entries"),
+        (read(npz(b"csr", &[("shape", &[1, 1])])), "array `data` is missing (there are: format, shape)"),
+        (read(npz(b"dia", &[("shape", &[1, 1])])), "format `dia`"),
+        (read(npz(b"", &[])), "format"),
+        (read(b"not a zip".to_vec()), "not a zip archive"),
+        (read(Vec::new()), "not a zip archive"),
+        (read(zip[..zip.len() / 2].to_vec()), "damaged"),
+    ] {
+        let message = result.unwrap_err().to_string();
+        assert!(message.contains("a.npz: ") && message.contains(part), "{message}, wanted {part}");
+    }
+}
+
+fn csr() -> impl Strategy<Value = Csr> {
+    let value = prop_oneof![any::<f64>().prop_filter("finite", |v| v.is_finite()), Just(-0.0), Just(5e-324), -9.0..9.0];
+    (1usize..12, 1usize..12).prop_flat_map(move |(rows, cols)| {
+        proptest::collection::btree_map((0..rows, 0..cols), value.clone(), 0..40).prop_map(move |entries| {
+            let mut list = Triplets::new(rows, cols).unwrap();
+            entries.into_iter().for_each(|((i, j), v)| list.push(i, j, v).unwrap());
+            list.to_csr().unwrap()
+        })
+    })
+}
+
+fn bits(v: &[f64]) -> Vec<u64> {
+    v.iter().map(|v| v.to_bits()).collect()
+}
+
+/// Cuts, replaces, inserts or repeats a piece at `at`.
+fn mutate(bytes: &mut Vec<u8>, (kind, at, piece): &(u8, usize, Vec<u8>)) {
+    let at = at % (bytes.len() + 1);
+    let end = (at + piece.len()).min(bytes.len());
+    match kind {
+        0 => bytes.truncate(at),
+        1 => drop(bytes.splice(at..end, piece.iter().copied())),
+        2 => drop(bytes.splice(at..at, piece.iter().copied())),
+        3 => drop(bytes.drain(at..end)),
+        _ => {
+            let copy = bytes[at..].to_vec();
+            bytes.extend(copy);
+        }
+    }
+}
+
+fn mutations() -> impl Strategy<Value = Vec<(u8, usize, Vec<u8>)>> {
+    let token = prop_oneof![
+        proptest::collection::vec(any::<u8>(), 1..8),
+        proptest::sample::select(vec![
+            "-1",
+            "0",
+            "1e400",
+            "nan",
+            "\n",
+            " ",
+            "%",
+            "99999999999",
+            "4294967295",
+            "symmetric"
+        ])
+        .prop_map(|s| s.as_bytes().to_vec()),
+    ];
+    proptest::collection::vec((0u8..5, any::<usize>(), token), 1..4)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn round_trip_is_bitwise(a in csr()) {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["a.mtx", "a.mtx.gz"] {
+            let path = folder.path().join(name);
+            write_matrix(&path, &a).unwrap();
+            let b = read_matrix(&path, &options()).unwrap().matrix;
+            prop_assert_eq!((a.rows(), a.cols(), a.row_ptr(), a.columns()), (b.rows(), b.cols(), b.row_ptr(), b.columns()));
+            prop_assert_eq!(bits(a.values()), bits(b.values()));
+            write_vector(&path, a.values()).unwrap();
+            prop_assert_eq!(bits(&read_vector(&path, &options()).unwrap()), bits(a.values()));
+        }
+    }
+
+    #[test]
+    fn arbitrary_bytes_never_panic(mut bytes in proptest::collection::vec(any::<u8>(), 0..300), banner in any::<bool>()) {
+        if banner {
+            bytes.splice(0..0, GENERAL.bytes());
+        }
+        let _ = parse(&bytes);
+        let _ = read_vector_from(&bytes[..], Path::new("a"), &options());
+    }
+
+    #[test]
+    fn mutated_files_never_panic(which in 0usize..6, changes in mutations()) {
+        let mut bytes = [
+            format!("{GENERAL}3 4 3\n1 1 1.5\n3 4 -2e-3\n2 2 1\n"),
+            format!("{SYMMETRIC}% c\n3 3 3\n1 1 1.5\n3 1 -2e-3\n2 2 1\n"),
+            format!("{SKEW}3 3 2\n2 1 1.5\n3 1 -2e-3\n"),
+            format!("{ARRAY}2 2\n1\n2\n3\n4\n"),
+            format!("{ARRAY}3 1\n1\n2\n3\n"),
+            "%%MatrixMarket matrix coordinate pattern general\n3 3 2\n1 1\n2 3\n".to_string(),
+        ][which].clone().into_bytes();
+        changes.iter().for_each(|c| mutate(&mut bytes, c));
+        let options = ReadOptions { pattern_as_ones: true, ..options() };
+        let _ = read_matrix_market_from(&bytes[..], Path::new("a"), &options);
+        let _ = read_vector_from(&bytes[..], Path::new("a"), &options);
+    }
+
+    #[test]
+    fn mutated_archives_never_panic(packed in any::<bool>(), changes in mutations()) {
+        let folder = tempfile::tempdir().unwrap();
+        let (name, mut bytes) = if packed {
+            ("a.mtx.gz", gz(format!("{GENERAL}3 4 3\n1 1 1.5\n3 4 -2e-3\n2 2 1\n").as_bytes()))
+        } else {
+            ("a.npz", npz(b"csr", &[("shape", &[2, 3]), ("indptr", &[0, 1, 2]), ("indices", &[0, 1]), ("data", &[1, 2])]))
+        };
+        changes.iter().for_each(|c| mutate(&mut bytes, c));
+        let _ = read_matrix(&put(&folder, name, bytes), &options());
+    }
+
+    #[test]
+    fn agrees_with_sprs(entries in proptest::collection::vec((1usize..9, 1usize..7, -1000i32..1000), 1..60)) {
+        // Quarters, so that sums of duplicates are exact in any order.
+        let mut text = format!("{GENERAL}% comment\n8 6 {}\n", entries.len());
+        for (i, j, v) in &entries {
+            text += &format!("{i} {j} {}\n", f64::from(*v) / 4.0);
+        }
+        let theirs: sprs::TriMat<f64> = sprs::io::read_matrix_market_from_bufread(&mut text.as_bytes()).unwrap();
+        let ours = parse(&text).unwrap();
+        prop_assert_eq!(Csr::from_sprs(&theirs.to_csr()).unwrap(), ours.matrix.clone());
+        prop_assert_eq!(ours.notes.duplicates as usize, entries.len() - ours.matrix.nnz());
+    }
+}
+
+/// Matrices that may lie beside the repository; `KRYLANE_MATRICES` names another folder.
+fn collection() -> Option<PathBuf> {
+    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/matrices");
+    let folder = std::env::var_os("KRYLANE_MATRICES").map_or(beside, PathBuf::from);
+    folder.join("INDEX.csv").is_file().then_some(folder)
+}
+
+/// Fields of one CSV line, quotes honoured.
+fn fields(line: &str) -> Vec<String> {
+    let (mut fields, mut quoted) = (vec![String::new()], false);
+    for c in line.chars() {
+        match c {
+            '"' => quoted = !quoted,
+            ',' if !quoted => fields.push(String::new()),
+            c => fields.last_mut().unwrap().push(c),
+        }
+    }
+    fields
+}
+
+#[test]
+fn real_matrices() {
+    let Some(folder) = collection() else { return eprintln!("no collection of matrices here: skipped") };
+    let index = std::fs::read_to_string(folder.join("INDEX.csv")).unwrap();
+    let head = fields(index.lines().next().unwrap());
+    let column = |name: &str| head.iter().position(|h| h == name).unwrap();
+    let [name, rows, cols, nnz, rhs, file] = ["name", "rows", "cols", "nnz", "rhs_file", "file"].map(column);
+    let options = ReadOptions::default();
+    let mut count = 0;
+    for line in index.lines().skip(1) {
+        let f = fields(line);
+        let loaded = read_matrix(&folder.join(&f[file]), &options).unwrap_or_else(|e| panic!("{e}"));
+        let a = &loaded.matrix;
+        assert_eq!((a.rows().to_string(), a.cols().to_string()), (f[rows].clone(), f[cols].clone()), "{}", f[name]);
+        // The index leaves out explicit zeros.
+        let nonzero = a.values().iter().filter(|v| **v != 0.0).count().to_string();
+        assert!(
+            f[nnz] == nonzero || f[nnz] == a.nnz().to_string(),
+            "{}: {} or {nonzero}, not {}",
+            f[name],
+            a.nnz(),
+            f[nnz]
+        );
+        if !f[rhs].is_empty() {
+            let b = read_vector(&folder.join(&f[rhs]), &options).unwrap_or_else(|e| panic!("{e}"));
+            assert_eq!(b.len(), a.rows(), "{}", f[rhs]);
+        }
+        count += 1;
+    }
+    eprintln!("{count} matrices read");
+    assert!(count > 0);
+}
+
+#[test]
+#[ignore = "a measurement: run with --ignored --nocapture"]
+fn reading_speed() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut a = gallery::poisson2d(700);
+    let values = krylane::random::Random::new(1).vector(a.nnz());
+    a.set_values(values).unwrap();
+    let path = folder.path().join("a.mtx");
+    let start = Instant::now();
+    write_matrix(&path, &a).unwrap();
+    let bytes = std::fs::metadata(&path).unwrap().len() as f64 / 1e6;
+    println!("write {bytes:.1} MB: {:.0} MB/s", bytes / start.elapsed().as_secs_f64());
+    for _ in 0..3 {
+        let start = Instant::now();
+        assert_eq!(read_matrix(&path, &ReadOptions::default()).unwrap().matrix, a);
+        println!("read {bytes:.1} MB: {:.0} MB/s", bytes / start.elapsed().as_secs_f64());
+    }
+}
