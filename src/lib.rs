@@ -6,15 +6,18 @@ mod dense;
 mod drive;
 mod error;
 mod facts;
+pub mod io;
 mod krylov;
 pub mod matrix;
 pub mod method;
 pub mod op;
 mod plan;
 pub mod precond;
+pub mod random;
 mod report;
 mod scale;
 mod solver;
+mod suggest;
 
 pub use backend::Counters;
 pub use certify::Certificate;

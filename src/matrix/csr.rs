@@ -48,7 +48,11 @@ impl Csr {
         }
         let row_of = |k: usize| row_ptr.partition_point(|&p| p <= k) - 1;
         if let Some(k) = columns.par_iter().position_first(|&c| c as usize >= cols) {
-            return Err(Error::input(format!("row {} names column {}; there are {cols} columns", row_of(k), columns[k])));
+            return Err(Error::input(format!(
+                "row {} names column {}; there are {cols} columns",
+                row_of(k),
+                columns[k]
+            )));
         }
         if let Some(k) = values.par_iter().position_first(|v| !v.is_finite()) {
             return Err(Error::input(format!("entry ({}, {}) is {}", row_of(k), columns[k], values[k])));
@@ -90,7 +94,13 @@ impl Csr {
     /// `n` beyond 2³² − 1.
     pub fn identity(n: usize) -> Result<Self> {
         check_size(n, n)?;
-        Ok(Self { rows: n, cols: n, row_ptr: (0..=n).collect(), columns: (0..n as u32).collect(), values: vec![1.0; n] })
+        Ok(Self {
+            rows: n,
+            cols: n,
+            row_ptr: (0..=n).collect(),
+            columns: (0..n as u32).collect(),
+            values: vec![1.0; n],
+        })
     }
 
     /// Number of rows.

@@ -1,5 +1,8 @@
 //! Sparse matrices as the user gives them: CSR in f64, checked once and trusted afterwards.
 
 mod csr;
+pub mod gallery;
+mod stats;
 
 pub use csr::{Csr, Triplets};
+pub use stats::Stats;

@@ -1,0 +1,358 @@
+//! Lines and tokens of a text file, in bounded memory and with the place of every token known.
+
+use crate::error::{Error, Result};
+use std::io::{ErrorKind, Read};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+/// No line of data is longer; a longer one is no Matrix Market file, or an attack.
+const MAX_LINE: usize = 1 << 20;
+/// Comments and blank lines of one file, together: what a compressed file can make us skim.
+const MAX_IGNORED: u64 = 1 << 28;
+/// A comment longer than this is skipped without being held.
+const LONG_COMMENT: usize = 1 << 16;
+
+/// Reads lines from `source` through one buffer that never exceeds [`MAX_LINE`] by much.
+pub(super) struct Lines<R> {
+    source: R,
+    file: PathBuf,
+    compressed: bool,
+    /// Bytes that start a comment line.
+    comment: &'static [u8],
+    buffer: Vec<u8>,
+    /// The current line in `buffer`, without its end.
+    text: Range<usize>,
+    /// First byte not yet given out, and first not yet read.
+    next: usize,
+    filled: usize,
+    ended: bool,
+    number: u64,
+    ignored: u64,
+}
+
+impl<R: Read> Lines<R> {
+    pub(super) fn new(source: R, file: &Path, compressed: bool) -> Self {
+        let buffer = vec![0; 1 << 18];
+        let file = file.to_path_buf();
+        Self {
+            source,
+            file,
+            compressed,
+            comment: b"%",
+            buffer,
+            text: 0..0,
+            next: 0,
+            filled: 0,
+            ended: false,
+            number: 0,
+            ignored: 0,
+        }
+    }
+
+    /// Takes lines that start with `#` for comments too, as plain lists of numbers have them.
+    pub(super) fn plain_text(&mut self) {
+        self.comment = b"%#";
+    }
+
+    /// The first bytes of the file, byte-order mark skipped; call it before the first line.
+    pub(super) fn head(&mut self) -> Result<&[u8]> {
+        while !self.ended && self.filled < 512 {
+            self.refill()?;
+        }
+        if self.buffer[..self.filled].starts_with(b"\xef\xbb\xbf") {
+            self.next = 3;
+        }
+        Ok(&self.buffer[self.next..self.filled])
+    }
+
+    /// Goes to the next line that is neither blank nor a comment; false at the end of the file.
+    pub(super) fn advance(&mut self) -> Result<bool> {
+        while self.advance_any()? {
+            let text = &self.buffer[self.text.clone()];
+            match text.iter().find(|b| !is_blank(**b)) {
+                Some(b) if !self.comment.contains(b) => return Ok(true),
+                _ => self.ignore(text.len() + 1)?,
+            }
+        }
+        Ok(false)
+    }
+
+    /// Goes to the next line of any kind, long comments apart; false at the end of the file.
+    pub(super) fn advance_any(&mut self) -> Result<bool> {
+        loop {
+            let rest = &self.buffer[self.next..self.filled];
+            let (length, skip) = match find_newline(rest) {
+                Some(k) => (k, 1),
+                None if self.ended && rest.is_empty() => return Ok(false),
+                None if self.ended => (rest.len(), 0),
+                None => {
+                    let comment = rest.iter().find(|b| !is_blank(**b)).is_some_and(|b| self.comment.contains(b));
+                    // The first line is the banner and starts like a comment.
+                    if comment && self.number > 0 && rest.len() > LONG_COMMENT {
+                        self.skip_comment()?;
+                    } else if rest.len() > MAX_LINE {
+                        self.number += 1;
+                        return Err(self.error_here(format!("the line is longer than {MAX_LINE} bytes")));
+                    } else {
+                        self.refill()?;
+                    }
+                    continue;
+                }
+            };
+            self.text = self.next..self.next + length;
+            self.next += length + skip;
+            self.number += 1;
+            return Ok(true);
+        }
+    }
+
+    /// The tokens of the current line.
+    pub(super) fn tokens(&self) -> Tokens<'_> {
+        Tokens { text: &self.buffer[self.text.clone()], at: 0, from: 0, file: &self.file, line: self.number }
+    }
+
+    /// Number of the current line, from 1; 0 before the first.
+    pub(super) fn number(&self) -> u64 {
+        self.number
+    }
+
+    pub(super) fn file(&self) -> &Path {
+        &self.file
+    }
+
+    /// An error about the current line as a whole.
+    pub(super) fn error_here(&self, message: impl Into<String>) -> Error {
+        Error::Parse { file: self.file.clone(), line: self.number.max(1), column: None, message: message.into() }
+    }
+
+    fn skip_comment(&mut self) -> Result<()> {
+        loop {
+            let rest = self.filled - self.next;
+            if let Some(k) = find_newline(&self.buffer[self.next..self.filled]) {
+                self.next += k + 1;
+                self.number += 1;
+                return self.ignore(k + 1);
+            }
+            self.next = self.filled;
+            self.ignore(rest)?;
+            if self.ended {
+                self.number += 1;
+                return Ok(());
+            }
+            self.refill()?;
+        }
+    }
+
+    fn ignore(&mut self, bytes: usize) -> Result<()> {
+        self.ignored += bytes as u64;
+        if self.ignored > MAX_IGNORED {
+            return Err(self.error_here(format!("more than {MAX_IGNORED} bytes of comments and blank lines")));
+        }
+        Ok(())
+    }
+
+    fn refill(&mut self) -> Result<()> {
+        self.buffer.copy_within(self.next..self.filled, 0);
+        self.filled -= self.next;
+        self.next = 0;
+        if self.filled == self.buffer.len() {
+            self.buffer.resize(self.filled * 2, 0);
+        }
+        loop {
+            match self.source.read(&mut self.buffer[self.filled..]) {
+                Ok(n) => {
+                    self.filled += n;
+                    self.ended = n == 0;
+                    return Ok(());
+                }
+                Err(e) if e.kind() == ErrorKind::Interrupted => {}
+                Err(e) if self.compressed && e.kind() == ErrorKind::UnexpectedEof => {
+                    return Err(self.error_here("the gzip data end early after this line: the file is truncated"));
+                }
+                Err(e) if self.compressed && matches!(e.kind(), ErrorKind::InvalidData | ErrorKind::InvalidInput) => {
+                    return Err(self.error_here(format!("the gzip data are corrupt after this line: {e}")));
+                }
+                Err(source) => return Err(Error::Io { file: self.file.clone(), source }),
+            }
+        }
+    }
+}
+
+/// The tokens of one line, left to right.
+pub(super) struct Tokens<'a> {
+    text: &'a [u8],
+    at: usize,
+    /// Start of the token last looked at.
+    from: usize,
+    file: &'a Path,
+    line: u64,
+}
+
+/// A value and what is noteworthy about it.
+#[derive(Clone, Copy)]
+pub(super) struct Value {
+    pub(super) value: f64,
+    /// Below the normal range of f64, down to zero.
+    pub(super) tiny: bool,
+    /// A whole number that f64 had to round.
+    pub(super) rounded: bool,
+}
+
+impl<'a> Tokens<'a> {
+    /// The next token, `None` at the end of the line.
+    pub(super) fn token(&mut self) -> Option<&'a [u8]> {
+        self.skip_blanks();
+        let rest = &self.text[self.from..];
+        let length = rest.iter().position(|&b| is_blank(b)).unwrap_or(rest.len());
+        self.at = self.from + length;
+        (length > 0).then(|| &rest[..length])
+    }
+
+    /// An error at the token last looked at.
+    pub(super) fn error(&self, message: impl Into<String>) -> Error {
+        let column = Some(self.from as u64 + 1);
+        Error::Parse { file: self.file.to_path_buf(), line: self.line, column, message: message.into() }
+    }
+
+    /// Refuses anything more on this line; `shape` says what the line should hold.
+    pub(super) fn finish(&mut self, shape: &str) -> Result<()> {
+        match self.token() {
+            None => Ok(()),
+            Some(extra) => Err(self.error(format!("unexpected {} after {shape}", quote(extra)))),
+        }
+    }
+
+    /// A 1-based index up to `limit`, as a 0-based one; `what` is "row" or "column".
+    pub(super) fn index(&mut self, what: &str, limit: usize) -> Result<u32> {
+        self.skip_blanks();
+        let mut value = 0u64;
+        let mut at = self.from;
+        while let Some(d) = self.text.get(at).map(|b| b.wrapping_sub(b'0')).filter(|&d| d <= 9) {
+            // Saturates, so that 2³² + 1 and 2⁶⁴ + 1 stay out of range instead of wrapping to 1.
+            value = value.saturating_mul(10).saturating_add(u64::from(d));
+            at += 1;
+        }
+        let whole = at > self.from && self.text.get(at).is_none_or(|&b| is_blank(b));
+        if whole && value >= 1 && value <= limit as u64 {
+            self.at = at;
+            return Ok((value - 1) as u32);
+        }
+        Err(self.index_error(what, limit))
+    }
+
+    #[cold]
+    fn index_error(&mut self, what: &str, limit: usize) -> Error {
+        let Some(token) = self.token() else { return self.error(format!("the {what} index is missing")) };
+        let text = quote(token);
+        let digits = token.strip_prefix(b"-").unwrap_or(token);
+        self.error(if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
+            format!("{what} index {text} is not a whole number")
+        } else if digits.len() < token.len() || digits.iter().all(|&b| b == b'0') {
+            format!("{what} index {text} is below 1; indices count from 1")
+        } else {
+            format!("{what} index {text} is beyond the {limit} {what}s of the size line")
+        })
+    }
+
+    /// A count on the size line.
+    pub(super) fn count(&mut self, what: &str, limit: u64) -> Result<u64> {
+        let Some(token) = self.token() else { return Err(self.error(format!("the number of {what} is missing"))) };
+        let digits = token.iter().all(u8::is_ascii_digit).then(|| std::str::from_utf8(token).ok()).flatten();
+        match digits {
+            Some(d) => match d.parse::<u64>() {
+                Ok(n) if n <= limit => Ok(n),
+                _ => Err(self.error(format!("{} {what} are beyond the limit of {limit}", quote(token)))),
+            },
+            None => Err(self.error(format!("the number of {what}, {}, is not a whole number from 0", quote(token)))),
+        }
+    }
+
+    /// A finite real number; with `integer`, a whole one. `what` names it in errors.
+    pub(super) fn value(&mut self, what: &str, integer: bool) -> Result<Value> {
+        let Some(token) = self.token() else { return Err(self.error(format!("the {what} is missing"))) };
+        let parsed = if integer && !is_integer(token) { None } else { parse_real(token) };
+        match parsed {
+            Some(value) if value.is_finite() => Ok(Value {
+                value,
+                tiny: value.abs() < f64::MIN_POSITIVE && (value != 0.0 || has_digits(token)),
+                rounded: integer && value.abs() > 9e15 && is_rounded(token, value),
+            }),
+            other => Err(self.value_error(what, token, integer, other)),
+        }
+    }
+
+    #[cold]
+    fn value_error(&self, what: &str, token: &[u8], integer: bool, parsed: Option<f64>) -> Error {
+        let text = quote(token);
+        let word = String::from_utf8_lossy(token).trim_start_matches(['+', '-']).to_ascii_lowercase();
+        self.error(if parsed.is_some() {
+            format!("{what} {text} is beyond the range of f64, about 1.8e308")
+        } else if matches!(&word[..], "nan" | "inf" | "infinity") {
+            format!("{what} {text} is not finite")
+        } else if integer && parse_real(token).is_some() {
+            format!("{what} {text} is not a whole number, but the banner says integer")
+        } else if token.contains(&b',') {
+            format!("{what} {text} is not a number; decimals take a point, not a comma")
+        } else {
+            format!("{what} {text} is not a number")
+        })
+    }
+
+    fn skip_blanks(&mut self) {
+        let rest = &self.text[self.at..];
+        self.from = self.at + rest.iter().position(|&b| !is_blank(b)).unwrap_or(rest.len());
+    }
+}
+
+/// A token for an error message: printable, and cut where it is long.
+pub(super) fn quote(token: &[u8]) -> String {
+    let shown: String = token.iter().take(40).flat_map(|&b| std::ascii::escape_default(b)).map(char::from).collect();
+    if token.len() > 40 { format!("`{shown}...` ({} bytes)", token.len()) } else { format!("`{shown}`") }
+}
+
+fn is_blank(b: u8) -> bool {
+    matches!(b, b' ' | b'\t' | b'\r' | 0x0b | 0x0c)
+}
+
+/// Eight bytes at a time: a zero byte in x ^ 0x0a0a… marks a newline (its lowest mark is exact).
+fn find_newline(text: &[u8]) -> Option<usize> {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    let (words, tail) = text.as_chunks::<8>();
+    for (k, word) in words.iter().enumerate() {
+        let x = u64::from_le_bytes(*word) ^ (ONES * b'\n' as u64);
+        let marks = x.wrapping_sub(ONES) & !x & (ONES << 7);
+        if marks != 0 {
+            return Some(8 * k + marks.trailing_zeros() as usize / 8);
+        }
+    }
+    tail.iter().position(|&b| b == b'\n').map(|k| 8 * words.len() + k)
+}
+
+/// A decimal number, Fortran's `D` exponent included; NaN and infinity by name are none.
+fn parse_real(token: &[u8]) -> Option<f64> {
+    let mut fortran = false;
+    for &b in token {
+        match b {
+            b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E' => {}
+            b'd' | b'D' => fortran = true,
+            _ => return None,
+        }
+    }
+    let text = std::str::from_utf8(token).ok()?;
+    if fortran { text.replace(['d', 'D'], "e").parse().ok() } else { text.parse().ok() }
+}
+
+fn is_integer(token: &[u8]) -> bool {
+    let digits = token.strip_prefix(b"-").or(token.strip_prefix(b"+")).unwrap_or(token);
+    !digits.is_empty() && digits.iter().all(u8::is_ascii_digit)
+}
+
+/// True when the mantissa is not zero.
+fn has_digits(token: &[u8]) -> bool {
+    token.iter().take_while(|b| !b.is_ascii_alphabetic()).any(|b| (b'1'..=b'9').contains(b))
+}
+
+fn is_rounded(token: &[u8], value: f64) -> bool {
+    let exact = std::str::from_utf8(token).ok().and_then(|t| t.parse::<i128>().ok());
+    exact.is_none_or(|n| value as i128 != n)
+}

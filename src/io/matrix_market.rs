@@ -1,0 +1,474 @@
+//! Matrix Market text (Boisvert, Pozo, Remington 1996), and plain lists of numbers.
+
+use super::lines::{Lines, Tokens, quote};
+use super::{Field, Format, Loaded, Notes, ReadOptions, Symmetry};
+use crate::error::{Error, Result};
+use crate::matrix::Csr;
+use crate::suggest::did_you_mean;
+use std::io::Read;
+use std::path::Path;
+
+/// Bytes per entry while a matrix is built: a triplet and its place in the rows.
+const ENTRY_BYTES: u64 = 16 + 12;
+/// Bytes per row: its start, and the next free place in it.
+const ROW_BYTES: u64 = 16;
+
+/// [`read_matrix`](super::read_matrix) for Matrix Market text from any reader; `name` stands in
+/// errors for the file.
+///
+/// # Errors
+/// As [`read_matrix`](super::read_matrix).
+pub fn read_matrix_market_from(reader: impl Read, name: &Path, options: &ReadOptions) -> Result<Loaded> {
+    read_matrix(reader, name, options, None, false)
+}
+
+/// [`read_vector`](super::read_vector) for text from any reader; `name` stands in errors for the
+/// file.
+///
+/// # Errors
+/// As [`read_vector`](super::read_vector).
+pub fn read_vector_from(reader: impl Read, name: &Path, options: &ReadOptions) -> Result<Vec<f64>> {
+    read_vector(reader, name, options, None, false)
+}
+
+/// `bytes` is the most text that can come, where that is known.
+pub(super) fn read_matrix(
+    reader: impl Read,
+    name: &Path,
+    options: &ReadOptions,
+    bytes: Option<u64>,
+    compressed: bool,
+) -> Result<Loaded> {
+    let mut lines = Lines::new(reader, name, compressed);
+    if let Some(what) = foreign(lines.head()?) {
+        return Err(lines.error_here(format!("{what}, not Matrix Market text")));
+    }
+    let head = Header::read(&mut lines, options, bytes)?;
+    let mut notes = Notes::new(head.format, head.field, head.symmetry);
+    let stored = match head.format {
+        Format::Array => 0,
+        _ => head.count.saturating_mul(if head.symmetry == Symmetry::General { 1 } else { 2 }),
+    };
+    head.check_memory(&lines, stored, options)?;
+    let mut list = List::default();
+    // A plain file of that size does hold so many; gzip may promise a thousand times its own.
+    list.reserve(if bytes.is_some() && !compressed { stored as usize } else { 0 }, options)?;
+    let sparse = head.format != Format::Array;
+    head.entries(&mut lines, &mut notes, |lines, i, j, v| {
+        // A dense file's zeros are no entries.
+        if !sparse && v == 0.0 {
+            return Ok(());
+        }
+        if list.values.len() + 2 > list.values.capacity() {
+            head.check_memory(lines, list.values.len() as u64 + 2, options)?;
+            list.reserve(2, options)?;
+        }
+        list.push(i, j, v);
+        match head.symmetry {
+            Symmetry::Symmetric if i != j => list.push(j, i, v),
+            Symmetry::SkewSymmetric => list.push(j, i, -v),
+            _ => {}
+        }
+        Ok(())
+    })?;
+    let (stored, diagonal) = (list.values.len(), list.diagonal);
+    let matrix = list.into_csr(head.rows, head.cols, options).map_err(|e| match e {
+        Error::Input(message) => Error::Input(format!("{}: {message}", name.display())),
+        other => other,
+    })?;
+    let lost = (stored - matrix.nnz()) as u64;
+    notes.duplicates = match head.symmetry {
+        Symmetry::General => lost,
+        // Off the diagonal each entry of the file was stored twice.
+        _ if lost == 0 => 0,
+        _ => {
+            let kept = (0..matrix.rows()).filter(|&i| matrix.row(i).0.binary_search(&(i as u32)).is_ok()).count();
+            let on_diagonal = (diagonal - kept) as u64;
+            on_diagonal + (lost - on_diagonal) / 2
+        }
+    };
+    Ok(Loaded { matrix, notes })
+}
+
+pub(super) fn read_vector(
+    reader: impl Read,
+    name: &Path,
+    options: &ReadOptions,
+    bytes: Option<u64>,
+    compressed: bool,
+) -> Result<Vec<f64>> {
+    let mut lines = Lines::new(reader, name, compressed);
+    let head = lines.head()?;
+    if let Some(what) = foreign(head) {
+        return Err(lines.error_here(format!("{what}, not a vector as text")));
+    }
+    if !head.get(..BANNER.len()).is_some_and(|h| h.eq_ignore_ascii_case(BANNER)) {
+        return read_plain(lines, options);
+    }
+    let head = Header::read(&mut lines, options, bytes)?;
+    if head.cols != 1 || head.symmetry != Symmetry::General {
+        let kind = if head.symmetry == Symmetry::General { "general" } else { "symmetric" };
+        let message = format!("a vector is general with 1 column; this is {kind}, {} x {}", head.rows, head.cols);
+        return Err(lines.error_here(message));
+    }
+    if head.rows as u64 * 8 > options.memory_limit {
+        return Err(lines.error_here(over_limit(head.rows as u64 * 8, options)));
+    }
+    let mut notes = Notes::new(head.format, head.field, head.symmetry);
+    let mut x = Vec::new();
+    if head.format == Format::Array {
+        head.entries(&mut lines, &mut notes, |_, _, _, v| push(&mut x, v, options))?;
+        return Ok(x);
+    }
+    x = zeros(head.rows, options)?;
+    head.entries(&mut lines, &mut notes, |lines, i, _, v| {
+        x[i as usize] += v;
+        if !x[i as usize].is_finite() {
+            return Err(lines.error_here(format!("the sum of duplicate entries at row {} overflows f64", i + 1)));
+        }
+        Ok(())
+    })?;
+    Ok(x)
+}
+
+fn read_plain<R: Read>(mut lines: Lines<R>, options: &ReadOptions) -> Result<Vec<f64>> {
+    lines.plain_text();
+    let mut x = Vec::new();
+    while lines.advance()? {
+        let mut tokens = lines.tokens();
+        let value = tokens.value("value", false)?.value;
+        tokens.finish("the value; a plain vector has one number per line")?;
+        push(&mut x, value, options)?;
+    }
+    if x.is_empty() {
+        return Err(lines.error_here("the file holds no numbers"));
+    }
+    Ok(x)
+}
+
+fn push(x: &mut Vec<f64>, v: f64, options: &ReadOptions) -> Result<()> {
+    if x.len() == x.capacity() {
+        let needed = 8 * (x.len() as u64 + 1);
+        let room = options.memory_limit / 8 - (x.len() as u64).min(options.memory_limit / 8);
+        let more = room.min(x.len().max(1024) as u64) as usize;
+        if more == 0 || x.try_reserve_exact(more).is_err() {
+            return Err(no_memory("a vector", needed, options));
+        }
+    }
+    x.push(v);
+    Ok(())
+}
+
+const BANNER: &[u8] = b"%%MatrixMarket";
+
+/// Banner and size line.
+struct Header {
+    format: Format,
+    field: Field,
+    symmetry: Symmetry,
+    rows: usize,
+    cols: usize,
+    /// Lines of entries to come.
+    count: u64,
+    /// Line of the sizes.
+    line: u64,
+}
+
+impl Header {
+    fn read<R: Read>(lines: &mut Lines<R>, options: &ReadOptions, bytes: Option<u64>) -> Result<Self> {
+        if !lines.advance_any()? {
+            return Err(lines.error_here("the file is empty"));
+        }
+        let mut tokens = lines.tokens();
+        let banner = tokens.token().unwrap_or_default();
+        if !banner.eq_ignore_ascii_case(BANNER) {
+            return Err(tokens.error(format!("the first line must start with %%MatrixMarket, not {}", quote(banner))));
+        }
+        word(&mut tokens, "object", &["matrix"], &["vector", "graph"])?;
+        let format = match word(&mut tokens, "format", &["coordinate", "array"], &[])? {
+            "array" => Format::Array,
+            _ => Format::Coordinate,
+        };
+        let field = match word(&mut tokens, "field", &["real", "integer", "pattern"], &["complex"])? {
+            "integer" => Field::Integer,
+            "pattern" if format == Format::Array => {
+                return Err(tokens.error("`array` with `pattern` is no legal combination: no values would be left"));
+            }
+            "pattern" if !options.pattern_as_ones => {
+                return Err(tokens.error("a `pattern` file has no values; --pattern-as-ones reads it with ones"));
+            }
+            "pattern" => Field::Pattern,
+            _ => Field::Real,
+        };
+        let known = ["general", "symmetric", "skew-symmetric", "hermitian"];
+        let symmetry = match word(&mut tokens, "symmetry", &known, &[])? {
+            "general" => Symmetry::General,
+            "skew-symmetric" if field == Field::Pattern => {
+                return Err(tokens.error("`pattern` with `skew-symmetric` is no legal combination: signs need values"));
+            }
+            "skew-symmetric" => Symmetry::SkewSymmetric,
+            "hermitian" if field == Field::Pattern => {
+                return Err(tokens.error("`pattern` with `hermitian` is no legal combination"));
+            }
+            _ => Symmetry::Symmetric,
+        };
+        tokens.finish("the banner's five words")?;
+
+        let shape = if format == Format::Array { "`rows columns`" } else { "`rows columns entries`" };
+        if !lines.advance()? {
+            return Err(lines.error_here(format!("the file ends before the size line {shape}")));
+        }
+        let mut tokens = lines.tokens();
+        let limit = u64::from(u32::MAX);
+        let rows = tokens.count("rows", limit)?;
+        let cols = tokens.count("columns", limit)?;
+        let (count, least) = match (format, symmetry) {
+            (Format::Array, Symmetry::General) => (u128::from(rows) * u128::from(cols), 2),
+            (Format::Array, Symmetry::Symmetric) => (u128::from(rows) * (u128::from(rows) + 1) / 2, 2),
+            (Format::Array, Symmetry::SkewSymmetric) => (u128::from(rows) * u128::from(rows.saturating_sub(1)) / 2, 2),
+            _ => (u128::from(tokens.count("entries", u64::MAX >> 1)?), 4),
+        };
+        tokens.finish(&format!("the size line {shape}"))?;
+        if symmetry != Symmetry::General && rows != cols {
+            return Err(lines.error_here(format!("a {rows} x {cols} matrix can't be symmetric or skew-symmetric")));
+        }
+        // The shortest entry is `1 1` or `0`, with its line end.
+        if let Some(most) = bytes.map(|b| b / least).filter(|&most| count > u128::from(most)) {
+            return Err(lines.error_here(format!(
+                "{count} entries can't be: a file of this size holds {most} at most (is it truncated?)"
+            )));
+        }
+        let count = u64::try_from(count).unwrap_or(u64::MAX);
+        Ok(Self { format, field, symmetry, rows: rows as usize, cols: cols as usize, count, line: lines.number() })
+    }
+
+    /// Refuses a matrix of so many stored entries before it is allocated.
+    fn check_memory<R: Read>(&self, lines: &Lines<R>, stored: u64, options: &ReadOptions) -> Result<()> {
+        let needed = stored.saturating_mul(ENTRY_BYTES).saturating_add(self.rows as u64 * ROW_BYTES);
+        if needed <= options.memory_limit {
+            return Ok(());
+        }
+        let message =
+            format!("{} x {} with {stored} entries stored {}", self.rows, self.cols, over_limit(needed, options));
+        Err(Error::Parse { file: lines.file().to_path_buf(), line: self.line, column: None, message })
+    }
+
+    /// Hands every entry of the file to `sink`, 0-based and checked.
+    fn entries<R: Read>(
+        &self,
+        lines: &mut Lines<R>,
+        notes: &mut Notes,
+        mut sink: impl FnMut(&Lines<R>, u32, u32, f64) -> Result<()>,
+    ) -> Result<()> {
+        let integer = self.field == Field::Integer;
+        let shape = match (self.format, self.field) {
+            (Format::Array, _) => "the value; an array has one value per line",
+            (_, Field::Pattern) => "`row column`",
+            _ => "`row column value`",
+        };
+        // First line with an entry below the diagonal, and above it.
+        let mut triangle = [0u64; 2];
+        let strict = u32::from(self.symmetry == Symmetry::SkewSymmetric);
+        let (mut i, mut j) = (strict, 0);
+        while lines.advance()? {
+            if notes.entries == self.count {
+                let text = format!("there are more entries than the {} that line {} promises", self.count, self.line);
+                return Err(lines.error_here(text));
+            }
+            let mut tokens = lines.tokens();
+            if self.format == Format::Coordinate {
+                i = tokens.index("row", self.rows)?;
+                j = tokens.index("column", self.cols)?;
+            }
+            let mut value = 1.0;
+            if self.field != Field::Pattern {
+                let v = tokens.value("value", integer)?;
+                value = v.value;
+                notes.subnormals += u64::from(v.tiny);
+                notes.rounded_integers += u64::from(v.rounded);
+            }
+            tokens.finish(shape)?;
+            notes.entries += 1;
+            if self.format == Format::Coordinate {
+                notes.explicit_zeros += u64::from(value == 0.0);
+                if self.symmetry != Symmetry::General {
+                    self.check_triangle(lines, &mut triangle, i, j)?;
+                }
+            }
+            sink(lines, i, j, value)?;
+            if self.format == Format::Array {
+                // Column by column; of symmetric ones the lower triangle.
+                i += 1;
+                if i as usize == self.rows {
+                    j += 1;
+                    i = if self.symmetry == Symmetry::General { 0 } else { j + strict };
+                }
+            }
+        }
+        if notes.entries < self.count {
+            let text = format!(
+                "the file ends after {} of the {} entries that line {} promises",
+                notes.entries, self.count, self.line
+            );
+            return Err(lines.error_here(text));
+        }
+        Ok(())
+    }
+
+    fn check_triangle<R: Read>(&self, lines: &Lines<R>, triangle: &mut [u64; 2], i: u32, j: u32) -> Result<()> {
+        let kind = if self.symmetry == Symmetry::Symmetric { "symmetric" } else { "skew-symmetric" };
+        let place = format_args!("({}, {})", u64::from(i) + 1, u64::from(j) + 1);
+        if i == j {
+            if self.symmetry == Symmetry::SkewSymmetric {
+                return Err(lines.error_here(format!("entry {place} is on the diagonal of a skew-symmetric matrix")));
+            }
+            return Ok(());
+        }
+        let side = usize::from(i < j);
+        if triangle[side] == 0 {
+            triangle[side] = lines.number();
+        }
+        match triangle[1 - side] {
+            0 => Ok(()),
+            line => Err(lines.error_here(format!(
+                "entry {place} is on the other side of the diagonal than line {line}; a {kind} file stores one triangle"
+            ))),
+        }
+    }
+}
+
+/// The next word of the banner: one of `known`, or an error that names it, `other` as unsupported.
+fn word<'k>(tokens: &mut Tokens<'_>, what: &str, known: &[&'k str], other: &[&str]) -> Result<&'k str> {
+    let Some(token) = tokens.token() else {
+        return Err(tokens.error(format!("the banner ends before its {what} ({})", known.join(", "))));
+    };
+    let is = |k: &&&str| token.eq_ignore_ascii_case(k.as_bytes());
+    if let Some(k) = known.iter().find(is) {
+        return Ok(k);
+    }
+    if let Some(k) = other.iter().find(is) {
+        return Err(tokens.error(format!("{what} `{k}` is not supported yet ({} is)", known.join(", "))));
+    }
+    let near = did_you_mean(&String::from_utf8_lossy(token), known.iter().copied());
+    Err(tokens.error(format!("{what} {} is none of {}{near}", quote(token), known.join(", "))))
+}
+
+/// Entries in the order of the file.
+#[derive(Default)]
+pub(super) struct List {
+    rows: Vec<u32>,
+    columns: Vec<u32>,
+    values: Vec<f64>,
+    diagonal: usize,
+    unsorted: bool,
+}
+
+impl List {
+    pub(super) fn new(rows: Vec<u32>, columns: Vec<u32>, values: Vec<f64>) -> Self {
+        let unsorted = rows.windows(2).any(|w| w[1] < w[0]);
+        Self { rows, columns, values, diagonal: 0, unsorted }
+    }
+
+    fn reserve(&mut self, more: usize, options: &ReadOptions) -> Result<()> {
+        let result = self.rows.try_reserve(more).and_then(|()| self.columns.try_reserve(more));
+        result
+            .and_then(|()| self.values.try_reserve(more))
+            .map_err(|_| no_memory("the entries", (self.values.len() + more) as u64 * ENTRY_BYTES, options))
+    }
+
+    fn push(&mut self, i: u32, j: u32, v: f64) {
+        self.unsorted |= self.rows.last().is_some_and(|&last| i < last);
+        self.diagonal += usize::from(i == j);
+        self.rows.push(i);
+        self.columns.push(j);
+        self.values.push(v);
+    }
+
+    /// Into rows by counting, entries of one row in the order of the file.
+    pub(super) fn into_csr(self, rows: usize, cols: usize, options: &ReadOptions) -> Result<Csr> {
+        let mut row_ptr = zeros(rows + 1, options)?;
+        for &i in &self.rows {
+            row_ptr[i as usize + 1] += 1;
+        }
+        for i in 0..rows {
+            row_ptr[i + 1] += row_ptr[i];
+        }
+        let (columns, values) = if self.unsorted {
+            let mut next: Vec<usize> = zeros(rows, options)?;
+            next.copy_from_slice(&row_ptr[..rows]);
+            let mut columns = zeros(self.values.len(), options)?;
+            let mut values = zeros(self.values.len(), options)?;
+            for ((&i, &j), &v) in self.rows.iter().zip(&self.columns).zip(&self.values) {
+                let k = next[i as usize];
+                next[i as usize] += 1;
+                columns[k] = j;
+                values[k] = v;
+            }
+            (columns, values)
+        } else {
+            (self.columns, self.values)
+        };
+        drop(self.rows);
+        finished(Csr::new(rows, cols, row_ptr, columns, values)?)
+    }
+}
+
+/// Checks what `Csr::new` can't: that its sums of duplicates are finite.
+pub(super) fn finished(a: Csr) -> Result<Csr> {
+    match a.values().iter().position(|v| !v.is_finite()) {
+        Some(k) => {
+            let i = a.row_ptr().partition_point(|&p| p <= k);
+            let j = u64::from(a.columns()[k]) + 1;
+            Err(Error::Input(format!("the sum of duplicate entries at row {i}, column {j} overflows f64")))
+        }
+        None => Ok(a),
+    }
+}
+
+fn zeros<T: Default + Clone>(n: usize, options: &ReadOptions) -> Result<Vec<T>> {
+    let mut v = Vec::new();
+    v.try_reserve_exact(n).map_err(|_| no_memory("the matrix", (n * size_of::<T>()) as u64, options))?;
+    v.resize(n, T::default());
+    Ok(v)
+}
+
+pub(super) fn no_memory(what: &str, needed: u64, options: &ReadOptions) -> Error {
+    Error::OutOfMemory { what: what.to_string(), needed, available: options.memory_limit }
+}
+
+fn over_limit(needed: u64, options: &ReadOptions) -> String {
+    format!("needs {needed} bytes, beyond the memory limit of {}", options.memory_limit)
+}
+
+/// What the first bytes give away, where they aren't text of ours.
+fn foreign(head: &[u8]) -> Option<String> {
+    const MAGIC: &[(&[u8], &str)] = &[
+        (b"\x1f\x8b", "this is gzip data; its name must end in .gz"),
+        (b"PK\x03\x04", "this is a zip archive (a SciPy matrix must be named .npz)"),
+        (b"\x93NUMPY", "this is a NumPy array"),
+        (b"\x89PNG", "this is a PNG image"),
+        (b"GIF8", "this is a GIF image"),
+        (b"\xff\xd8\xff", "this is a JPEG image"),
+        (b"%PDF", "this is a PDF document"),
+        (b"BZh", "this is bzip2 data, which are not supported"),
+        (b"\xfd7zXZ", "this is xz data, which are not supported"),
+        (b"\x28\xb5\x2f\xfd", "this is zstd data, which are not supported"),
+        (b"\x89HDF", "this is an HDF5 file"),
+        (b"MATLAB 5.0", "this is a MATLAB file"),
+        (b"\xff\xfe", "this is UTF-16 text; save it as UTF-8"),
+        (b"\xfe\xff", "this is UTF-16 text; save it as UTF-8"),
+        (b"<", "this is HTML or XML (a failed download?)"),
+    ];
+    if let Some((_, what)) = MAGIC.iter().find(|(magic, _)| head.starts_with(magic)) {
+        return Some((*what).to_string());
+    }
+    if head.get(257..262) == Some(b"ustar") {
+        return Some("this is a tar archive; unpack it first".to_string());
+    }
+    let zero = head.iter().position(|&b| b == 0)?;
+    let wide = head.len() > 8 && head.iter().skip(1 - zero % 2).step_by(2).take(4).all(|&b| b != 0) && zero < 2;
+    Some(match wide {
+        true => "this is UTF-16 text; save it as UTF-8".to_string(),
+        false => format!("this is binary data (byte {} is zero)", zero + 1),
+    })
+}

@@ -1,0 +1,256 @@
+//! Reading and writing matrices and vectors: Matrix Market (`.mtx`, `.mtx.gz`), SciPy's
+//! `save_npz` files, plain lists of numbers.
+//!
+//! Readers are strict about what is wrong and name the place, lenient about what is only style.
+//! They stream: memory grows with the entries found, never with what a header promises.
+
+mod lines;
+mod matrix_market;
+mod npz;
+mod output;
+
+pub use matrix_market::{read_matrix_market_from, read_vector_from};
+pub use output::write_whole;
+
+use crate::error::{Error, Result};
+use crate::matrix::Csr;
+use flate2::read::MultiGzDecoder;
+use std::fmt;
+use std::fs::File;
+use std::io::{ErrorKind, Read, Seek};
+use std::path::Path;
+
+/// How to read a file.
+#[derive(Clone, Debug)]
+pub struct ReadOptions {
+    /// Reads the `pattern` field, which stores places and no values, with 1 at every place.
+    pub pattern_as_ones: bool,
+    /// Bytes that reading may take at most.
+    pub memory_limit: u64,
+}
+
+impl Default for ReadOptions {
+    /// No patterns; three quarters of the system's memory, or 16 GiB where that isn't known.
+    fn default() -> Self {
+        Self { pattern_as_ones: false, memory_limit: system_memory().map_or(16 << 30, |m| m / 4 * 3) }
+    }
+}
+
+fn system_memory() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let kib = text.lines().find_map(|l| l.strip_prefix("MemTotal:"))?.split_whitespace().next()?;
+    kib.parse::<u64>().ok()?.checked_mul(1024)
+}
+
+/// A matrix with what its file had to say.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// The matrix, symmetric storage expanded, duplicates summed.
+    pub matrix: Csr,
+    /// What was met on the way.
+    pub notes: Notes,
+}
+
+/// What a reader met in a file that is legal but worth knowing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Notes {
+    /// How the entries are laid out.
+    pub format: Format,
+    /// What the entries are.
+    pub field: Field,
+    /// Which entries stand for two.
+    pub symmetry: Symmetry,
+    /// Entries in the file, before expansion and summing.
+    pub entries: u64,
+    /// Entries added to an earlier one at the same place.
+    pub duplicates: u64,
+    /// Zeros stored as entries. (Zeros of the array format are not stored and not counted.)
+    pub explicit_zeros: u64,
+    /// Values below the normal range of f64, those that round to zero included.
+    pub subnormals: u64,
+    /// Whole numbers beyond 2⁵³ that f64 had to round.
+    pub rounded_integers: u64,
+}
+
+/// Layout of a matrix file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+pub enum Format {
+    /// Matrix Market, one line per entry.
+    Coordinate,
+    /// Matrix Market, all values column by column.
+    Array,
+    /// SciPy, compressed rows.
+    NpzCsr,
+    /// SciPy, compressed columns.
+    NpzCsc,
+    /// SciPy, coordinates.
+    NpzCoo,
+}
+
+/// Field of the values in a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+pub enum Field {
+    /// Floating-point numbers.
+    Real,
+    /// Whole numbers.
+    Integer,
+    /// Places only.
+    Pattern,
+}
+
+/// Symmetry as stored: all but `General` keep one triangle in the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+pub enum Symmetry {
+    /// Every entry is stored.
+    General,
+    /// a_ji = a_ij (a real `hermitian` file too).
+    Symmetric,
+    /// a_ji = −a_ij, no diagonal.
+    SkewSymmetric,
+}
+
+impl Notes {
+    fn new(format: Format, field: Field, symmetry: Symmetry) -> Self {
+        let (entries, duplicates, explicit_zeros, subnormals, rounded_integers) = (0, 0, 0, 0, 0);
+        Self { format, field, symmetry, entries, duplicates, explicit_zeros, subnormals, rounded_integers }
+    }
+}
+
+impl fmt::Display for Notes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let format = match self.format {
+            Format::Coordinate => "coordinate",
+            Format::Array => "array",
+            Format::NpzCsr => "npz csr",
+            Format::NpzCsc => "npz csc",
+            Format::NpzCoo => "npz coo",
+        };
+        let field = match self.field {
+            Field::Real => "real",
+            Field::Integer => "integer",
+            Field::Pattern => "pattern",
+        };
+        let symmetry = match self.symmetry {
+            Symmetry::General => "general",
+            Symmetry::Symmetric => "symmetric",
+            Symmetry::SkewSymmetric => "skew-symmetric",
+        };
+        write!(f, "{format} {field} {symmetry}, {} entries", self.entries)?;
+        for (count, what) in [
+            (self.duplicates, "duplicates summed"),
+            (self.explicit_zeros, "explicit zeros"),
+            (self.subnormals, "subnormal or underflown values"),
+            (self.rounded_integers, "integers rounded to f64"),
+        ] {
+            if count > 0 {
+                write!(f, ", {count} {what}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Reads a sparse matrix: Matrix Market, plain or gzip (`.gz` in the name), or a SciPy `.npz`.
+///
+/// Matrix Market: coordinate and array; real, integer and, if allowed, pattern; general,
+/// symmetric, skew-symmetric, real hermitian. SciPy: CSR, CSC and COO with real, whole or boolean
+/// data and int32 or int64 indices.
+///
+/// # Errors
+/// [`Error::Parse`] with line and column for text, [`Error::Input`] naming the array for `.npz`,
+/// [`Error::Io`] where the file can't be read. Complex data are refused by name.
+pub fn read_matrix(path: &Path, options: &ReadOptions) -> Result<Loaded> {
+    let (mut file, bytes) = open(path)?;
+    if has_extension(path, "npz") {
+        return npz::read_matrix(file, path, options);
+    }
+    if has_extension(path, "gz") {
+        check_gzip(&mut file, path, bytes)?;
+        return matrix_market::read_matrix(MultiGzDecoder::new(file), path, options, unpacked(bytes), true);
+    }
+    matrix_market::read_matrix(file, path, options, bytes, false)
+}
+
+/// Reads a vector: Matrix Market of one column (array or coordinate), or one number per line
+/// with `%` and `#` comments; plain or gzip (`.gz` in the name).
+///
+/// # Errors
+/// As [`read_matrix`]; also more than one column. NaN and infinities are refused.
+pub fn read_vector(path: &Path, options: &ReadOptions) -> Result<Vec<f64>> {
+    let (mut file, bytes) = open(path)?;
+    if has_extension(path, "gz") {
+        check_gzip(&mut file, path, bytes)?;
+        return matrix_market::read_vector(MultiGzDecoder::new(file), path, options, unpacked(bytes), true);
+    }
+    matrix_market::read_vector(file, path, options, bytes, false)
+}
+
+/// Writes A as `coordinate real general`, digits such that reading gives the same bits; see
+/// [`write_whole`] for how the file comes to be.
+///
+/// # Errors
+/// [`Error::Io`] where the system refuses.
+pub fn write_matrix(path: &Path, a: &Csr) -> Result<()> {
+    write_whole(path, |out| {
+        writeln!(out, "%%MatrixMarket matrix coordinate real general\n{} {} {}", a.rows(), a.cols(), a.nnz())?;
+        for i in 0..a.rows() {
+            let (columns, values) = a.row(i);
+            for (j, v) in columns.iter().zip(values) {
+                writeln!(out, "{} {} {v:?}", i + 1, u64::from(*j) + 1)?;
+            }
+        }
+        Ok(())
+    })
+}
+
+/// Writes x as `array real general` with one column; digits and file as in [`write_matrix`].
+///
+/// # Errors
+/// An entry that is not finite, before anything is written; [`Error::Io`].
+pub fn write_vector(path: &Path, x: &[f64]) -> Result<()> {
+    if let Some(k) = x.iter().position(|v| !v.is_finite()) {
+        return Err(Error::input(format!("{}: entry {k} is {}; a file holds finite numbers", path.display(), x[k])));
+    }
+    write_whole(path, |out| {
+        writeln!(out, "%%MatrixMarket matrix array real general\n{} 1", x.len())?;
+        x.iter().try_for_each(|v| writeln!(out, "{v:?}"))
+    })
+}
+
+/// The file, and its size where that is the size of what can be read.
+fn open(path: &Path) -> Result<(File, Option<u64>)> {
+    let io = |source| Error::Io { file: path.to_path_buf(), source };
+    let meta = std::fs::metadata(path).map_err(io)?;
+    if meta.is_dir() {
+        return Err(io(ErrorKind::IsADirectory.into()));
+    }
+    // Files of /proc are regular and say 0.
+    let bytes = (meta.is_file() && meta.len() > 0).then_some(meta.len());
+    Ok((File::open(path).map_err(io)?, bytes))
+}
+
+fn has_extension(path: &Path, extension: &str) -> bool {
+    path.extension().is_some_and(|e| e.eq_ignore_ascii_case(extension))
+}
+
+fn check_gzip(file: &mut File, path: &Path, bytes: Option<u64>) -> Result<()> {
+    // A pipe can't be read twice; there the decoder finds out.
+    if bytes.is_none() {
+        return Ok(());
+    }
+    let mut head = Vec::new();
+    file.take(2)
+        .read_to_end(&mut head)
+        .and_then(|_| file.rewind())
+        .map_err(|source| Error::Io { file: path.to_path_buf(), source })?;
+    if head == [0x1f, 0x8b] {
+        return Ok(());
+    }
+    let message = "named .gz, but the content is not gzip data".to_string();
+    Err(Error::Parse { file: path.to_path_buf(), line: 1, column: None, message })
+}
+
+/// The most text that so many bytes of gzip can hold: deflate packs 1032 to 1 at best.
+fn unpacked(bytes: Option<u64>) -> Option<u64> {
+    bytes.map(|b| b.saturating_mul(1032))
+}

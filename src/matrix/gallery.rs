@@ -1,0 +1,439 @@
+//! Test matrices by formula: discretised equations, random and graph matrices, textbook cases.
+//!
+//! Grids are the interior points of the unit cube, spacing h = 1/(k+1), Dirichlet boundaries
+//! unless said otherwise, numbered with x fastest; operators are scaled by h². The functions
+//! assemble rows directly and panic beyond 2³² − 1 rows; [`by_name`] checks first.
+
+use crate::error::{Error, Result};
+use crate::matrix::Csr;
+use crate::random::Random;
+use crate::suggest::did_you_mean;
+
+/// One row at a time, columns ascending.
+struct Rows {
+    row_ptr: Vec<usize>,
+    columns: Vec<u32>,
+    values: Vec<f64>,
+}
+
+impl Rows {
+    fn put(&mut self, j: usize, v: f64) {
+        self.columns.push(j as u32);
+        self.values.push(v);
+    }
+}
+
+fn assemble(rows: usize, cols: usize, per_row: usize, mut fill: impl FnMut(&mut Rows, usize)) -> Csr {
+    assert!(rows.max(cols) <= u32::MAX as usize, "{rows} x {cols} is beyond 2^32 - 1 rows or columns");
+    let room = rows * per_row;
+    let row_ptr = Vec::with_capacity(rows + 1);
+    let mut a = Rows { row_ptr, columns: Vec::with_capacity(room), values: Vec::with_capacity(room) };
+    a.row_ptr.push(0);
+    for i in 0..rows {
+        fill(&mut a, i);
+        a.row_ptr.push(a.values.len());
+    }
+    Csr::new(rows, cols, a.row_ptr, a.columns, a.values).expect("finite entries within range, by construction")
+}
+
+fn points(k: usize, dimensions: u32) -> usize {
+    k.checked_pow(dimensions).filter(|&n| n <= u32::MAX as usize).expect("a grid of at most 2^32 - 1 points")
+}
+
+/// Rows of a stencil on a k×k×k grid: `low[d]` couples to the point before in direction d,
+/// `high[d]` to the one after.
+fn stencil<const D: usize>(k: usize, diagonal: f64, low: [f64; D], high: [f64; D]) -> Csr {
+    let n = points(k, D as u32);
+    let mut at = [0usize; D];
+    assemble(n, n, 2 * D + 1, |a, i| {
+        let mut stride = k.pow(D as u32) / k;
+        for d in (0..D).rev() {
+            if at[d] > 0 && low[d] != 0.0 {
+                a.put(i - stride, low[d]);
+            }
+            stride /= k;
+        }
+        a.put(i, diagonal);
+        let mut stride = 1;
+        for d in 0..D {
+            if at[d] + 1 < k && high[d] != 0.0 {
+                a.put(i + stride, high[d]);
+            }
+            stride *= k;
+        }
+        for c in &mut at {
+            *c += 1;
+            if *c < k {
+                break;
+            }
+            *c = 0;
+        }
+    })
+}
+
+/// −u″ on n points: [−1, 2, −1]. SPD, n × n, eigenvalues 2 − 2 cos(jπ/(n+1)).
+#[must_use]
+pub fn poisson1d(n: usize) -> Csr {
+    stencil(n, 2.0, [-1.0], [-1.0])
+}
+
+/// −Δu on a k×k grid, 5-point stencil, diagonal 4. SPD, k² × k².
+#[must_use]
+pub fn poisson2d(k: usize) -> Csr {
+    stencil(k, 4.0, [-1.0; 2], [-1.0; 2])
+}
+
+/// −Δu on a k×k×k grid, 7-point stencil, diagonal 6. SPD, k³ × k³.
+#[must_use]
+pub fn poisson3d(k: usize) -> Csr {
+    stencil(k, 6.0, [-1.0; 3], [-1.0; 3])
+}
+
+/// −ε u_xx − u_yy on a k×k grid, 5-point stencil, diagonal 2 + 2ε. SPD for ε > 0, k² × k².
+#[must_use]
+pub fn anisotropic2d(k: usize, epsilon: f64) -> Csr {
+    stencil(k, 2.0 + 2.0 * epsilon, [-epsilon, -1.0], [-epsilon, -1.0])
+}
+
+/// −Δu + v·∇u on a k×k grid by central differences: diagonal 4, −1 − p_d before and −1 + p_d
+/// after, with the cell Péclet number p_d = v_d h/2. Nonsymmetric for p ≠ 0, an M-matrix for
+/// |p| ≤ 1, highly nonnormal beyond. k² × k².
+#[must_use]
+pub fn convection_diffusion2d(k: usize, peclet: [f64; 2]) -> Csr {
+    stencil(k, 4.0, peclet.map(|p| -1.0 - p), peclet.map(|p| -1.0 + p))
+}
+
+/// −Δu + v·∇u on a k×k×k grid, diagonal 6; see [`convection_diffusion2d`]. k³ × k³.
+#[must_use]
+pub fn convection_diffusion3d(k: usize, peclet: [f64; 3]) -> Csr {
+    stencil(k, 6.0, peclet.map(|p| -1.0 - p), peclet.map(|p| -1.0 + p))
+}
+
+/// The 27-point operator on a k×k×k grid: diagonal 26, −1 to every neighbour, corners included.
+/// SPD, k³ × k³.
+#[must_use]
+pub fn poisson27(k: usize) -> Csr {
+    let n = points(k, 3);
+    assemble(n, n, 27, |a, i| {
+        let (x, y, z) = (i % k, i / k % k, i / k / k);
+        let near = |c: usize| c.saturating_sub(1)..(c + 2).min(k);
+        for z in near(z) {
+            for y in near(y) {
+                for x in near(x) {
+                    let j = x + k * (y + k * z);
+                    a.put(j, if j == i { 26.0 } else { -1.0 });
+                }
+            }
+        }
+    })
+}
+
+/// −Δu on a k×k grid with Neumann boundaries: −1 to each neighbour, their number on the
+/// diagonal. Symmetric positive semidefinite with the constants as null space, k² × k².
+#[must_use]
+pub fn neumann2d(k: usize) -> Csr {
+    let n = points(k, 2);
+    assemble(n, n, 5, |a, i| {
+        let (x, y) = (i % k, i / k);
+        let sides = [(y > 0, k, true), (x > 0, 1, true), (x + 1 < k, 1, false), (y + 1 < k, k, false)];
+        let count = sides.iter().filter(|s| s.0).count();
+        sides[..2].iter().filter(|s| s.0).for_each(|s| a.put(i - s.1, -1.0));
+        a.put(i, count as f64);
+        sides[2..].iter().filter(|s| s.0).for_each(|s| a.put(i + s.1, -1.0));
+    })
+}
+
+/// Laplacian of the cycle of n ≥ 3 nodes: 2 on the diagonal, −1 to both neighbours. Singular,
+/// n × n, eigenvalues 2 − 2 cos(2πj/n), all but one or two of them double.
+#[must_use]
+pub fn cycle_laplacian(n: usize) -> Csr {
+    assemble(n, n, 3, |a, i| {
+        // Sums of duplicates make the right matrix of n = 1 and n = 2, too.
+        a.put((i + n - 1) % n, -1.0);
+        a.put(i, 2.0);
+        a.put((i + 1) % n, -1.0);
+    })
+}
+
+/// `a` below the diagonal, `b` on it, `c` above. Nothing is stored for zeros. n × n.
+#[must_use]
+pub fn tridiagonal(n: usize, a: f64, b: f64, c: f64) -> Csr {
+    assemble(n, n, 3, |rows, i| {
+        for (present, j, v) in [(i > 0, i.wrapping_sub(1), a), (true, i, b), (i + 1 < n, i + 1, c)] {
+            if present && v != 0.0 {
+                rows.put(j, v);
+            }
+        }
+    })
+}
+
+/// diag(d), n × n with n = `d.len()`; zeros are stored.
+///
+/// # Panics
+/// An entry that is not finite.
+#[must_use]
+pub fn diagonal(d: &[f64]) -> Csr {
+    assemble(d.len(), d.len(), 1, |a, i| a.put(i, d[i]))
+}
+
+/// The cyclic shift (A x)_i = x_{i+1 mod n}: orthogonal, eigenvalues the n-th roots of unity. With
+/// b = e₁, GMRES stands still for n − 1 steps and is exact at step n. n × n.
+#[must_use]
+pub fn cyclic_shift(n: usize) -> Csr {
+    assemble(n, n, 1, |a, i| a.put((i + 1) % n, 1.0))
+}
+
+/// The Jordan block of λ: λ on the diagonal, 1 above; nilpotent, with an empty last row, for
+/// λ = 0. n × n.
+#[must_use]
+pub fn jordan(n: usize, lambda: f64) -> Csr {
+    tridiagonal(n, 0.0, lambda, 1.0)
+}
+
+/// Grcar's matrix: −1 below the diagonal, 1 on it and on k diagonals above. Nonnormal, with very
+/// sensitive eigenvalues. n × n.
+#[must_use]
+pub fn grcar(n: usize, k: usize) -> Csr {
+    assemble(n, n, k.min(n) + 2, |a, i| {
+        if i > 0 {
+            a.put(i - 1, -1.0);
+        }
+        (i..n.min(i.saturating_add(k).saturating_add(1))).for_each(|j| a.put(j, 1.0));
+    })
+}
+
+/// Hilbert's matrix, a_ij = 1/(i + j + 1) from 0. SPD, cond ≈ e^{3.5 n}. Dense, n × n.
+#[must_use]
+pub fn hilbert(n: usize) -> Csr {
+    assemble(n, n, n, |a, i| (0..n).for_each(|j| a.put(j, 1.0 / (i + j + 1) as f64)))
+}
+
+/// Frank's matrix, a_ij = n − max(i, j) from 0 for j ≥ i − 1, else 0. Upper Hessenberg, det 1,
+/// ill-conditioned small eigenvalues. n × n.
+#[must_use]
+pub fn frank(n: usize) -> Csr {
+    assemble(n, n, n / 2 + 2, |a, i| (i.saturating_sub(1)..n).for_each(|j| a.put(j, (n - i.max(j)) as f64)))
+}
+
+/// Wilkinson's W⁺: |i − (n−1)/2| on the diagonal, 1 beside it. Its largest eigenvalues come in
+/// pairs, for n = 21 equal to 14 digits. n × n.
+#[must_use]
+pub fn wilkinson(n: usize) -> Csr {
+    assemble(n, n, 3, |a, i| {
+        let d = (2 * i).abs_diff(n - 1) as f64 / 2.0;
+        for (present, j, v) in [(i > 0, i.wrapping_sub(1), 1.0), (d != 0.0, i, d), (i + 1 < n, i + 1, 1.0)] {
+            if present {
+                a.put(j, v);
+            }
+        }
+    })
+}
+
+/// An arrow: n on the diagonal, −1 in the first row and column. SPD, one dense row. n × n.
+#[must_use]
+pub fn arrow(n: usize) -> Csr {
+    assemble(n, n, 3, |a, i| {
+        if i == 0 {
+            a.put(0, n as f64);
+            (1..n).for_each(|j| a.put(j, -1.0));
+        } else {
+            a.put(0, -1.0);
+            a.put(i, n as f64);
+        }
+    })
+}
+
+/// A random SPD matrix: symmetric pattern, about `nnz_per_row` entries per row, off-diagonal ones
+/// uniform in (−1, 1), a_ii = 1 + Σ|a_ij|, so eigenvalues are at least 1. n × n.
+#[must_use]
+pub fn random_spd(n: usize, nnz_per_row: usize, seed: u64) -> Csr {
+    let mut random = Random::new(seed);
+    let pairs = if n > 1 { n * nnz_per_row.saturating_sub(1) / 2 } else { 0 };
+    let edges = (0..pairs).map(|_| (random.below(n), random.below(n), random.uniform(-1.0, 1.0))).collect();
+    symmetric(n, edges, |_, sum| 1.0 + sum)
+}
+
+/// A random nonsymmetric matrix: about `nnz_per_row` entries per row, off-diagonal ones uniform
+/// in (−1, 1), a_ii = 1 + Σ_j|a_ij|: nonsingular by dominance. n × n.
+#[must_use]
+pub fn random_general(n: usize, nnz_per_row: usize, seed: u64) -> Csr {
+    let mut random = Random::new(seed);
+    let mut places = Vec::new();
+    assemble(n, n, nnz_per_row.max(1), |a, i| {
+        places.clear();
+        places.extend((1..nnz_per_row).map(|_| random.below(n)).filter(|&j| j != i));
+        places.sort_unstable();
+        places.dedup();
+        let split = places.partition_point(|&j| j < i);
+        let start = a.values.len();
+        places[..split].iter().for_each(|&j| a.put(j, random.uniform(-1.0, 1.0)));
+        a.put(i, 0.0);
+        places[split..].iter().for_each(|&j| a.put(j, random.uniform(-1.0, 1.0)));
+        a.values[start + split] = 1.0 + a.values[start..].iter().map(|v| v.abs()).sum::<f64>();
+    })
+}
+
+/// Laplacian L = D − W of a connected random graph with mean degree about `degree` and hubs: node
+/// i is tied to max(1, degree/2) earlier ones, drawn towards the first. Row lengths follow a power
+/// law. Without `grounded` singular, null space the constants; with it l₀₀ += 1 makes it SPD.
+/// n × n.
+#[must_use]
+pub fn graph_laplacian(n: usize, degree: usize, seed: u64, grounded: bool) -> Csr {
+    let mut random = Random::new(seed);
+    let mut edges = Vec::with_capacity(n * (degree / 2).max(1));
+    for i in 1..n {
+        for _ in 0..(degree / 2).max(1) {
+            let u = random.uniform(0.0, 1.0);
+            edges.push((i, ((i as f64) * u * u) as usize, -1.0));
+        }
+    }
+    symmetric(n, edges, |i, sum| sum + if grounded && i == 0 { 1.0 } else { 0.0 })
+}
+
+/// The symmetric matrix of these off-diagonal entries (loops dropped, duplicates summed), with
+/// `diagonal(i, Σ_j|a_ij|)` on the diagonal.
+fn symmetric(n: usize, edges: Vec<(usize, usize, f64)>, diagonal: impl Fn(usize, f64) -> f64) -> Csr {
+    let mut start = vec![0usize; n + 1];
+    for &(i, j, _) in edges.iter().filter(|e| e.0 != e.1) {
+        start[i + 1] += 1;
+        start[j + 1] += 1;
+    }
+    for i in 0..n {
+        start[i + 1] += start[i];
+    }
+    let mut next = start.clone();
+    let mut entries = vec![(0u32, 0.0); start[n]];
+    for (i, j, v) in edges.into_iter().filter(|e| e.0 != e.1) {
+        entries[next[i]] = (j as u32, v);
+        entries[next[j]] = (i as u32, v);
+        next[i] += 1;
+        next[j] += 1;
+    }
+    assemble(n, n, start[n].div_ceil(n.max(1)) + 1, |a, i| {
+        let row = &mut entries[start[i]..start[i + 1]];
+        // Stable: duplicates of (i, j) and (j, i) are summed in one order, to the same bits.
+        row.sort_by_key(|e| e.0);
+        let split = row.partition_point(|e| (e.0 as usize) < i);
+        let begin = a.values.len();
+        let merge = |a: &mut Rows, part: &[(u32, f64)]| {
+            for same in part.chunk_by(|p, q| p.0 == q.0) {
+                a.put(same[0].0 as usize, same.iter().map(|e| e.1).sum());
+            }
+        };
+        merge(a, &row[..split]);
+        let place = a.values.len();
+        a.put(i, 0.0);
+        merge(a, &row[split..]);
+        a.values[place] = diagonal(i, a.values[begin..].iter().map(|v| v.abs()).sum());
+    })
+}
+
+/// One kind of matrix that [`by_name`] makes.
+#[derive(Debug)]
+pub struct Family {
+    /// The name.
+    pub name: &'static str,
+    /// One line for a list.
+    pub about: &'static str,
+    /// Parameters with their defaults.
+    pub params: &'static [(&'static str, f64)],
+    /// The order is size to this power.
+    pub dimensions: u32,
+    /// Upper bound of the entries for this order and these parameters.
+    entries: fn(f64, &[f64]) -> f64,
+    make: fn(usize, &[f64]) -> Csr,
+}
+
+macro_rules! family {
+    ($name:literal, $about:literal, $dimensions:literal, [$($param:literal: $default:expr),*], $entries:expr, $make:expr) => {
+        Family {
+            name: $name,
+            about: $about,
+            params: &[$(($param, $default)),*],
+            dimensions: $dimensions,
+            entries: $entries,
+            make: $make,
+        }
+    };
+}
+
+/// All names that [`by_name`] knows.
+#[rustfmt::skip]
+pub static NAMES: &[Family] = &[
+    family!("poisson1d", "-u'', 3-point stencil, order size", 1, [], |n, _| 3.0 * n, |k, _| poisson1d(k)),
+    family!("poisson2d", "-Laplace u, 5-point stencil, order size^2", 2, [], |n, _| 5.0 * n, |k, _| poisson2d(k)),
+    family!("poisson3d", "-Laplace u, 7-point stencil, order size^3", 3, [], |n, _| 7.0 * n, |k, _| poisson3d(k)),
+    family!("poisson27", "27-point operator, diagonal 26, order size^3", 3, [], |n, _| 27.0 * n, |k, _| poisson27(k)),
+    family!("anisotropic2d", "-epsilon u_xx - u_yy, 5-point stencil, order size^2", 2, ["epsilon": 0.01],
+        |n, _| 5.0 * n, |k, p| anisotropic2d(k, p[0])),
+    family!("convection_diffusion2d", "-Laplace u + v.grad u, central, cell Peclet number, order size^2", 2, ["peclet": 0.5],
+        |n, _| 5.0 * n, |k, p| convection_diffusion2d(k, [p[0]; 2])),
+    family!("convection_diffusion3d", "-Laplace u + v.grad u, central, cell Peclet number, order size^3", 3, ["peclet": 0.5],
+        |n, _| 7.0 * n, |k, p| convection_diffusion3d(k, [p[0]; 3])),
+    family!("neumann2d", "-Laplace u with Neumann boundaries, singular, order size^2", 2, [], |n, _| 5.0 * n, |k, _| neumann2d(k)),
+    family!("cycle_laplacian", "Laplacian of a cycle, singular, double eigenvalues", 1, [], |n, _| 3.0 * n, |n, _| cycle_laplacian(n)),
+    family!("graph_laplacian", "Laplacian of a random graph with hubs; grounded = 1 makes it SPD", 1,
+        ["degree": 8.0, "seed": 1.0, "grounded": 1.0], |n, p| n * (p[0] + 3.0),
+        |n, p| graph_laplacian(n, p[0] as usize, p[1] as u64, p[2] != 0.0)),
+    family!("random_spd", "random symmetric pattern, diagonally dominant, SPD", 1, ["nnz_per_row": 10.0, "seed": 1.0],
+        |n, p| n * (p[0] + 1.0), |n, p| random_spd(n, p[0] as usize, p[1] as u64)),
+    family!("random_general", "random nonsymmetric, diagonally dominant", 1, ["nnz_per_row": 10.0, "seed": 1.0],
+        |n, p| n * (p[0] + 1.0), |n, p| random_general(n, p[0] as usize, p[1] as u64)),
+    family!("identity", "identity", 1, [], |n, _| n, |n, _| diagonal(&vec![1.0; n])),
+    family!("diag", "diag(1, 2, ..., size)", 1, [], |n, _| n, |n, _| diagonal(&(1..=n).map(|i| i as f64).collect::<Vec<_>>())),
+    family!("tridiagonal", "a below, b on, c above the diagonal", 1, ["a": -1.0, "b": 2.0, "c": -1.0],
+        |n, _| 3.0 * n, |n, p| tridiagonal(n, p[0], p[1], p[2])),
+    family!("cyclic_shift", "orthogonal; unrestarted GMRES needs all size steps", 1, [], |n, _| n, |n, _| cyclic_shift(n)),
+    family!("jordan", "Jordan block of lambda", 1, ["lambda": 1.0], |n, _| 2.0 * n, |n, p| jordan(n, p[0])),
+    family!("grcar", "Grcar: nonnormal, k diagonals above", 1, ["k": 3.0], |n, p| n * (p[0].min(n) + 2.0), |n, p| grcar(n, p[0] as usize)),
+    family!("hilbert", "1/(i+j+1), dense, extremely ill-conditioned SPD", 1, [], |n, _| n * n, |n, _| hilbert(n)),
+    family!("frank", "Frank: Hessenberg, ill-conditioned eigenvalues", 1, [], |n, _| n * (n / 2.0 + 2.0), |n, _| frank(n)),
+    family!("wilkinson", "Wilkinson W+: nearly double eigenvalues", 1, [], |n, _| 3.0 * n, |n, _| wilkinson(n)),
+    family!("arrow", "one dense row and column, SPD", 1, [], |n, _| 3.0 * n, |n, _| arrow(n)),
+];
+
+/// Entries that [`by_name`] makes at most: 2³¹, 24 GiB.
+const MAX_ENTRIES: f64 = (1u64 << 31) as f64;
+
+/// The matrix of this name from [`NAMES`]: `size` is the order, or the points per side of a grid.
+///
+/// # Errors
+/// An unknown name or parameter (with the nearest known one), a parameter that is out of range,
+/// a size beyond 2³² − 1 rows or 2³¹ entries.
+pub fn by_name(name: &str, size: usize, params: &[(String, f64)]) -> Result<Csr> {
+    let names = || NAMES.iter().map(|f| f.name);
+    let Some(family) = NAMES.iter().find(|f| f.name == name) else {
+        let near = did_you_mean(name, names());
+        return Err(Error::input(format!(
+            "unknown matrix `{name}`{near}; known: {}",
+            names().collect::<Vec<_>>().join(", ")
+        )));
+    };
+    let mut values: Vec<f64> = family.params.iter().map(|p| p.1).collect();
+    for (key, value) in params {
+        let Some(k) = family.params.iter().position(|p| p.0 == key) else {
+            let known: Vec<_> = family.params.iter().map(|p| p.0).collect();
+            let list =
+                if known.is_empty() { "it has none".to_string() } else { format!("it has {}", known.join(", ")) };
+            let near = did_you_mean(key, known.iter().copied());
+            return Err(Error::input(format!("{name} has no parameter `{key}`{near}; {list}")));
+        };
+        let whole = matches!(key.as_str(), "seed" | "degree" | "nnz_per_row" | "k" | "grounded");
+        let limit = if key == "seed" { 2f64.powi(53) } else { f64::from(u32::MAX) };
+        if !value.is_finite() || (whole && (value.fract() != 0.0 || !(0.0..=limit).contains(value))) {
+            let wanted = if whole { format!("a whole number from 0 to {limit}") } else { "finite".to_string() };
+            return Err(Error::input(format!("{name}: {key} = {value} must be {wanted}")));
+        }
+        values[k] = *value;
+    }
+    let rows = size.checked_pow(family.dimensions).filter(|&n| n <= u32::MAX as usize);
+    let Some(rows) = rows else {
+        let power = family.dimensions;
+        return Err(Error::input(format!("{name}: {size}^{power} rows are beyond the limit of {}", u32::MAX)));
+    };
+    let entries = (family.entries)(rows as f64, &values);
+    if entries > MAX_ENTRIES {
+        return Err(Error::input(format!("{name}: {entries:.3e} entries are beyond the limit of {MAX_ENTRIES:.3e}")));
+    }
+    Ok((family.make)(size, &values))
+}
