@@ -32,6 +32,12 @@ pub(crate) fn did_you_mean<'a>(word: &str, candidates: impl IntoIterator<Item = 
     closest(word, candidates).map(|c| format!(" (did you mean `{c}`?)")).unwrap_or_default()
 }
 
+/// "unknown {what} ...: the nearest name, and all of them".
+pub(crate) fn unknown(what: &str, word: &str, known: &[&str]) -> String {
+    let hint = did_you_mean(word, known.iter().copied());
+    format!("unknown {what} {word:?}{hint}; there are: {}", known.join(", "))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

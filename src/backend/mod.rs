@@ -1,15 +1,16 @@
-//! Where programs run. A backend allocates what a [`Space`] lists, carries out compiled segments in
+//! Where programs run. A backend allocates what a space lists, carries out compiled segments in
 //! order, and hands records back late; it knows nothing of methods.
 
 pub(crate) mod cpu;
 #[cfg(feature = "gpu")]
 pub(crate) mod gpu;
+#[cfg(feature = "gpu")]
 pub(crate) mod lockstep;
 
 use crate::error::Result;
 use crate::matrix::Csr;
 use crate::op::schedule::{Compiled, Fusion};
-use crate::op::{Array, Operator, Scalar, Space, Stop, Vector};
+use crate::op::{Array, Operator, Scalar, Stop, Vector};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;

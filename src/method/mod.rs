@@ -11,7 +11,7 @@ mod minres;
 mod registry;
 mod steepest_descent;
 
-pub use registry::{METHODS, MethodEntry, by_name};
+pub use registry::{METHODS, MethodEntry, Needs, by_name};
 
 use crate::op::{Array, Expr, Operator, Program, Scalar, Space, Stop, Vector};
 use crate::precond::Preconditioner;
