@@ -151,7 +151,9 @@ impl Reason {
             Self::MaxIterations => "Raise --max-iterations, or use a preconditioner.",
             Self::TimeLimit => "Raise --time-limit, or use a preconditioner.",
             Self::Cancelled | Self::StoppedByCallback => "x is the last state and can serve as --x0.",
-            Self::Stagnated => "Try a larger --restart, another method (bicgstab for gmres, gmres for bicgstab) or a preconditioner.",
+            Self::Stagnated => {
+                "Try a larger --restart, another method (bicgstab for gmres, gmres for bicgstab) or a preconditioner."
+            }
             Self::AttainableAccuracy { .. } => {
                 "The data allow no smaller residual in f64: loosen --rtol, or scale the rows of the system."
             }

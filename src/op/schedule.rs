@@ -141,9 +141,12 @@ fn sink(ops: &[Op], place: &mut [usize], sweeps: usize, space: &Space, fusion: F
         let home = place[a];
         place[a] = usize::MAX;
         let cost = |s: usize| {
-            let body: Vec<Op> = (0..ops.len()).filter(|&o| place[o] == s && !ops[o].is_scalar()).map(|o| ops[o].clone()).collect();
-            let mut with: Vec<(usize, &Op)> =
-                (0..ops.len()).filter(|&o| (place[o] == s && !ops[o].is_scalar()) || o == a).map(|o| (o, &ops[o])).collect();
+            let body: Vec<Op> =
+                (0..ops.len()).filter(|&o| place[o] == s && !ops[o].is_scalar()).map(|o| ops[o].clone()).collect();
+            let mut with: Vec<(usize, &Op)> = (0..ops.len())
+                .filter(|&o| (place[o] == s && !ops[o].is_scalar()) || o == a)
+                .map(|o| (o, &ops[o]))
+                .collect();
             with.sort_by_key(|e| e.0);
             let with: Vec<Op> = with.into_iter().map(|e| e.1.clone()).collect();
             // Joining an earlier write can save a read, so the difference may be negative.
@@ -175,7 +178,8 @@ fn fits(op: &Op, s: usize, ops: &[Op], place: &[usize], space: &Space, fusion: F
     if !fusion.products && all().any(is_product) || all().filter(|o| is_product(o)).count() > 1 {
         return false;
     }
-    let vectors: BTreeSet<Vector> = all().flat_map(|o| o.reads().into_iter().chain(o.writes()).chain(o.gathers())).collect();
+    let vectors: BTreeSet<Vector> =
+        all().flat_map(|o| o.reads().into_iter().chain(o.writes()).chain(o.gathers())).collect();
     vectors.len() + if all().any(is_product) { 2 } else { 0 } <= fusion.max_vectors
 }
 
