@@ -26,7 +26,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 use text::{
-    AXPY, DOT, FINISH, GROUPS_MAX, HEADER, MULTI_AXPY, MULTI_DOT, NORM, SPMV_CSR, Shader, Sweep, Types, WORKGROUP,
+    AXPY, CURSOR, DOT, FINISH, GROUPS_MAX, HEADER, MULTI_AXPY, MULTI_DOT, NORM, SPMV_CSR, Shader, Sweep, Types, WORKGROUP,
 };
 
 /// Iterations of one batch at most.
@@ -441,7 +441,8 @@ impl Gpu {
         if generated.ledger {
             bindings.push((Slice::whole(&self.memory.ledger), true));
         }
-        let mut params = Params { n: n as u32, pending: now.pending_groups, ..Params::default() };
+        let k = text::array_length(&now.scalars) as u32;
+        let mut params = Params { n: n as u32, pending: now.pending_groups, k, ..Params::default() };
         if generated.matrix {
             let a = body.iter().find_map(|op| if let Op::Apply { a, .. } = op { Some(*a) } else { None });
             let panel = &self.memory.operators[a.expect("a product in the sweep").0 as usize][0];
@@ -525,7 +526,7 @@ impl Engine for Gpu {
             tail.push(Arc::clone(&self.lowered[&key]));
         }
         // The batch's records start at the ledger's beginning.
-        self.memory.write_real(&self.context, self.parity, text_cursor(), 0.0, self.real);
+        self.memory.write_real(&self.context, self.parity, CURSOR, 0.0, self.real);
         let mut encoder = self.context.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
         {
             let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
@@ -650,9 +651,4 @@ impl Engine for Gpu {
     fn batch_limit(&self) -> usize {
         BATCH_LIMIT
     }
-}
-
-/// Where the cursor stands in the state.
-fn text_cursor() -> usize {
-    1
 }

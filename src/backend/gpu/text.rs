@@ -13,6 +13,9 @@ pub(super) const WORKGROUP: usize = 256;
 /// Slots before the first scalar: STOP and the ledger's cursor.
 pub(super) const HEADER: usize = 2;
 
+/// Where the ledger's cursor stands in the state.
+pub(super) const CURSOR: usize = 1;
+
 /// A shader text of `shaders/`.
 pub(super) struct Shader {
     pub(super) name: &'static str,
@@ -115,6 +118,19 @@ pub(super) struct Generated {
     pub(super) leaves: Vec<u16>,
 }
 
+/// The length of the arrays that `scalars` publish; one for all of them.
+pub(super) fn array_length(scalars: &[Op]) -> usize {
+    let mut lengths = scalars.iter().flat_map(|op| match op {
+        Op::Publish(items) => {
+            items.iter().filter_map(|i| if let Item::Array(_, k) = i { Some(*k) } else { None }).collect()
+        }
+        _ => vec![],
+    });
+    let first = lengths.next().unwrap_or(0);
+    assert!(lengths.all(|k| k == first), "arrays published together have one length");
+    first
+}
+
 /// Where partial sums start in the state buffer.
 pub(super) fn partials_at(scalar_count: usize) -> usize {
     (HEADER + scalar_count).next_multiple_of(64)
@@ -206,27 +222,32 @@ impl Sweep<'_> {
                     let _ = writeln!(code, "            s[{}] = {};", HEADER + out.0 as usize, self.expr(value));
                 }
                 Op::Publish(items) => {
-                    let width: usize = items.iter().map(|i| if let Item::Array(_, k) = i { *k } else { 1 }).sum();
+                    // Arrays are as long as P.k says, so that one kernel serves every column of a cycle.
                     let _ =
-                        writeln!(code, "            if (group.x == 0u) {{\n                let c = u32(s[CURSOR]);");
-                    let mut at = 0;
+                        writeln!(code, "            if (group.x == 0u) {{\n                var c = u32(s[CURSOR]);");
+                    let (mut values, mut arrays) = (0, 0);
                     for item in items {
                         match item {
                             Item::Value(e) => {
-                                let _ = writeln!(code, "                ledger[c + {at}u] = {};", self.expr(e));
-                                at += 1;
+                                let _ = writeln!(
+                                    code,
+                                    "                ledger[c] = {};\n                c += 1u;",
+                                    self.expr(e)
+                                );
+                                values += 1;
                             }
-                            Item::Array(a, k) => {
+                            Item::Array(a, _) => {
                                 let from = self.array_at[a.0 as usize];
                                 let _ = writeln!(
                                     code,
-                                    "                for (var i = 0u; i < {k}u; i += 1u) {{\n                    ledger[c + {at}u + i] = ledger[{from}u + i];\n                }}"
+                                    "                for (var i = 0u; i < P.k; i += 1u) {{\n                    ledger[c + i] = ledger[{from}u + i];\n                }}\n                c += P.k;"
                                 );
-                                at += k;
+                                arrays += 1;
                             }
                         }
                     }
-                    let _ = writeln!(code, "            }}\n            s[CURSOR] += real({width}.0);");
+                    let _ =
+                        writeln!(code, "            }}\n            s[CURSOR] += real({values}u + {arrays}u * P.k);");
                 }
                 Op::StopIf(condition, stop) => {
                     let _ = writeln!(
