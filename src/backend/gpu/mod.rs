@@ -26,7 +26,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 use text::{
-    AXPY, CURSOR, DOT, FINISH, GROUPS_MAX, HEADER, MULTI_AXPY, MULTI_DOT, NORM, SPMV_CSR, Shader, Sweep, Types, WORKGROUP,
+    AXPY, CURSOR, DOT, FINISH, GROUPS_MAX, HEADER, MULTI_AXPY, MULTI_DOT, NORM, SPMV_CSR, Shader, Sweep, Types,
+    WORKGROUP,
 };
 
 /// Iterations of one batch at most.
