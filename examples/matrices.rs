@@ -3,7 +3,9 @@ use std::path::Path;
 fn main() {
     let dir = Path::new("../shared/matrices");
     let max: usize = std::env::args().nth(1).map_or(100000, |s| s.parse().unwrap());
-    let only = std::env::args().nth(2);
+    let only = std::env::args().nth(2).filter(|s| s != "all");
+    let precision = std::env::args().nth(3).map_or(krylane::Precision::Auto, |s| s.parse().unwrap());
+    let rtol: f64 = std::env::args().nth(4).map_or(1e-8, |s| s.parse().unwrap());
     let mut names: Vec<_> = std::fs::read_dir(dir)
         .unwrap()
         .map(|e| e.unwrap().path())
@@ -41,6 +43,8 @@ fn main() {
             &a,
             Options {
                 backend: Backend::Cpu,
+                precision,
+                rtol,
                 time_limit: Some(std::time::Duration::from_secs(60)),
                 ..Default::default()
             },

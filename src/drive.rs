@@ -141,6 +141,16 @@ pub(crate) struct Session {
     pub(crate) batch: usize,
 }
 
+/// What one correction hands to the next.
+#[derive(Clone, Copy)]
+struct Refinement {
+    corrections: usize,
+    /// Residuals go to the device times 2^−exponent.
+    exponent: i32,
+    /// The method's directions are worth keeping: the last correction ended by its estimate.
+    resume: bool,
+}
+
 /// How the device's run of one correction ended.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Ended {
@@ -177,11 +187,11 @@ impl Session {
         limits: &mut Limits<'_>,
     ) -> Result<Reason> {
         let working = self.space.plan.working;
-        let (mut corrections, mut poor, mut breakdowns) = (0, 0, 0);
+        let (mut poor, mut breakdowns) = (0, 0);
+        let mut refinement = Refinement { corrections: 0, exponent: exponent(state.truth.norm), resume: false };
         loop {
             let before = state.truth.norm;
-            let (ended, estimate) = self.correct(problem, state, limits, corrections).await?;
-            corrections += 1;
+            let (ended, estimate) = self.correct(problem, state, limits, &mut refinement).await?;
             let gain = before / state.truth.norm;
             if let Some(passed) = problem.passed(&state.truth) {
                 let happy = ended == Ended::Invariant && passed == Passed::Rtol;
@@ -223,20 +233,25 @@ impl Session {
         problem: &Problem<'_>,
         state: &mut State,
         limits: &mut Limits<'_>,
-        corrections: usize,
+        refinement: &mut Refinement,
     ) -> Result<(Ended, f64)> {
         let truth = &state.truth;
-        let e = exponent(truth.norm);
+        // One scale as long as squares of the residual stay far inside f32's range: then directions of the
+        // correction before fit the next one.
+        if exponent(truth.norm) < refinement.exponent - 40 {
+            *refinement = Refinement { exponent: exponent(truth.norm), resume: false, ..*refinement };
+        }
+        let e = refinement.exponent;
         let scaled: Vec<f64> = truth.residual.par_iter().map(|&r| ldexp(r, -e)).collect();
         let norm = ldexp(truth.norm, -e);
         let mut tolerance = ldexp(problem.target(truth), -e);
-        if corrections > 0 {
+        if refinement.corrections > 0 {
             // The first estimate was too hopeful: ask for more this time.
             tolerance *= 0.5;
         }
         if self.space.plan.working == Dtype::F32 {
-            // Beyond this the residual kept in f32 says little about the truth.
-            tolerance = tolerance.max(norm * 1e-5);
+            // Look at the truth before the residual kept in f32 has drifted from it.
+            tolerance = tolerance.max(norm * self.method.reduction());
         }
         // In units of the user's b: how much one unit of the device's residual is.
         let rhs = ldexp(truth.certificate.rhs_norm, -truth.exponent);
@@ -266,7 +281,8 @@ impl Session {
         state.bytes += compiled.bytes;
         self.engine.enqueue(&compiled)?;
 
-        let (ended, last) = self.iterate(state, limits, tolerance, norm, unit).await?;
+        let (ended, last) = self.iterate(state, limits, tolerance, norm, unit, refinement.resume).await?;
+        refinement.corrections += 1;
 
         let d = self.engine.read_vector(self.x).await?;
         let candidate: Vec<f64> =
@@ -274,7 +290,9 @@ impl Session {
         let truth = problem.truth(&candidate, &mut state.certify_time);
         state.checks.push(TrueResidual { iteration: state.iterations, relative: truth.certificate.relative });
         // The best x is kept; a NaN is never better.
+        refinement.resume = false;
         if truth.norm < state.truth.norm {
+            refinement.resume = ended == Ended::Stop(Stop::Estimate);
             state.x = candidate;
             state.truth = truth;
         }
@@ -289,12 +307,14 @@ impl Session {
         tolerance: f64,
         norm: f64,
         unit: f64,
+        mut resume: bool,
     ) -> Result<(Ended, f64)> {
         let mut last = norm;
         // ‖r‖ at the start and at the end of each cycle.
         let mut cycles = vec![norm];
         loop {
-            self.segment(state, |method, p| method.start(p))?;
+            self.segment(state, |method, p| if resume { method.resume(p) } else { method.start(p) })?;
+            resume = false;
             let ended = self.pump(state, limits, tolerance, unit, &mut last).await?;
             if self.method.restarts() {
                 let mut outbox = Outbox::default();

@@ -81,23 +81,28 @@ pub(crate) fn choose_backend(a: &Csr, options: &Options, notes: &mut Vec<String>
     }
 }
 
-/// Number types for a device: the reason goes to `notes`.
-fn precision(options: &Options, device: &DeviceChoice, notes: &mut Vec<String>) -> Result<Plan> {
-    let (dtype, why) = match options.precision {
+/// Number types for a device, the first choice and what to fall back on; reasons go to `notes`.
+fn precisions(options: &Options, device: &DeviceChoice, notes: &mut Vec<String>) -> Result<Vec<Plan>> {
+    let (single, double) = (Plan::uniform(Dtype::F32), Plan::uniform(Dtype::F64));
+    let mixed = "f32 iterations, residual and x in f64 on the CPU";
+    let (plans, why) = match options.precision {
         Precision::F64 if !device.has_f64 => {
             return Err(Error::input(format!(
                 "{} has no f64 in shaders; use --precision auto, f32 or mixed (answers are certified in f64 all the same)",
                 device.adapter.name
             )));
         }
-        Precision::F64 => (Dtype::F64, "as asked"),
-        Precision::F32 => (Dtype::F32, "as asked; corrections come from residuals in f64 on the CPU"),
-        Precision::Mixed => (Dtype::F32, "mixed as asked: f32 iterations, residual and x in f64 on the CPU"),
-        Precision::Auto if device.has_f64 => (Dtype::F64, "the device has f64"),
-        Precision::Auto => (Dtype::F32, "the device has no f64: f32 iterations, residual and x in f64 on the CPU"),
+        Precision::F64 => (vec![double], "f64: as asked".to_string()),
+        Precision::F32 => (vec![single], format!("f32: as asked; {mixed}")),
+        Precision::Mixed if device.has_f64 => {
+            (vec![single, double], format!("mixed: {mixed}; f64 where that gains too little"))
+        }
+        Precision::Mixed => (vec![single], format!("mixed: {mixed}")),
+        Precision::Auto if device.has_f64 => (vec![double], "f64: the device has it".to_string()),
+        Precision::Auto => (vec![single], format!("mixed: the device has no f64: {mixed}")),
     };
-    notes.push(format!("precision {}: {why}", if dtype == Dtype::F64 { "f64" } else { "f32" }));
-    Ok(Plan::uniform(dtype))
+    notes.push(format!("precision {why}"));
+    Ok(plans)
 }
 
 pub(crate) fn ladder(
@@ -108,7 +113,7 @@ pub(crate) fn ladder(
     notes: &mut Vec<String>,
 ) -> Result<(Vec<RungPlan>, Vec<String>)> {
     let mut warnings = vec![];
-    let precision = precision(options, device, notes)?;
+    let precisions = precisions(options, device, notes)?;
     let (positive, negative, zero) = facts.diagonal;
     let definite_candidate = facts.symmetric() && negative == 0 && zero == 0 && positive > 0;
     let methods: Vec<(&str, Option<usize>)> = if options.method != "auto" {
@@ -155,7 +160,8 @@ pub(crate) fn ladder(
     let n = a.rows();
     let rungs = methods
         .into_iter()
-        .map(|(id, restart)| {
+        .flat_map(|(id, restart)| precisions.iter().map(move |&precision| (id, restart, precision)))
+        .map(|(id, restart, precision)| {
             let method = method::by_name(id)?;
             Ok(RungPlan {
                 method,

@@ -58,7 +58,8 @@ pub enum Precision {
     F32,
     /// f64 throughout; an error on devices without it.
     F64,
-    /// f32 iterations, residual and solution in f64.
+    /// f32 iterations, residual and solution in f64, renewed as the residual falls (reliable updates); f64
+    /// iterations where that gains too little.
     Mixed,
 }
 

@@ -6,7 +6,7 @@
 //! Use it for every symmetric positive definite system; for indefinite A use MINRES.
 
 use super::{Method, Next, System};
-use crate::op::{Program, Scalar, Space, Stop, Vector};
+use crate::op::{Expr, Program, Scalar, Space, Stop, Vector};
 
 pub(super) struct Cg {
     s: System,
@@ -60,14 +60,18 @@ impl Method for Cg {
         Next::More
     }
 
-    /// Reliable update: the residual is the true one, the direction is kept.
+    /// Reliable update (Clark et al. 2010, doi:10.1016/j.cpc.2010.05.002): r is the true residual now. The
+    /// direction is kept but for its part along z, so that <r, d> = <r, z> holds again.
     fn resume(&mut self, p: &mut Program) {
-        let Self { ref s, d, z, rho, rho_new, beta, .. } = *self;
+        let Self { ref s, d, z, rho, sigma, .. } = *self;
         s.precondition(p, s.r, z);
-        p.dot(s.r, z, rho_new);
-        p.set(beta, rho_new / rho);
-        p.set(rho, rho_new);
-        p.xpby(z, beta, d);
+        p.dot(s.r, z, rho);
+        p.dot(s.r, d, sigma);
+        p.axpy(Expr::from(1.0) - sigma / rho, z, d); //   d += (1 - <r, d>/rho) z
+    }
+
+    fn reduction(&self) -> f64 {
+        1e-2
     }
 
     fn system(&mut self) -> &mut System {

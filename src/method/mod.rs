@@ -108,6 +108,12 @@ pub trait Method: Send {
         self.start(p);
     }
 
+    /// How far ‖r‖ may fall in f32 before it is renewed from the true residual. A method whose `resume`
+    /// keeps its directions loses little by renewing often and follows the truth closely.
+    fn reduction(&self) -> f64 {
+        1e-5
+    }
+
     /// What it was built on.
     fn system(&mut self) -> &mut System;
 
