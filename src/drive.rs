@@ -292,7 +292,10 @@ impl Session {
         // The best x is kept; a NaN is never better.
         refinement.resume = false;
         if truth.norm < state.truth.norm {
-            refinement.resume = ended == Ended::Stop(Stop::Estimate);
+            // Directions that led to a residual far from the estimated one, or down to the rounding of f32, are
+            // not worth keeping.
+            let trusted = ldexp(truth.norm, -e) <= 2.0 * last && last >= 1e-6 * norm;
+            refinement.resume = ended == Ended::Stop(Stop::Estimate) && trusted;
             state.x = candidate;
             state.truth = truth;
         }
