@@ -170,7 +170,12 @@ const GAIN: f64 = 2.0;
 
 impl Session {
     /// Solves until the certificate passes or nothing more can be done; `state.x` is the best x seen.
-    pub(crate) async fn run(&mut self, problem: &Problem<'_>, state: &mut State, limits: &mut Limits<'_>) -> Result<Reason> {
+    pub(crate) async fn run(
+        &mut self,
+        problem: &Problem<'_>,
+        state: &mut State,
+        limits: &mut Limits<'_>,
+    ) -> Result<Reason> {
         let working = self.space.plan.working;
         let (mut corrections, mut poor, mut breakdowns) = (0, 0, 0);
         loop {
@@ -193,9 +198,7 @@ impl Session {
                 Ended::Stop(Stop::NonFinite) if working == Dtype::F32 && !exhausted => continue,
                 Ended::Stop(Stop::NonFinite) => Reason::NonFinite { iteration: state.iterations },
                 Ended::Stop(Stop::Diverged) => Reason::Diverged { growth: estimate / problem.initial.max(1.0) },
-                _ if exhausted && at_floor => {
-                    Reason::AttainableAccuracy { floor: state.truth.certificate.relative }
-                }
+                _ if exhausted && at_floor => Reason::AttainableAccuracy { floor: state.truth.certificate.relative },
                 Ended::Stop(Stop::Indefinite) if gain < GAIN => Reason::IndefiniteOperator,
                 Ended::Stop(Stop::IndefinitePreconditioner) if gain < GAIN => Reason::IndefinitePreconditioner,
                 Ended::Stop(Stop::Stagnated) if working == Dtype::F64 || gain < GAIN => Reason::Stagnated,
@@ -207,9 +210,7 @@ impl Session {
                     }
                 }
                 Ended::Invariant if exhausted => Reason::Breakdown(BrokenDown::Hessenberg),
-                _ if exhausted => {
-                    Reason::FalseConvergence { estimate, truth: state.truth.certificate.relative }
-                }
+                _ if exhausted => Reason::FalseConvergence { estimate, truth: state.truth.certificate.relative },
                 _ => continue,
             };
             return Ok(reason);
@@ -344,7 +345,8 @@ impl Session {
         loop {
             while !closing && self.engine.in_flight() <= lag {
                 let room = limits.max_iterations.saturating_sub(state.iterations + pending.len());
-                let size = limits.batch.unwrap_or(self.batch).min(self.engine.batch_limit().max(limits.batch.unwrap_or(1)));
+                let size =
+                    limits.batch.unwrap_or(self.batch).min(self.engine.batch_limit().max(limits.batch.unwrap_or(1)));
                 let mut issued = 0;
                 while issued < size.min(room) && !closing {
                     let ahead: usize = pending.iter().map(|i| i.products).sum();

@@ -31,6 +31,14 @@ pub enum Error {
         /// The system's reason.
         source: std::io::Error,
     },
+    /// A preconditioner can't be set up for this matrix. A solve reports it as an outcome.
+    #[error("row {row}: {message}")]
+    Preconditioner {
+        /// The row at fault, counted from 0.
+        row: usize,
+        /// What is wrong with it.
+        message: String,
+    },
     /// No adapter fits the request; lists those there are.
     #[error("{0}")]
     NoAdapter(String),
@@ -59,7 +67,7 @@ impl Error {
     #[must_use]
     pub fn is_bad_input(&self) -> bool {
         match self {
-            Self::Input(_) | Self::Parse { .. } => true,
+            Self::Input(_) | Self::Parse { .. } | Self::Preconditioner { .. } => true,
             Self::Io { .. } => true,
             Self::NoAdapter(_) | Self::Device(_) | Self::OutOfMemory { .. } => false,
         }

@@ -50,7 +50,8 @@ impl Facts {
             }
         }
         let means: Vec<f64> = sums.iter().map(|&(s, k)| s / k as f64).collect();
-        let norm = crate::scale::norm2(&sums.iter().zip(&means).map(|(s, m)| m * (s.1 as f64).sqrt()).collect::<Vec<_>>());
+        let norm =
+            crate::scale::norm2(&sums.iter().zip(&means).map(|(s, m)| m * (s.1 as f64).sqrt()).collect::<Vec<_>>());
         let rest = component.iter().zip(v).map(|(&c, &x)| x - means.get(c as usize).copied().unwrap_or(0.0)).collect();
         (norm, rest)
     }

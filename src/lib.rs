@@ -20,6 +20,8 @@ mod solver;
 mod suggest;
 
 pub use backend::Counters;
+#[cfg(feature = "gpu")]
+pub use backend::gpu::{AdapterDetails, adapters};
 pub use certify::Certificate;
 pub use drive::{Criterion, Event};
 pub use error::{Error, Result};

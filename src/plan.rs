@@ -115,14 +115,18 @@ pub(crate) fn ladder(
         notes.push(format!("method {}: as asked", options.method));
         vec![(options.method.as_str(), None)]
     } else if definite_candidate {
-        notes.push("method cg: A is symmetric with a positive diagonal; minres, then gmres if it proves indefinite".into());
+        notes.push(
+            "method cg: A is symmetric with a positive diagonal; minres, then gmres if it proves indefinite".into(),
+        );
         vec![("cg", None), ("minres", None), ("gmres", Some(50))]
     } else if facts.symmetric() {
         notes.push("method minres: A is symmetric, its diagonal is not positive throughout; then gmres".into());
         vec![("minres", None), ("gmres", Some(50))]
     } else {
         let (i, j) = facts.asymmetry.unwrap_or_default();
-        notes.push(format!("method gmres: A is not symmetric (entry ({i}, {j})); then bicgstab, then gmres with a longer cycle"));
+        notes.push(format!(
+            "method gmres: A is not symmetric (entry ({i}, {j})); then bicgstab, then gmres with a longer cycle"
+        ));
         vec![("gmres", Some(50)), ("bicgstab", None), ("gmres", Some(200))]
     };
 
@@ -141,7 +145,9 @@ pub(crate) fn ladder(
         }
         chosen => {
             if chosen == "jacobi" && zero > 0 {
-                warnings.push(format!("{zero} diagonal entries are zero or missing; their rows are scaled by their largest entry"));
+                warnings.push(format!(
+                    "{zero} diagonal entries are zero or missing; their rows are scaled by their largest entry"
+                ));
             }
             chosen
         }
@@ -161,6 +167,8 @@ pub(crate) fn ladder(
             })
         })
         .collect::<Result<Vec<_>>>()?;
-    debug_assert!(rungs.iter().all(|r| options.method != "auto" || facts.symmetric() || r.method.needs == Needs::Square));
+    debug_assert!(
+        rungs.iter().all(|r| options.method != "auto" || facts.symmetric() || r.method.needs == Needs::Square)
+    );
     Ok((rungs, warnings))
 }

@@ -89,6 +89,13 @@ pub enum Reason {
         /// ‖part of b in the null space‖ / ‖b‖.
         null_component: f64,
     },
+    /// The preconditioner could not be set up.
+    PreconditionerFailed {
+        /// The row at fault, counted from 0.
+        row: usize,
+        /// What is wrong with it.
+        message: String,
+    },
     /// An iterate became NaN or infinite; x is the last finite one.
     NonFinite {
         /// At which iteration.
@@ -121,6 +128,7 @@ impl Reason {
             Self::IndefinitePreconditioner => "IndefinitePreconditioner",
             Self::NotSymmetric { .. } => "NotSymmetric",
             Self::InconsistentSystem { .. } => "InconsistentSystem",
+            Self::PreconditionerFailed { .. } => "PreconditionerFailed",
             Self::NonFinite { .. } => "NonFinite",
         }
     }
@@ -138,6 +146,7 @@ impl Reason {
             Self::InconsistentSystem { null_component } => {
                 format!("{null_component:.2e} of b lies in the null space")
             }
+            Self::PreconditionerFailed { row, message } => format!("row {row}: {message}"),
             Self::NonFinite { iteration } => format!("at iteration {iteration}"),
             _ => String::new(),
         }
@@ -151,7 +160,9 @@ impl Reason {
             Self::MaxIterations => "Raise --max-iterations, or use a preconditioner.",
             Self::TimeLimit => "Raise --time-limit, or use a preconditioner.",
             Self::Cancelled | Self::StoppedByCallback => "x is the last state and can serve as --x0.",
-            Self::Stagnated => "Try a larger --restart, another method (bicgstab for gmres, gmres for bicgstab) or a preconditioner.",
+            Self::Stagnated => {
+                "Try a larger --restart, another method (bicgstab for gmres, gmres for bicgstab) or a preconditioner."
+            }
             Self::AttainableAccuracy { .. } => {
                 "The data allow no smaller residual in f64: loosen --rtol, or scale the rows of the system."
             }
@@ -165,6 +176,7 @@ impl Reason {
             Self::IndefinitePreconditioner => "The preconditioner is not positive definite: use none, or gmres.",
             Self::NotSymmetric { .. } => "The matrix is not symmetric: use gmres or bicgstab.",
             Self::InconsistentSystem { .. } => "No x solves the system; project b onto the range of A first.",
+            Self::PreconditionerFailed { .. } => "Use another preconditioner, or none.",
             Self::NonFinite { .. } => "Numbers left the range of the format: use --precision f64, or scale the system.",
         }
     }

@@ -11,7 +11,7 @@ use crate::method::{self, MethodEntry, Needs, System, Tuning, Watch};
 use crate::op::schedule::Compiler;
 use crate::op::{Plan, Role, Space};
 use crate::plan::{self, RungPlan};
-use crate::precond::{Identity, Jacobi, Preconditioner};
+use crate::precond;
 use crate::report::{AdapterInfo, Passed, Reason, Report, Rung, Timings};
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -80,7 +80,7 @@ impl std::str::FromStr for Precision {
 pub struct Options {
     /// A method's id, or "auto".
     pub method: String,
-    /// A preconditioner's id: "auto", "none", "jacobi".
+    /// "auto", or a preconditioner's id with what it wants behind a colon: "jacobi", "chebyshev:4".
     pub preconditioner: String,
     /// Where to solve.
     pub backend: Backend,
@@ -158,9 +158,8 @@ impl Options {
         if self.method != "auto" {
             method::by_name(&self.method)?;
         }
-        let known = ["auto", "none", "jacobi"];
-        if !known.contains(&self.preconditioner.as_str()) {
-            return Err(Error::input(crate::suggest::unknown("preconditioner", &self.preconditioner, &known)));
+        if self.preconditioner != "auto" {
+            precond::by_name(&self.preconditioner)?;
         }
         if let Some(w) = self.withhold.iter().find(|w| *w != "f64") {
             return Err(Error::input(crate::suggest::unknown("feature to withhold", w, &["f64"])));
@@ -424,7 +423,13 @@ impl Solver {
         for k in 0..self.ladder.len() {
             let upload = Instant::now();
             if self.sessions[k].is_none() {
-                self.sessions[k] = Some(self.session(k)?);
+                match self.session(k) {
+                    Ok(session) => self.sessions[k] = Some(session),
+                    Err(Error::Preconditioner { row, message }) => {
+                        return Ok(Reason::PreconditionerFailed { row, message });
+                    }
+                    Err(e) => return Err(e),
+                }
                 timings.upload_s += upload.elapsed().as_secs_f64();
             }
             let rung = &self.ladder[k];
@@ -500,10 +505,9 @@ impl Solver {
         let x = space.vector("x", n);
         let r = space.vector("r", n);
         let watch = Watch::new(&mut space);
-        let mut m: Box<dyn Preconditioner> = match rung.preconditioner.as_str() {
-            "jacobi" => Box::new(Jacobi::new(&self.a, rung.method.needs != Needs::Square)),
-            _ => Box::new(Identity),
-        };
+        let (entry, argument) = precond::by_name(&rung.preconditioner)?;
+        let request = precond::Request { definite: rung.method.needs != Needs::Square, argument };
+        let mut m = (entry.build)(&self.a, &request)?;
         m.install(&mut space, exponent);
         let system = System { a, r, x, n, m, watch };
         let method = (rung.method.build)(&mut space, system, &Tuning { restart: rung.restart });

@@ -13,7 +13,12 @@ pub(crate) struct HessenbergLeastSquares {
 impl HessenbergLeastSquares {
     /// Room for m columns.
     pub(crate) fn new(m: usize) -> Self {
-        Self { m, r: Vec::with_capacity(m * (m + 1) / 2), rotations: Vec::with_capacity(m), g: Vec::with_capacity(m + 1) }
+        Self {
+            m,
+            r: Vec::with_capacity(m * (m + 1) / 2),
+            rotations: Vec::with_capacity(m),
+            g: Vec::with_capacity(m + 1),
+        }
     }
 
     /// How many columns fit.

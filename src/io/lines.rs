@@ -269,8 +269,21 @@ impl<'a> Tokens<'a> {
 
     /// A finite real number; with `integer`, a whole one. `what` names it in errors.
     pub(super) fn value(&mut self, what: &str, integer: bool) -> Result<Value> {
-        let Some(token) = self.token() else { return Err(self.error(format!("the {what} is missing"))) };
-        let parsed = if integer && !is_integer(token) { None } else { parse_real(token) };
+        self.skip_blanks();
+        let rest = &self.text[self.from..];
+        let (token, parsed) = match scan_real(rest, integer) {
+            Some((length, exact)) => {
+                self.at = self.from + length;
+                if let Some(value) = exact {
+                    return Ok(Value { value, tiny: false, rounded: false });
+                }
+                (&rest[..length], parse_real(&rest[..length]))
+            }
+            None => match self.token() {
+                Some(token) => (token, None),
+                None => return Err(self.error(format!("the {what} is missing"))),
+            },
+        };
         match parsed {
             Some(value) if value.is_finite() => Ok(Value {
                 value,
@@ -289,7 +302,7 @@ impl<'a> Tokens<'a> {
             format!("{what} {text} is beyond the range of f64, about 1.8e308")
         } else if matches!(&word[..], "nan" | "inf" | "infinity") {
             format!("{what} {text} is not finite")
-        } else if integer && parse_real(token).is_some() {
+        } else if integer && scan_real(token, false).is_some() {
             format!("{what} {text} is not a whole number, but the banner says integer")
         } else if token.contains(&b',') {
             format!("{what} {text} is not a number; decimals take a point, not a comma")
@@ -328,23 +341,64 @@ fn find_newline(text: &[u8]) -> Option<usize> {
     tail.iter().position(|&b| b == b'\n').map(|k| 8 * words.len() + k)
 }
 
-/// A decimal number, Fortran's `D` exponent included; NaN and infinity by name are none.
-fn parse_real(token: &[u8]) -> Option<f64> {
-    let mut fortran = false;
-    for &b in token {
-        match b {
-            b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E' => {}
-            b'd' | b'D' => fortran = true,
-            _ => return None,
-        }
+/// Length of the decimal number at the start of `text`, `None` where there is none. Also its
+/// value, where both its digits and its power of ten are exact in f64, so that one operation
+/// rounds correctly (Clinger 1990); most values of most files are such. Fortran's `D` exponent is
+/// one; NaN and infinity by name are none.
+fn scan_real(text: &[u8], integer: bool) -> Option<(usize, Option<f64>)> {
+    const POWERS: [f64; 23] = [
+        1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19,
+        1e20, 1e21, 1e22,
+    ];
+    let digit = |at: usize| text.get(at).map(|b| b.wrapping_sub(b'0')).filter(|&d| d <= 9);
+    let signed = usize::from(matches!(text.first(), Some(b'-' | b'+')));
+    let (mut at, mut mantissa, mut exponent) = (signed, 0u64, 0i32);
+    while let Some(d) = digit(at) {
+        mantissa = mantissa.wrapping_mul(10).wrapping_add(u64::from(d));
+        at += 1;
     }
-    let text = std::str::from_utf8(token).ok()?;
-    if fortran { text.replace(['d', 'D'], "e").parse().ok() } else { text.parse().ok() }
+    let mut digits = at - signed;
+    if !integer && text.get(at) == Some(&b'.') {
+        let point = at + 1;
+        at = point;
+        while let Some(d) = digit(at) {
+            mantissa = mantissa.wrapping_mul(10).wrapping_add(u64::from(d));
+            at += 1;
+        }
+        digits += at - point;
+        exponent = -((at - point).min(99) as i32);
+    }
+    if digits == 0 {
+        return None;
+    }
+    if !integer && matches!(text.get(at), Some(b'e' | b'E' | b'd' | b'D')) {
+        let negative = text.get(at + 1) == Some(&b'-');
+        at += 1 + usize::from(matches!(text.get(at + 1), Some(b'-' | b'+')));
+        let (start, mut power) = (at, 0i32);
+        while let Some(d) = digit(at) {
+            power = power.saturating_mul(10).saturating_add(d.into());
+            at += 1;
+        }
+        if at == start {
+            return None;
+        }
+        exponent = exponent.saturating_add(if negative { -power } else { power });
+    }
+    if text.get(at).is_some_and(|&b| !is_blank(b)) {
+        return None;
+    }
+    // Up to 15 digits are below 2⁵³; the sums above wrap only beyond 19.
+    let exact = POWERS.get(exponent.unsigned_abs() as usize).filter(|_| digits <= 15).map(|power| {
+        let size = if exponent < 0 { mantissa as f64 / power } else { mantissa as f64 * power };
+        if text[0] == b'-' { -size } else { size }
+    });
+    Some((at, exact))
 }
 
-fn is_integer(token: &[u8]) -> bool {
-    let digits = token.strip_prefix(b"-").or(token.strip_prefix(b"+")).unwrap_or(token);
-    !digits.is_empty() && digits.iter().all(u8::is_ascii_digit)
+/// What [`scan_real`] let through, by the standard library, which knows no `D`.
+fn parse_real(token: &[u8]) -> Option<f64> {
+    let text = std::str::from_utf8(token).ok()?;
+    text.parse().or_else(|_| text.replace(['d', 'D'], "e").parse()).ok()
 }
 
 /// True when the mantissa is not zero.
@@ -355,4 +409,27 @@ fn has_digits(token: &[u8]) -> bool {
 fn is_rounded(token: &[u8], value: f64) -> bool {
     let exact = std::str::from_utf8(token).ok().and_then(|t| t.parse::<i128>().ok());
     exact.is_none_or(|n| value as i128 != n)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn short_numbers_are_read_as_std_reads_them(text in "[-+]?[0-9]{0,17}[.]?[0-9]{0,8}([eE][-+]?[0-9]{0,3})?", end in "[ x]?") {
+            let std = text.parse::<f64>().ok().filter(|_| end != "x");
+            let ours = scan_real(format!("{text}{end}").as_bytes(), false);
+            prop_assert_eq!(ours.map(|(length, _)| length), std.map(|_| text.len()));
+            if let Some((_, Some(value))) = ours {
+                prop_assert_eq!(value.to_bits(), std.unwrap().to_bits());
+            }
+        }
+
+        #[test]
+        fn newlines_are_found(text in proptest::collection::vec(proptest::sample::select(&b"\x0a\x0b\x8a\x00a"[..]), 0..40)) {
+            prop_assert_eq!(find_newline(&text), text.iter().position(|&b| b == b'\n'));
+        }
+    }
 }

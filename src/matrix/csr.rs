@@ -47,14 +47,14 @@ impl Csr {
             )));
         }
         let row_of = |k: usize| row_ptr.partition_point(|&p| p <= k) - 1;
-        if let Some(k) = columns.par_iter().position_first(|&c| c as usize >= cols) {
+        if let Some(k) = first(&columns, |&c| c as usize >= cols) {
             return Err(Error::input(format!(
                 "row {} names column {}; there are {cols} columns",
                 row_of(k),
                 columns[k]
             )));
         }
-        if let Some(k) = values.par_iter().position_first(|v| !v.is_finite()) {
+        if let Some(k) = first(&values, |v| !v.is_finite()) {
             return Err(Error::input(format!("entry ({}, {}) is {}", row_of(k), columns[k], values[k])));
         }
         let mut a = Self { rows, cols, row_ptr, columns, values };
@@ -259,7 +259,11 @@ impl Csr {
     }
 
     fn rows_ascend(&self) -> bool {
-        (0..self.rows).into_par_iter().all(|i| self.row(i).0.windows(2).all(|w| w[0] < w[1]))
+        const BLOCK: usize = 1 << 12;
+        (0..self.rows.div_ceil(BLOCK)).into_par_iter().all(|block| {
+            let rows = block * BLOCK..self.rows.min((block + 1) * BLOCK);
+            rows.into_iter().all(|i| self.row(i).0.windows(2).all(|w| w[0] < w[1]))
+        })
     }
 
     fn sort_rows(&mut self) {
@@ -288,6 +292,13 @@ impl Csr {
         self.values.truncate(kept);
         self.row_ptr = row_ptr;
     }
+}
+
+/// Where the first bad element is. In blocks, as rayon's own search asks an atomic per element.
+fn first<T: Sync>(all: &[T], bad: impl Fn(&T) -> bool + Sync) -> Option<usize> {
+    const BLOCK: usize = 1 << 14;
+    let block = all.par_chunks(BLOCK).position_first(|block| block.iter().fold(false, |found, x| found | bad(x)))?;
+    all[block * BLOCK..].iter().position(bad).map(|k| block * BLOCK + k)
 }
 
 fn check_size(rows: usize, cols: usize) -> Result<()> {

@@ -38,14 +38,31 @@ const VANISHED: f64 = f64::EPSILON;
 impl BiCgStab {
     pub(super) fn new(space: &mut Space, sys: System) -> Self {
         let n = sys.n;
-        let [rho, rho_new, sigma, alpha, ts, tt, ss, omega, beta, rr, shadow_norm] = space.scalars([
-            "rho", "rho_new", "sigma", "alpha", "ts", "tt", "ss", "omega", "beta", "rr", "shadow_norm",
-        ]);
+        let [rho, rho_new, sigma, alpha, ts, tt, ss, omega, beta, rr, shadow_norm] =
+            space.scalars(["rho", "rho_new", "sigma", "alpha", "ts", "tt", "ss", "omega", "beta", "rr", "shadow_norm"]);
         let [shadow, d, v, s, t] = ["shadow", "d", "v", "s", "t"].map(|name| space.vector(name, n));
         let d_hat = sys.preconditioned(space, "d_hat", d);
         let s_hat = sys.preconditioned(space, "s_hat", s);
         Self {
-            sys, shadow, d, d_hat, s_hat, v, s, t, rho, rho_new, sigma, alpha, ts, tt, ss, omega, beta, rr, shadow_norm,
+            sys,
+            shadow,
+            d,
+            d_hat,
+            s_hat,
+            v,
+            s,
+            t,
+            rho,
+            rho_new,
+            sigma,
+            alpha,
+            ts,
+            tt,
+            ss,
+            omega,
+            beta,
+            rr,
+            shadow_norm,
         }
     }
 }

@@ -160,7 +160,13 @@ impl Expr {
             }
             Self::Min(a, b) => a.eval(get).min(b.eval(get)),
             Self::Max(a, b) => a.eval(get).max(b.eval(get)),
-            Self::Select(c, a, b) => if c.eval(get) { a.eval(get) } else { b.eval(get) },
+            Self::Select(c, a, b) => {
+                if c.eval(get) {
+                    a.eval(get)
+                } else {
+                    b.eval(get)
+                }
+            }
         }
     }
 
@@ -169,7 +175,12 @@ impl Expr {
             Self::Constant(_) => {}
             Self::Scalar(s) => visit(*s),
             Self::Neg(a) | Self::Abs(a) | Self::Sqrt(a) => a.scalars(visit),
-            Self::Add(a, b) | Self::Sub(a, b) | Self::Mul(a, b) | Self::Div(a, b) | Self::Min(a, b) | Self::Max(a, b) => {
+            Self::Add(a, b)
+            | Self::Sub(a, b)
+            | Self::Mul(a, b)
+            | Self::Div(a, b)
+            | Self::Min(a, b)
+            | Self::Max(a, b) => {
                 a.scalars(visit);
                 b.scalars(visit);
             }

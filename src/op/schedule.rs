@@ -78,7 +78,7 @@ fn compile(ops: &[Op], space: &Space, fusion: Fusion, id: usize) -> Compiled {
 
     let mut place = as_soon_as_possible(head, space, fusion);
     let sweeps = head.iter().zip(&place).filter(|(op, _)| !op.is_scalar()).map(|(_, &s)| s + 1).max().unwrap_or(0);
-    if fusion.enabled {
+    if fusion.enabled && sweeps > 0 {
         sink(head, &mut place, sweeps, space, fusion);
     }
 
@@ -141,12 +141,16 @@ fn sink(ops: &[Op], place: &mut [usize], sweeps: usize, space: &Space, fusion: F
         let home = place[a];
         place[a] = usize::MAX;
         let cost = |s: usize| {
-            let body: Vec<Op> = (0..ops.len()).filter(|&o| place[o] == s && !ops[o].is_scalar()).map(|o| ops[o].clone()).collect();
-            let mut with: Vec<(usize, &Op)> =
-                (0..ops.len()).filter(|&o| (place[o] == s && !ops[o].is_scalar()) || o == a).map(|o| (o, &ops[o])).collect();
+            let body: Vec<Op> =
+                (0..ops.len()).filter(|&o| place[o] == s && !ops[o].is_scalar()).map(|o| ops[o].clone()).collect();
+            let mut with: Vec<(usize, &Op)> = (0..ops.len())
+                .filter(|&o| (place[o] == s && !ops[o].is_scalar()) || o == a)
+                .map(|o| (o, &ops[o]))
+                .collect();
             with.sort_by_key(|e| e.0);
             let with: Vec<Op> = with.into_iter().map(|e| e.1.clone()).collect();
-            traffic(&with, space) - traffic(&body, space)
+            // Joining an earlier write can save a read, so the difference may be negative.
+            traffic(&with, space) as i64 - traffic(&body, space) as i64
         };
         let best = (home..=latest)
             .filter(|&s| s == home || fits(&ops[a], s, ops, place, space, fusion))
@@ -174,7 +178,8 @@ fn fits(op: &Op, s: usize, ops: &[Op], place: &[usize], space: &Space, fusion: F
     if !fusion.products && all().any(is_product) || all().filter(|o| is_product(o)).count() > 1 {
         return false;
     }
-    let vectors: BTreeSet<Vector> = all().flat_map(|o| o.reads().into_iter().chain(o.writes()).chain(o.gathers())).collect();
+    let vectors: BTreeSet<Vector> =
+        all().flat_map(|o| o.reads().into_iter().chain(o.writes()).chain(o.gathers())).collect();
     vectors.len() + if all().any(is_product) { 2 } else { 0 } <= fusion.max_vectors
 }
 

@@ -2,8 +2,10 @@
 //! fuses with the method around it.
 
 mod jacobi;
+mod registry;
 
 pub use jacobi::Jacobi;
+pub use registry::{PRECONDITIONERS, PreconditionerEntry, Request, by_name};
 
 use crate::matrix::Csr;
 use crate::op::{Program, Space, Vector};

@@ -55,11 +55,8 @@ impl Cpu {
             })
             .collect();
         let bases = space.bases.iter().map(|b| Buffer::zeros(b.len * b.columns, space.plan.working)).collect();
-        let operators = space
-            .operators
-            .iter()
-            .map(|o| SparseRows::new(&o.matrix, o.exponent, space.plan.dtype(o.role)))
-            .collect();
+        let operators =
+            space.operators.iter().map(|o| SparseRows::new(&o.matrix, o.exponent, space.plan.dtype(o.role))).collect();
         Ok(Self {
             vectors,
             bases,

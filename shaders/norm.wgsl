@@ -1,0 +1,26 @@
+// Partial sums of ‖x‖², one a workgroup; the next kernel adds them. The plain kernel.
+
+@group(0) @binding(1) var<storage, read> state_in: array<real>;
+@group(0) @binding(2) var<storage, read_write> state_out: array<real>;
+@group(0) @binding(3) var<storage, read> x: array<item>;
+
+@compute @workgroup_size(256)
+fn main(@builtin(local_invocation_index) t: u32, @builtin(workgroup_id) group: vec3<u32>) {
+    // P.slot is where the partial sums start: all before it is scalars, to be carried over.
+    if (group.x == 0u) {
+        for (var i = t; i < P.slot; i += WORKGROUP) {
+            state_out[i] = state_in[i];
+        }
+    }
+    if (state_in[STOP] != real(0.0)) {
+        return;
+    }
+    var sum = real(0.0);
+    for (var i = group.x * WORKGROUP + t; i < P.n; i += P.groups * WORKGROUP) {
+        sum += real(x[i]) * real(x[i]);
+    }
+    sum = block_sum(t, sum);
+    if (t == 0u) {
+        state_out[P.slot + group.x] = sum;
+    }
+}

@@ -1,0 +1,268 @@
+//! A GPU device, opened without a window: adapters, features, limits, and errors that never panic.
+
+use crate::error::{Error, Result};
+use crate::op::Dtype;
+use crate::report::AdapterInfo;
+use crate::solver::Options;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+/// An open device.
+pub(crate) struct Context {
+    pub(super) device: wgpu::Device,
+    pub(super) queue: wgpu::Queue,
+    info: AdapterInfo,
+    has_f64: bool,
+    /// Bytes one storage binding may have.
+    pub(super) max_binding: u64,
+    /// Bytes one buffer may have.
+    pub(super) max_buffer: u64,
+    /// The first error or loss that no error scope caught.
+    failure: Arc<Mutex<Option<String>>>,
+}
+
+/// What `krylane info` shows of an adapter.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct AdapterDetails {
+    /// Number to name it by.
+    pub index: usize,
+    /// Name, interface, driver.
+    pub info: AdapterInfo,
+    /// f64 in shaders.
+    pub f64: bool,
+    /// Subgroup operations.
+    pub subgroups: bool,
+    /// Bytes one binding may have.
+    pub max_binding: u64,
+    /// Bytes one buffer may have.
+    pub max_buffer: u64,
+    /// Why it can't be used, if so.
+    pub why_not: Option<String>,
+}
+
+fn instance() -> wgpu::Instance {
+    let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
+    // Release builds validate nothing: the flags' default would insert a dispatch before each indirect one.
+    let flags = if cfg!(debug_assertions) { wgpu::InstanceFlags::VALIDATION } else { wgpu::InstanceFlags::empty() };
+    descriptor.flags = flags.with_env();
+    descriptor.backends = wgpu::Backends::PRIMARY.with_env();
+    wgpu::Instance::new(descriptor)
+}
+
+fn details(adapter: &wgpu::Adapter) -> AdapterInfo {
+    let i = adapter.get_info();
+    let kind = match i.device_type {
+        wgpu::DeviceType::Cpu => "software",
+        wgpu::DeviceType::IntegratedGpu => "integrated",
+        wgpu::DeviceType::DiscreteGpu => "discrete",
+        wgpu::DeviceType::VirtualGpu => "virtual",
+        wgpu::DeviceType::Other => "other",
+    };
+    AdapterInfo {
+        name: i.name,
+        backend: i.backend.to_str().into(),
+        driver: format!("{} {}", i.driver, i.driver_info).trim().into(),
+        kind: kind.into(),
+    }
+}
+
+fn all() -> Vec<wgpu::Adapter> {
+    let mut list = pollster::block_on(instance().enumerate_adapters(wgpu::Backends::all()));
+    list.retain(|a| a.get_info().backend != wgpu::Backend::Noop);
+    // Discrete before integrated before the rest; software last. Stable, so drivers keep their order.
+    list.sort_by_key(|a| match a.get_info().device_type {
+        wgpu::DeviceType::DiscreteGpu => 0,
+        wgpu::DeviceType::IntegratedGpu => 1,
+        wgpu::DeviceType::VirtualGpu => 2,
+        wgpu::DeviceType::Other => 3,
+        wgpu::DeviceType::Cpu => 4,
+    });
+    list
+}
+
+/// Every adapter there is, hardware first.
+#[must_use]
+pub fn adapters() -> Vec<AdapterDetails> {
+    all()
+        .iter()
+        .enumerate()
+        .map(|(index, a)| {
+            let limits = a.limits();
+            let short = limits.max_storage_buffers_per_shader_stage < 8;
+            AdapterDetails {
+                index,
+                info: details(a),
+                f64: a.features().contains(wgpu::Features::SHADER_F64),
+                subgroups: a.features().contains(wgpu::Features::SUBGROUP),
+                max_binding: limits.max_storage_buffer_binding_size,
+                max_buffer: limits.max_buffer_size,
+                why_not: short.then(|| "fewer than 8 storage buffers a shader".into()),
+            }
+        })
+        .collect()
+}
+
+impl Context {
+    /// The first hardware GPU, or `None`.
+    pub(crate) fn hardware(options: &Options) -> Result<Option<Arc<Self>>> {
+        match all().into_iter().find(|a| a.get_info().device_type != wgpu::DeviceType::Cpu) {
+            Some(adapter) => Self::open(&adapter, options).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// The first adapter; `WGPU_ADAPTER_NAME` narrows the choice.
+    pub(crate) fn any(options: &Options) -> Result<Arc<Self>> {
+        match std::env::var("WGPU_ADAPTER_NAME") {
+            Ok(name) if !name.is_empty() => Self::named(&name, options),
+            _ => match all().first() {
+                Some(adapter) => Self::open(adapter, options),
+                None => Err(Error::NoAdapter(
+                    "no GPU adapter answers; on Debian `apt-get install mesa-vulkan-drivers libvulkan1` brings a software one, or use the backend cpu".into(),
+                )),
+            },
+        }
+    }
+
+    /// The adapter with this number, or whose name or driver contains this text.
+    pub(crate) fn named(name: &str, options: &Options) -> Result<Arc<Self>> {
+        let list = all();
+        let matches = |a: &wgpu::Adapter| {
+            let info = details(a);
+            let text = format!("{} {}", info.name, info.driver).to_lowercase();
+            text.contains(&name.to_lowercase())
+        };
+        let found = match name.parse::<usize>() {
+            Ok(index) => list.get(index),
+            Err(_) => list.iter().find(|a| matches(a)),
+        };
+        match found {
+            Some(adapter) => Self::open(adapter, options),
+            None => {
+                let names: Vec<String> =
+                    list.iter().enumerate().map(|(i, a)| format!("{i}: {}", details(a).name)).collect();
+                let there =
+                    if names.is_empty() { "there is none".into() } else { format!("there are {}", names.join("; ")) };
+                Err(Error::NoAdapter(format!("no GPU adapter matches {name:?}; {there}")))
+            }
+        }
+    }
+
+    fn open(adapter: &wgpu::Adapter, options: &Options) -> Result<Arc<Self>> {
+        let info = details(adapter);
+        let has = adapter.limits();
+        // Buffer sizes as large as the adapter gives; everything else at the portable defaults, so that what
+        // runs here runs elsewhere.
+        let limits = wgpu::Limits {
+            max_storage_buffer_binding_size: has.max_storage_buffer_binding_size,
+            max_buffer_size: has.max_buffer_size,
+            ..wgpu::Limits::defaults()
+        };
+        let withheld = |name: &str| options.withhold.iter().any(|w| w == name);
+        let has_f64 = adapter.features().contains(wgpu::Features::SHADER_F64) && !withheld("f64");
+        let features = if has_f64 { wgpu::Features::SHADER_F64 } else { wgpu::Features::empty() };
+        let request = adapter.request_device(&wgpu::DeviceDescriptor {
+            label: Some("krylane"),
+            required_features: features,
+            required_limits: limits.clone(),
+            ..Default::default()
+        });
+        let (device, queue) = pollster::block_on(request)
+            .map_err(|e| Error::NoAdapter(format!("{}: no device could be opened: {e}", info.name)))?;
+        let failure = Arc::new(Mutex::new(None));
+        let note = |failure: &Arc<Mutex<Option<String>>>, text: String| {
+            let mut first = failure.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            first.get_or_insert(text);
+        };
+        let seen = Arc::clone(&failure);
+        device.on_uncaptured_error(Arc::new(move |e: wgpu::Error| note(&seen, e.to_string())));
+        let seen = Arc::clone(&failure);
+        device.set_device_lost_callback(move |reason, text| {
+            // Dropping the device is reported as a loss, too.
+            if reason != wgpu::DeviceLostReason::Destroyed {
+                note(&seen, format!("lost: {text}"));
+            }
+        });
+        let max_binding = options.binding_limit.unwrap_or(u64::MAX).min(limits.max_storage_buffer_binding_size);
+        Ok(Arc::new(Self { device, queue, info, has_f64, max_binding, max_buffer: limits.max_buffer_size, failure }))
+    }
+
+    pub(crate) fn info(&self) -> &AdapterInfo {
+        &self.info
+    }
+
+    pub(crate) fn has_f64(&self) -> bool {
+        self.has_f64
+    }
+
+    /// The type scalars have on this device under a plan whose widest type is `widest`.
+    pub(super) fn check_type(&self, widest: Dtype) -> Result<()> {
+        if widest == Dtype::F64 && !self.has_f64 {
+            return Err(Error::Device(format!("{} has no f64 in shaders", self.info.name)));
+        }
+        Ok(())
+    }
+
+    /// What went wrong outside error scopes so far.
+    pub(super) fn check(&self) -> Result<()> {
+        let failure = self.failure.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        match &*failure {
+            Some(text) => Err(Error::Device(text.clone())),
+            None => Ok(()),
+        }
+    }
+
+    /// Runs `make` inside error scopes for refusals and memory.
+    pub(super) fn scoped<T>(&self, what: &str, bytes: u64, make: impl FnOnce() -> T) -> Result<T> {
+        let memory = self.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
+        let validation = self.device.push_error_scope(wgpu::ErrorFilter::Validation);
+        let made = make();
+        let refused = pollster::block_on(validation.pop());
+        let full = pollster::block_on(memory.pop());
+        if full.is_some() {
+            return Err(Error::OutOfMemory { what: what.into(), needed: bytes, available: self.max_buffer });
+        }
+        if let Some(e) = refused {
+            return Err(Error::Device(format!("{what}: {e}")));
+        }
+        self.check()?;
+        Ok(made)
+    }
+
+    /// A buffer of `bytes`, rounded up to what copies need.
+    pub(super) fn buffer(&self, what: &str, bytes: u64, usage: wgpu::BufferUsages) -> Result<wgpu::Buffer> {
+        let size = bytes.max(16).next_multiple_of(16);
+        if size > self.max_buffer {
+            return Err(Error::OutOfMemory { what: what.into(), needed: size, available: self.max_buffer });
+        }
+        self.scoped(what, size, || {
+            self.device.create_buffer(&wgpu::BufferDescriptor {
+                label: Some(what),
+                size,
+                usage,
+                mapped_at_creation: false,
+            })
+        })
+    }
+
+    /// Waits until `done` answers, polling the device; an error instead of for ever.
+    pub(super) fn wait(&self, submission: Option<wgpu::SubmissionIndex>, mut done: impl FnMut() -> bool) -> Result<()> {
+        const PATIENCE: Duration = Duration::from_secs(120);
+        let start = Instant::now();
+        while !done() {
+            let poll = self.device.poll(wgpu::PollType::Wait {
+                submission_index: submission.clone(),
+                timeout: Some(Duration::from_millis(500)),
+            });
+            self.check()?;
+            match poll {
+                Ok(_) | Err(wgpu::PollError::Timeout) => {}
+                Err(e) => return Err(Error::Device(e.to_string())),
+            }
+            if start.elapsed() > PATIENCE {
+                return Err(Error::Device(format!("no answer for {} s", PATIENCE.as_secs())));
+            }
+        }
+        self.check()
+    }
+}

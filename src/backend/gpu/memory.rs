@@ -1,0 +1,387 @@
+//! Buffers on the device: vectors, basis panels, matrix panels, state, ledger, parameters.
+
+use super::Context;
+use super::text::{GROUPS_MAX, HEADER, partials_at};
+use crate::backend::Counters;
+use crate::error::{Error, Result};
+use crate::matrix::Csr;
+use crate::op::{Dtype, Operator, Space, Vector};
+use crate::scale::ldexp;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use wgpu::BufferUsages as Usage;
+
+/// Part of a buffer, as bound.
+#[derive(Clone)]
+pub(super) struct Slice {
+    buffer: wgpu::Buffer,
+    offset: u64,
+    size: Option<std::num::NonZeroU64>,
+}
+
+impl Slice {
+    pub(super) fn whole(buffer: &wgpu::Buffer) -> Self {
+        Self { buffer: buffer.clone(), offset: 0, size: None }
+    }
+
+    pub(super) fn resource(&self) -> wgpu::BindingResource<'_> {
+        wgpu::BindingResource::Buffer(wgpu::BufferBinding {
+            buffer: &self.buffer,
+            offset: self.offset,
+            size: self.size,
+        })
+    }
+}
+
+/// What a kernel is told beside its buffers; `Params` of `shaders/prelude.wgsl`.
+#[repr(C)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, Hash, bytemuck::Pod, bytemuck::Zeroable)]
+pub(super) struct Params {
+    pub(super) n: u32,
+    pub(super) groups: u32,
+    pub(super) pending: u32,
+    pub(super) k: u32,
+    pub(super) stride: u32,
+    pub(super) first: u32,
+    pub(super) array_at: u32,
+    pub(super) slot: u32,
+    pub(super) columns_at: u32,
+    pub(super) unused: [u32; 3],
+}
+
+/// Rows `first .. first + rows` of a matrix, small enough for one binding.
+#[derive(Clone)]
+pub(super) struct RowPanel {
+    pub(super) first: usize,
+    pub(super) rows: usize,
+    /// Row starts counted from the panel's, then columns.
+    pub(super) pattern: wgpu::Buffer,
+    pub(super) values: wgpu::Buffer,
+}
+
+/// A basis in panels of columns, each small enough for one binding.
+pub(super) struct BasisPanels {
+    buffers: Vec<wgpu::Buffer>,
+    columns_each: usize,
+    /// Entries from one column to the next: bindings start at multiples of 256 bytes.
+    stride: usize,
+    column_bytes: u64,
+    item: u64,
+}
+
+/// Some columns of a basis within one panel.
+pub(super) struct Columns {
+    pub(super) slice: Slice,
+    pub(super) first: usize,
+    pub(super) columns: usize,
+    pub(super) stride: usize,
+}
+
+impl BasisPanels {
+    /// The panels that hold the first `k` columns.
+    pub(super) fn panels(&self, k: usize) -> Vec<Columns> {
+        (0..k.div_ceil(self.columns_each))
+            .map(|p| {
+                let first = p * self.columns_each;
+                let columns = (k - first).min(self.columns_each);
+                Columns { slice: Slice::whole(&self.buffers[p]), first, columns, stride: self.stride }
+            })
+            .collect()
+    }
+
+    fn column(&self, j: usize) -> Slice {
+        let offset = (j % self.columns_each * self.stride) as u64 * self.item;
+        let size = std::num::NonZeroU64::new(self.column_bytes.max(self.item).next_multiple_of(4));
+        Slice { buffer: self.buffers[j / self.columns_each].clone(), offset, size }
+    }
+}
+
+/// Parameter blocks a uniform buffer holds, 256 bytes apart.
+const PARAMS_EACH: usize = 256;
+
+pub(super) struct Memory {
+    vectors: Vec<wgpu::Buffer>,
+    pub(super) bases: Vec<BasisPanels>,
+    pub(super) operators: Vec<Vec<RowPanel>>,
+    pub(super) state: [wgpu::Buffer; 2],
+    pub(super) ledger: wgpu::Buffer,
+    /// Numbers of records that fit the ledger in one batch.
+    pub(super) record_words: usize,
+    /// Where each array starts in the ledger.
+    pub(super) array_at: Vec<usize>,
+    /// Partial sums of projections.
+    pub(super) projections: wgpu::Buffer,
+    uniforms: Vec<wgpu::Buffer>,
+    known_params: HashMap<Params, usize>,
+    staging: Option<wgpu::Buffer>,
+}
+
+const STORAGE: Usage = Usage::STORAGE.union(Usage::COPY_SRC).union(Usage::COPY_DST);
+
+impl Memory {
+    pub(super) fn new(
+        context: &Context,
+        space: &Space,
+        real: Dtype,
+        scalar_count: usize,
+        counters: &mut Counters,
+    ) -> Result<Self> {
+        let mut make = |what: &str, bytes: u64, usage| {
+            counters.buffers += 1;
+            context.buffer(what, bytes, usage)
+        };
+        let bound = |name: &str, bytes: u64| {
+            if bytes > context.max_binding {
+                return Err(Error::OutOfMemory {
+                    what: format!("vector {name} in one binding"),
+                    needed: bytes,
+                    available: context.max_binding,
+                });
+            }
+            Ok(())
+        };
+        let mut vectors = vec![];
+        for v in &space.vectors {
+            let dtype = space.plan.dtype(v.role);
+            let bytes = (v.len * dtype.size()) as u64;
+            bound(&v.name, bytes)?;
+            let buffer = make(&v.name, bytes, STORAGE)?;
+            if let Some(values) = &v.initial {
+                context.queue.write_buffer(&buffer, 0, &from_f64(values, dtype));
+            }
+            vectors.push(buffer);
+        }
+        let item = space.plan.working.size();
+        let mut bases = vec![];
+        for b in &space.bases {
+            let stride = (b.len.max(1) * item).next_multiple_of(256) / item;
+            let column = (stride * item) as u64;
+            bound(&b.name, column)?;
+            let limit = context.max_binding.min(context.max_buffer);
+            let columns_each = ((limit / column) as usize).clamp(1, b.columns.max(1));
+            let buffers = (0..b.columns.div_ceil(columns_each))
+                .map(|p| make(&b.name, column * (b.columns - p * columns_each).min(columns_each) as u64, STORAGE))
+                .collect::<Result<Vec<_>>>()?;
+            bases.push(BasisPanels {
+                buffers,
+                columns_each,
+                stride,
+                column_bytes: (b.len * item) as u64,
+                item: item as u64,
+            });
+        }
+        let mut operators = vec![];
+        for o in &space.operators {
+            let dtype = space.plan.dtype(o.role);
+            let limit = context.max_binding.min(context.max_buffer);
+            let mut panels = vec![];
+            for (first, end) in row_panels(&o.matrix, dtype.size(), limit)? {
+                let pattern = pattern(&o.matrix, first, end);
+                let entries = &o.matrix.values()[o.matrix.row_ptr()[first]..o.matrix.row_ptr()[end]];
+                let buffer = make(&o.name, 4 * pattern.len() as u64, STORAGE)?;
+                context.queue.write_buffer(&buffer, 0, bytemuck::cast_slice(&pattern));
+                let values = make(&o.name, (entries.len() * dtype.size()) as u64, STORAGE)?;
+                context.queue.write_buffer(&values, 0, &scaled(entries, o.exponent, dtype));
+                panels.push(RowPanel { first, rows: end - first, pattern: buffer, values });
+            }
+            operators.push(panels);
+        }
+        let size = real.size() as u64;
+        // A sweep of at most six vectors leaves at most 21 different dot products.
+        let state_words = partials_at(scalar_count) + 24 * GROUPS_MAX;
+        let state =
+            [make("state", state_words as u64 * size, STORAGE)?, make("state", state_words as u64 * size, STORAGE)?];
+        let widest = space.arrays.iter().map(|a| a.1).max().unwrap_or(0);
+        // Records of a batch: at least a whole GMRES cycle's, two projections and two numbers a column.
+        let record_words = (16 * 1024).max((widest + 1) * (widest + 4));
+        let mut at = record_words;
+        let array_at = space
+            .arrays
+            .iter()
+            .map(|a| {
+                at += a.1;
+                at - a.1
+            })
+            .collect();
+        let columns = space.bases.iter().map(|b| b.columns).max().unwrap_or(0);
+        Ok(Self {
+            vectors,
+            bases,
+            operators,
+            state,
+            ledger: make("ledger", at as u64 * size, STORAGE)?,
+            record_words,
+            array_at,
+            projections: make("projections", (columns * GROUPS_MAX) as u64 * size, STORAGE)?,
+            uniforms: vec![],
+            known_params: HashMap::new(),
+            staging: None,
+        })
+    }
+
+    pub(super) fn vector(&self, v: Vector) -> Slice {
+        match v {
+            Vector::Own(i) => Slice::whole(&self.vectors[i as usize]),
+            Vector::Column { basis, column } => self.bases[basis as usize].column(column as usize),
+        }
+    }
+
+    /// The uniform buffer that holds `params`, and where.
+    pub(super) fn params(
+        &mut self,
+        context: &Context,
+        params: Params,
+        counters: &mut Counters,
+    ) -> Result<(wgpu::Buffer, u32)> {
+        let next = self.known_params.len();
+        let slot = *self.known_params.entry(params).or_insert(next);
+        if slot / PARAMS_EACH == self.uniforms.len() {
+            counters.buffers += 1;
+            self.uniforms.push(context.buffer(
+                "parameters",
+                PARAMS_EACH as u64 * 256,
+                Usage::UNIFORM | Usage::COPY_DST,
+            )?);
+        }
+        let (buffer, offset) = (&self.uniforms[slot / PARAMS_EACH], (slot % PARAMS_EACH * 256) as u32);
+        if slot == next {
+            context.queue.write_buffer(buffer, u64::from(offset), bytemuck::bytes_of(&params));
+        }
+        Ok((buffer.clone(), offset))
+    }
+
+    pub(super) fn write_real(&self, context: &Context, parity: usize, at: usize, value: f64, real: Dtype) {
+        let offset = (at * real.size()) as u64;
+        context.queue.write_buffer(&self.state[parity], offset, &from_f64(&[value], real));
+    }
+
+    pub(super) fn write_array(&self, context: &Context, at: usize, values: &[f64], real: Dtype) {
+        if !values.is_empty() {
+            context.queue.write_buffer(&self.ledger, (at * real.size()) as u64, &from_f64(values, real));
+        }
+    }
+
+    pub(super) fn write_vector(&self, context: &Context, space: &Space, v: Vector, values: &[f64]) {
+        if !values.is_empty() {
+            let slice = self.vector(v);
+            context.queue.write_buffer(&slice.buffer, slice.offset, &from_f64(values, space.dtype(v)));
+        }
+    }
+
+    pub(super) fn update_operator(
+        &self,
+        context: &Context,
+        a: Operator,
+        matrix: &Arc<Csr>,
+        exponent: i32,
+        dtype: Dtype,
+    ) {
+        for panel in &self.operators[a.0 as usize] {
+            let ptr = matrix.row_ptr();
+            let entries = &matrix.values()[ptr[panel.first]..ptr[panel.first + panel.rows]];
+            context.queue.write_buffer(&panel.values, 0, &scaled(entries, exponent, dtype));
+        }
+    }
+
+    pub(super) fn read_vector(
+        &mut self,
+        context: &Context,
+        space: &Space,
+        v: Vector,
+        counters: &mut Counters,
+    ) -> Result<Vec<f64>> {
+        let dtype = space.dtype(v);
+        let bytes = (space.len(v) * dtype.size()) as u64;
+        if bytes == 0 {
+            return Ok(vec![]);
+        }
+        let slice = self.vector(v);
+        let staging = match &self.staging {
+            Some(s) if s.size() >= bytes => s.clone(),
+            _ => {
+                counters.buffers += 1;
+                let made = context.buffer("read-back of a vector", bytes, Usage::COPY_DST | Usage::MAP_READ)?;
+                self.staging.insert(made).clone()
+            }
+        };
+        let mut encoder = context.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+        encoder.copy_buffer_to_buffer(&slice.buffer, slice.offset, &staging, 0, bytes);
+        let submission = context.queue.submit([encoder.finish()]);
+        counters.submits += 1;
+        let mapped = Arc::new(AtomicBool::new(false));
+        let seen = Arc::clone(&mapped);
+        staging.map_async(wgpu::MapMode::Read, 0..bytes, move |r| seen.store(r.is_ok(), Ordering::Release));
+        context.wait(Some(submission), || mapped.load(Ordering::Acquire))?;
+        let out = {
+            let view = staging.slice(0..bytes).get_mapped_range().map_err(|e| Error::Device(e.to_string()))?;
+            to_f64(&view, dtype)
+        };
+        staging.unmap();
+        Ok(out)
+    }
+}
+
+/// Splits rows so that pattern and values of each part fit one binding.
+fn row_panels(a: &Csr, value: usize, limit: u64) -> Result<Vec<(usize, usize)>> {
+    let ptr = a.row_ptr();
+    let mut panels = vec![];
+    let mut first = 0;
+    loop {
+        let fits = |end: usize| {
+            let (rows, entries) = ((end - first) as u64, (ptr[end] - ptr[first]) as u64);
+            4 * (rows + 1 + entries) <= limit && entries * value as u64 <= limit
+        };
+        // The furthest end that fits, by bisection: both sizes grow with it.
+        let (mut low, mut high) = (first, a.rows());
+        while low < high {
+            let mid = low + (high - low).div_ceil(2);
+            if fits(mid) { low = mid } else { high = mid - 1 }
+        }
+        if low == first && first < a.rows() {
+            let entries = (ptr[first + 1] - ptr[first]) as u64;
+            return Err(Error::OutOfMemory {
+                what: format!("row {first} of the matrix in one binding"),
+                needed: entries * value.max(4) as u64,
+                available: limit,
+            });
+        }
+        panels.push((first, low));
+        first = low;
+        if first == a.rows() {
+            return Ok(panels);
+        }
+    }
+}
+
+/// Row starts counted from the panel's first entry, then the columns.
+fn pattern(a: &Csr, first: usize, end: usize) -> Vec<u32> {
+    let ptr = a.row_ptr();
+    let start = ptr[first];
+    let mut out = Vec::with_capacity(end - first + 1 + ptr[end] - start);
+    out.extend(ptr[first..=end].iter().map(|p| (p - start) as u32));
+    out.extend_from_slice(&a.columns()[start..ptr[end]]);
+    out
+}
+
+fn scaled(values: &[f64], exponent: i32, dtype: Dtype) -> Vec<u8> {
+    let scaled: Vec<f64> = values.iter().map(|&v| ldexp(v, exponent)).collect();
+    from_f64(&scaled, dtype)
+}
+
+fn from_f64(values: &[f64], dtype: Dtype) -> Vec<u8> {
+    match dtype {
+        Dtype::F64 => bytemuck::cast_slice(values).to_vec(),
+        Dtype::F32 => values.iter().flat_map(|&v| (v as f32).to_ne_bytes()).collect(),
+    }
+}
+
+/// Numbers of a read-back.
+pub(super) fn to_f64(bytes: &[u8], dtype: Dtype) -> Vec<f64> {
+    match dtype {
+        Dtype::F64 => bytemuck::pod_collect_to_vec(bytes),
+        Dtype::F32 => bytemuck::pod_collect_to_vec::<u8, f32>(bytes).into_iter().map(f64::from).collect(),
+    }
+}
+
+const _: () = assert!(HEADER == 2, "the read-back expects STOP and the cursor in front");

@@ -1,0 +1,655 @@
+//! The GPU backend on wgpu. Scalars, STOP and records live on the device; a batch of iterations is one
+//! submission and the host reads what it published afterwards.
+//!
+//! - State: two buffers in turn, [STOP, cursor, scalars …, partial sums]. A kernel that changes scalars
+//!   reads one and writes the other, so no workgroup reads what another one writes.
+//! - Ledger: records of the batch from the start, arrays (projection coefficients) behind them.
+//! - A sweep is one kernel, generated into `shaders/sweep.wgsl`. It first adds up the partial sums that the
+//!   sweep before it left, evaluates the scalars, then runs. So a dot product costs no kernel of its own.
+
+mod context;
+mod memory;
+mod text;
+
+pub(crate) use context::Context;
+pub use context::{AdapterDetails, adapters};
+
+use super::{Counters, Engine, Local, Progress};
+use crate::error::{Error, Result};
+use crate::matrix::Csr;
+use crate::op::schedule::{Compiled, Fusion, Stage, length};
+use crate::op::{Array, Dtype, Op, Operator, Scalar, Space, Stop, Term, Vector};
+use crate::solver::Options;
+use memory::{Memory, Params, Slice};
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+use text::{
+    AXPY, CURSOR, DOT, FINISH, GROUPS_MAX, HEADER, MULTI_AXPY, MULTI_DOT, NORM, SPMV_CSR, Shader, Sweep, Types,
+    WORKGROUP,
+};
+
+/// Iterations of one batch at most.
+const BATCH_LIMIT: usize = 256;
+
+/// One kernel to start, with what it binds under either parity of the state buffers.
+struct Dispatch {
+    pipeline: wgpu::ComputePipeline,
+    groups: [wgpu::BindGroup; 2],
+    params: u32,
+    workgroups: u32,
+    /// True where it writes the scalars to the other state buffer.
+    flips: bool,
+}
+
+/// What one segment hands to the next within a batch: partial sums not yet added, scalars not evaluated.
+#[derive(Clone, Default, PartialEq, Eq, Hash)]
+struct Carry {
+    pending: Vec<u16>,
+    pending_groups: u32,
+    scalars: Vec<Op>,
+}
+
+/// Kernels of a segment behind a given carry, and the carry it leaves.
+struct Lowered {
+    dispatches: Vec<Dispatch>,
+    out: usize,
+}
+
+/// A batch on its way.
+struct Flight {
+    staging: wgpu::Buffer,
+    mapped: Arc<AtomicBool>,
+    submission: wgpu::SubmissionIndex,
+    sent: Instant,
+    /// Length of each record that may have been published.
+    records: Vec<usize>,
+}
+
+/// A kernel's bindings beside the parameters: buffer slice and whether it is written.
+type Binding = (Slice, bool);
+
+/// A device with the memory of one space.
+pub(crate) struct Gpu {
+    context: Arc<Context>,
+    space: Space,
+    real: Dtype,
+    fuse: bool,
+    memory: Memory,
+    /// Scalars of the space and one of our own, for the plain axpy's coefficient.
+    scalar_count: usize,
+    parity: usize,
+    layouts: HashMap<Vec<bool>, (wgpu::BindGroupLayout, wgpu::PipelineLayout)>,
+    pipelines: HashMap<String, wgpu::ComputePipeline>,
+    carries: Vec<Carry>,
+    lowered: HashMap<(usize, usize), Arc<Lowered>>,
+    /// The batch being recorded: segments, the carry after the last, lengths of records.
+    batch: Vec<Arc<Lowered>>,
+    carry: usize,
+    records: Vec<usize>,
+    flights: VecDeque<Flight>,
+    idle_staging: Vec<wgpu::Buffer>,
+    last_done: Option<Instant>,
+    counters: Counters,
+}
+
+impl Gpu {
+    /// Allocates and uploads what `space` lists.
+    pub(crate) fn new(context: Arc<Context>, space: Space, options: &Options) -> Result<Self> {
+        let plan = space.plan;
+        let real = if plan.working == Dtype::F64 || plan.accumulate == Dtype::F64 { Dtype::F64 } else { Dtype::F32 };
+        context.check_type(real)?;
+        let scalar_count = space.scalars.len() + 1;
+        let mut counters = Counters::default();
+        let memory = Memory::new(&context, &space, real, scalar_count, &mut counters)?;
+        Ok(Self {
+            context,
+            real,
+            fuse: options.fuse,
+            memory,
+            scalar_count,
+            parity: 0,
+            layouts: HashMap::new(),
+            pipelines: HashMap::new(),
+            carries: vec![Carry::default()],
+            lowered: HashMap::new(),
+            batch: vec![],
+            carry: 0,
+            records: vec![],
+            flights: VecDeque::new(),
+            idle_staging: vec![],
+            last_done: None,
+            counters,
+            space,
+        })
+    }
+
+    fn types(&self, item: Dtype) -> Types {
+        Types { real: self.real, item }
+    }
+
+    /// The scalar of our own.
+    fn coefficient(&self) -> Scalar {
+        Scalar((self.scalar_count - 1) as u16)
+    }
+
+    /// Finds or makes the pipeline for a text; `writes` lists the bindings behind the parameters.
+    fn pipeline(&mut self, name: &str, text: String, writes: &[bool]) -> Result<wgpu::ComputePipeline> {
+        if let Some(done) = self.pipelines.get(&text) {
+            return Ok(done.clone());
+        }
+        let (_, layout) = self.layout(writes);
+        let context = Arc::clone(&self.context);
+        let made = context.scoped(name, 0, || {
+            let descriptor = wgpu::ShaderModuleDescriptor {
+                label: Some(name),
+                source: wgpu::ShaderSource::Wgsl(text.as_str().into()),
+            };
+            let module = if cfg!(debug_assertions) {
+                context.device.create_shader_module(descriptor)
+            } else {
+                // SAFETY: our own kernels. Every index is below the length of its binding: sweeps stop at P.n,
+                // columns were checked when the matrix was made, and every loop has a fixed end.
+                unsafe {
+                    context.device.create_shader_module_trusted(descriptor, wgpu::ShaderRuntimeChecks::unchecked())
+                }
+            };
+            context.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+                label: Some(name),
+                layout: Some(&layout),
+                module: &module,
+                entry_point: Some("main"),
+                compilation_options: wgpu::PipelineCompilationOptions {
+                    // Every kernel writes its workgroup memory before reading it.
+                    zero_initialize_workgroup_memory: false,
+                    ..Default::default()
+                },
+                cache: None,
+            })
+        })?;
+        self.counters.pipelines += 1;
+        self.pipelines.insert(text, made.clone());
+        Ok(made)
+    }
+
+    fn layout(&mut self, writes: &[bool]) -> (wgpu::BindGroupLayout, wgpu::PipelineLayout) {
+        if let Some(done) = self.layouts.get(writes) {
+            return done.clone();
+        }
+        let entry = |binding: usize, ty, has_dynamic_offset| wgpu::BindGroupLayoutEntry {
+            binding: binding as u32,
+            visibility: wgpu::ShaderStages::COMPUTE,
+            ty: wgpu::BindingType::Buffer { ty, has_dynamic_offset, min_binding_size: None },
+            count: None,
+        };
+        let entries: Vec<_> = std::iter::once(entry(0, wgpu::BufferBindingType::Uniform, true))
+            .chain(
+                writes
+                    .iter()
+                    .enumerate()
+                    .map(|(k, &written)| entry(k + 1, wgpu::BufferBindingType::Storage { read_only: !written }, false)),
+            )
+            .collect();
+        let device = &self.context.device;
+        let group =
+            device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label: None, entries: &entries });
+        let pipeline = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
+            label: None,
+            bind_group_layouts: &[Some(&group)],
+            immediate_size: 0,
+        });
+        self.layouts.insert(writes.to_vec(), (group.clone(), pipeline.clone()));
+        (group, pipeline)
+    }
+
+    /// A dispatch of `text`. `bindings` follow the state buffers: `state_in`, then `state_out` if it flips.
+    fn dispatch(
+        &mut self,
+        name: &str,
+        text: String,
+        flips: bool,
+        bindings: &[Binding],
+        params: Params,
+        workgroups: usize,
+    ) -> Result<Dispatch> {
+        let mut writes = vec![false];
+        if flips {
+            writes.push(true);
+        }
+        writes.extend(bindings.iter().map(|b| b.1));
+        let pipeline = self.pipeline(name, text, &writes)?;
+        let (layout, _) = self.layout(&writes);
+        let (uniform, offset) = self.memory.params(&self.context, params, &mut self.counters)?;
+        let context = Arc::clone(&self.context);
+        let groups = context.scoped(name, 0, || {
+            [0, 1].map(|parity| {
+                let mut slices = vec![Slice::whole(&self.memory.state[parity])];
+                if flips {
+                    slices.push(Slice::whole(&self.memory.state[1 - parity]));
+                }
+                slices.extend(bindings.iter().map(|b| b.0.clone()));
+                let uniform = wgpu::BindGroupEntry {
+                    binding: 0,
+                    resource: wgpu::BindingResource::Buffer(wgpu::BufferBinding {
+                        buffer: &uniform,
+                        offset: 0,
+                        size: std::num::NonZeroU64::new(size_of::<Params>() as u64),
+                    }),
+                };
+                let storage = slices
+                    .iter()
+                    .enumerate()
+                    .map(|(k, s)| wgpu::BindGroupEntry { binding: k as u32 + 1, resource: s.resource() });
+                let entries: Vec<_> = std::iter::once(uniform).chain(storage).collect();
+                context.device.create_bind_group(&wgpu::BindGroupDescriptor {
+                    label: Some(name),
+                    layout: &layout,
+                    entries: &entries,
+                })
+            })
+        })?;
+        self.counters.bind_groups += 2;
+        Ok(Dispatch { pipeline, groups, params: offset, workgroups: workgroups as u32, flips })
+    }
+
+    fn plain(
+        &mut self,
+        shader: &Shader,
+        item: Dtype,
+        minus: bool,
+        flips: bool,
+        bindings: &[Binding],
+        params: Params,
+        workgroups: usize,
+    ) -> Result<Dispatch> {
+        let text = text::plain(shader, self.types(item), minus);
+        self.dispatch(shader.name, text, flips, bindings, params, workgroups)
+    }
+
+    /// The kernels of `segment` behind `carry`.
+    fn lower(&mut self, carry: usize, segment: &Compiled) -> Result<Arc<Lowered>> {
+        if let Some(done) = self.lowered.get(&(carry, segment.id)) {
+            return Ok(Arc::clone(done));
+        }
+        let mut dispatches = vec![];
+        let mut now = self.carries[carry].clone();
+        for stage in &segment.stages {
+            now.scalars.extend(stage.scalars.iter().cloned());
+            self.lower_stage(stage, &mut now, &mut dispatches)?;
+        }
+        now.scalars.extend(segment.epilogue.iter().cloned());
+        let done = Arc::new(Lowered { dispatches, out: self.intern(now) });
+        self.lowered.insert((carry, segment.id), Arc::clone(&done));
+        Ok(done)
+    }
+
+    fn intern(&mut self, carry: Carry) -> usize {
+        self.carries.iter().position(|c| *c == carry).unwrap_or_else(|| {
+            self.carries.push(carry);
+            self.carries.len() - 1
+        })
+    }
+
+    fn lower_stage(&mut self, stage: &Stage, now: &mut Carry, out: &mut Vec<Dispatch>) -> Result<()> {
+        let Some(first) = stage.body.first() else { return Ok(()) };
+        let n = length(first, &self.space);
+        match first {
+            Op::MultiDot { v, k, w, out: array } => {
+                self.lower_scalars(now, out)?;
+                let groups = workgroups(n);
+                for panel in self.memory.bases[v.0 as usize].panels(*k) {
+                    let params = Params {
+                        n: n as u32,
+                        groups: groups as u32,
+                        k: panel.columns as u32,
+                        stride: panel.stride as u32,
+                        first: panel.first as u32,
+                        ..Params::default()
+                    };
+                    let bindings = [
+                        (panel.slice, false),
+                        (self.memory.vector(*w), false),
+                        (Slice::whole(&self.memory.projections), true),
+                    ];
+                    out.push(self.plain(&MULTI_DOT, self.space.dtype(*w), false, false, &bindings, params, groups)?);
+                }
+                let params = Params {
+                    pending: groups as u32,
+                    array_at: self.memory.array_at[array.0 as usize] as u32,
+                    ..Params::default()
+                };
+                let bindings =
+                    [(Slice::whole(&self.memory.projections), false), (Slice::whole(&self.memory.ledger), true)];
+                let item = self.space.plan.working;
+                out.push(self.plain(&FINISH, item, false, false, &bindings, params, *k)?);
+                Ok(())
+            }
+            Op::MultiAxpy { v, k, coefficients, minus, w } => {
+                self.lower_scalars(now, out)?;
+                for panel in self.memory.bases[v.0 as usize].panels(*k) {
+                    let params = Params {
+                        n: n as u32,
+                        groups: workgroups(n) as u32,
+                        k: panel.columns as u32,
+                        stride: panel.stride as u32,
+                        first: panel.first as u32,
+                        array_at: self.memory.array_at[coefficients.0 as usize] as u32,
+                        ..Params::default()
+                    };
+                    let bindings = [
+                        (Slice::whole(&self.memory.ledger), false),
+                        (panel.slice, false),
+                        (self.memory.vector(*w), true),
+                    ];
+                    out.push(self.plain(
+                        &MULTI_AXPY,
+                        self.space.dtype(*w),
+                        *minus,
+                        false,
+                        &bindings,
+                        params,
+                        workgroups(n),
+                    )?);
+                }
+                Ok(())
+            }
+            Op::Apply { a, x, y }
+                if stage.body.len() == 1 && (!self.fuse || self.memory.operators[a.0 as usize].len() > 1) =>
+            {
+                self.lower_scalars(now, out)?;
+                for panel in self.memory.operators[a.0 as usize].clone() {
+                    let params = Params {
+                        n: panel.rows as u32,
+                        groups: workgroups(panel.rows) as u32,
+                        first: panel.first as u32,
+                        columns_at: panel.rows as u32 + 1,
+                        ..Params::default()
+                    };
+                    let bindings = [
+                        (Slice::whole(&panel.pattern), false),
+                        (Slice::whole(&panel.values), false),
+                        (self.memory.vector(*x), false),
+                        (self.memory.vector(*y), true),
+                    ];
+                    out.push(self.plain(
+                        &SPMV_CSR,
+                        self.space.dtype(*y),
+                        false,
+                        false,
+                        &bindings,
+                        params,
+                        workgroups(panel.rows),
+                    )?);
+                }
+                Ok(())
+            }
+            Op::Dot { x, y, out: scalar } if !self.fuse && self.space.dtype(*x) == self.space.dtype(*y) => {
+                self.lower_scalars(now, out)?;
+                let at = text::partials_at(self.scalar_count);
+                let params = Params { n: n as u32, groups: workgroups(n) as u32, slot: at as u32, ..Params::default() };
+                let mut bindings = vec![(self.memory.vector(*x), false)];
+                let shader = if x == y {
+                    &NORM
+                } else {
+                    bindings.push((self.memory.vector(*y), false));
+                    &DOT
+                };
+                out.push(self.plain(shader, self.space.dtype(*x), false, true, &bindings, params, workgroups(n))?);
+                now.pending = vec![scalar.0];
+                now.pending_groups = workgroups(n) as u32;
+                Ok(())
+            }
+            Op::Map { y, terms } if !self.fuse && is_axpy(*y, terms, &self.space) => {
+                let Term { coefficient, x, .. } = &terms[1];
+                let out_scalar = self.coefficient();
+                now.scalars.push(Op::Set { out: out_scalar, value: coefficient.clone() });
+                self.lower_scalars(now, out)?;
+                let slot = (HEADER + out_scalar.0 as usize) as u32;
+                let params = Params { n: n as u32, groups: workgroups(n) as u32, slot, ..Params::default() };
+                let bindings = [(self.memory.vector(*x), false), (self.memory.vector(*y), true)];
+                out.push(self.plain(&AXPY, self.space.dtype(*y), false, false, &bindings, params, workgroups(n))?);
+                Ok(())
+            }
+            _ => self.lower_sweep(&stage.body, n, now, out),
+        }
+    }
+
+    /// A kernel that only finishes partial sums and evaluates scalars, where there are any.
+    fn lower_scalars(&mut self, now: &mut Carry, out: &mut Vec<Dispatch>) -> Result<()> {
+        if *now == Carry::default() { Ok(()) } else { self.lower_sweep(&[], 0, now, out) }
+    }
+
+    fn lower_sweep(&mut self, body: &[Op], n: usize, now: &mut Carry, out: &mut Vec<Dispatch>) -> Result<()> {
+        // Records need the ledger's place among the bindings; where the sweep has none left, they go first.
+        let wide = body.iter().flat_map(|op| op.reads().into_iter().chain(op.writes()).chain(op.gathers()));
+        let wide = wide.collect::<std::collections::BTreeSet<_>>().len();
+        let matrix = body.iter().any(|op| matches!(op, Op::Apply { .. }));
+        if now.scalars.iter().any(|op| matches!(op, Op::Publish(_))) && wide + if matrix { 2 } else { 0 } > 5 {
+            self.lower_sweep(&[], 0, now, out)?;
+        }
+        let generated = Sweep {
+            space: &self.space,
+            real: self.real,
+            pending: &now.pending,
+            scalars: &now.scalars,
+            body,
+            scalar_count: self.scalar_count,
+            array_at: &self.memory.array_at,
+        }
+        .generate();
+        let mut bindings: Vec<Binding> = vec![];
+        if generated.ledger {
+            bindings.push((Slice::whole(&self.memory.ledger), true));
+        }
+        let k = text::array_length(&now.scalars) as u32;
+        let mut params = Params { n: n as u32, pending: now.pending_groups, k, ..Params::default() };
+        if generated.matrix {
+            let a = body.iter().find_map(|op| if let Op::Apply { a, .. } = op { Some(*a) } else { None });
+            let panel = &self.memory.operators[a.expect("a product in the sweep").0 as usize][0];
+            bindings.push((Slice::whole(&panel.pattern), false));
+            bindings.push((Slice::whole(&panel.values), false));
+            params.columns_at = panel.rows as u32 + 1;
+        }
+        bindings.extend(generated.vectors.iter().map(|&(v, written)| (self.memory.vector(v), written)));
+        let groups = if body.is_empty() { 1 } else { workgroups(n) };
+        params.groups = groups as u32;
+        out.push(self.dispatch("sweep", generated.text, true, &bindings, params, groups)?);
+        *now = Carry {
+            pending_groups: if generated.leaves.is_empty() { 0 } else { groups as u32 },
+            pending: generated.leaves,
+            scalars: vec![],
+        };
+        Ok(())
+    }
+
+    /// Bytes of a number of the state and the ledger.
+    fn real_size(&self) -> u64 {
+        self.real.size() as u64
+    }
+
+    fn read_reals(&self, bytes: &[u8]) -> Vec<f64> {
+        memory::to_f64(bytes, self.real)
+    }
+}
+
+fn is_axpy(y: Vector, terms: &[Term], space: &Space) -> bool {
+    let [own, other] = terms else { return false };
+    own.x == y
+        && own.by.is_none()
+        && own.coefficient.is_one()
+        && other.by.is_none()
+        && other.x != y
+        && space.dtype(y) == space.dtype(other.x)
+}
+
+/// Workgroups for a sweep of `n` entries: a grid-stride loop covers the rest.
+fn workgroups(n: usize) -> usize {
+    n.div_ceil(WORKGROUP).clamp(1, GROUPS_MAX)
+}
+
+impl Engine for Gpu {
+    fn fusion(&self) -> Fusion {
+        if !self.fuse {
+            return Fusion::NONE;
+        }
+        let panels = self.memory.operators.iter().any(|o| o.len() > 1);
+        // Eight storage bindings, two of them the state.
+        Fusion { enabled: true, max_vectors: 6, projections: false, products: !panels }
+    }
+
+    fn enqueue(&mut self, segment: &Arc<Compiled>) -> Result<()> {
+        let words: usize = self.records.iter().chain(&segment.records).sum();
+        if words > self.memory.record_words {
+            self.flush()?;
+        }
+        let lowered = self.lower(self.carry, segment)?;
+        self.carry = lowered.out;
+        self.batch.push(lowered);
+        self.records.extend(&segment.records);
+        Ok(())
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        if self.batch.is_empty() {
+            return Ok(());
+        }
+        let mut tail = vec![];
+        let mut now = self.carries[self.carry].clone();
+        if now != Carry::default() {
+            // The tail is a segment of its own, so that its kernel is made once.
+            let key = (self.carry, usize::MAX);
+            if !self.lowered.contains_key(&key) {
+                let mut dispatches = vec![];
+                self.lower_scalars(&mut now, &mut dispatches)?;
+                self.lowered.insert(key, Arc::new(Lowered { dispatches, out: 0 }));
+            }
+            tail.push(Arc::clone(&self.lowered[&key]));
+        }
+        // The batch's records start at the ledger's beginning.
+        self.memory.write_real(&self.context, self.parity, CURSOR, 0.0, self.real);
+        let mut encoder = self.context.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+        {
+            let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
+            for d in self.batch.iter().chain(&tail).flat_map(|l| &l.dispatches) {
+                pass.set_pipeline(&d.pipeline);
+                pass.set_bind_group(0, &d.groups[self.parity], &[d.params]);
+                pass.dispatch_workgroups(d.workgroups, 1, 1);
+                self.counters.dispatches += 1;
+                if d.flips {
+                    self.parity = 1 - self.parity;
+                }
+            }
+        }
+        let words = self.records.iter().sum::<usize>() as u64;
+        let head = HEADER as u64 * self.real_size();
+        let staging = match self.idle_staging.pop() {
+            Some(s) => s,
+            None => {
+                self.counters.buffers += 1;
+                let size = head + self.memory.record_words as u64 * self.real_size();
+                self.context.buffer("read-back", size, wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::MAP_READ)?
+            }
+        };
+        encoder.copy_buffer_to_buffer(&self.memory.state[self.parity], 0, &staging, 0, head);
+        if words > 0 {
+            encoder.copy_buffer_to_buffer(&self.memory.ledger, 0, &staging, head, words * self.real_size());
+        }
+        let submission = self.context.queue.submit([encoder.finish()]);
+        self.context.check()?;
+        self.counters.submits += 1;
+        let mapped = Arc::new(AtomicBool::new(false));
+        let seen = Arc::clone(&mapped);
+        staging.map_async(wgpu::MapMode::Read, 0..head + words * self.real_size(), move |result| {
+            // A failure is found by the wait, which checks the device.
+            seen.store(result.is_ok(), Ordering::Release);
+        });
+        self.flights.push_back(Flight {
+            staging,
+            mapped,
+            submission,
+            sent: Instant::now(),
+            records: std::mem::take(&mut self.records),
+        });
+        self.batch.clear();
+        self.carry = 0;
+        Ok(())
+    }
+
+    fn in_flight(&self) -> usize {
+        self.flights.len()
+    }
+
+    fn collect(&mut self) -> Local<'_, Result<Progress>> {
+        Box::pin(async {
+            let Some(flight) = self.flights.pop_front() else { return Ok(Progress::default()) };
+            self.counters.syncs += 1;
+            self.context.wait(Some(flight.submission), || flight.mapped.load(Ordering::Acquire))?;
+            let words: usize = flight.records.iter().sum();
+            let size = (HEADER + words) as u64 * self.real_size();
+            let numbers = {
+                let view =
+                    flight.staging.slice(0..size).get_mapped_range().map_err(|e| Error::Device(e.to_string()))?;
+                self.read_reals(&view)
+            };
+            flight.staging.unmap();
+            self.idle_staging.push(flight.staging);
+            let (code, cursor) = (numbers[0], numbers[1] as usize);
+            let mut records = vec![];
+            let mut at = 0;
+            for len in flight.records {
+                if at + len > cursor {
+                    break;
+                }
+                records.push(numbers[HEADER + at..HEADER + at + len].to_vec());
+                at += len;
+            }
+            let done = Instant::now();
+            let start = self.last_done.map_or(flight.sent, |t| t.max(flight.sent));
+            self.last_done = Some(done);
+            Ok(Progress { records, stop: Stop::from_code(code as u8), elapsed: done - start })
+        })
+    }
+
+    fn clear_stop(&mut self) {
+        self.memory.write_real(&self.context, self.parity, 0, 0.0, self.real);
+    }
+
+    fn write_vector(&mut self, v: Vector, values: &[f64]) -> Result<()> {
+        self.flush()?;
+        self.memory.write_vector(&self.context, &self.space, v, values);
+        self.context.check()
+    }
+
+    fn read_vector(&mut self, v: Vector) -> Local<'_, Result<Vec<f64>>> {
+        Box::pin(async move {
+            self.flush()?;
+            self.counters.syncs += 1;
+            self.memory.read_vector(&self.context, &self.space, v, &mut self.counters)
+        })
+    }
+
+    fn write_scalar(&mut self, s: Scalar, value: f64) {
+        self.memory.write_real(&self.context, self.parity, HEADER + s.0 as usize, value, self.real);
+    }
+
+    fn write_array(&mut self, a: Array, values: &[f64]) {
+        let at = self.memory.array_at[a.0 as usize];
+        self.memory.write_array(&self.context, at, values, self.real);
+    }
+
+    fn update_operator(&mut self, a: Operator, matrix: &Arc<Csr>, exponent: i32) -> Result<()> {
+        self.flush()?;
+        let dtype = self.space.plan.dtype(self.space.operators[a.0 as usize].role);
+        self.memory.update_operator(&self.context, a, matrix, exponent, dtype);
+        self.context.check()
+    }
+
+    fn counters(&self) -> Counters {
+        self.counters
+    }
+
+    fn batch_limit(&self) -> usize {
+        BATCH_LIMIT
+    }
+}

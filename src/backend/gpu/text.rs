@@ -1,0 +1,405 @@
+//! WGSL text: the frames of `shaders/` filled in, and the few generated lines of a sweep's body.
+
+use crate::op::{Cond, Dtype, Expr, Item, Op, Space, Vector};
+use std::fmt::Write;
+
+/// Most workgroups of one dispatch: enough to fill the largest GPUs, few enough that every workgroup can
+/// add all partial sums itself.
+pub(super) const GROUPS_MAX: usize = 1024;
+
+/// Invocations a workgroup.
+pub(super) const WORKGROUP: usize = 256;
+
+/// Slots before the first scalar: STOP and the ledger's cursor.
+pub(super) const HEADER: usize = 2;
+
+/// Where the ledger's cursor stands in the state.
+pub(super) const CURSOR: usize = 1;
+
+/// A shader text of `shaders/`.
+pub(super) struct Shader {
+    pub(super) name: &'static str,
+    pub(super) text: &'static str,
+}
+
+macro_rules! shaders {
+    ($($id:ident: $file:literal),* $(,)?) => {
+        $(pub(super) const $id: Shader = Shader {
+            name: $file,
+            text: include_str!(concat!("../../../shaders/", $file)),
+        };)*
+        /// Every file of `shaders/`.
+        pub(super) const SHADERS: &[&Shader] = &[$(&$id),*];
+    };
+}
+
+shaders! {
+    PRELUDE: "prelude.wgsl",
+    ROW_CSR: "row_csr.wgsl",
+    SWEEP: "sweep.wgsl",
+    BLOCK_SUM: "block_sum.wgsl",
+    SPMV_CSR: "spmv_csr.wgsl",
+    AXPY: "axpy.wgsl",
+    DOT: "dot.wgsl",
+    NORM: "norm.wgsl",
+    MULTI_DOT: "multi_dot.wgsl",
+    FINISH: "finish.wgsl",
+    MULTI_AXPY: "multi_axpy.wgsl",
+}
+
+/// The name of a number type in WGSL.
+pub(super) fn type_name(dtype: Dtype) -> &'static str {
+    match dtype {
+        Dtype::F32 => "f32",
+        Dtype::F64 => "f64",
+    }
+}
+
+/// Replaces each `{{key}}`.
+fn fill(template: &str, values: &[(&str, &str)]) -> String {
+    let mut text = template.to_string();
+    for (key, value) in values {
+        text = text.replace(&format!("{{{{{key}}}}}"), value);
+    }
+    debug_assert!(!text.contains("{{"), "unfilled place in {text}");
+    text
+}
+
+/// Types of a kernel: scalars, and vectors where the kernel knows only one kind.
+#[derive(Clone, Copy)]
+pub(super) struct Types {
+    pub(super) real: Dtype,
+    pub(super) item: Dtype,
+}
+
+impl Types {
+    fn head(self) -> String {
+        format!("alias real = {};\nalias item = {};\n\n{}\n", type_name(self.real), type_name(self.item), PRELUDE.text)
+    }
+}
+
+/// A kernel that stands in `shaders/` as it runs.
+pub(super) fn plain(shader: &Shader, types: Types, minus: bool) -> String {
+    let mut text = types.head();
+    if [DOT.name, NORM.name, FINISH.name].contains(&shader.name) {
+        text += BLOCK_SUM.text;
+    }
+    if shader.name == SPMV_CSR.name {
+        let value = type_name(types.item);
+        text += &fill(ROW_CSR.text, &[("x", "x"), ("b", "2"), ("b1", "3"), ("value", value)]);
+    }
+    let groups = GROUPS_MAX.to_string();
+    text += &fill(shader.text, &[("groups_max", &groups), ("sign", if minus { "-" } else { "+" })]);
+    text
+}
+
+/// What a sweep kernel does, in the order it does it.
+pub(super) struct Sweep<'a> {
+    pub(super) space: &'a Space,
+    pub(super) real: Dtype,
+    /// Scalars whose partial sums the sweep before left, in slot order.
+    pub(super) pending: &'a [u16],
+    pub(super) scalars: &'a [Op],
+    pub(super) body: &'a [Op],
+    /// Scalars of the space and of the engine.
+    pub(super) scalar_count: usize,
+    /// Where each array starts in the ledger.
+    pub(super) array_at: &'a [usize],
+}
+
+/// What a generated kernel binds behind the two state buffers, in order.
+pub(super) struct Generated {
+    pub(super) text: String,
+    pub(super) ledger: bool,
+    pub(super) matrix: bool,
+    /// Vectors, and whether they are written.
+    pub(super) vectors: Vec<(Vector, bool)>,
+    /// Scalars whose partial sums this sweep leaves, in slot order.
+    pub(super) leaves: Vec<u16>,
+}
+
+/// The length of the arrays that `scalars` publish; one for all of them.
+pub(super) fn array_length(scalars: &[Op]) -> usize {
+    let mut lengths = scalars.iter().flat_map(|op| match op {
+        Op::Publish(items) => {
+            items.iter().filter_map(|i| if let Item::Array(_, k) = i { Some(*k) } else { None }).collect()
+        }
+        _ => vec![],
+    });
+    let first = lengths.next().unwrap_or(0);
+    assert!(lengths.all(|k| k == first), "arrays published together have one length");
+    first
+}
+
+/// Where partial sums start in the state buffer.
+pub(super) fn partials_at(scalar_count: usize) -> usize {
+    (HEADER + scalar_count).next_multiple_of(64)
+}
+
+impl Sweep<'_> {
+    pub(super) fn generate(&self) -> Generated {
+        let ledger = self.scalars.iter().any(|op| matches!(op, Op::Publish(_)));
+        let matrix = self.body.iter().any(|op| matches!(op, Op::Apply { .. }));
+        let mut vectors: Vec<(Vector, bool)> = vec![];
+        for op in self.body {
+            for v in op.gathers().into_iter().chain(op.reads()).chain(op.writes()) {
+                if !vectors.iter().any(|e| e.0 == v) {
+                    vectors.push((v, false));
+                }
+            }
+            if let Some(w) = op.writes() {
+                vectors.iter_mut().filter(|e| e.0 == w).for_each(|e| e.1 = true);
+            }
+        }
+        let mut bindings = String::new();
+        let mut next = 3;
+        if ledger {
+            let _ = writeln!(bindings, "@group(0) @binding({next}) var<storage, read_write> ledger: array<real>;");
+            next += 1;
+        }
+        if let Some(Op::Apply { a, x, .. }) = self.body.iter().find(|op| matches!(op, Op::Apply { .. })) {
+            let value = type_name(self.space.plan.dtype(self.space.operators[a.0 as usize].role));
+            let x = format!("v{}", position(&vectors, *x));
+            let (b, b1) = (next.to_string(), (next + 1).to_string());
+            bindings += &fill(ROW_CSR.text, &[("x", &x), ("b", &b), ("b1", &b1), ("value", value)]);
+            next += 2;
+        }
+        for (k, (v, written)) in vectors.iter().enumerate() {
+            let access = if *written { "read_write" } else { "read" };
+            let item = type_name(self.space.dtype(*v));
+            let _ = writeln!(bindings, "@group(0) @binding({}) var<storage, {access}> v{k}: array<{item}>;", next + k);
+        }
+
+        let (sweep, leaves) = self.sweep_code(&vectors);
+        let tiles = self.pending.len().max(leaves.len()).max(1);
+        let text = Types { real: self.real, item: self.real }.head()
+            + &fill(
+                SWEEP.text,
+                &[
+                    ("bindings", &bindings),
+                    ("scalars", &(HEADER + self.scalar_count).to_string()),
+                    ("partials", &partials_at(self.scalar_count).to_string()),
+                    ("groups_max", &GROUPS_MAX.to_string()),
+                    ("tile", &(tiles * WORKGROUP).to_string()),
+                    ("finish", &self.finish_code()),
+                    ("scalar_code", &self.scalar_code()),
+                    ("sweep", &sweep),
+                ],
+            );
+        Generated { text, ledger, matrix, vectors, leaves }
+    }
+
+    fn finish_code(&self) -> String {
+        let mut code = String::new();
+        if self.pending.is_empty() {
+            return code;
+        }
+        for d in 0..self.pending.len() {
+            let _ = writeln!(
+                code,
+                "        {{\n            var sum = real(0.0);\n            for (var g = t; g < P.pending; g += WORKGROUP) {{\n                sum += state_in[PARTIALS + {d}u * GROUPS_MAX + g];\n            }}\n            tile[t + {}u] = sum;\n        }}",
+                d * WORKGROUP
+            );
+        }
+        code += &tree(self.pending.len(), "        ");
+        for (d, scalar) in self.pending.iter().enumerate() {
+            let _ = writeln!(
+                code,
+                "        if (t == 0u) {{\n            s[{}] = tile[{}];\n        }}",
+                HEADER + *scalar as usize,
+                d * WORKGROUP
+            );
+        }
+        code
+    }
+
+    fn scalar_code(&self) -> String {
+        let mut code = String::new();
+        let mut depth = 0;
+        for op in self.scalars {
+            match op {
+                Op::Set { out, value } => {
+                    let _ = writeln!(code, "            s[{}] = {};", HEADER + out.0 as usize, self.expr(value));
+                }
+                Op::Publish(items) => {
+                    // Arrays are as long as P.k says, so that one kernel serves every column of a cycle.
+                    let _ =
+                        writeln!(code, "            if (group.x == 0u) {{\n                var c = u32(s[CURSOR]);");
+                    let (mut values, mut arrays) = (0, 0);
+                    for item in items {
+                        match item {
+                            Item::Value(e) => {
+                                let _ = writeln!(
+                                    code,
+                                    "                ledger[c] = {};\n                c += 1u;",
+                                    self.expr(e)
+                                );
+                                values += 1;
+                            }
+                            Item::Array(a, _) => {
+                                let from = self.array_at[a.0 as usize];
+                                let _ = writeln!(
+                                    code,
+                                    "                for (var i = 0u; i < P.k; i += 1u) {{\n                    ledger[c + i] = ledger[{from}u + i];\n                }}\n                c += P.k;"
+                                );
+                                arrays += 1;
+                            }
+                        }
+                    }
+                    let _ =
+                        writeln!(code, "            }}\n            s[CURSOR] += real({values}u + {arrays}u * P.k);");
+                }
+                Op::StopIf(condition, stop) => {
+                    let _ = writeln!(
+                        code,
+                        "            if ({}) {{\n                s[STOP] = real({}.0);\n            }} else {{",
+                        self.cond(condition),
+                        stop.code()
+                    );
+                    depth += 1;
+                }
+                _ => unreachable!("a vector operation among scalar ones"),
+            }
+        }
+        for _ in 0..depth {
+            code += "            }\n";
+        }
+        code
+    }
+
+    fn sweep_code(&self, vectors: &[(Vector, bool)]) -> (String, Vec<u16>) {
+        let (mut head, mut body) = (String::new(), String::new());
+        let mut leaves = vec![];
+        let mut loaded = vec![false; vectors.len()];
+        let mut coefficients = 0;
+        let load = |v: Vector, body: &mut String, loaded: &mut Vec<bool>| {
+            let k = position(vectors, v);
+            if !loaded[k] {
+                let _ = writeln!(body, "        var e{k} = v{k}[i];");
+                loaded[k] = true;
+            }
+            k
+        };
+        let store = |v: Vector, value: &str, body: &mut String, loaded: &mut Vec<bool>| {
+            let k = position(vectors, v);
+            let declare = if loaded[k] { "" } else { "var " };
+            let _ = writeln!(body, "        {declare}e{k} = {value};\n        v{k}[i] = e{k};");
+            loaded[k] = true;
+        };
+        for op in self.body {
+            match op {
+                Op::Apply { y, .. } => {
+                    let item = type_name(self.space.dtype(*y));
+                    store(*y, &format!("{item}(row_product(i))"), &mut body, &mut loaded);
+                }
+                Op::Map { y, terms } => {
+                    let wide = terms.iter().flat_map(|t| std::iter::once(t.x).chain(t.by)).chain([*y]);
+                    let wide =
+                        wide.map(|v| self.space.dtype(v)).fold(Dtype::F32, |a, b| if a == Dtype::F64 { a } else { b });
+                    let wide = type_name(wide);
+                    let mut sum = String::new();
+                    for t in terms {
+                        let mut factors = vec![];
+                        if !t.coefficient.is_one() {
+                            let _ = writeln!(head, "    let c{coefficients} = {wide}({});", self.expr(&t.coefficient));
+                            factors.push(format!("c{coefficients}"));
+                            coefficients += 1;
+                        }
+                        for v in std::iter::once(t.x).chain(t.by) {
+                            let k = load(v, &mut body, &mut loaded);
+                            factors.push(format!("{wide}(e{k})"));
+                        }
+                        if !sum.is_empty() {
+                            sum += " + ";
+                        }
+                        sum += &factors.join(" * ");
+                    }
+                    if sum.is_empty() {
+                        sum = "0.0".into();
+                    }
+                    let item = type_name(self.space.dtype(*y));
+                    store(*y, &format!("{item}({sum})"), &mut body, &mut loaded);
+                }
+                Op::Dot { x, y, out } => {
+                    let (a, b) = (load(*x, &mut body, &mut loaded), load(*y, &mut body, &mut loaded));
+                    let d = leaves.len();
+                    let _ = writeln!(head, "    var sum{d} = real(0.0);");
+                    let _ = writeln!(body, "        sum{d} += real(e{a}) * real(e{b});");
+                    leaves.push(out.0);
+                }
+                _ => unreachable!("an operation that no sweep holds"),
+            }
+        }
+        if self.body.is_empty() {
+            return (String::new(), leaves);
+        }
+        let mut code = head;
+        let _ = writeln!(
+            code,
+            "    for (var i = group.x * WORKGROUP + t; i < P.n; i += P.groups * WORKGROUP) {{\n{body}    }}"
+        );
+        if !leaves.is_empty() {
+            for d in 0..leaves.len() {
+                let _ = writeln!(code, "    tile[t + {}u] = sum{d};", d * WORKGROUP);
+            }
+            code += &tree(leaves.len(), "    ");
+            let _ = writeln!(code, "    if (t == 0u) {{");
+            for d in 0..leaves.len() {
+                let _ = writeln!(
+                    code,
+                    "        state_out[PARTIALS + {d}u * GROUPS_MAX + group.x] = tile[{}];",
+                    d * WORKGROUP
+                );
+            }
+            let _ = writeln!(code, "    }}");
+        }
+        (code, leaves)
+    }
+
+    fn literal(&self, v: f64) -> String {
+        match self.real {
+            Dtype::F32 => format!("f32({:e})", (v as f32).clamp(f32::MIN, f32::MAX)),
+            Dtype::F64 => format!("({:e}lf)", v.clamp(f64::MIN, f64::MAX)),
+        }
+    }
+
+    fn expr(&self, e: &Expr) -> String {
+        let two = |f: &str, a: &Expr, b: &Expr| format!("{f}({}, {})", self.expr(a), self.expr(b));
+        match e {
+            Expr::Constant(c) => self.literal(c.0),
+            Expr::Scalar(scalar) => format!("s[{}]", HEADER + scalar.0 as usize),
+            Expr::Neg(a) => format!("(-{})", self.expr(a)),
+            Expr::Abs(a) => format!("abs({})", self.expr(a)),
+            Expr::Sqrt(a) => format!("safe_sqrt({})", self.expr(a)),
+            Expr::Add(a, b) => format!("({} + {})", self.expr(a), self.expr(b)),
+            Expr::Sub(a, b) => format!("({} - {})", self.expr(a), self.expr(b)),
+            Expr::Mul(a, b) => format!("({} * {})", self.expr(a), self.expr(b)),
+            Expr::Div(a, b) => two("safe_div", a, b),
+            Expr::Min(a, b) => two("min", a, b),
+            Expr::Max(a, b) => two("max", a, b),
+            Expr::Select(c, a, b) => format!("select({}, {}, {})", self.expr(b), self.expr(a), self.cond(c)),
+        }
+    }
+
+    fn cond(&self, c: &Cond) -> String {
+        match c {
+            Cond::Le(a, b) => format!("({} <= {})", self.expr(a), self.expr(b)),
+            Cond::Lt(a, b) => format!("({} < {})", self.expr(a), self.expr(b)),
+            Cond::NotFinite(a) => format!("not_finite({})", self.expr(a)),
+            Cond::And(a, b) => format!("({} && {})", self.cond(a), self.cond(b)),
+        }
+    }
+}
+
+fn position(vectors: &[(Vector, bool)], v: Vector) -> usize {
+    vectors.iter().position(|e| e.0 == v).expect("every vector of the sweep is listed")
+}
+
+/// Adds `count` rows of 256 numbers in `tile` by trees side by side.
+fn tree(count: usize, indent: &str) -> String {
+    let adds: String =
+        (0..count).map(|d| format!("{indent}        tile[t + {0}u] += tile[t + {0}u + w];\n", d * WORKGROUP)).collect();
+    format!(
+        "{indent}workgroupBarrier();\n{indent}for (var w = WORKGROUP / 2u; w > 0u; w /= 2u) {{\n{indent}    if (t < w) {{\n{adds}{indent}    }}\n{indent}    workgroupBarrier();\n{indent}}}\n"
+    )
+}
