@@ -4,6 +4,7 @@ use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap::{Parser, Subcommand, ValueEnum, ValueHint};
 use krylane::Criterion;
 use krylane::method::METHODS;
+use krylane::precond::PRECONDITIONERS;
 use std::path::PathBuf;
 
 /// Solves sparse linear systems by Krylov-subspace methods on any GPU or the CPU, and certifies every
@@ -93,8 +94,7 @@ pub(crate) struct SolverArgs {
     /// The method; auto chooses by the matrix and falls back where one fails.
     #[arg(long, short, default_value = "auto", value_parser = methods())]
     pub(crate) method: String,
-    /// The preconditioner: auto, none, jacobi.
-    #[arg(long, short, value_name = "NAME", default_value = "auto")]
+    #[arg(long, short, value_name = "NAME", default_value = "auto", help = preconditioners())]
     pub(crate) precond: String,
     /// auto, cpu, gpu, or a part of an adapter's name or its number in `krylane info`.
     #[arg(long, short, value_name = "auto|cpu|gpu|NAME", default_value = "auto")]
@@ -201,4 +201,9 @@ fn methods() -> PossibleValuesParser {
     let auto = PossibleValue::new("auto").help("by the matrix, with fall-backs");
     let known = METHODS.iter().map(|m| PossibleValue::new(m.id).help(m.about));
     PossibleValuesParser::new(std::iter::once(auto).chain(known))
+}
+
+fn preconditioners() -> String {
+    let known: Vec<String> = PRECONDITIONERS.iter().map(|p| format!("{} ({})", p.id, p.about)).collect();
+    format!("The preconditioner: auto, {}", known.join(", "))
 }

@@ -30,11 +30,20 @@ pub(crate) fn exit_code(outcome: anyhow::Result<Exit>) -> ExitCode {
         Ok(Exit::NotConverged) => 1,
         Ok(Exit::Signal(code)) => code,
         Err(e) => {
-            eprintln!("error: {e:#}");
+            eprintln!("error: {}", message(&e));
             let environment = e.chain().any(|cause| {
                 cause.is::<NotWritable>() || cause.downcast_ref::<krylane::Error>().is_some_and(|e| !e.is_bad_input())
             });
             if environment { 3 } else { 2 }
         }
+    })
+}
+
+/// The chain of causes in one line, without what an outer message says already.
+fn message(e: &anyhow::Error) -> String {
+    e.chain().map(ToString::to_string).fold(String::new(), |said, next| match said.as_str() {
+        "" => next,
+        s if s.contains(&next) => said,
+        s => format!("{s}: {next}"),
     })
 }

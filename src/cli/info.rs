@@ -49,14 +49,14 @@ impl Adapters {
             );
             text += &format!("         f64 {}, subgroups {}, ", has(a.f64), has(a.subgroups));
             text += &format!("binding up to {} MiB, buffer up to {} MiB\n", a.max_binding >> 20, a.max_buffer >> 20);
-            if let Some(why) = &a.why_not {
+            if let Some(why) = passed_over(a) {
                 text += &format!("         not by auto: {why}\n");
             }
         }
         if found.is_empty() {
             text += "gpu      no adapter answers\n";
         }
-        let chosen = match found.iter().find(|a| a.why_not.is_none()) {
+        let chosen = match found.iter().find(|a| passed_over(a).is_none()) {
             Some(a) => format!("{} for large systems, the CPU for small ones", a.info.name),
             None => "the CPU: no hardware GPU answers".into(),
         };
@@ -68,6 +68,12 @@ impl Adapters {
         let text = "gpu      this krylane was built without the feature `gpu`\n".into();
         Self { text, json: json!([]), chosen: "the CPU: built without the feature `gpu`".into() }
     }
+}
+
+/// Why `--backend auto` does not take this adapter.
+#[cfg(feature = "gpu")]
+fn passed_over(a: &krylane::AdapterDetails) -> Option<String> {
+    a.why_not.clone().or_else(|| (a.info.kind == "software").then(|| "a software adapter, on request only".into()))
 }
 
 fn cpu_features() -> Vec<&'static str> {

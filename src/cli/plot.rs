@@ -16,10 +16,10 @@ pub(super) struct Figure<'a> {
 }
 
 const WIDTH: f64 = 880.0;
-const HEIGHT: f64 = 520.0;
+const HEIGHT: f64 = 540.0;
 const LEFT: f64 = 84.0;
 const RIGHT: f64 = 28.0;
-const TOP: f64 = 76.0;
+const TOP: f64 = 104.0;
 const BOTTOM: f64 = 62.0;
 
 /// Maps iterations and log10 of residuals to the page.
@@ -131,36 +131,29 @@ impl Figure<'_> {
         writeln!(s, "</svg>")
     }
 
+    /// One row above the frame, where no line can be under it.
     fn legend(&self, s: &mut String, history: bool, checks: bool, tolerance: bool) -> std::fmt::Result {
         let line = |colour: &str, dash: &str| {
             format!("<line x1=\"0\" y1=\"-5\" x2=\"28\" y2=\"-5\" stroke=\"{colour}\" stroke-width=\"1.8\"{dash}/>")
         };
-        let mut rows = vec![];
+        let mut entries = vec![];
         if history {
-            rows.push((line("#0969da", ""), "the method's estimate".to_string()));
+            entries.push((line("#0969da", ""), "the method's estimate".to_string()));
         }
         if checks {
             let dot = "<circle cx=\"14\" cy=\"-5\" r=\"5\" fill=\"#1a7f37\"/>".into();
-            rows.push((dot, "recomputed in f64".into()));
+            entries.push((dot, "recomputed in f64".into()));
         }
         if let Some(t) = self.tolerance.filter(|_| tolerance) {
-            rows.push((line("#bc4c00", " stroke-dasharray=\"7 5\""), format!("tolerance {t:e}")));
+            let (short, rounded) = (format!("{t:e}"), format!("{t:.2e}"));
+            let t = if short.len() < rounded.len() { short } else { rounded };
+            entries.push((line("#bc4c00", " stroke-dasharray=\"7 5\""), format!("tolerance {t}")));
         }
-        let (width, height) = (206.0, 22.0 * rows.len() as f64 + 12.0);
-        if rows.is_empty() {
-            return Ok(());
+        for (k, (mark, text)) in entries.iter().enumerate() {
+            let x = LEFT + 212.0 * k as f64;
+            writeln!(s, "<g transform=\"translate({x} {})\">{mark}<text x=\"38\">{text}</text></g>", TOP - 14.0)?;
         }
-        // Residuals fall from the upper left: the upper right is free.
-        let (x, y) = (WIDTH - RIGHT - width - 12.0, TOP + 12.0);
-        writeln!(
-            s,
-            "<g transform=\"translate({x} {y})\"><rect width=\"{width}\" height=\"{height}\" rx=\"4\" fill=\"#ffffff\" fill-opacity=\"0.9\" stroke=\"#d8dee4\"/>"
-        )?;
-        for (k, (mark, text)) in rows.iter().enumerate() {
-            let y = 22.0 * (k + 1) as f64;
-            writeln!(s, "<g transform=\"translate(12 {y})\">{mark}<text x=\"40\">{text}</text></g>")?;
-        }
-        writeln!(s, "</g>")
+        Ok(())
     }
 }
 
@@ -229,4 +222,56 @@ fn escape(text: &str, limit: usize) -> String {
         }
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn figure(history: &[f64]) -> String {
+        let checks = [TrueResidual { iteration: history.len(), relative: 1e-9 }];
+        let (title, subtitle) = ("a<b>&\u{1}".into(), "cg".into());
+        Figure { title, subtitle, history, checks: &checks, tolerance: Some(1e-8) }.svg()
+    }
+
+    fn points(svg: &str) -> usize {
+        svg.split("points=\"").nth(1).map_or(0, |s| s.split('"').next().unwrap_or("").split_whitespace().count())
+    }
+
+    #[test]
+    fn draws_any_number_of_points() {
+        for n in [0, 1, 2, 3, 100, 10_000, 100_000] {
+            let history: Vec<f64> = (1..=n).map(|k| (1.0 + (k as f64).sin() * 0.5) / k as f64).collect();
+            let svg = figure(&history);
+            assert!(svg.starts_with("<svg") && svg.trim_end().ends_with("</svg>"), "{n}");
+            assert!(!svg.contains("NaN") && !svg.contains("inf"), "{n}");
+            assert!(points(&svg) <= 4 * WIDTH as usize, "{n}: {} points", points(&svg));
+        }
+    }
+
+    #[test]
+    fn leaves_out_what_has_no_logarithm() {
+        let svg = figure(&[1.0, f64::NAN, 0.0, f64::INFINITY, 1e-300, 1e300]);
+        assert_eq!(points(&svg), 3);
+        assert!(!svg.contains("NaN") && !svg.contains("inf") && svg.contains("a&lt;b&gt;&amp;?"));
+    }
+
+    #[test]
+    fn thinning_keeps_the_spikes() {
+        let mut history = vec![1e-3f64; 50_000];
+        history[31_234] = 1e4;
+        history[31_235] = 1e-7;
+        let points: Vec<(f64, f64)> = history.iter().enumerate().map(|(k, v)| (k as f64, v.log10())).collect();
+        let kept = thinned(&points, &Axes { last: 50_000.0, low: -8, high: 5 });
+        assert!(kept.contains(&points[31_234]) && kept.contains(&points[31_235]) && kept.len() < 3000);
+    }
+
+    #[test]
+    fn ticks_are_few_and_round() {
+        for last in [1.0, 2.0, 7.0, 10.0, 99.0, 410.0, 10_000.0, 123_456.0] {
+            let ticks = iteration_ticks(last);
+            assert!((2..=9).contains(&ticks.len()), "{last}: {ticks:?}");
+        }
+        assert!(decade_ticks(&Axes { last: 1.0, low: -300, high: 300 }).len() <= 13);
+    }
 }

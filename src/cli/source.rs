@@ -44,6 +44,9 @@ impl Source {
         let path = PathBuf::from(&text);
         match name_and_size(&text) {
             Some((name, size)) if !path.exists() => Ok(Self::Gallery(Generated { name, size, params })),
+            _ if gallery::NAMES.iter().any(|f| f.name == text) && !path.exists() => Err(Error::input(format!(
+                "{text}: no such file; for the gallery's matrix add a size, as in {text}:100"
+            ))),
             _ if !params.is_empty() => Err(Error::input("--set goes with a matrix of the gallery")),
             _ => Ok(Self::File {
                 path,

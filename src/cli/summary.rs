@@ -62,7 +62,7 @@ pub(super) fn text(document: &Document<'_>, options: &Options, stdout: bool) -> 
         &format!(
             "{}, {}, {}",
             count(r.iterations, "iteration"),
-            count(r.matvecs, "product with A").replace("As", "A"),
+            count(r.matvecs, "product"),
             count(r.restarts, "restart")
         ),
     );
@@ -81,7 +81,7 @@ pub(super) fn text(document: &Document<'_>, options: &Options, stdout: bool) -> 
         let bytes = r.bytes_moved as f64;
         line("traffic", &format!("{:.3} GB by the model, {:.1} GB/s", bytes / 1e9, bytes / t.solve_s / 1e9));
     }
-    if r.counters.submits > 0 {
+    if r.adapter.backend != "cpu" {
         let k = &r.counters;
         line("device", &format!("{} submits, {} dispatches, {} waits", k.submits, k.dispatches, k.syncs));
     }
