@@ -140,7 +140,11 @@ impl Default for Options {
 }
 
 impl Options {
-    fn check(&self) -> Result<()> {
+    /// Finds what is wrong without a matrix: values out of range, unknown names.
+    ///
+    /// # Errors
+    /// The first fault found.
+    pub fn check(&self) -> Result<()> {
         for (name, v) in [("rtol", self.rtol), ("atol", self.atol)] {
             if !(v >= 0.0 && v.is_finite()) {
                 return Err(Error::input(format!("{name} is {v}; it must be a finite number, 0 or more")));
@@ -272,6 +276,12 @@ impl Solver {
     #[must_use]
     pub fn plan(&self) -> &[String] {
         &self.plan
+    }
+
+    /// True where a_ij = a_ji up to rounding.
+    #[must_use]
+    pub fn is_symmetric(&self) -> bool {
+        self.facts.symmetric()
     }
 
     /// The device.

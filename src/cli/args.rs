@@ -1,0 +1,209 @@
+//! The command line as typed.
+
+use clap::builder::{PossibleValue, PossibleValuesParser};
+use clap::{Parser, Subcommand, ValueEnum, ValueHint};
+use krylane::Criterion;
+use krylane::method::METHODS;
+use krylane::precond::PRECONDITIONERS;
+use std::path::PathBuf;
+
+/// Solves sparse linear systems by Krylov-subspace methods on any GPU or the CPU, and certifies every
+/// answer in f64.
+#[derive(Debug, Parser)]
+#[command(version, propagate_version = true, after_help = EXIT_CODES)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes: 0 converged; 1 did not converge; 2 bad usage or input; 3 environment (adapter, memory, \
+output not writable); 130 and 143 after SIGINT and SIGTERM.";
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Solve A x = b.
+    #[command(after_help = EXIT_CODES)]
+    Solve(Box<SolveArgs>),
+    /// Write a matrix of the gallery to a file.
+    Gen(GenArgs),
+    /// Show what a matrix looks like and how it would be solved.
+    Inspect(InspectArgs),
+    /// Show the devices and which would be chosen.
+    Info {
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print a completion script.
+    Completions {
+        /// The shell it is for.
+        shell: clap_complete::Shell,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct SolveArgs {
+    #[command(flatten)]
+    pub(crate) matrix: MatrixArgs,
+    /// The right-hand side: a file, `ones`, or `random:SEED` (uniform in (-1, 1)).
+    #[arg(long, value_name = "FILE|ones|random:SEED", default_value = "ones")]
+    pub(crate) rhs: String,
+    /// The initial guess; zero without it.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) x0: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) solver: SolverArgs,
+    /// Print nothing but errors.
+    #[arg(long, short)]
+    pub(crate) quiet: bool,
+    /// Write the report, whatever the outcome; `-` is stdout.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Output")]
+    pub(crate) json: Option<PathBuf>,
+    /// Write x as Matrix Market, whatever the outcome; `-` is stdout.
+    #[arg(long, short, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Output")]
+    pub(crate) output: Option<PathBuf>,
+    /// Draw the residual history as SVG.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Output")]
+    pub(crate) plot: Option<PathBuf>,
+}
+
+/// Where a matrix comes from.
+#[derive(Debug, clap::Args)]
+#[group(skip)]
+pub(crate) struct MatrixArgs {
+    /// A file (.mtx, .mtx.gz, .npz), or NAME:SIZE of the gallery where no such file exists.
+    #[arg(value_name = "MATRIX", value_hint = ValueHint::FilePath, required_unless_present = "gallery")]
+    pub(crate) matrix: Option<String>,
+    /// A matrix of the gallery, as in poisson2d:500; `krylane gen --list` shows the names.
+    #[arg(long = "gen", id = "gallery", value_name = "NAME:SIZE", conflicts_with = "matrix")]
+    pub(crate) gallery: Option<String>,
+    /// A parameter of the gallery's matrix, as in epsilon=0.1.
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub(crate) set: Vec<String>,
+    /// Read a file that stores places without values with 1 at every place.
+    #[arg(long)]
+    pub(crate) pattern_as_ones: bool,
+}
+
+/// How to solve.
+#[derive(Debug, clap::Args)]
+#[group(skip)]
+#[command(next_help_heading = "Solver")]
+pub(crate) struct SolverArgs {
+    /// The method; auto chooses by the matrix and falls back where one fails.
+    #[arg(long, short, default_value = "auto", value_parser = methods())]
+    pub(crate) method: String,
+    #[arg(long, short, value_name = "NAME", default_value = "auto", help = preconditioners())]
+    pub(crate) precond: String,
+    /// auto, cpu, gpu, or a part of an adapter's name or its number in `krylane info`.
+    #[arg(long, short, value_name = "auto|cpu|gpu|NAME", default_value = "auto")]
+    pub(crate) backend: String,
+    /// Number types of the iteration; answers are certified in f64 whatever is chosen.
+    #[arg(long, default_value = "auto", value_parser = ["auto", "f32", "f64", "mixed"])]
+    pub(crate) precision: String,
+    /// Relative tolerance.
+    #[arg(long, value_name = "X", default_value_t = 1e-8, allow_negative_numbers = true)]
+    pub(crate) rtol: f64,
+    /// Absolute tolerance.
+    #[arg(long, value_name = "X", default_value_t = 0.0, allow_negative_numbers = true)]
+    pub(crate) atol: f64,
+    /// Which residual is tested.
+    #[arg(long, value_enum, default_value_t = CriterionArg::RhsNorm)]
+    pub(crate) criterion: CriterionArg,
+    /// Bound on iterations.
+    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    pub(crate) max_iterations: usize,
+    /// Bound on products with A.
+    #[arg(long, value_name = "N")]
+    pub(crate) max_matvecs: Option<usize>,
+    /// Bound on the time of the solve.
+    #[arg(long, value_name = "SECONDS", allow_negative_numbers = true)]
+    pub(crate) time_limit: Option<f64>,
+    /// Columns of a GMRES cycle.
+    #[arg(long, value_name = "M")]
+    pub(crate) restart: Option<usize>,
+    /// Threads of the CPU; 0 is all.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) threads: usize,
+    /// Run each operation alone.
+    #[arg(long)]
+    pub(crate) no_fuse: bool,
+    /// Adapter features to do without, as if the device lacked them: f64.
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    pub(crate) withhold: Vec<String>,
+    /// Batches in flight; results don't depend on it.
+    #[arg(long, value_name = "N", hide = true)]
+    pub(crate) lag: Option<usize>,
+    /// Iterations a batch; results don't depend on it.
+    #[arg(long, value_name = "N", hide = true)]
+    pub(crate) batch: Option<usize>,
+}
+
+/// [`Criterion`] in the command line's spelling.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum CriterionArg {
+    /// |r| <= max(rtol |b|, atol)
+    RhsNorm,
+    /// |r| <= max(rtol |r0|, atol)
+    InitialResidual,
+    /// |r| <= atol
+    Absolute,
+    /// |r| <= rtol (|A| |x| + |b|)
+    BackwardError,
+}
+
+impl From<CriterionArg> for Criterion {
+    fn from(c: CriterionArg) -> Self {
+        match c {
+            CriterionArg::RhsNorm => Self::RhsNorm,
+            CriterionArg::InitialResidual => Self::InitialResidual,
+            CriterionArg::Absolute => Self::Absolute,
+            CriterionArg::BackwardError => Self::BackwardError,
+        }
+    }
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct GenArgs {
+    /// The name; --list shows them.
+    #[arg(required_unless_present = "list")]
+    pub(crate) name: Option<String>,
+    /// The order, or the points per side of a grid.
+    #[arg(required_unless_present = "list")]
+    pub(crate) size: Option<usize>,
+    /// The file: .mtx or .mtx.gz; `-` is stdout.
+    #[arg(long, short, value_name = "FILE", value_hint = ValueHint::FilePath, required_unless_present = "list")]
+    pub(crate) output: Option<PathBuf>,
+    /// A parameter, as in epsilon=0.1; --list shows them with their defaults.
+    #[arg(long, value_name = "KEY=VALUE", num_args = 1..)]
+    pub(crate) set: Vec<String>,
+    /// Print the names.
+    #[arg(long, exclusive = true)]
+    pub(crate) list: bool,
+    /// Print nothing but errors.
+    #[arg(long, short)]
+    pub(crate) quiet: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct InspectArgs {
+    #[command(flatten)]
+    pub(crate) matrix: MatrixArgs,
+    #[command(flatten)]
+    pub(crate) solver: SolverArgs,
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+fn methods() -> PossibleValuesParser {
+    let auto = PossibleValue::new("auto").help("by the matrix, with fall-backs");
+    let known = METHODS.iter().map(|m| PossibleValue::new(m.id).help(m.about));
+    PossibleValuesParser::new(std::iter::once(auto).chain(known))
+}
+
+fn preconditioners() -> String {
+    let known: Vec<String> = PRECONDITIONERS.iter().map(|p| format!("{} ({})", p.id, p.about)).collect();
+    format!("The preconditioner: auto, {}", known.join(", "))
+}

@@ -1,0 +1,49 @@
+//! How a run ends: the exit code, and the message of an error.
+
+use std::fmt;
+use std::process::ExitCode;
+
+/// The end of a run that did what it was asked for, or was stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Exit {
+    Success,
+    NotConverged,
+    /// 128 + the signal's number.
+    Signal(u8),
+}
+
+/// An output that can't be written: the environment's fault, not the input's.
+#[derive(Debug)]
+pub(super) struct NotWritable(pub(super) String);
+
+impl fmt::Display for NotWritable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "can't write {}", self.0)
+    }
+}
+impl std::error::Error for NotWritable {}
+
+/// Prints the error, if it is one.
+pub(crate) fn exit_code(outcome: anyhow::Result<Exit>) -> ExitCode {
+    ExitCode::from(match outcome {
+        Ok(Exit::Success) => 0,
+        Ok(Exit::NotConverged) => 1,
+        Ok(Exit::Signal(code)) => code,
+        Err(e) => {
+            eprintln!("error: {}", message(&e));
+            let environment = e.chain().any(|cause| {
+                cause.is::<NotWritable>() || cause.downcast_ref::<krylane::Error>().is_some_and(|e| !e.is_bad_input())
+            });
+            if environment { 3 } else { 2 }
+        }
+    })
+}
+
+/// The chain of causes in one line, without what an outer message says already.
+fn message(e: &anyhow::Error) -> String {
+    e.chain().map(ToString::to_string).fold(String::new(), |said, next| match said.as_str() {
+        "" => next,
+        s if s.contains(&next) => said,
+        s => format!("{s}: {next}"),
+    })
+}

@@ -1,0 +1,86 @@
+//! The command line as meant: every name looked up, every value checked, before any work is done.
+
+use super::args::{Args, Command, SolverArgs};
+use super::exit::Exit;
+use super::generate::Generate;
+use super::inspect::Inspect;
+use super::solve::Solve;
+use super::{generate, info};
+use clap::CommandFactory;
+use krylane::{Error, Options};
+use std::time::Duration;
+
+/// One thing to do.
+pub(crate) enum Job {
+    Solve(Box<Solve>),
+    Generate(Generate),
+    ListGallery,
+    Inspect(Box<Inspect>),
+    Info { json: bool },
+    Completions(clap_complete::Shell),
+}
+
+impl Job {
+    pub(crate) fn new(args: Args) -> anyhow::Result<Self> {
+        Ok(match args.command {
+            Command::Solve(a) => Self::Solve(Box::new(Solve::new(*a)?)),
+            Command::Gen(a) if a.list => Self::ListGallery,
+            Command::Gen(a) => Self::Generate(Generate::new(a)?),
+            Command::Inspect(a) => Self::Inspect(Box::new(Inspect::new(a)?)),
+            Command::Info { json } => Self::Info { json },
+            Command::Completions { shell } => Self::Completions(shell),
+        })
+    }
+
+    pub(crate) fn run(self) -> anyhow::Result<Exit> {
+        match self {
+            Self::Solve(job) => job.run(),
+            Self::Generate(job) => job.run(),
+            Self::ListGallery => generate::list(),
+            Self::Inspect(job) => job.run(),
+            Self::Info { json } => info::run(json),
+            Self::Completions(shell) => {
+                let mut script = vec![];
+                clap_complete::generate(shell, &mut Args::command(), "krylane", &mut script);
+                super::output::print(&script)
+            }
+        }
+    }
+}
+
+/// The library's options; the thread pool is set up on the way.
+pub(super) fn options(args: SolverArgs) -> anyhow::Result<Options> {
+    let time_limit = match args.time_limit.map(Duration::try_from_secs_f64) {
+        Some(Err(_)) => return Err(Error::input("--time-limit takes seconds, 0 or more").into()),
+        Some(Ok(limit)) => Some(limit),
+        None => None,
+    };
+    let options = Options {
+        method: args.method,
+        preconditioner: args.precond,
+        backend: args.backend.parse().unwrap_or_else(|never| match never {}),
+        precision: args.precision.parse()?,
+        rtol: args.rtol,
+        atol: args.atol,
+        criterion: args.criterion.into(),
+        restart: args.restart,
+        max_iterations: args.max_iterations,
+        max_matvecs: args.max_matvecs.unwrap_or(usize::MAX),
+        time_limit,
+        threads: args.threads,
+        fuse: !args.no_fuse,
+        lag: args.lag,
+        batch: args.batch,
+        withhold: args.withhold,
+        ..Options::default()
+    };
+    options.check()?;
+    if options.batch == Some(0) {
+        return Err(Error::input("--batch is 0; a batch holds at least one iteration").into());
+    }
+    if options.threads > 0 {
+        // Statistics and certificates run in the global pool. It exists already only where a test made it.
+        let _ = rayon::ThreadPoolBuilder::new().num_threads(options.threads).build_global();
+    }
+    Ok(options)
+}

@@ -1,0 +1,71 @@
+//! Progress on stderr, for people: nothing where stderr is no terminal.
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use krylane::Event;
+use std::time::{Duration, Instant};
+
+/// Quick work shows nothing.
+const PATIENCE: Duration = Duration::from_millis(300);
+const FRAME: Duration = Duration::from_millis(60);
+const STEPS: u64 = 1000;
+
+/// A bar that goes when it is dropped.
+pub(super) struct Spinner(ProgressBar);
+
+impl Drop for Spinner {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+    }
+}
+
+/// Turns until dropped.
+pub(super) fn spinner(message: String, quiet: bool) -> Spinner {
+    let bar = ProgressBar::with_draw_target(None, target(quiet)).with_message(message);
+    bar.enable_steady_tick(Duration::from_millis(100));
+    Spinner(bar)
+}
+
+/// The residual on its way from 1 to the goal, on a log scale.
+pub(super) struct Convergence {
+    bar: ProgressBar,
+    start: Instant,
+    drawn: Option<Instant>,
+    /// log10 of the goal.
+    goal: f64,
+    furthest: u64,
+}
+
+impl Convergence {
+    pub(super) fn new(goal: f64, quiet: bool) -> Self {
+        let bar = ProgressBar::with_draw_target(Some(STEPS), target(quiet));
+        let style = ProgressStyle::with_template("{bar:32} {msg}  {elapsed}").expect("a legal template");
+        bar.set_style(style.progress_chars("=> "));
+        Self { bar, start: Instant::now(), drawn: None, goal: goal.clamp(1e-16, 0.1).log10(), furthest: 0 }
+    }
+
+    pub(super) fn show(&mut self, event: Event) {
+        if self.bar.is_hidden() {
+            return;
+        }
+        let now = Instant::now();
+        if now - self.start < PATIENCE || self.drawn.is_some_and(|t| now - t < FRAME) {
+            return;
+        }
+        self.drawn = Some(now);
+        let done = (event.residual.log10() / self.goal).clamp(0.0, 1.0);
+        // A residual that grows again is told by its number; a bar that goes back confuses.
+        self.furthest = self.furthest.max((done * STEPS as f64) as u64);
+        self.bar.set_position(self.furthest);
+        self.bar.set_message(format!("iteration {:>6}  residual {:.2e}", event.iteration, event.residual));
+    }
+}
+
+impl Drop for Convergence {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+fn target(quiet: bool) -> ProgressDrawTarget {
+    if quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() }
+}

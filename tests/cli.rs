@@ -1,0 +1,348 @@
+//! The program from outside: exit codes, reports, files, signals.
+#![cfg(feature = "cli")]
+
+use krylane::io::{ReadOptions, read_matrix, read_vector};
+use serde_json::Value;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+fn krylane(args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_krylane")).args(args).output().expect("the program starts")
+}
+
+/// Runs `solve … --backend cpu`, where no GPU can make a difference.
+fn solve(args: &[&str]) -> Output {
+    krylane(&[&["solve", "--backend", "cpu"], args].concat())
+}
+
+#[track_caller]
+fn expect(output: &Output, code: i32) -> (String, String) {
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("UTF-8");
+    let (out, err) = (text(&output.stdout), text(&output.stderr));
+    assert_eq!(output.status.code(), Some(code), "stdout: {out}\nstderr: {err}");
+    assert!(!err.contains("panicked"), "{err}");
+    (out, err)
+}
+
+#[track_caller]
+fn refuses(output: &Output, code: i32, words: &[&str]) {
+    let (_, err) = expect(output, code);
+    for word in words {
+        assert!(err.contains(word), "{word:?} is missing in: {err}");
+    }
+}
+
+fn report(path: &Path) -> Value {
+    serde_json::from_str(&fs::read_to_string(path).expect("a report")).expect("JSON")
+}
+
+struct Folder(tempfile::TempDir);
+
+impl Folder {
+    fn new() -> Self {
+        Self(tempfile::tempdir().expect("a folder"))
+    }
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+    fn name(&self, name: &str) -> String {
+        self.path(name).to_str().expect("UTF-8").into()
+    }
+    fn file(&self, name: &str, content: impl AsRef<[u8]>) -> String {
+        fs::write(self.path(name), content).expect("written");
+        self.name(name)
+    }
+    /// Names of everything in the folder.
+    fn list(&self) -> Vec<String> {
+        let entries = fs::read_dir(self.0.path()).expect("a folder");
+        entries.map(|e| e.expect("an entry").file_name().to_string_lossy().into_owned()).collect()
+    }
+}
+
+#[test]
+fn converges_with_a_whole_report() {
+    let dir = Folder::new();
+    let (out, err) = expect(&solve(&["poisson2d:30", "--json", &dir.name("r.json")]), 0);
+    assert!(err.is_empty(), "{err}");
+    for word in
+        ["poisson2d:30: 900 x 900", "symmetric", "plan", "Converged", "certificate", "iterations", "GB/s", "CPU"]
+    {
+        assert!(out.contains(word), "{word} is missing in: {out}");
+    }
+    assert!(!out.contains('\x1b'), "colours in a pipe");
+    let r = report(&dir.path("r.json"));
+    assert_eq!(r["reason"], "Converged");
+    assert_eq!(r["adapter"]["backend"], "cpu");
+    assert_eq!(r["version"], env!("CARGO_PKG_VERSION"));
+    assert_eq!(r["matrix"]["rows"], 900);
+    assert_eq!(r["matrix"]["symmetry"], "symmetric");
+    assert!(r["adapter"]["name"].is_string());
+    assert!(r["certificate"]["relative"].as_f64().unwrap() <= 1e-8);
+    for key in [
+        "/iterations",
+        "/matvecs",
+        "/certificate/backward_error",
+        "/timings/setup_s",
+        "/timings/solve_s",
+        "/gpu/submits",
+        "/gpu/dispatches",
+        "/gpu/syncs",
+        "/bytes_moved",
+        "/total_s",
+    ] {
+        assert!(r.pointer(key).is_some_and(Value::is_number), "{key}");
+    }
+    assert_eq!(r["history"].as_array().unwrap().len() as u64, r["iterations"].as_u64().unwrap());
+    assert_eq!(dir.list(), ["r.json"], "nothing else is left");
+}
+
+#[test]
+fn report_on_stdout_is_nothing_but_json() {
+    let (out, err) = expect(&solve(&["--gen", "diag:5", "--json", "-"]), 0);
+    let r: Value = serde_json::from_str(&out).expect("JSON");
+    assert_eq!(r["reason"], "Converged");
+    assert!(err.contains("Converged"), "the summary moves to stderr: {err}");
+    let (_, err) = expect(&solve(&["--gen", "diag:5", "--json", "-", "--quiet"]), 0);
+    assert!(err.is_empty());
+}
+
+#[test]
+fn solution_round_trip() {
+    let dir = Folder::new();
+    let (a, x, b) = (dir.name("A.mtx.gz"), dir.name("x.mtx"), dir.name("b.mtx"));
+    expect(&krylane(&["gen", "convection_diffusion2d", "20", "-o", &a, "--set", "peclet=0.8"]), 0);
+    let values: Vec<f64> = (0..400).map(|k| (k as f64 * 0.7).sin()).collect();
+    krylane::io::write_vector(Path::new(&b), &values).unwrap();
+    for precond in ["none", "jacobi"] {
+        expect(&solve(&[&a, "--rhs", &b, "--output", &x, "-p", precond, "--rtol", "1e-10"]), 0);
+        let matrix = read_matrix(Path::new(&a), &ReadOptions::default()).unwrap().matrix;
+        let x = read_vector(Path::new(&x), &ReadOptions::default()).unwrap();
+        let norm = |v: &[f64]| v.iter().map(|x| x * x).sum::<f64>().sqrt();
+        let r: Vec<f64> = values.iter().zip(matrix.multiply(&x)).map(|(b, ax)| b - ax).collect();
+        assert!(norm(&r) <= 1.001e-10 * norm(&values), "{:e}", norm(&r) / norm(&values));
+    }
+    // The answer as initial guess leaves nothing to do.
+    let json = dir.name("r.json");
+    expect(&solve(&[&a, "--rhs", &b, "--x0", &x, "--rtol", "1e-9", "--json", &json]), 0);
+    let r = report(&dir.path("r.json"));
+    assert_eq!((&r["iterations"], &r["reason_detail"]), (&0.into(), &"InitialGuess".into()));
+}
+
+#[test]
+fn random_right_hand_sides_depend_on_the_seed_only() {
+    let dir = Folder::new();
+    let x = |seed: &str, name: &str| {
+        expect(&solve(&["diag:9", "--rhs", seed, "-o", &dir.name(name)]), 0);
+        fs::read(dir.path(name)).unwrap()
+    };
+    assert_eq!(x("random:7", "x"), x("random:7", "y"));
+    assert_ne!(x("random:7", "x"), x("random:8", "y"));
+}
+
+#[test]
+fn quiet_is_silent_whatever_the_outcome() {
+    for (args, code) in [(&["poisson2d:9", "--quiet"][..], 0), (&["poisson2d:20", "-q", "--max-iterations", "2"], 1)] {
+        let (out, err) = expect(&solve(args), code);
+        assert_eq!((out.as_str(), err.as_str()), ("", ""));
+    }
+}
+
+#[test]
+fn limits_exit_1_with_everything_written() {
+    let dir = Folder::new();
+    let names = [dir.name("r.json"), dir.name("x.mtx"), dir.name("h.svg")];
+    let files = ["--json", &names[0], "--output", &names[1], "--plot", &names[2]];
+    for (limit, value, reason) in [
+        ("--max-iterations", "1", "MaxIterations"),
+        ("--max-matvecs", "3", "MaxIterations"),
+        ("--time-limit", "0", "TimeLimit"),
+    ] {
+        let (out, _) = expect(&solve(&[&["poisson2d:40", "-m", "cg", limit, value], &files[..]].concat()), 1);
+        assert!(out.contains(reason));
+        assert_eq!(report(&dir.path("r.json"))["reason"], reason);
+        assert_eq!(read_vector(&dir.path("x.mtx"), &ReadOptions::default()).unwrap().len(), 1600);
+        assert!(fs::read_to_string(dir.path("h.svg")).unwrap().contains("</svg>"));
+        dir.list().iter().for_each(|name| fs::remove_file(dir.path(name)).unwrap());
+    }
+}
+
+#[test]
+fn wrong_method_for_the_matrix_is_an_outcome() {
+    let dir = Folder::new();
+    let json = dir.name("r.json");
+    let (out, _) = expect(&solve(&["grcar:20", "-m", "cg", "--json", &json]), 1);
+    assert!(out.contains("gmres"), "advice: {out}");
+    assert_eq!(report(&dir.path("r.json"))["reason"], "NotSymmetric");
+}
+
+#[test]
+fn bad_usage_exits_2_and_helps() {
+    refuses(&solve(&["poisson2d:9", "--method", "gmers"]), 2, &["gmers", "gmres"]);
+    refuses(&solve(&["poisson2d:9", "--precond", "jacoby"]), 2, &["did you mean `jacobi`"]);
+    refuses(&solve(&["poison2d:9"]), 2, &["did you mean `poisson2d`"]);
+    refuses(&solve(&["poisson2d"]), 2, &["poisson2d:100"]);
+    refuses(&solve(&["poisson2d:9", "--set", "peclet=1"]), 2, &["peclet"]);
+    refuses(&solve(&["poisson2d:9", "--set", "peclet"]), 2, &["KEY=VALUE"]);
+    refuses(&solve(&["--gen", "poisson2d"]), 2, &["NAME:SIZE"]);
+    refuses(&solve(&[]), 2, &["MATRIX"]);
+    refuses(&solve(&["poisson2d:9", "--rhs", "random"]), 2, &["random:SEED"]);
+    refuses(&solve(&["poisson2d:9", "--rhs", "random:x"]), 2, &["seed"]);
+    refuses(&solve(&["poisson2d:9", "--rtol", "-1"]), 2, &["rtol is -1"]);
+    refuses(&solve(&["poisson2d:9", "--atol", "nan"]), 2, &["atol is NaN"]);
+    refuses(&solve(&["poisson2d:9", "--restart", "0"]), 2, &["restart is 0"]);
+    refuses(&solve(&["poisson2d:9", "--time-limit", "-3"]), 2, &["time-limit"]);
+    refuses(&solve(&["poisson2d:9", "--precision", "f16"]), 2, &["f16", "f32"]);
+    refuses(&solve(&["poisson2d:9", "--withhold", "f65"]), 2, &["f64"]);
+    refuses(&solve(&["poisson2d:70000"]), 2, &["beyond the limit"]);
+    refuses(&krylane(&["sovle"]), 2, &["solve"]);
+    refuses(&krylane(&["gen", "poisson2d", "5"]), 2, &["--output"]);
+}
+
+#[test]
+fn bad_input_exits_2_and_names_the_place() {
+    let dir = Folder::new();
+    let banner = "%%MatrixMarket matrix coordinate real general\n";
+    let good = dir.file("A.mtx", format!("{banner}2 2 2\n1 1 1\n2 2 1\n"));
+    expect(&solve(&[&good]), 0);
+    refuses(&solve(&[&dir.name("none.mtx")]), 2, &["none.mtx: No such file"]);
+    refuses(&solve(&[&dir.name("")]), 2, &[]);
+    refuses(&solve(&[&dir.file("p.mtx", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR")]), 2, &["p.mtx:1"]);
+    refuses(&solve(&[&dir.file("t.mtx", format!("{banner}2 2 2\n1 1 1\n"))]), 2, &["t.mtx:", "2"]);
+    refuses(&solve(&[&dir.file("i.mtx", format!("{banner}2 2 1\n3 1 1\n"))]), 2, &["i.mtx:3:1", "`3`"]);
+    refuses(&solve(&[&dir.file("r.mtx", format!("{banner}2 3 1\n1 1 1\n"))]), 2, &["r.mtx", "2 x 3", "lsqr"]);
+    refuses(&solve(&[&dir.file("e.mtx", "")]), 2, &["e.mtx"]);
+    let b = dir.file("b.txt", "1\n2\n3\n");
+    refuses(&solve(&[&good, "--rhs", &b]), 2, &["b.txt", "3 entries", "2 rows"]);
+    refuses(&solve(&[&good, "--x0", &b]), 2, &["b.txt", "3 entries", "2 rows"]);
+    refuses(&solve(&[&good, "--rhs", &dir.name("c.txt")]), 2, &["c.txt: no such file"]);
+    refuses(&solve(&[&good, "--rhs", &dir.file("n.txt", "1\nnan\n")]), 2, &["n.txt:2"]);
+    let pattern = dir.file("q.mtx", "%%MatrixMarket matrix coordinate pattern general\n1 1 1\n1 1\n");
+    refuses(&solve(&[&pattern]), 2, &["pattern"]);
+    expect(&solve(&[&pattern, "--pattern-as-ones"]), 0);
+}
+
+#[test]
+fn outputs_that_cannot_be_written_exit_3() {
+    let dir = Folder::new();
+    let nowhere = dir.name("no/such/folder/x");
+    for flag in ["--json", "--output", "--plot"] {
+        // Found before the solve: this one would never end.
+        refuses(&solve(&["poisson2d:900", "--rtol", "0", flag, &nowhere]), 3, &["can't write", "no/such/folder"]);
+        refuses(&solve(&["diag:3", flag, dir.0.path().to_str().unwrap()]), 3, &["can't write"]);
+    }
+    refuses(&krylane(&["gen", "diag", "3", "-o", &nowhere]), 3, &["can't write"]);
+    let same = dir.name("same");
+    refuses(&solve(&["diag:3", "--json", &same, "--output", &same]), 2, &["two outputs"]);
+    if Path::new("/dev/full").exists() {
+        refuses(&solve(&["diag:3", "--output", "/dev/full"]), 3, &["/dev/full"]);
+        refuses(&krylane(&["gen", "diag", "3", "-o", "/dev/full"]), 3, &["/dev/full"]);
+        // The others are written all the same.
+        let json = dir.name("r.json");
+        refuses(&solve(&["diag:3", "--output", "/dev/full", "--json", &json]), 3, &["/dev/full"]);
+        assert_eq!(report(&dir.path("r.json"))["reason"], "Converged");
+    }
+}
+
+#[test]
+fn an_output_that_was_there_survives_bad_input() {
+    let dir = Folder::new();
+    let x = dir.file("x.mtx", "precious");
+    expect(&solve(&["diag:3", "--rhs", &dir.file("b", "1\n"), "-o", &x]), 2);
+    assert_eq!(fs::read_to_string(&x).unwrap(), "precious");
+}
+
+#[test]
+fn missing_adapter_exits_3() {
+    refuses(&krylane(&["solve", "diag:3", "--backend", "no such adapter"]), 3, &[]);
+}
+
+#[test]
+fn plot_is_self_contained() {
+    let dir = Folder::new();
+    expect(&solve(&["poisson2d:20", "--plot", &dir.name("h.svg"), "--quiet"]), 0);
+    let svg = fs::read_to_string(dir.path("h.svg")).unwrap();
+    for word in ["poisson2d:20", "polyline", "stroke-dasharray", "tolerance 1e-8", "iteration"] {
+        assert!(svg.contains(word), "{word}");
+    }
+    assert!(!svg.contains("href"));
+}
+
+#[test]
+fn inspect_info_list_and_completions() {
+    let (out, _) = expect(&krylane(&["inspect", "grcar:30", "--backend", "cpu"]), 0);
+    assert!(out.contains("30 x 30") && out.contains("gmres"), "{out}");
+    let (out, _) = expect(&krylane(&["inspect", "poisson2d:5", "--backend", "cpu", "--json"]), 0);
+    let r: Value = serde_json::from_str(&out).expect("JSON");
+    assert_eq!(r["stats"]["nnz"], 105);
+    assert!(r["plan"].as_array().unwrap().iter().any(|l| l.as_str().unwrap().contains("cg")));
+    let (out, _) = expect(&krylane(&["info"]), 0);
+    assert!(out.contains("cpu") && out.contains("auto"));
+    let (out, _) = expect(&krylane(&["info", "--json"]), 0);
+    assert!(serde_json::from_str::<Value>(&out).expect("JSON")["cpu"]["threads"].as_u64() > Some(0));
+    let (out, _) = expect(&krylane(&["gen", "--list"]), 0);
+    assert!(out.contains("poisson3d") && out.contains("epsilon=0.01"));
+    let (out, _) = expect(&krylane(&["gen", "diag", "2", "-o", "-"]), 0);
+    assert_eq!(out, "%%MatrixMarket matrix coordinate real general\n2 2 2\n1 1 1.0\n2 2 2.0\n");
+    for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
+        let (out, _) = expect(&krylane(&["completions", shell]), 0);
+        // PowerShell and elvish complete no values.
+        let values = matches!(shell, "bash" | "zsh" | "fish");
+        assert!(out.contains("max-iterations") && (!values || out.contains("bicgstab")), "{shell}");
+    }
+    let (out, _) = expect(&krylane(&["solve", "--help"]), 0);
+    assert!(out.contains("Exit codes") && !out.contains("--lag"));
+}
+
+#[test]
+fn hidden_switches_change_no_bit() {
+    let dir = Folder::new();
+    let x = |more: &[&str]| {
+        expect(&solve(&[&["poisson2d:25", "-o", &dir.name("x")], more].concat()), 0);
+        fs::read(dir.path("x")).unwrap()
+    };
+    let plain = x(&[]);
+    for more in [&["--threads", "1"][..], &["--lag", "7", "--batch", "3"], &["--lag", "0"]] {
+        assert_eq!(x(more), plain, "{more:?}");
+    }
+}
+
+/// A reader that goes away, as in `krylane … | head`, is no error.
+#[test]
+fn closed_pipes_are_no_error() {
+    for args in
+        [&["gen", "poisson2d", "200", "-o", "-"][..], &["gen", "--list"], &["solve", "diag:3", "--backend", "cpu"]]
+    {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_krylane"))
+            .args(args)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program starts");
+        drop(child.stdout.take());
+        let (_, err) = expect(&child.wait_with_output().expect("an end"), 0);
+        assert_eq!(err, "");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn signals_end_the_solve_and_results_are_written() {
+    for (signal, code) in [("INT", 130), ("TERM", 143)] {
+        let dir = Folder::new();
+        let (json, x) = (dir.name("r.json"), dir.name("x.mtx"));
+        // rtol 0 on a system that needs thousands of iterations: it would run for minutes.
+        let child = Command::new(env!("CARGO_BIN_EXE_krylane"))
+            .args(["solve", "poisson2d:700", "--backend", "cpu", "--rtol", "1e-13", "-m", "steepest_descent"])
+            .args(["--max-iterations", "100000000", "--quiet", "--json", &json, "--output", &x])
+            .spawn()
+            .expect("the program starts");
+        std::thread::sleep(std::time::Duration::from_secs(3));
+        let sent = Command::new("kill").args([format!("-{signal}"), child.id().to_string()]).status();
+        assert!(sent.expect("kill").success());
+        expect(&child.wait_with_output().expect("an end"), code);
+        assert_eq!(report(&dir.path("r.json"))["reason"], "Cancelled");
+        assert!(report(&dir.path("r.json"))["iterations"].as_u64() > Some(0));
+        assert_eq!(read_vector(Path::new(&x), &ReadOptions::default()).unwrap().len(), 490_000);
+    }
+}
