@@ -9,6 +9,8 @@
 
 mod context;
 mod memory;
+#[cfg(test)]
+mod tests;
 mod text;
 
 pub(crate) use context::Context;
@@ -32,6 +34,9 @@ use text::{
 
 /// Iterations of one batch at most.
 const BATCH_LIMIT: usize = 256;
+
+/// What one kernel holds: eight storage bindings, two of them the state.
+const FUSION: Fusion = Fusion { enabled: true, max_vectors: 6, projections: false, products: true };
 
 /// One kernel to start, with what it binds under either parity of the state buffers.
 struct Dispatch {
@@ -494,8 +499,7 @@ impl Engine for Gpu {
             return Fusion::NONE;
         }
         let panels = self.memory.operators.iter().any(|o| o.len() > 1);
-        // Eight storage bindings, two of them the state.
-        Fusion { enabled: true, max_vectors: 6, projections: false, products: !panels }
+        Fusion { products: !panels, ..FUSION }
     }
 
     fn enqueue(&mut self, segment: &Arc<Compiled>) -> Result<()> {
