@@ -41,7 +41,11 @@ pub(crate) fn build(id: &str, preconditioner: &str, a: &Csr, plan: Plan, restart
 pub(crate) type Segment = (&'static str, Vec<Op>);
 
 impl Built {
-    pub(crate) fn compile(&mut self, compiler: &mut Compiler, write: impl FnOnce(&mut dyn Method, &mut Program)) -> Arc<Compiled> {
+    pub(crate) fn compile(
+        &mut self,
+        compiler: &mut Compiler,
+        write: impl FnOnce(&mut dyn Method, &mut Program),
+    ) -> Arc<Compiled> {
         let mut p = Program::new(&self.space);
         write(&mut *self.method, &mut p);
         compiler.compile(p.ops, &self.space)
@@ -116,8 +120,16 @@ impl Reference {
         }
     }
 
+    /// With the rounding errors of the sums carried along: no order of summation is favoured.
     fn dot(&self, x: Vector, y: Vector) -> f64 {
-        self.vectors[&x].iter().zip(&self.vectors[&y]).map(|(a, b)| a * b).sum()
+        let (mut sum, mut low) = (0.0, 0.0);
+        for (a, b) in self.vectors[&x].iter().zip(&self.vectors[&y]) {
+            let next: f64 = sum + a * b;
+            let part = next - sum;
+            low += (sum - (next - part)) + (a * b - part);
+            sum = next;
+        }
+        sum + low
     }
 
     pub(crate) fn run(&mut self, ops: &[Op], space: &Space) {

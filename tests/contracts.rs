@@ -37,7 +37,8 @@ fn lag_and_batch_change_no_bit() {
             let pairs = if target.gpu { &few[..if target.single { 3 } else { 4 }] } else { &all[..] };
             let mut first = None;
             for &(lag, batch) in pairs {
-                let options = Options { lag: Some(lag), batch: Some(batch), restart: Some(12), ..target.options(method) };
+                let options =
+                    Options { lag: Some(lag), batch: Some(batch), restart: Some(12), ..target.options(method) };
                 let report = solve(&a, &b, options);
                 assert_solved(&format!("{method} on {}", target.name), &a, &b, &report, 1e-8);
                 let now = essence(&report);
@@ -90,7 +91,12 @@ fn counted(target: &Target, method: &str, max_iterations: usize, change: impl Fn
     let mut options = Options { max_iterations, rtol: 0.0, lag: Some(0), batch: Some(64), ..target.options(method) };
     change(&mut options);
     let report = solve(&a, &b, options);
-    assert_eq!((report.iterations, report.reason.name()), (max_iterations, "MaxIterations"), "{method} on {}", target.name);
+    assert_eq!(
+        (report.iterations, report.reason.name()),
+        (max_iterations, "MaxIterations"),
+        "{method} on {}",
+        target.name
+    );
     report
 }
 
@@ -156,14 +162,14 @@ fn nothing_is_made_after_the_first_iterations() {
         // A second solve makes nothing at all.
         for method in METHODS {
             let (a, b) = system(method, 11);
-            let mut solver = Solver::new(&a, Options { restart: Some(7), ..target.options(method) }).unwrap();
-            let _ = solver.solve(&b).unwrap();
+            // Batches of a fixed size: those that follow the clock may end at a column where none ended before.
+            let options = Options { restart: Some(7), batch: Some(4), ..target.options(method) };
+            let mut solver = Solver::new(&a, options).unwrap();
+            let first = solver.solve(&b).unwrap();
+            assert!(first.counters.pipelines > 0, "{method} on {}: {:?}", target.name, first.counters);
             let again = solver.solve(&random_vector(121, 5)).unwrap();
             assert!(again.reason.is_converged());
-            // Batches grow with measured time, so a new place in a batch may need bind groups; buffers of its own never.
-            let c = again.counters;
-            assert_eq!((c.pipelines, c.bind_groups), (0, 0), "{method} on {}", target.name);
-            assert!(c.buffers <= 2, "{method} on {}: {} buffers", target.name, c.buffers);
+            assert_eq!(made(&again.counters), (0, 0, 0), "{method} on {}", target.name);
         }
     }
 }
@@ -184,10 +190,15 @@ fn methods_keep_the_vectors_they_promise() {
         ("gmres", "jacobi", 7 + 11),
     ] {
         for target in [cpu(), targets().remove(1)] {
-            let options = Options { preconditioner: preconditioner.into(), restart: Some(10), ..target.options(method) };
+            let options =
+                Options { preconditioner: preconditioner.into(), restart: Some(10), ..target.options(method) };
             let (count, bytes) = Solver::new(&a, options).unwrap().footprint().unwrap();
             assert_eq!(count, vectors, "{method} with {preconditioner}");
-            assert_eq!(bytes, (vectors * 25 * if target.single { 4 } else { 8 }) as u64, "{method} with {preconditioner}");
+            assert_eq!(
+                bytes,
+                (vectors * 25 * if target.single { 4 } else { 8 }) as u64,
+                "{method} with {preconditioner}"
+            );
         }
     }
 }
@@ -227,7 +238,11 @@ fn a_solver_is_as_new_after_any_outcome() {
             let stop = Arc::new(AtomicBool::new(true));
             let asked = Arc::clone(&stop);
             let mut solver = Solver::new(&a, options).unwrap().on_iteration(move |e| {
-                if e.iteration >= 5 && asked.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+                if e.iteration >= 5 && asked.load(Ordering::Relaxed) {
+                    ControlFlow::Break(())
+                } else {
+                    ControlFlow::Continue(())
+                }
             });
             let failed = solver.solve(&random_vector(81, 99)).unwrap();
             assert_eq!(failed.reason, Reason::StoppedByCallback, "{method} on {}", target.name);
@@ -287,8 +302,11 @@ fn powers_of_two_change_no_bit() {
             let options = Options { preconditioner: "jacobi".into(), restart: Some(10), ..target.options(method) };
             let plain = solve(&a, &b, options.clone());
             assert_solved(method, &a, &b, &plain, 1e-8);
-            let exponents: &[(i32, i32)] =
-                if target.gpu { &[(400, -400), (-399, 397)] } else { &[(1, 0), (0, 400), (-400, 0), (400, -400), (-399, 397)] };
+            let exponents: &[(i32, i32)] = if target.gpu {
+                &[(400, -400), (-399, 397)]
+            } else {
+                &[(1, 0), (0, 400), (-400, 0), (400, -400), (-399, 397)]
+            };
             for &(p, q) in exponents {
                 let scaled_a = map(&a, |_, _, v| power(v, p));
                 let scaled_b: Vec<f64> = b.iter().map(|&v| power(v, q)).collect();

@@ -21,35 +21,41 @@ fn cases() -> Vec<Case> {
             "poisson2d 30",
             gallery::poisson2d(30),
             1,
-            &[("cg", "none", 0), ("cg", "jacobi", 0), ("minres", "none", 0), ("bicgstab", "none", 0), ("gmres", "none", 0)],
+            &[
+                ("cg", "none", 93),
+                ("cg", "jacobi", 93),
+                ("minres", "none", 92),
+                ("bicgstab", "none", 71),
+                ("gmres", "none", 120),
+            ],
         ),
         case(
             "convection-diffusion 20",
             gallery::convection_diffusion2d(20, [0.6, -0.3]),
             2,
-            &[("bicgstab", "none", 0), ("bicgstab", "jacobi", 0), ("gmres", "none", 0), ("gmres", "jacobi", 0)],
+            &[("bicgstab", "none", 35), ("bicgstab", "jacobi", 35), ("gmres", "none", 51), ("gmres", "jacobi", 51)],
         ),
-        case("anisotropic 20", gallery::anisotropic2d(20, 0.02), 3, &[("cg", "none", 0), ("minres", "jacobi", 0)]),
+        case("anisotropic 20", gallery::anisotropic2d(20, 0.02), 3, &[("cg", "none", 115), ("minres", "jacobi", 111)]),
         case(
             "random spd 500",
             gallery::random_spd(500, 8, 7),
             4,
             &[
-                ("steepest_descent", "none", 0),
-                ("steepest_descent", "jacobi", 0),
-                ("cg", "none", 0),
-                ("cg", "jacobi", 0),
-                ("minres", "none", 0),
-                ("minres", "jacobi", 0),
-                ("bicgstab", "jacobi", 0),
-                ("gmres", "jacobi", 0),
+                ("steepest_descent", "none", 88),
+                ("steepest_descent", "jacobi", 31),
+                ("cg", "none", 27),
+                ("cg", "jacobi", 17),
+                ("minres", "none", 27),
+                ("minres", "jacobi", 17),
+                ("bicgstab", "jacobi", 11),
+                ("gmres", "jacobi", 17),
             ],
         ),
         case(
             "shifted poisson 16",
             shifted(&gallery::poisson2d(16), 0.3),
             5,
-            &[("minres", "none", 0), ("minres", "jacobi", 0), ("gmres", "none", 0)],
+            &[("minres", "none", 70), ("minres", "jacobi", 70), ("gmres", "none", 74)],
         ),
     ]
 }
@@ -75,7 +81,9 @@ fn methods_solve_what_they_are_made_for() {
                         wrong.push(format!("{what}: {reference} iterations, {pinned} expected"));
                     }
                 }
+                // f32 starts its space anew once or twice on the way to 1e-8.
                 let share = match method {
+                    _ if target.single && name.starts_with("shifted") => 0.7,
                     _ if target.single => 0.5,
                     "bicgstab" => 0.3,
                     _ => 0.05,

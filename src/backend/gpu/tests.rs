@@ -37,8 +37,7 @@ fn check(what: &str, source: &str) {
             .unwrap_or_else(|e| panic!("{what} to MSL: {e}"));
         assert!(msl.contains("kernel void"), "{what}: {msl}");
     }
-    let options =
-        naga::back::hlsl::Options { shader_model: naga::back::hlsl::ShaderModel::V6_0, ..Default::default() };
+    let options = naga::back::hlsl::Options { shader_model: naga::back::hlsl::ShaderModel::V6_0, ..Default::default() };
     let pipeline = naga::back::hlsl::PipelineOptions::default();
     let mut hlsl = String::new();
     naga::back::hlsl::Writer::new(&mut hlsl, &options, &pipeline)
@@ -88,8 +87,16 @@ fn sweeps(space: &Space, segments: &[Arc<Compiled>], real: Dtype) -> Vec<String>
     let mut out = vec![];
     let mut now = Carry::default();
     let mut generate = |now: &mut Carry, body: &[Op]| {
-        let made = Sweep { space, real, pending: &now.pending, scalars: &now.scalars, body, scalar_count, array_at: &array_at }
-            .generate();
+        let made = Sweep {
+            space,
+            real,
+            pending: &now.pending,
+            scalars: &now.scalars,
+            body,
+            scalar_count,
+            array_at: &array_at,
+        }
+        .generate();
         out.push(made.text);
         *now = Carry { pending: made.leaves, ..Carry::default() };
     };
@@ -98,7 +105,8 @@ fn sweeps(space: &Space, segments: &[Arc<Compiled>], real: Dtype) -> Vec<String>
             now.scalars.extend(stage.scalars.iter().cloned());
             let projection = matches!(stage.body[0], Op::MultiDot { .. } | Op::MultiAxpy { .. });
             let publishes = now.scalars.iter().any(|op| matches!(op, Op::Publish(_)));
-            let operands = stage.body.iter().flat_map(|op| op.reads().into_iter().chain(op.writes()).chain(op.gathers()));
+            let operands =
+                stage.body.iter().flat_map(|op| op.reads().into_iter().chain(op.writes()).chain(op.gathers()));
             let wide = operands.collect::<BTreeSet<_>>().len()
                 + 2 * usize::from(stage.body.iter().any(|op| matches!(op, Op::Apply { .. })));
             if (projection || publishes && wide > 5) && now != Carry::default() {

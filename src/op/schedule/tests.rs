@@ -83,7 +83,11 @@ fn no_sweep_is_wider_than_asked() {
                     vectors.extend(op.reads().into_iter().chain(op.writes()).chain(op.gathers()));
                     matrix += 2 * usize::from(matches!(op, Op::Apply { .. }));
                 }
-                assert!(vectors.len() + matrix <= 6, "{id} {preconditioner} {name}: {} bindings", vectors.len() + matrix);
+                assert!(
+                    vectors.len() + matrix <= 6,
+                    "{id} {preconditioner} {name}: {} bindings",
+                    vectors.len() + matrix
+                );
                 assert!(!stage.body.is_empty(), "{id} {preconditioner} {name}: a stage without a sweep");
             }
         }
@@ -186,7 +190,9 @@ fn compare(device: &Device, random: &mut Random, space: &Space, ops: &[Op], fuse
     let mut engine: Box<dyn Engine> = device.engine(space, fuse);
     let mut reference = Reference::new(space);
     let mut handles: Vec<Vector> = (0..space.vectors.len()).map(|i| Vector::Own(i as u16)).collect();
-    handles.extend((0..space.bases.len()).flat_map(|b| (0..space.bases[b].columns).map(move |j| Basis(b as u16).column(j))));
+    handles.extend(
+        (0..space.bases.len()).flat_map(|b| (0..space.bases[b].columns).map(move |j| Basis(b as u16).column(j))),
+    );
     for &v in &handles {
         let values: Vec<f64> = random.vector(space.len(v)).into_iter().map(|x| device.round(x)).collect();
         engine.write_vector(v, &values).unwrap();
@@ -203,9 +209,7 @@ fn compare(device: &Device, random: &mut Random, space: &Space, ops: &[Op], fuse
     while engine.in_flight() > 0 {
         records.extend(pollster::block_on(engine.collect()).unwrap().records);
     }
-    let source = || -> String {
-        ops.iter().map(|op| format!("{}\n", crate::op::named(space, op))).collect()
-    };
+    let source = || -> String { ops.iter().map(|op| format!("{}\n", crate::op::named(space, op))).collect() };
     let tolerance = 1e5 * device.epsilon();
     let near = |a: &[f64], b: &[f64]| {
         let size = b.iter().fold(1.0f64, |m, v| m.max(v.abs()));
@@ -233,7 +237,8 @@ fn random_programs_mean_what_they_say() {
     on_devices(|device| {
         let mut random = Random::new(5);
         // Each program is half a dozen kernels to build on a GPU; sizes around a workgroup and a chunk.
-        let (count, sizes): (usize, &[usize]) = if device.is_cpu() { (400, &[5, 40, 2100, 5000]) } else { (5, &[40, 600]) };
+        let (count, sizes): (usize, &[usize]) =
+            if device.is_cpu() { (400, &[5, 40, 2100, 5000]) } else { (5, &[40, 600]) };
         for k in 0..count {
             let n = if k < 390 { sizes[k % 2] } else { sizes[sizes.len() - 1 - k % 2] };
             let (space, ops) = program(&mut random, device.dtype, if device.is_cpu() { 20 } else { 14 }, n);
