@@ -341,6 +341,10 @@ impl Session {
                 self.drain().await?;
                 return Ok((Ended::Stop(Stop::Stagnated), last));
             }
+            if state.iterations >= limits.max_iterations || state.matvecs >= limits.max_matvecs {
+                self.drain().await?;
+                return Ok((Ended::MaxIterations, last));
+            }
             let (b, t) = self.renewal.expect("a method that exchanges restarts");
             let (a, x, r) = (self.a, self.x, self.r);
             self.segment(state, |_, p| {
@@ -443,7 +447,7 @@ impl Session {
         compiled.products.iter().filter(|&&a| a == self.a).count()
     }
 
-    /// Issues a segment that is no iteration.
+    /// Issues a segment that is no iteration; it goes off with the batch that follows.
     fn segment(&mut self, state: &mut State, write: impl FnOnce(&mut dyn Method, &mut Program)) -> Result<()> {
         let mut p = Program::new(&self.space);
         write(&mut *self.method, &mut p);
@@ -456,11 +460,11 @@ impl Session {
         state.matvecs += self.products(&compiled);
         state.applications += applications;
         state.bytes += compiled.bytes;
-        self.engine.enqueue(&compiled)?;
-        self.engine.flush()
+        self.engine.enqueue(&compiled)
     }
 
     async fn drain(&mut self) -> Result<()> {
+        self.engine.flush()?;
         while self.engine.in_flight() > 0 {
             self.engine.collect().await?;
         }

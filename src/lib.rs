@@ -18,6 +18,8 @@ mod report;
 mod scale;
 mod solver;
 mod suggest;
+#[cfg(test)]
+mod testing;
 
 pub use backend::Counters;
 #[cfg(feature = "gpu")]

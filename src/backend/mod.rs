@@ -6,6 +6,8 @@ pub(crate) mod cpu;
 pub(crate) mod gpu;
 #[cfg(feature = "gpu")]
 pub(crate) mod lockstep;
+#[cfg(test)]
+mod tests;
 
 use crate::error::Result;
 use crate::matrix::Csr;

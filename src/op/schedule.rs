@@ -304,3 +304,6 @@ pub(crate) fn traffic(body: &[Op], space: &Space) -> u64 {
     }
     bytes
 }
+
+#[cfg(test)]
+mod tests;

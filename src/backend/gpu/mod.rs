@@ -9,6 +9,8 @@
 
 mod context;
 mod memory;
+#[cfg(test)]
+mod tests;
 mod text;
 
 pub(crate) use context::Context;
@@ -32,6 +34,9 @@ use text::{
 
 /// Iterations of one batch at most.
 const BATCH_LIMIT: usize = 256;
+
+/// What one kernel holds: eight storage bindings, two of them the state.
+const FUSION: Fusion = Fusion { enabled: true, max_vectors: 6, projections: false, products: true };
 
 /// One kernel to start, with what it binds under either parity of the state buffers.
 struct Dispatch {
@@ -355,7 +360,8 @@ impl Gpu {
                 Ok(())
             }
             Op::Apply { a, x, y }
-                if stage.body.len() == 1 && (!self.fuse || self.memory.operators[a.0 as usize].len() > 1) =>
+                if stage.body.len() == 1
+                    && (!self.fuse && !one_buffer(*x, *y) || self.memory.operators[a.0 as usize].len() > 1) =>
             {
                 self.lower_scalars(now, out)?;
                 for panel in self.memory.operators[a.0 as usize].clone() {
@@ -476,11 +482,18 @@ impl Gpu {
 fn is_axpy(y: Vector, terms: &[Term], space: &Space) -> bool {
     let [own, other] = terms else { return false };
     own.x == y
+        && !one_buffer(other.x, y)
         && own.by.is_none()
         && own.coefficient.is_one()
         && other.by.is_none()
         && other.x != y
         && space.dtype(y) == space.dtype(other.x)
+}
+
+/// True for columns of one basis: the plain kernels bind what they read as read-only, which a buffer that
+/// is written can't be.
+fn one_buffer(x: Vector, y: Vector) -> bool {
+    text::basis(x).is_some() && text::basis(x) == text::basis(y)
 }
 
 /// Workgroups for a sweep of `n` entries: a grid-stride loop covers the rest.
@@ -494,8 +507,7 @@ impl Engine for Gpu {
             return Fusion::NONE;
         }
         let panels = self.memory.operators.iter().any(|o| o.len() > 1);
-        // Eight storage bindings, two of them the state.
-        Fusion { enabled: true, max_vectors: 6, projections: false, products: !panels }
+        Fusion { products: !panels, ..FUSION }
     }
 
     fn enqueue(&mut self, segment: &Arc<Compiled>) -> Result<()> {

@@ -29,6 +29,7 @@ macro_rules! shaders {
             text: include_str!(concat!("../../../shaders/", $file)),
         };)*
         /// Every file of `shaders/`.
+        #[cfg(test)]
         pub(super) const SHADERS: &[&Shader] = &[$(&$id),*];
     };
 }
@@ -151,6 +152,9 @@ impl Sweep<'_> {
                 vectors.iter_mut().filter(|e| e.0 == w).for_each(|e| e.1 = true);
             }
         }
+        // Columns of one basis are one buffer, which a kernel either only reads or may write.
+        let written: Vec<u16> = vectors.iter().filter(|e| e.1).filter_map(|e| basis(e.0)).collect();
+        vectors.iter_mut().filter(|e| basis(e.0).is_some_and(|b| written.contains(&b))).for_each(|e| e.1 = true);
         let mut bindings = String::new();
         let mut next = 3;
         if ledger {
@@ -389,6 +393,11 @@ impl Sweep<'_> {
             Cond::And(a, b) => format!("({} && {})", self.cond(a), self.cond(b)),
         }
     }
+}
+
+/// The basis that `v` is a column of.
+pub(super) fn basis(v: Vector) -> Option<u16> {
+    if let Vector::Column { basis, .. } = v { Some(basis) } else { None }
 }
 
 fn position(vectors: &[(Vector, bool)], v: Vector) -> usize {

@@ -1,0 +1,146 @@
+//! Every WGSL text is valid and translates to SPIR-V, MSL and HLSL. No adapter is needed.
+
+use super::text::{self, SHADERS, Sweep, Types};
+use super::*;
+use crate::matrix::gallery;
+use crate::op::Plan;
+use crate::op::schedule::Compiler;
+use crate::testing::build;
+use std::collections::BTreeSet;
+
+/// The portable limit on workgroup memory.
+const WORKGROUP_BYTES: u32 = 16384;
+
+fn check(what: &str, source: &str) {
+    let module = naga::front::wgsl::parse_str(source)
+        .unwrap_or_else(|e| panic!("{what}: {}\n{source}", e.emit_to_string(source)));
+    let info = naga::valid::Validator::new(naga::valid::ValidationFlags::all(), naga::valid::Capabilities::FLOAT64)
+        .validate(&module)
+        .unwrap_or_else(|e| panic!("{what}: {}\n{source}", e.emit_to_string(source)));
+    let mut layouter = naga::proc::Layouter::default();
+    layouter.update(module.to_ctx()).unwrap();
+    let shared: u32 = module
+        .global_variables
+        .iter()
+        .filter(|(_, v)| v.space == naga::AddressSpace::WorkGroup)
+        .map(|(_, v)| layouter[v.ty].size)
+        .sum();
+    assert!(shared <= WORKGROUP_BYTES, "{what}: {shared} bytes of workgroup memory");
+    let storage = source.matches("var<storage").count();
+    assert!(storage <= 8, "{what}: {storage} storage bindings");
+
+    let words = naga::back::spv::write_vec(&module, &info, &naga::back::spv::Options::default(), None);
+    assert!(words.unwrap_or_else(|e| panic!("{what} to SPIR-V: {e}")).len() > 100);
+    if !source.contains("f64") {
+        let options = naga::back::msl::Options { lang_version: (2, 0), ..Default::default() };
+        let (msl, _) = naga::back::msl::write_string(&module, &info, &options, &Default::default())
+            .unwrap_or_else(|e| panic!("{what} to MSL: {e}"));
+        assert!(msl.contains("kernel void"), "{what}: {msl}");
+    }
+    let options = naga::back::hlsl::Options { shader_model: naga::back::hlsl::ShaderModel::V6_0, ..Default::default() };
+    let pipeline = naga::back::hlsl::PipelineOptions::default();
+    let mut hlsl = String::new();
+    naga::back::hlsl::Writer::new(&mut hlsl, &options, &pipeline)
+        .write(&module, &info, None)
+        .unwrap_or_else(|e| panic!("{what} to HLSL: {e}"));
+    assert!(hlsl.contains("[numthreads(256, 1, 1)]"), "{what}: {hlsl}");
+}
+
+#[test]
+fn the_table_lists_the_directory() {
+    let directory = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("shaders");
+    let files: BTreeSet<String> =
+        std::fs::read_dir(directory).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+    let table: BTreeSet<String> = SHADERS.iter().map(|s| s.name.to_string()).collect();
+    assert_eq!(files, table);
+}
+
+#[test]
+fn plain_kernels_are_valid() {
+    let mut kernels = 0;
+    for shader in SHADERS.iter().filter(|s| s.text.contains("@compute") && s.name != "sweep.wgsl") {
+        for real in [Dtype::F32, Dtype::F64] {
+            for item in [Dtype::F32, real] {
+                for minus in [false, true] {
+                    let source = text::plain(shader, Types { real, item }, minus);
+                    check(&format!("{} in {real:?} on {item:?}", shader.name), &source);
+                    kernels += 1;
+                }
+            }
+        }
+    }
+    assert!(kernels >= 6 * 8, "{kernels} kernels");
+}
+
+/// The texts of all sweeps of a list of segments, by the rules of `Gpu::lower_stage`.
+fn sweeps(space: &Space, segments: &[Arc<Compiled>], real: Dtype) -> Vec<String> {
+    let scalar_count = space.scalars.len() + 1;
+    let mut at = 16 * 1024;
+    let array_at: Vec<usize> = space
+        .arrays
+        .iter()
+        .map(|a| {
+            at += a.1;
+            at - a.1
+        })
+        .collect();
+    let mut out = vec![];
+    let mut now = Carry::default();
+    let mut generate = |now: &mut Carry, body: &[Op]| {
+        let made = Sweep {
+            space,
+            real,
+            pending: &now.pending,
+            scalars: &now.scalars,
+            body,
+            scalar_count,
+            array_at: &array_at,
+        }
+        .generate();
+        out.push(made.text);
+        *now = Carry { pending: made.leaves, ..Carry::default() };
+    };
+    for segment in segments {
+        for stage in &segment.stages {
+            now.scalars.extend(stage.scalars.iter().cloned());
+            let projection = matches!(stage.body[0], Op::MultiDot { .. } | Op::MultiAxpy { .. });
+            let publishes = now.scalars.iter().any(|op| matches!(op, Op::Publish(_)));
+            let operands =
+                stage.body.iter().flat_map(|op| op.reads().into_iter().chain(op.writes()).chain(op.gathers()));
+            let wide = operands.collect::<BTreeSet<_>>().len()
+                + 2 * usize::from(stage.body.iter().any(|op| matches!(op, Op::Apply { .. })));
+            if (projection || publishes && wide > 5) && now != Carry::default() {
+                generate(&mut now, &[]);
+            }
+            if !projection {
+                generate(&mut now, &stage.body);
+            }
+        }
+        now.scalars.extend(segment.epilogue.iter().cloned());
+    }
+    generate(&mut now, &[]);
+    out
+}
+
+#[test]
+fn sweeps_of_every_method_are_valid() {
+    let a = gallery::convection_diffusion2d(6, [0.3, 0.1]);
+    for method in crate::method::METHODS {
+        for preconditioner in crate::precond::PRECONDITIONERS {
+            for dtype in [Dtype::F32, Dtype::F64] {
+                let mut built = build(method.id, preconditioner.id, &a, Plan::uniform(dtype), 5);
+                let segments = built.segments();
+                for fusion in [FUSION, Fusion::NONE] {
+                    let mut compiler = Compiler::new(fusion);
+                    let compiled: Vec<_> =
+                        segments.iter().map(|(_, ops)| compiler.compile(ops.clone(), &built.space)).collect();
+                    let texts: BTreeSet<String> = sweeps(&built.space, &compiled, dtype).into_iter().collect();
+                    assert!(texts.len() >= 3, "{}: {} kernels", method.id, texts.len());
+                    for source in texts {
+                        check(&format!("{} with {} in {dtype:?}", method.id, preconditioner.id), &source);
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,429 @@
+//! Promises of the engine and the driver, each as a number that could be wrong.
+
+mod common;
+
+use common::*;
+use krylane::matrix::{Csr, gallery};
+use krylane::{Backend, Counters, Error, Options, Passed, Reason, Report, Solver};
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+fn system(method: &str, k: usize) -> (Csr, Vec<f64>) {
+    let a = match method {
+        "bicgstab" | "gmres" => gallery::convection_diffusion2d(k, [0.5, -0.2]),
+        "steepest_descent" => gallery::random_spd(k * k, 6, 3),
+        _ => gallery::poisson2d(k),
+    };
+    let b = random_vector(a.rows(), 17);
+    (a, b)
+}
+
+/// What must not depend on how a solve is cut into batches.
+fn essence(r: &Report) -> (Vec<u64>, Vec<u64>, usize, usize, String) {
+    (bits(&r.x), bits(&r.history), r.iterations, r.matvecs, r.reason.to_string())
+}
+
+#[test]
+fn lag_and_batch_change_no_bit() {
+    let _guard = one_at_a_time();
+    let all: Vec<(usize, usize)> = [0, 1, 7, 32].iter().flat_map(|&l| [1, 3, 64].map(|b| (l, b))).collect();
+    for target in targets() {
+        for method in METHODS {
+            let (a, b) = system(method, 11);
+            // A solver on a GPU is some kernels to build: there a cross-section has to do.
+            let few = [(0, 1), (1, 3), (7, 64), (32, 1)];
+            let pairs = if target.gpu { &few[..if target.single { 3 } else { 4 }] } else { &all[..] };
+            let mut first = None;
+            for &(lag, batch) in pairs {
+                let options =
+                    Options { lag: Some(lag), batch: Some(batch), restart: Some(12), ..target.options(method) };
+                let report = solve(&a, &b, options);
+                assert_solved(&format!("{method} on {}", target.name), &a, &b, &report, 1e-8);
+                let now = essence(&report);
+                let before = first.get_or_insert_with(|| now.clone());
+                assert!(*before == now, "{method} on {}: lag {lag}, batch {batch} differs", target.name);
+            }
+        }
+    }
+}
+
+#[test]
+fn threads_change_no_bit() {
+    for method in METHODS {
+        // Enough chunks that two threads share them.
+        let (a, b) = system(method, 150);
+        let run = |threads| {
+            let options = Options { threads, max_iterations: 25, rtol: 1e-12, ..cpu().options(method) };
+            essence(&solve(&a, &b, options))
+        };
+        assert!(run(1) == run(2), "{method}");
+        assert!(run(1) == run(3), "{method}");
+    }
+}
+
+#[test]
+fn fusion_off_counts_the_same() {
+    let _guard = one_at_a_time();
+    for target in targets() {
+        for method in METHODS {
+            let (a, b) = system(method, 11);
+            let run = |fuse| solve(&a, &b, Options { fuse, ..target.options(method) });
+            let (on, off) = (run(true), run(false));
+            assert_eq!(on.reason.name(), off.reason.name(), "{method} on {}", target.name);
+            assert_solved(method, &a, &b, &off, 1e-8);
+            let allowed = (1 + on.iterations / 100).max(if method == "bicgstab" { 3 * on.iterations / 10 } else { 0 });
+            assert!(
+                on.iterations.abs_diff(off.iterations) <= allowed,
+                "{method} on {}: {} iterations fused, {} not",
+                target.name,
+                on.iterations,
+                off.iterations
+            );
+        }
+    }
+}
+
+/// A solve of exactly so many iterations, in one batch.
+fn counted(target: &Target, method: &str, max_iterations: usize, change: impl Fn(&mut Options)) -> Report {
+    let (a, b) = system(method, 14);
+    let mut options = Options { max_iterations, rtol: 0.0, lag: Some(0), batch: Some(64), ..target.options(method) };
+    change(&mut options);
+    let report = solve(&a, &b, options);
+    assert_eq!(
+        (report.iterations, report.reason.name()),
+        (max_iterations, "MaxIterations"),
+        "{method} on {}",
+        target.name
+    );
+    report
+}
+
+#[test]
+fn dispatches_bytes_and_submissions_of_an_iteration() {
+    let _guard = one_at_a_time();
+    for target in targets() {
+        for (method, most) in [("cg", 3), ("steepest_descent", 2), ("minres", 4), ("bicgstab", 6)] {
+            let (few, many) = (counted(&target, method, 4, |_| ()), counted(&target, method, 14, |_| ()));
+            let each = (many.counters.dispatches - few.counters.dispatches) as f64 / 10.0;
+            assert!(each <= f64::from(most), "{method} on {}: {each} dispatches an iteration", target.name);
+            assert!(each >= 2.0, "{method} on {}: {each} dispatches an iteration", target.name);
+            if method == "cg" {
+                let (a, _) = system("cg", 14);
+                let (n, nnz, value) = (a.rows() as u64, a.nnz() as u64, if target.single { 4 } else { 8 });
+                let matrix = nnz * (value + 4) + 4 * (n + 1);
+                assert_eq!(many.bytes_moved - few.bytes_moved, 10 * (matrix + 10 * n * value), "{}", target.name);
+            }
+        }
+    }
+}
+
+#[test]
+fn the_host_waits_once_a_batch() {
+    let _guard = one_at_a_time();
+    for target in gpus() {
+        for (method, batch) in [("cg", 1), ("cg", 5), ("minres", 8), ("bicgstab", 4), ("gmres", 3), ("gmres", 64)] {
+            let report = counted(&target, method, 30, |o| {
+                (o.batch, o.restart) = (Some(batch), Some(6));
+            });
+            if method == "gmres" {
+                assert_eq!(report.restarts, 4);
+            }
+            let most = 30u64.div_ceil(batch as u64) + report.restarts as u64 + 3;
+            let syncs = report.counters.syncs;
+            assert!(syncs <= most, "{method}, batch {batch} on {}: {syncs} waits, {most} allowed", target.name);
+            assert!(report.counters.submits <= most + 1, "{method}: {} submissions", report.counters.submits);
+        }
+    }
+}
+
+fn made(c: &Counters) -> (u64, u64, u64) {
+    (c.pipelines, c.bind_groups, c.buffers)
+}
+
+#[test]
+fn nothing_is_made_after_the_first_iterations() {
+    let _guard = one_at_a_time();
+    for target in gpus() {
+        for (method, settled) in [("steepest_descent", 2), ("cg", 2), ("minres", 3), ("bicgstab", 2), ("gmres", 8)] {
+            for lag in [0, 2] {
+                let run = |iterations| {
+                    let report = counted(&target, method, iterations, |o| {
+                        (o.restart, o.lag) = (Some(4), Some(lag));
+                    });
+                    made(&report.counters)
+                };
+                let (few, many) = (run(settled), run(40));
+                assert!(few.0 >= 3, "{method} on {}: {few:?}", target.name);
+                assert_eq!(few, many, "{method} on {}: pipelines, bind groups, buffers", target.name);
+            }
+        }
+        // A second solve makes nothing at all.
+        for method in METHODS {
+            let (a, b) = system(method, 11);
+            // Batches of a fixed size: those that follow the clock may end at a column where none ended before.
+            let options = Options { restart: Some(7), batch: Some(4), ..target.options(method) };
+            let mut solver = Solver::new(&a, options).unwrap();
+            let first = solver.solve(&b).unwrap();
+            assert!(first.counters.pipelines > 0, "{method} on {}: {:?}", target.name, first.counters);
+            let again = solver.solve(&random_vector(121, 5)).unwrap();
+            assert!(again.reason.is_converged());
+            assert_eq!(made(&again.counters), (0, 0, 0), "{method} on {}", target.name);
+        }
+    }
+}
+
+#[test]
+fn methods_keep_the_vectors_they_promise() {
+    let (a, _) = system("cg", 5);
+    for (method, preconditioner, vectors) in [
+        ("steepest_descent", "none", 3),
+        ("cg", "none", 4),
+        ("cg", "jacobi", 6),
+        ("minres", "none", 7),
+        ("minres", "jacobi", 9),
+        ("bicgstab", "none", 7),
+        ("bicgstab", "jacobi", 10),
+        // x, r, w, b, A x and m + 1 columns.
+        ("gmres", "none", 5 + 11),
+        ("gmres", "jacobi", 7 + 11),
+    ] {
+        for target in [cpu(), targets().remove(1)] {
+            let options =
+                Options { preconditioner: preconditioner.into(), restart: Some(10), ..target.options(method) };
+            let (count, bytes) = Solver::new(&a, options).unwrap().footprint().unwrap();
+            assert_eq!(count, vectors, "{method} with {preconditioner}");
+            assert_eq!(
+                bytes,
+                (vectors * 25 * if target.single { 4 } else { 8 }) as u64,
+                "{method} with {preconditioner}"
+            );
+        }
+    }
+}
+
+#[test]
+fn new_values_on_the_pattern_give_what_a_new_solver_gives() {
+    let _guard = one_at_a_time();
+    for target in targets() {
+        for method in ["cg", "gmres"] {
+            let (a, b) = system(method, 9);
+            let options = Options { preconditioner: "jacobi".into(), ..target.options(method) };
+            // Other values, another scale, another diagonal.
+            let other = map(&a, |i, j, v| if i == j { 1000.0 * v + i as f64 } else { 700.0 * v });
+            let mut solver = Solver::new(&a, options.clone()).unwrap();
+            let _ = solver.solve(&b).unwrap();
+            solver.update_values(other.values().to_vec()).unwrap();
+            let updated = solver.solve(&b).unwrap();
+            assert_solved(&format!("{method} on {}", target.name), &other, &b, &updated, 1e-8);
+            let fresh = solve(&other, &b, options);
+            assert!(essence(&updated) == essence(&fresh), "{method} on {}", target.name);
+            assert!(solver.update_values(vec![1.0]).is_err());
+            let mut bad = other.values().to_vec();
+            bad[3] = f64::NAN;
+            assert!(solver.update_values(bad).is_err());
+        }
+    }
+}
+
+#[test]
+fn a_solver_is_as_new_after_any_outcome() {
+    let _guard = one_at_a_time();
+    for target in targets() {
+        for method in METHODS {
+            let (a, b) = system(method, 9);
+            let options = Options { restart: Some(8), ..target.options(method) };
+            let fresh = solve(&a, &b, options.clone());
+            let stop = Arc::new(AtomicBool::new(true));
+            let asked = Arc::clone(&stop);
+            let mut solver = Solver::new(&a, options).unwrap().on_iteration(move |e| {
+                if e.iteration >= 5 && asked.load(Ordering::Relaxed) {
+                    ControlFlow::Break(())
+                } else {
+                    ControlFlow::Continue(())
+                }
+            });
+            let failed = solver.solve(&random_vector(81, 99)).unwrap();
+            assert_eq!(failed.reason, Reason::StoppedByCallback, "{method} on {}", target.name);
+            assert!(solver.solve(&[f64::NAN; 81]).is_err());
+            assert!(solver.solve(&[1.0; 80]).is_err());
+            stop.store(false, Ordering::Relaxed);
+            let again = solver.solve(&b).unwrap();
+            assert!(essence(&again) == essence(&fresh), "{method} on {}: {}", target.name, again.reason);
+        }
+    }
+}
+
+#[test]
+fn panels_give_the_same_answers() {
+    let _guard = one_at_a_time();
+    let a = gallery::poisson2d(200);
+    let b = random_vector(a.rows(), 1);
+    for target in gpus() {
+        // f64: the values are 1.6 MB, a basis 3.5 MB; f32 has half of that.
+        let limit = if target.single { 1 << 19 } else { 1 << 20 };
+        for (method, fuse) in [("cg", true), ("gmres", true), ("gmres", false)] {
+            let run = |binding_limit| {
+                let options = Options {
+                    binding_limit,
+                    fuse,
+                    max_iterations: 12,
+                    restart: Some(10),
+                    rtol: 1e-14,
+                    ..target.options(method)
+                };
+                solve(&a, &b, options)
+            };
+            let (whole, panels) = (run(None), run(Some(limit)));
+            assert_eq!(panels.iterations, 12);
+            let difference: Vec<f64> = whole.x.iter().zip(&panels.x).map(|(x, y)| x - y).collect();
+            let error = norm(&difference) / norm(&whole.x);
+            assert!(error <= if target.single { 1e-4 } else { 1e-12 }, "{method} on {}: {error:e}", target.name);
+            assert!(panels.counters.dispatches > whole.counters.dispatches, "no panels were made");
+        }
+        let options = Options { binding_limit: Some(1 << 16), ..target.options("cg") };
+        match Solver::new(&a, options).unwrap().solve(&b) {
+            Err(Error::OutOfMemory { what, needed, available }) => {
+                assert!(what.contains("vector x"), "{what}");
+                assert_eq!((needed, available), (if target.single { 160_000 } else { 320_000 }, 1 << 16));
+            }
+            other => panic!("{}: {other:?}", target.name),
+        }
+    }
+}
+
+#[test]
+fn powers_of_two_change_no_bit() {
+    let _guard = one_at_a_time();
+    for target in targets() {
+        for method in METHODS {
+            let (a, b) = system(method, 8);
+            let options = Options { preconditioner: "jacobi".into(), restart: Some(10), ..target.options(method) };
+            let plain = solve(&a, &b, options.clone());
+            assert_solved(method, &a, &b, &plain, 1e-8);
+            let exponents: &[(i32, i32)] = if target.gpu {
+                &[(400, -400), (-399, 397)]
+            } else {
+                &[(1, 0), (0, 400), (-400, 0), (400, -400), (-399, 397)]
+            };
+            for &(p, q) in exponents {
+                let scaled_a = map(&a, |_, _, v| power(v, p));
+                let scaled_b: Vec<f64> = b.iter().map(|&v| power(v, q)).collect();
+                let scaled = solve(&scaled_a, &scaled_b, options.clone());
+                let what = format!("{method} on {}, 2^{p} A, 2^{q} b", target.name);
+                assert_eq!(scaled.reason, plain.reason, "{what}");
+                assert_eq!(scaled.iterations, plain.iterations, "{what}");
+                assert!(bits(&scaled.history) == bits(&plain.history), "{what}: another history");
+                let expected: Vec<f64> = plain.x.iter().map(|&v| power(v, q - p)).collect();
+                assert!(bits(&scaled.x) == bits(&expected), "{what}: another x");
+            }
+        }
+    }
+}
+
+#[test]
+fn limits_are_met_exactly() {
+    let _guard = one_at_a_time();
+    for target in targets() {
+        for method in METHODS {
+            let (a, b) = system(method, 20);
+            let limits: &[usize] = if target.gpu { &[13] } else { &[0, 1, 2, 5, 7, 10, 13] };
+            for &limit in limits {
+                let what = format!("{method} on {}, limit {limit}", target.name);
+                let options = Options { restart: Some(5), rtol: 1e-14, ..target.options(method) };
+                let report = solve(&a, &b, Options { max_iterations: limit, ..options.clone() });
+                assert_eq!((report.iterations, report.reason.name()), (limit, "MaxIterations"), "{what}");
+                assert_eq!(report.history.len(), limit, "{what}");
+                if limit == 0 {
+                    assert!(report.x.iter().all(|&x| x == 0.0), "{what}");
+                    assert_eq!(report.certificate.relative, 1.0, "{what}");
+                } else {
+                    let truth = relative_residual(&a, &b, &report.x);
+                    assert!((truth - report.certificate.relative).abs() <= 1e-12, "{what}");
+                }
+                let report = solve(&a, &b, Options { max_matvecs: limit, ..options });
+                assert!(report.matvecs <= limit, "{what}: {} products", report.matvecs);
+                assert_eq!(report.reason.name(), "MaxIterations", "{what}");
+            }
+        }
+    }
+    // x0 is looked at even so.
+    let (a, b) = system("cg", 6);
+    let x = solve(&a, &b, cpu().options("cg")).x;
+    let options = Options { max_iterations: 0, ..cpu().options("cg") };
+    let report = Solver::new(&a, options).unwrap().solve_from(&b, &x).unwrap();
+    assert_eq!(report.reason, Reason::Converged(Passed::InitialGuess));
+}
+
+#[test]
+fn solves_end_when_asked() {
+    let _guard = one_at_a_time();
+    for target in targets() {
+        for method in METHODS {
+            let (a, b) = system(method, 12);
+            let what = format!("{method} on {}", target.name);
+            let options = Options { lag: Some(0), batch: Some(1), restart: Some(9), ..target.options(method) };
+            let seen = Arc::new(AtomicUsize::new(0));
+            let last = Arc::clone(&seen);
+            let mut solver = Solver::new(&a, options.clone()).unwrap().on_iteration(move |e| {
+                last.store(e.iteration, Ordering::Relaxed);
+                if e.iteration == 4 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            });
+            let report = solver.solve(&b).unwrap();
+            assert_eq!((report.reason.clone(), report.iterations), (Reason::StoppedByCallback, 4), "{what}");
+            assert_eq!(seen.load(Ordering::Relaxed), 4, "{what}");
+            assert!(report.certificate.relative < 1.0, "{what}: x has what four iterations brought");
+
+            let solver = Solver::new(&a, options.clone()).unwrap();
+            let flag = solver.cancel_flag();
+            let mut solver = solver.on_iteration(move |e| {
+                flag.store(e.iteration >= 4, Ordering::Relaxed);
+                ControlFlow::Continue(())
+            });
+            let report = solver.solve(&b).unwrap();
+            assert_eq!((report.reason, report.iterations), (Reason::Cancelled, 4), "{what}");
+            if !target.gpu {
+                let limited = Options { time_limit: Some(Duration::ZERO), ..options };
+                let report = solve(&a, &b, limited);
+                assert_eq!(report.reason, Reason::TimeLimit, "{what}");
+                assert!(report.iterations <= 1, "{what}: {}", report.iterations);
+            }
+        }
+    }
+}
+
+#[test]
+fn bad_input_is_an_error_with_a_name() {
+    let a = gallery::poisson1d(4);
+    let text = |options: Options| match Solver::new(&a, options) {
+        Err(e) => {
+            assert!(e.is_bad_input() || matches!(e, Error::NoAdapter(_)), "{e}");
+            e.to_string()
+        }
+        Ok(_) => panic!("accepted"),
+    };
+    assert!(text(cpu().options("gmers")).contains("gmres"));
+    assert!(text(Options { preconditioner: "jacoby".into(), ..cpu().options("cg") }).contains("jacobi"));
+    assert!(text(Options { restart: Some(0), ..cpu().options("gmres") }).contains("restart"));
+    for v in [-1.0, f64::NAN, f64::INFINITY] {
+        assert!(text(Options { rtol: v, ..cpu().options("cg") }).contains("rtol"));
+        assert!(text(Options { atol: v, ..cpu().options("cg") }).contains("atol"));
+    }
+    assert!(text(Options { withhold: vec!["f46".into()], ..cpu().options("cg") }).contains("f64"));
+    #[cfg(feature = "gpu")]
+    assert!(text(Options { backend: Backend::Adapter("99".into()), ..cpu().options("cg") }).contains("99"));
+    #[cfg(not(feature = "gpu"))]
+    assert!(text(Options { backend: Backend::Gpu, ..cpu().options("cg") }).contains("gpu"));
+    let wide = {
+        let mut t = krylane::matrix::Triplets::new(2, 3).unwrap();
+        t.push(0, 0, 1.0).unwrap();
+        t.to_csr().unwrap()
+    };
+    let error = Solver::new(&wide, cpu().options("cg")).err().unwrap();
+    assert!(error.to_string().contains("lsqr"), "{error}");
+    let mut solver = Solver::new(&a, cpu().options("cg")).unwrap();
+    assert!(solver.solve(&[1.0; 3]).unwrap_err().to_string().contains("b has 3 entries"));
+    assert!(solver.solve(&[1.0, f64::INFINITY, 0.0, 0.0]).unwrap_err().to_string().contains("b[1] is inf"));
+    assert!(solver.solve_from(&[1.0; 4], &[f64::NAN; 4]).unwrap_err().to_string().contains("x0[0]"));
+}

@@ -1,0 +1,123 @@
+//! The layering and the size of files, read from the sources.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn files(folder: &Path, out: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap_or_else(|e| panic!("{}: {e}", folder.display())) {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        // In a worktree `.git` is a file.
+        if ["target", ".git"].contains(&name.as_str()) {
+        } else if path.is_dir() {
+            files(&path, out);
+        } else {
+            out.push(path);
+        }
+    }
+}
+
+/// Name and text of each file below `folder`, comments cut.
+fn code(folder: &str) -> Vec<(String, String)> {
+    let mut list = vec![];
+    files(&root().join(folder), &mut list);
+    list.into_iter()
+        .map(|p| {
+            let text = fs::read_to_string(&p).unwrap();
+            let code = text.lines().map(|l| l.split("//").next().unwrap_or("")).collect::<Vec<_>>().join("\n");
+            (p.strip_prefix(root()).unwrap().display().to_string(), code)
+        })
+        .collect()
+}
+
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|c: char| !c.is_alphanumeric() && c != '_')
+}
+
+#[test]
+fn methods_know_no_device_no_clock_and_no_loop() {
+    for folder in ["src/method", "src/krylov", "src/precond"] {
+        for (name, code) in code(folder) {
+            for word in words(&code) {
+                let banned =
+                    ["wgpu", "pollster", "Instant", "SystemTime", "Engine", "Gpu", "Cpu", "Backend", "backend"];
+                assert!(!banned.contains(&word), "{name} names {word}");
+                assert!(folder == "src/precond" || !["loop", "while"].contains(&word), "{name} has a {word}");
+            }
+            assert!(!code.contains("read_vector") && !code.contains("block_on"), "{name} reads the device");
+        }
+    }
+}
+
+#[test]
+fn a_method_is_a_page() {
+    let mut list = vec![];
+    files(&root().join("src/method"), &mut list);
+    assert!(list.len() >= 7);
+    for path in list {
+        let text = fs::read_to_string(&path).unwrap();
+        let lines = text.lines().take_while(|l| !l.starts_with("#[cfg(test)]")).count();
+        assert!(lines <= 170, "{}: {lines} lines", path.display());
+        assert!(text.starts_with("//! "), "{}: no word on what it is", path.display());
+    }
+}
+
+#[test]
+fn one_method_does_not_know_another() {
+    let ids = ["bicgstab", "cg", "gmres", "minres", "steepest_descent"];
+    for (name, code) in code("src/method") {
+        let own = Path::new(&name).file_stem().unwrap().to_string_lossy().into_owned();
+        if ids.contains(&own.as_str()) {
+            for word in words(&code) {
+                assert!(!ids.contains(&word) || word == own, "{name} names {word}");
+            }
+        }
+    }
+}
+
+#[test]
+fn shaders_are_in_the_table() {
+    let table = fs::read_to_string(root().join("src/backend/gpu/text.rs")).unwrap();
+    for entry in fs::read_dir(root().join("shaders")).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        assert!(table.contains(&format!("\"{name}\"")), "shaders/{name} is not in the table");
+    }
+}
+
+#[test]
+fn only_the_gpu_backend_knows_wgpu() {
+    for (name, code) in code("src") {
+        let allowed = name.starts_with("src/backend/gpu");
+        assert!(allowed || !code.contains("wgpu::"), "{name} uses wgpu");
+    }
+}
+
+#[test]
+fn no_text_names_a_place_on_this_machine() {
+    let mut list = vec![];
+    files(&root(), &mut list);
+    // Spelled in parts, so that this file is clean as well.
+    let places = ["work", "tmp", "home", "root"].map(|p| format!("/{p}/"));
+    for path in list {
+        let Ok(text) = fs::read_to_string(&path) else { continue };
+        if path.extension().is_some_and(|e| e == "mtx") {
+            continue;
+        }
+        for place in &places {
+            for (k, _) in text.match_indices(place.as_str()) {
+                // Only at the start of a path: `path/tmp/x` is some other one.
+                let before = text[..k].chars().next_back().unwrap_or(' ');
+                assert!(
+                    before.is_alphanumeric() || "/._-}".contains(before),
+                    "{} names {}",
+                    path.display(),
+                    text[k..].chars().take(30).collect::<String>()
+                );
+            }
+        }
+    }
+}
