@@ -1,6 +1,7 @@
 //! Krylov-subspace solvers for sparse linear systems on any GPU or the CPU, certified in f64.
 
 mod backend;
+pub mod bench;
 mod certify;
 mod dense;
 mod drive;

@@ -1,12 +1,15 @@
 //! Choices made before solving, each with its reason in words: backend, method, preconditioner, precision.
 
+use crate::backend::{Engine, cpu::Cpu};
 use crate::error::{Error, Result};
 use crate::facts::Facts;
 use crate::matrix::Csr;
 use crate::method::{self, MethodEntry, Needs};
-use crate::op::{Dtype, Plan};
+use crate::op::{Dtype, Plan, Space};
 use crate::report::AdapterInfo;
 use crate::solver::{Backend, Options, Precision};
+#[cfg(feature = "gpu")]
+use std::sync::Arc;
 
 /// The device chosen.
 pub(crate) struct DeviceChoice {
@@ -14,7 +17,24 @@ pub(crate) struct DeviceChoice {
     /// Native f64.
     pub(crate) has_f64: bool,
     #[cfg(feature = "gpu")]
-    pub(crate) gpu: Option<std::sync::Arc<crate::backend::gpu::Context>>,
+    pub(crate) gpu: Option<Arc<crate::backend::gpu::Context>>,
+}
+
+impl DeviceChoice {
+    /// An engine on this device over `space`.
+    pub(crate) fn engine(&self, space: Space, options: &Options) -> Result<Box<dyn Engine>> {
+        let cpu = |space| Cpu::new(space, options.threads, options.fuse).map(Box::new);
+        #[cfg(feature = "gpu")]
+        if let Some(context) = &self.gpu {
+            use crate::backend::{gpu::Gpu, lockstep::Lockstep};
+            let gpu = Box::new(Gpu::new(Arc::clone(context), space.clone(), options)?);
+            return Ok(match options.backend {
+                Backend::Lockstep => Box::new(Lockstep::new(space.clone(), cpu(space)?, gpu)),
+                _ => gpu,
+            });
+        }
+        Ok(cpu(space)?)
+    }
 }
 
 /// One method of the ladder.
@@ -40,7 +60,7 @@ fn cpu_info(threads: usize) -> AdapterInfo {
     }
 }
 
-pub(crate) fn choose_backend(a: &Csr, options: &Options, notes: &mut Vec<String>) -> Result<DeviceChoice> {
+pub(crate) fn choose_backend(nnz: usize, options: &Options, notes: &mut Vec<String>) -> Result<DeviceChoice> {
     let cpu = |notes: &mut Vec<String>, why: &str| {
         notes.push(format!("backend cpu: {why}"));
         DeviceChoice {
@@ -57,8 +77,8 @@ pub(crate) fn choose_backend(a: &Csr, options: &Options, notes: &mut Vec<String>
     {
         use crate::backend::gpu::Context;
         let wanted = match &options.backend {
-            Backend::Auto if a.nnz() < GPU_FROM_NNZ => {
-                return Ok(cpu(notes, &format!("{} entries are too few for a GPU to pay", a.nnz())));
+            Backend::Auto if nnz < GPU_FROM_NNZ => {
+                return Ok(cpu(notes, &format!("{nnz} entries are too few for a GPU to pay")));
             }
             Backend::Auto => match Context::hardware(options)? {
                 Some(context) => Ok(context),
@@ -73,7 +93,7 @@ pub(crate) fn choose_backend(a: &Csr, options: &Options, notes: &mut Vec<String>
     }
     #[cfg(not(feature = "gpu"))]
     {
-        let _ = a;
+        let _ = nnz;
         if options.backend == Backend::Auto {
             return Ok(cpu(notes, "built without the feature `gpu`"));
         }

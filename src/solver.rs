@@ -1,7 +1,6 @@
 //! The front door: a builder, a solver that can be used again, and the one-line `solve`.
 
 use crate::backend::Engine;
-use crate::backend::cpu::Cpu;
 use crate::certify::{Norms, certify};
 use crate::drive::{Criterion, Event, Limits, Problem, Session, State};
 use crate::error::{Error, Result};
@@ -10,7 +9,7 @@ use crate::matrix::Csr;
 use crate::method::{self, MethodEntry, Needs, System, Tuning, Watch};
 use crate::op::schedule::Compiler;
 use crate::op::{Plan, Role, Space};
-use crate::plan::{self, RungPlan};
+use crate::plan::{self, DeviceChoice, RungPlan};
 use crate::precond;
 use crate::report::{AdapterInfo, Passed, Reason, Report, Rung, Timings};
 use std::ops::ControlFlow;
@@ -206,9 +205,7 @@ pub struct Solver {
     sessions: Vec<Option<Session>>,
     plan: Vec<String>,
     warnings: Vec<String>,
-    adapter: AdapterInfo,
-    #[cfg(feature = "gpu")]
-    gpu: Option<Arc<crate::backend::gpu::Context>>,
+    device: DeviceChoice,
     setup: Duration,
     cancel: Arc<AtomicBool>,
     callback: Callback,
@@ -240,7 +237,7 @@ impl Solver {
         }
         let facts = Facts::of(&a);
         let mut notes = vec![];
-        let choice = plan::choose_backend(&a, &options, &mut notes)?;
+        let choice = plan::choose_backend(a.nnz(), &options, &mut notes)?;
         let (ladder, warnings) = plan::ladder(&a, &facts, &options, &choice, &mut notes)?;
         Ok(Self {
             sessions: ladder.iter().map(|_| None).collect(),
@@ -250,9 +247,7 @@ impl Solver {
             ladder,
             plan: notes,
             warnings,
-            adapter: choice.adapter,
-            #[cfg(feature = "gpu")]
-            gpu: choice.gpu,
+            device: choice,
             setup: start.elapsed(),
             cancel: Arc::new(AtomicBool::new(false)),
             callback: Box::new(|_| ControlFlow::Continue(())),
@@ -287,7 +282,7 @@ impl Solver {
     /// The device.
     #[must_use]
     pub fn adapter(&self) -> &AdapterInfo {
-        &self.adapter
+        &self.device.adapter
     }
 
     /// Puts new values on the same pattern; kernels and memory are kept.
@@ -404,7 +399,7 @@ impl Solver {
             timings: Timings { certify_s: state.certify_time.as_secs_f64(), ..timings },
             counters: self.counters().since(&counters_before),
             bytes_moved: state.bytes,
-            adapter: self.adapter.clone(),
+            adapter: self.device.adapter.clone(),
             rungs,
             plan: self.plan.clone(),
             warnings: self.warnings.clone(),
@@ -513,7 +508,7 @@ impl Solver {
         let system = System { a, r, x, n, m, watch };
         let method = (rung.method.build)(&mut space, system, &Tuning { restart: rung.restart });
         let renewal = method.restarts().then(|| (space.vector("b", n), space.vector("ax", n)));
-        let engine = self.engine(space.clone())?;
+        let engine = self.device.engine(space.clone(), &self.options)?;
         Ok(Session {
             compiler: Compiler::new(engine.fusion()),
             engine,
@@ -527,20 +522,6 @@ impl Solver {
             exponent,
             batch: 2,
         })
-    }
-
-    fn engine(&self, space: Space) -> Result<Box<dyn Engine>> {
-        let cpu = |space| Cpu::new(space, self.options.threads, self.options.fuse).map(Box::new);
-        #[cfg(feature = "gpu")]
-        if let Some(context) = &self.gpu {
-            let gpu = crate::backend::gpu::Gpu::new(Arc::clone(context), space.clone(), &self.options)?;
-            return Ok(if self.options.backend == Backend::Lockstep {
-                Box::new(crate::backend::lockstep::Lockstep::new(space.clone(), cpu(space)?, Box::new(gpu)))
-            } else {
-                Box::new(gpu)
-            });
-        }
-        Ok(cpu(space)?)
     }
 
     /// Bytes of vectors that the first rung keeps on the device, and how many vectors of length n.
@@ -561,4 +542,9 @@ impl Solver {
     pub fn precision(&self) -> Plan {
         self.ladder[0].precision
     }
+}
+
+/// An engine on the device that `options` name, over `space`.
+pub(crate) fn open_engine(options: &Options, space: Space) -> Result<Box<dyn Engine>> {
+    plan::choose_backend(usize::MAX, options, &mut vec![])?.engine(space, options)
 }

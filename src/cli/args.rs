@@ -35,11 +35,32 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Measure products, sweeps and whole iterations against the machine's own bandwidth.
+    Bench(BenchArgs),
     /// Print a completion script.
     Completions {
         /// The shell it is for.
         shell: clap_complete::Shell,
     },
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct BenchArgs {
+    /// Where: `all`, `cpu`, `gpu`, or an adapter's name or number.
+    #[arg(long, default_value = "all")]
+    pub(crate) backend: String,
+    /// Matrices of the gallery, `name:size`; by default 2D and 3D Poisson as large as suits the device.
+    #[arg(long, value_name = "NAME:SIZE", value_delimiter = ',')]
+    pub(crate) problems: Vec<String>,
+    /// Timings of which the median is taken.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub(crate) repeat: u32,
+    /// Threads of the CPU backend; 0 is all.
+    #[arg(long, default_value_t = 0)]
+    pub(crate) threads: usize,
+    /// Write the rows; `-` is stdout.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
 }
 
 #[derive(Debug, clap::Args)]

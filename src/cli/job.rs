@@ -1,11 +1,11 @@
 //! The command line as meant: every name looked up, every value checked, before any work is done.
 
-use super::args::{Args, Command, SolverArgs};
+use super::args::{Args, BenchArgs, Command, SolverArgs};
 use super::exit::Exit;
 use super::generate::Generate;
 use super::inspect::Inspect;
 use super::solve::Solve;
-use super::{generate, info};
+use super::{bench, generate, info};
 use clap::CommandFactory;
 use krylane::{Error, Options};
 use std::time::Duration;
@@ -17,6 +17,7 @@ pub(crate) enum Job {
     ListGallery,
     Inspect(Box<Inspect>),
     Info { json: bool },
+    Bench(BenchArgs),
     Completions(clap_complete::Shell),
 }
 
@@ -28,6 +29,7 @@ impl Job {
             Command::Gen(a) => Self::Generate(Generate::new(a)?),
             Command::Inspect(a) => Self::Inspect(Box::new(Inspect::new(a)?)),
             Command::Info { json } => Self::Info { json },
+            Command::Bench(a) => Self::Bench(a),
             Command::Completions { shell } => Self::Completions(shell),
         })
     }
@@ -39,6 +41,7 @@ impl Job {
             Self::ListGallery => generate::list(),
             Self::Inspect(job) => job.run(),
             Self::Info { json } => info::run(json),
+            Self::Bench(args) => bench::run(args),
             Self::Completions(shell) => {
                 let mut script = vec![];
                 clap_complete::generate(shell, &mut Args::command(), "krylane", &mut script);

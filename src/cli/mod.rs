@@ -2,6 +2,7 @@
 //! ([`exit`]).
 
 mod args;
+mod bench;
 mod exit;
 mod generate;
 mod info;

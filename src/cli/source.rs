@@ -139,7 +139,7 @@ pub(super) fn parameter(text: &str) -> Result<(String, f64)> {
     Ok((key.into(), number))
 }
 
-fn name_and_size(text: &str) -> Option<(String, usize)> {
+pub(super) fn name_and_size(text: &str) -> Option<(String, usize)> {
     let (name, size) = text.split_once(':')?;
     Some((name.into(), size.parse().ok()?))
 }

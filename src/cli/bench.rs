@@ -1,0 +1,117 @@
+//! `krylane bench`: how near the machine's own bandwidth products, sweeps and iterations come.
+
+use super::args::BenchArgs;
+use super::exit::Exit;
+use super::output::{Target, print};
+use super::source::name_and_size;
+use krylane::bench::{Plot, Row, run as measure};
+use krylane::matrix::{Csr, gallery};
+use krylane::{Backend, Error, Precision};
+use std::sync::Arc;
+
+/// A device to measure, and what suits its size.
+struct Device {
+    backend: Backend,
+    precisions: Vec<Precision>,
+    problems: &'static [&'static str],
+    triad: usize,
+}
+
+const LARGE: &[&str] = &["poisson2d:1000", "poisson3d:100"];
+/// A software adapter does some hundred million entries a second: keep it to seconds.
+const SMALL: &[&str] = &["poisson2d:100", "poisson3d:20"];
+
+fn cpu() -> Device {
+    Device { backend: Backend::Cpu, precisions: vec![Precision::F64, Precision::F32], problems: LARGE, triad: 1 << 24 }
+}
+
+/// The adapters that answer.
+fn gpus() -> Vec<Device> {
+    #[cfg(feature = "gpu")]
+    return krylane::adapters()
+        .into_iter()
+        .filter(|a| a.why_not.is_none())
+        .map(|a| {
+            let software = a.info.kind == "software";
+            Device {
+                backend: Backend::Adapter(a.index.to_string()),
+                precisions: if a.f64 { vec![Precision::F64, Precision::F32] } else { vec![Precision::F32] },
+                problems: if software { SMALL } else { LARGE },
+                triad: if software { 1 << 20 } else { 1 << 24 },
+            }
+        })
+        .collect();
+    #[cfg(not(feature = "gpu"))]
+    vec![]
+}
+
+pub(super) fn run(args: BenchArgs) -> anyhow::Result<Exit> {
+    let json = args.json.clone().map(Target::new).transpose()?;
+    let devices = match args.backend.as_str() {
+        "all" => std::iter::once(cpu()).chain(gpus()).collect(),
+        "cpu" => vec![cpu()],
+        "gpu" => gpus(),
+        name => gpus().into_iter().filter(|d| d.backend == Backend::Adapter(name.into())).collect::<Vec<_>>(),
+    };
+    if devices.is_empty() {
+        return Err(Error::NoAdapter(format!("no adapter is {:?}; `krylane info` numbers them", args.backend)).into());
+    }
+    let mut rows: Vec<Row> = vec![];
+    for device in devices {
+        let names: Vec<String> = match args.problems.is_empty() {
+            true => device.problems.iter().map(ToString::to_string).collect(),
+            false => args.problems.clone(),
+        };
+        let problems = names.into_iter().map(problem).collect::<krylane::Result<Vec<_>>>()?;
+        for precision in device.precisions {
+            let plot = Plot {
+                backend: device.backend.clone(),
+                precision,
+                repeat: args.repeat as usize,
+                triad: device.triad,
+                threads: args.threads,
+            };
+            let mut first = true;
+            rows.extend(measure(&plot, &problems, &mut |row| {
+                if std::mem::take(&mut first) {
+                    let head = format!(
+                        "\n{}, {}\n{:16} {:>10} {:10} {:>12} {:>12} {:>9} {:>9}\n",
+                        row.device,
+                        row.precision,
+                        "problem",
+                        "rows",
+                        "operation",
+                        "ms",
+                        "bytes/row",
+                        "GB/s",
+                        "of triad"
+                    );
+                    let _ = print(head.as_bytes());
+                }
+                let per_row = row.bytes as f64 / row.n as f64;
+                let line = format!(
+                    "{:16} {:>10} {:10} {:>12.4} {:>12.1} {:>9.2} {:>8.0}%\n",
+                    row.problem,
+                    row.n,
+                    row.operation,
+                    row.milliseconds,
+                    per_row,
+                    row.gb_per_s,
+                    100.0 * row.fraction
+                );
+                let _ = print(line.as_bytes());
+            })?);
+        }
+    }
+    if let Some(target) = json {
+        target
+            .write(&super::json::text(&serde_json::json!({ "version": env!("CARGO_PKG_VERSION"), "rows": rows }))?)?;
+    }
+    Ok(Exit::Success)
+}
+
+fn problem(spec: String) -> krylane::Result<(String, Arc<Csr>)> {
+    let (name, size) = name_and_size(&spec)
+        .ok_or_else(|| Error::input(format!("--problems {spec}: the form is NAME:SIZE, as in poisson2d:500")))?;
+    Ok((spec, Arc::new(gallery::by_name(&name, size, &[])?)))
+}
