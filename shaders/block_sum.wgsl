@@ -1,15 +1,27 @@
-// The sum of one number an invocation, by a tree in workgroup memory: always in the same order.
+// Sums over a workgroup, always in the same order: `count` rows of 256 numbers in `tile`, at most 16. Row d's
+// sum ends in tile[d * 256]. Sixteen invocations a row add sixteen numbers each, then one adds those: two
+// barriers where a binary tree has eight, and every load of a step independent of the others.
 
-var<workgroup> tile: array<real, 256>;
+var<workgroup> tile: array<real, {{tile}}>;
 
-fn block_sum(t: u32, mine: real) -> real {
-    tile[t] = mine;
+fn block_sums(t: u32, count: u32) {
     workgroupBarrier();
-    for (var w = WORKGROUP / 2u; w > 0u; w /= 2u) {
-        if (t < w) {
-            tile[t] += tile[t + w];
+    if (t < 16u * count) {
+        let at = (t / 16u) * WORKGROUP + t % 16u;
+        var sum = tile[at];
+        for (var m = 16u; m < WORKGROUP; m += 16u) {
+            sum += tile[at + m];
         }
-        workgroupBarrier();
+        tile[at] = sum;
     }
-    return tile[0];
+    workgroupBarrier();
+    if (t < count) {
+        let at = t * WORKGROUP;
+        var sum = tile[at];
+        for (var m = 1u; m < 16u; m += 1u) {
+            sum += tile[at + m];
+        }
+        tile[at] = sum;
+    }
+    workgroupBarrier();
 }

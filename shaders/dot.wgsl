@@ -20,8 +20,9 @@ fn main(@builtin(local_invocation_index) t: u32, @builtin(workgroup_id) group: v
     for (var i = group.x * WORKGROUP + t; i < P.n; i += P.groups * WORKGROUP) {
         sum += real(x[i]) * real(y[i]);
     }
-    sum = block_sum(t, sum);
+    tile[t] = sum;
+    block_sums(t, 1u);
     if (t == 0u) {
-        state_out[P.slot + group.x] = sum;
+        state_out[P.slot + group.x] = tile[0];
     }
 }

@@ -15,8 +15,9 @@ fn main(@builtin(local_invocation_index) t: u32, @builtin(workgroup_id) group: v
     for (var g = t; g < P.pending; g += WORKGROUP) {
         sum += partials[group.x * GROUPS_MAX + g];
     }
-    sum = block_sum(t, sum);
+    tile[t] = sum;
+    block_sums(t, 1u);
     if (t == 0u) {
-        ledger[P.array_at + group.x] = sum;
+        ledger[P.array_at + group.x] = tile[0];
     }
 }

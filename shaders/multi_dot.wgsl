@@ -7,8 +7,6 @@ const GROUPS_MAX: u32 = {{groups_max}}u;
 @group(0) @binding(3) var<storage, read> w: array<item>;
 @group(0) @binding(4) var<storage, read_write> partials: array<real>;
 
-var<workgroup> tile: array<real, 2048>;
-
 @compute @workgroup_size(256)
 fn main(@builtin(local_invocation_index) t: u32, @builtin(workgroup_id) group: vec3<u32>) {
     if (state_in[STOP] != real(0.0)) {
@@ -52,23 +50,7 @@ fn main(@builtin(local_invocation_index) t: u32, @builtin(workgroup_id) group: v
         tile[t + 1280u] = s5;
         tile[t + 1536u] = s6;
         tile[t + 1792u] = s7;
-        workgroupBarrier();
-        // The eight trees side by side: 32 invocations each.
-        let tree = (t / 32u) * 256u;
-        let lane = t % 32u;
-        var sum = real(0.0);
-        for (var m = 0u; m < 8u; m += 1u) {
-            sum += tile[tree + lane + 32u * m];
-        }
-        workgroupBarrier();
-        tile[tree + lane] = sum;
-        workgroupBarrier();
-        for (var h = 16u; h > 0u; h /= 2u) {
-            if (lane < h) {
-                tile[tree + lane] += tile[tree + lane + h];
-            }
-            workgroupBarrier();
-        }
+        block_sums(t, 8u);
         if (t < 8u && j + t < P.k) {
             partials[(P.first + j + t) * GROUPS_MAX + group.x] = tile[t * 256u];
         }

@@ -10,7 +10,6 @@ const PARTIALS: u32 = {{partials}}u;
 const GROUPS_MAX: u32 = {{groups_max}}u;
 
 var<workgroup> s: array<real, SCALARS>;
-var<workgroup> tile: array<real, {{tile}}>;
 var<workgroup> halted: u32;
 
 @compute @workgroup_size(256)

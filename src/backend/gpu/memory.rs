@@ -188,8 +188,8 @@ impl Memory {
             operators.push(panels);
         }
         let size = real.size() as u64;
-        // A sweep of at most six vectors leaves at most 21 different dot products.
-        let state_words = partials_at(scalar_count) + 24 * GROUPS_MAX;
+        // A sweep leaves at most 16 dot products.
+        let state_words = partials_at(scalar_count) + 16 * GROUPS_MAX;
         let state =
             [make("state", state_words as u64 * size, STORAGE)?, make("state", state_words as u64 * size, STORAGE)?];
         let widest = space.arrays.iter().map(|a| a.1).max().unwrap_or(0);

@@ -79,12 +79,23 @@ impl Types {
     }
 }
 
+/// The text that adds up to `rows` numbers over a workgroup; nothing for none.
+fn block_sums(rows: usize) -> String {
+    assert!(rows <= 16, "{rows} dot products in one sweep; the workgroup sums 16 at a time");
+    match rows {
+        0 => String::new(),
+        _ => fill(BLOCK_SUM.text, &[("tile", &(rows * WORKGROUP).to_string())]),
+    }
+}
+
 /// A kernel that stands in `shaders/` as it runs.
 pub(super) fn plain(shader: &Shader, types: Types, minus: bool) -> String {
     let mut text = types.head();
-    if [DOT.name, NORM.name, FINISH.name].contains(&shader.name) {
-        text += BLOCK_SUM.text;
-    }
+    text += &block_sums(match shader.name {
+        name if [DOT.name, NORM.name, FINISH.name].contains(&name) => 1,
+        name if name == MULTI_DOT.name => 8,
+        _ => 0,
+    });
     if shader.name == SPMV_CSR.name {
         let value = type_name(types.item);
         text += &fill(ROW_CSR.text, &[("x", "x"), ("b", "2"), ("b1", "3"), ("value", value)]);
@@ -175,7 +186,7 @@ impl Sweep<'_> {
         }
 
         let (sweep, leaves) = self.sweep_code(&vectors);
-        let tiles = self.pending.len().max(leaves.len()).max(1);
+        bindings += &block_sums(self.pending.len().max(leaves.len()));
         let text = Types { real: self.real, item: self.real }.head()
             + &fill(
                 SWEEP.text,
@@ -184,7 +195,6 @@ impl Sweep<'_> {
                     ("scalars", &(HEADER + self.scalar_count).to_string()),
                     ("partials", &partials_at(self.scalar_count).to_string()),
                     ("groups_max", &GROUPS_MAX.to_string()),
-                    ("tile", &(tiles * WORKGROUP).to_string()),
                     ("finish", &self.finish_code()),
                     ("scalar_code", &self.scalar_code()),
                     ("sweep", &sweep),
@@ -205,7 +215,7 @@ impl Sweep<'_> {
                 d * WORKGROUP
             );
         }
-        code += &tree(self.pending.len(), "        ");
+        let _ = writeln!(code, "        block_sums(t, {}u);", self.pending.len());
         for (d, scalar) in self.pending.iter().enumerate() {
             let _ = writeln!(
                 code,
@@ -346,7 +356,7 @@ impl Sweep<'_> {
             for d in 0..leaves.len() {
                 let _ = writeln!(code, "    tile[t + {}u] = sum{d};", d * WORKGROUP);
             }
-            code += &tree(leaves.len(), "    ");
+            let _ = writeln!(code, "    block_sums(t, {}u);", leaves.len());
             let _ = writeln!(code, "    if (t == 0u) {{");
             for d in 0..leaves.len() {
                 let _ = writeln!(
@@ -402,13 +412,4 @@ pub(super) fn basis(v: Vector) -> Option<u16> {
 
 fn position(vectors: &[(Vector, bool)], v: Vector) -> usize {
     vectors.iter().position(|e| e.0 == v).expect("every vector of the sweep is listed")
-}
-
-/// Adds `count` rows of 256 numbers in `tile` by trees side by side.
-fn tree(count: usize, indent: &str) -> String {
-    let adds: String =
-        (0..count).map(|d| format!("{indent}        tile[t + {0}u] += tile[t + {0}u + w];\n", d * WORKGROUP)).collect();
-    format!(
-        "{indent}workgroupBarrier();\n{indent}for (var w = WORKGROUP / 2u; w > 0u; w /= 2u) {{\n{indent}    if (t < w) {{\n{adds}{indent}    }}\n{indent}    workgroupBarrier();\n{indent}}}\n"
-    )
 }
