@@ -1,5 +1,5 @@
 //! What the integration tests share: the backends that are there, and a residual of our own.
-#![allow(dead_code)]
+#![allow(dead_code, unreachable_pub)]
 
 use krylane::matrix::{Csr, Triplets};
 use krylane::random::Random;

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use wgpu::BufferUsages as Usage;
 
 /// Part of a buffer, as bound.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub(super) struct Slice {
     buffer: wgpu::Buffer,
     offset: u64,

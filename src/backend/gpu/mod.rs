@@ -75,6 +75,9 @@ struct Flight {
 /// A kernel's bindings beside the parameters: buffer slice and whether it is written.
 type Binding = (Slice, bool);
 
+/// What tells bind groups apart: the parameters' buffer, whether the state flips, the bindings.
+type GroupKey = (wgpu::Buffer, bool, Vec<Binding>);
+
 /// A device with the memory of one space.
 pub(crate) struct Gpu {
     context: Arc<Context>,
@@ -87,6 +90,7 @@ pub(crate) struct Gpu {
     parity: usize,
     layouts: HashMap<Vec<bool>, (wgpu::BindGroupLayout, wgpu::PipelineLayout)>,
     pipelines: HashMap<String, wgpu::ComputePipeline>,
+    bind_groups: HashMap<GroupKey, [wgpu::BindGroup; 2]>,
     carries: Vec<Carry>,
     lowered: HashMap<(usize, usize), Arc<Lowered>>,
     /// The batch being recorded: segments, the carry after the last, lengths of records.
@@ -117,6 +121,7 @@ impl Gpu {
             parity: 0,
             layouts: HashMap::new(),
             pipelines: HashMap::new(),
+            bind_groups: HashMap::new(),
             carries: vec![Carry::default()],
             lowered: HashMap::new(),
             batch: vec![],
@@ -226,6 +231,12 @@ impl Gpu {
         let pipeline = self.pipeline(name, text, &writes)?;
         let (layout, _) = self.layout(&writes);
         let (uniform, offset) = self.memory.params(&self.context, params, &mut self.counters)?;
+        let dispatch = |groups| Dispatch { pipeline, groups, params: offset, workgroups: workgroups as u32, flips };
+        // Segments that differ in parameters only, such as the ends of cycles of different lengths, share them.
+        let key = (uniform.clone(), flips, bindings.to_vec());
+        if let Some(groups) = self.bind_groups.get(&key) {
+            return Ok(dispatch(groups.clone()));
+        }
         let context = Arc::clone(&self.context);
         let groups = context.scoped(name, 0, || {
             [0, 1].map(|parity| {
@@ -255,7 +266,8 @@ impl Gpu {
             })
         })?;
         self.counters.bind_groups += 2;
-        Ok(Dispatch { pipeline, groups, params: offset, workgroups: workgroups as u32, flips })
+        self.bind_groups.insert(key, groups.clone());
+        Ok(dispatch(groups))
     }
 
     fn plain(
