@@ -20,6 +20,8 @@ mod solver;
 mod suggest;
 
 pub use backend::Counters;
+#[doc(hidden)]
+pub use backend::cpu::{Allowed, Harness};
 pub use certify::Certificate;
 pub use drive::{Criterion, Event};
 pub use error::{Error, Result};
