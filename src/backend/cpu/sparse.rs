@@ -91,6 +91,8 @@ const NO_TAIL: u32 = u32::MAX;
 
 enum Columns {
     Wide(Vec<u32>),
+    /// Wide, and the processor can't foresee what row i + 1 gathers from what row i did.
+    Scattered(Vec<Scattered>),
     /// Columns less the smallest one of their chunk.
     Narrow {
         columns: Vec<u16>,
@@ -135,11 +137,22 @@ trait Column: Copy + Send + Sync + Default {
     fn get(self) -> usize;
 }
 impl Column for u32 {
-    // Only columns that scatter are wide: the processor doesn't foresee those.
-    const AHEAD: usize = 64;
+    const AHEAD: usize = 0;
     #[inline(always)]
     fn get(self) -> usize {
         self as usize
+    }
+}
+
+/// A column whose entry of x is asked for ahead of time.
+#[derive(Clone, Copy, Default)]
+struct Scattered(u32);
+
+impl Column for Scattered {
+    const AHEAD: usize = 64;
+    #[inline(always)]
+    fn get(self) -> usize {
+        self.0 as usize
     }
 }
 impl Column for u16 {
@@ -211,6 +224,7 @@ impl Sparse {
                 let sorted = if order.is_empty() { "" } else { ", sorted by length within 1024 rows" };
                 let columns = match columns {
                     Columns::Wide(_) => "32-bit columns",
+                    Columns::Scattered(_) => "32-bit columns, fetched ahead because they scatter",
                     Columns::Narrow { .. } => "16-bit columns (each 1024 rows span fewer than 65536)",
                 };
                 format!("slices of {LANES} rows{sorted}, {columns}")
@@ -246,6 +260,7 @@ impl Layout {
             Self::Slices { slices, tails, order, columns } => {
                 let columns = match columns {
                     Columns::Wide(c) => 4 * c.len(),
+                    Columns::Scattered(c) => 4 * c.len(),
                     Columns::Narrow { columns, base } => 2 * columns.len() + 4 * base.len(),
                 };
                 columns + size_of_val(&slices[..]) + size_of_val(&tails[..]) + 2 * order.len()
@@ -269,6 +284,20 @@ fn chunk_rows(a: &Csr, c: usize) -> std::ops::Range<usize> {
 fn chunk_entries(a: &Csr, c: usize) -> std::ops::Range<usize> {
     let rows = chunk_rows(a, c);
     a.row_ptr()[rows.start]..a.row_ptr()[rows.end]
+}
+
+/// True where most entries lie more than a few cache lines from the entry of the same place in the row
+/// before. Every 16th row is looked at.
+fn scatters(a: &Csr) -> bool {
+    const NEAR: u32 = 64;
+    let far = |i: usize| {
+        let (before, now) = (a.row(i - 1).0, a.row(i).0);
+        let far = before.iter().zip(now).filter(|(b, n)| b.abs_diff(**n) > NEAR).count();
+        (far, before.len().min(now.len()))
+    };
+    let sum = |p: (usize, usize), q: (usize, usize)| (p.0 + q.0, p.1 + q.1);
+    let (far, all) = (1..a.rows()).into_par_iter().step_by(16).map(far).reduce(|| (0, 0), sum);
+    2 * far > all
 }
 
 fn row_offsets(a: &Csr) -> Vec<u32> {
@@ -428,6 +457,8 @@ impl Sliced {
         let columns = if compress && spans.iter().all(|(least, most)| most - least <= u32::from(u16::MAX)) {
             let columns = rearrange(a, order, |c, k| (a.columns()[k] - spans[c].0) as u16);
             Columns::Narrow { columns, base: spans.into_iter().map(|s| s.0).collect() }
+        } else if compress && scatters(a) {
+            Columns::Scattered(rearrange(a, order, |_, k| Scattered(a.columns()[k])))
         } else {
             Columns::Wide(rearrange(a, order, |_, k| a.columns()[k]))
         };
@@ -477,6 +508,9 @@ impl Sparse {
                     let order = if order.is_empty() { &[][..] } else { &order[c * CHUNK..c * CHUNK + y.len()] };
                     match columns {
                         Columns::Wide(columns) => {
+                            self::slices(y, slices, tails, order, &columns[entries], values, x);
+                        }
+                        Columns::Scattered(columns) => {
                             self::slices(y, slices, tails, order, &columns[entries], values, x);
                         }
                         Columns::Narrow { columns, base } => {

@@ -160,7 +160,7 @@ fn forms_follow_the_matrix() {
     let short = chosen(irregular(5000, true), Dtype::F64);
     assert!(short.contains("sorted") && short.contains("f32 values") && short.contains("16-bit"), "{short}");
     let wide = chosen(gallery::graph_laplacian(70_000, 6, 1, true), Dtype::F64);
-    assert!(wide.contains("32-bit columns"), "{wide}");
+    assert!(wide.contains("32-bit columns, fetched ahead"), "{wide}");
 }
 
 #[test]
