@@ -25,6 +25,8 @@ mod testing;
 pub use backend::Counters;
 #[cfg(feature = "gpu")]
 pub use backend::gpu::{AdapterDetails, adapters};
+#[doc(hidden)]
+pub use backend::cpu::{Allowed, Harness};
 pub use certify::Certificate;
 pub use drive::{Criterion, Event};
 pub use error::{Error, Result};

@@ -1,6 +1,7 @@
 //! Sparse matrices as the user gives them: CSR in f64, checked once and trusted afterwards.
 
 mod csr;
+pub(crate) mod format;
 pub mod gallery;
 mod stats;
 

@@ -11,6 +11,7 @@ mod space;
 
 pub use expr::{Cond, Expr};
 pub use program::{Combination, Program};
+pub(crate) use space::OperatorData;
 pub use space::{Dtype, Plan, Role, Space};
 
 use std::fmt;

@@ -3,6 +3,7 @@
 use super::{Array, Basis, Operator, Scalar, Vector};
 use crate::matrix::Csr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// A number type of device storage.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, serde::Serialize)]
@@ -83,6 +84,9 @@ pub(crate) struct OperatorData {
     /// Values are multiplied by 2^exponent on their way to the device.
     pub(crate) exponent: i32,
     pub(crate) role: Role,
+    /// Bytes that a product reads of the form the backend stores, noted by the backend; 0 before. Copies of
+    /// a space share it.
+    pub(crate) stored_bytes: Arc<AtomicU64>,
 }
 
 /// Every handle of one solve. Methods ask it for vectors; a backend allocates what it lists.
@@ -152,7 +156,7 @@ impl Space {
 
     /// A matrix, its values times 2^`exponent`.
     pub fn operator(&mut self, name: &str, matrix: Arc<Csr>, exponent: i32, role: Role) -> Operator {
-        self.operators.push(OperatorData { name: name.into(), matrix, exponent, role });
+        self.operators.push(OperatorData { name: name.into(), matrix, exponent, role, stored_bytes: Arc::default() });
         Operator(index(self.operators.len() - 1, "operators"))
     }
 
@@ -197,11 +201,17 @@ impl Space {
         own.sum::<u64>() + bases.sum::<u64>()
     }
 
-    /// Bytes that one product with `a` reads of the matrix: values, columns, row starts.
+    /// Bytes that one product with `a` reads of the matrix: as the backend stores it, or, before a backend
+    /// has, plain values, columns and row starts.
     #[must_use]
     pub fn operator_bytes(&self, a: Operator) -> u64 {
         let data = &self.operators[a.0 as usize];
-        let value = self.plan.dtype(data.role).size() as u64;
-        (value + 4) * data.matrix.nnz() as u64 + 4 * (data.matrix.rows() as u64 + 1)
+        match data.stored_bytes.load(Ordering::Relaxed) {
+            0 => {
+                let value = self.plan.dtype(data.role).size() as u64;
+                (value + 4) * data.matrix.nnz() as u64 + 4 * (data.matrix.rows() as u64 + 1)
+            }
+            stored => stored,
+        }
     }
 }

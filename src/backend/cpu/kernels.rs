@@ -1,12 +1,20 @@
-//! Loops over one chunk: sums of scaled vectors, dot products, sparse rows.
+//! Loops over one chunk of vectors: sums of scaled vectors, products of entries, dot products.
+//!
+//! Everything here is `inline(always)`, so that a sweep compiled for AVX2 gets its loops in AVX2. Products
+//! and sums are rounded one by one (no fused multiply-add) and in an order of their own: the bits are the
+//! same on every processor.
 
 use super::memory::Real;
 
+/// Terms that one pass over y takes in.
+pub(super) const TERMS: usize = 8;
+
 /// y = Σ_k a_k x_k.
 #[inline(always)]
-fn assign<T: Real, const K: usize>(y: &mut [T], a: [T; K], x: [&[T]; K]) {
+fn assign<T: Real, const K: usize>(y: &mut [T], terms: &[(T, &[T])]) {
     let n = y.len();
-    let x = x.map(|v| &v[..n]);
+    let x: [&[T]; K] = std::array::from_fn(|k| &terms[k].1[..n]);
+    let a: [T; K] = std::array::from_fn(|k| terms[k].0);
     for i in 0..n {
         let mut sum = T::mul(a[0], x[0][i]);
         for k in 1..K {
@@ -18,9 +26,10 @@ fn assign<T: Real, const K: usize>(y: &mut [T], a: [T; K], x: [&[T]; K]) {
 
 /// y = c y + Σ_k a_k x_k.
 #[inline(always)]
-fn update<T: Real, const K: usize>(y: &mut [T], c: T, a: [T; K], x: [&[T]; K]) {
+fn update<T: Real, const K: usize>(y: &mut [T], c: T, terms: &[(T, &[T])]) {
     let n = y.len();
-    let x = x.map(|v| &v[..n]);
+    let x: [&[T]; K] = std::array::from_fn(|k| &terms[k].1[..n]);
+    let a: [T; K] = std::array::from_fn(|k| terms[k].0);
     for i in 0..n {
         let mut sum = T::mul(c, y[i]);
         for k in 0..K {
@@ -30,74 +39,76 @@ fn update<T: Real, const K: usize>(y: &mut [T], c: T, a: [T; K], x: [&[T]; K]) {
     }
 }
 
-/// y = own·y + Σ a_k x_k, any number of terms; `own` is `None` where y is not read.
+/// y = own·y + Σ a_k x_k, at most [`TERMS`] terms; `own` is `None` where y is not read.
+#[inline(always)]
 pub(super) fn combine<T: Real>(y: &mut [T], own: Option<T>, terms: &[(T, &[T])]) {
-    let mut own = own;
-    let mut rest = terms;
-    loop {
-        let now = rest.len().min(4);
-        let (head, tail) = rest.split_at(now);
-        let (a, x) = (|k: usize| head[k].0, |k: usize| head[k].1);
-        match (own, now) {
-            (None, 0) => y.fill(T::default()),
-            (None, 1) => assign(y, [a(0)], [x(0)]),
-            (None, 2) => assign(y, [a(0), a(1)], [x(0), x(1)]),
-            (None, 3) => assign(y, [a(0), a(1), a(2)], [x(0), x(1), x(2)]),
-            (None, _) => assign(y, [a(0), a(1), a(2), a(3)], [x(0), x(1), x(2), x(3)]),
-            (Some(c), 0) => update(y, c, [], []),
-            (Some(c), 1) => update(y, c, [a(0)], [x(0)]),
-            (Some(c), 2) => update(y, c, [a(0), a(1)], [x(0), x(1)]),
-            (Some(c), 3) => update(y, c, [a(0), a(1), a(2)], [x(0), x(1), x(2)]),
-            (Some(c), _) => update(y, c, [a(0), a(1), a(2), a(3)], [x(0), x(1), x(2), x(3)]),
+    match (own, terms.len()) {
+        (None, 0) => y.fill(T::default()),
+        (None, 1) => assign::<T, 1>(y, terms),
+        (None, 2) => assign::<T, 2>(y, terms),
+        (None, 3) => assign::<T, 3>(y, terms),
+        (None, 4) => assign::<T, 4>(y, terms),
+        (None, _) => {
+            let (head, tail) = terms.split_at(4);
+            assign::<T, 4>(y, head);
+            combine_into(y, T::from_f64(1.0), tail);
         }
-        if tail.is_empty() {
-            return;
-        }
-        own = Some(T::from_f64(1.0));
-        rest = tail;
+        (Some(c), _) => combine_into(y, c, terms),
     }
 }
 
-/// y = x∘z.
-pub(super) fn product<T: Real>(y: &mut [T], x: &[T], z: &[T]) {
-    for ((y, &x), &z) in y.iter_mut().zip(x).zip(z) {
-        *y = T::mul(x, z);
+#[inline(always)]
+fn combine_into<T: Real>(y: &mut [T], c: T, terms: &[(T, &[T])]) {
+    match terms.len() {
+        0 => update::<T, 0>(y, c, terms),
+        1 => update::<T, 1>(y, c, terms),
+        2 => update::<T, 2>(y, c, terms),
+        3 => update::<T, 3>(y, c, terms),
+        4 => update::<T, 4>(y, c, terms),
+        5 => update::<T, 5>(y, c, terms),
+        6 => update::<T, 6>(y, c, terms),
+        7 => update::<T, 7>(y, c, terms),
+        8 => update::<T, 8>(y, c, terms),
+        n => unreachable!("{n} terms in one pass"),
     }
 }
 
-/// ⟨x, y⟩ in f64, in eight lanes added in a fixed order.
-pub(super) fn dot<T: Real, U: Real>(x: &[T], y: &[U]) -> f64 {
+/// y = c·x∘z, added to y where `add` says so.
+#[inline(always)]
+pub(super) fn product<T: Real>(y: &mut [T], add: bool, c: T, x: &[T], z: &[T]) {
+    let n = y.len();
+    let (x, z) = (&x[..n], &z[..n]);
+    if add {
+        for i in 0..n {
+            y[i] = T::mul_add(c, T::mul(x[i], z[i]), y[i]);
+        }
+    } else {
+        for i in 0..n {
+            y[i] = T::mul(c, T::mul(x[i], z[i]));
+        }
+    }
+}
+
+/// ⟨x_k, y⟩ for K vectors at once, in f64: eight lanes each, added in a fixed order.
+#[inline(always)]
+pub(super) fn dots<T: Real, U: Real, const K: usize>(x: [&[T]; K], y: &[U]) -> [f64; K] {
     const LANES: usize = 8;
-    let mut lanes = [0.0f64; LANES];
-    let (xs, ys) = (x.chunks_exact(LANES), y.chunks_exact(LANES));
-    let tail: f64 = xs.remainder().iter().zip(ys.remainder()).map(|(a, b)| a.to_f64() * b.to_f64()).sum();
-    for (a, b) in xs.zip(ys) {
-        for l in 0..LANES {
-            lanes[l] += a[l].to_f64() * b[l].to_f64();
-        }
-    }
-    let [a, b, c, d, e, f, g, h] = lanes;
-    ((a + b) + (c + d)) + ((e + f) + (g + h)) + tail
-}
-
-/// y_i = Σ_k v_k x[c_k] for the rows of one chunk; `offsets` counts from the start of `values`.
-///
-/// # Safety
-/// Every column is below `x.len()`; offsets ascend and end within `values` and `columns`.
-pub(super) unsafe fn sparse_rows<T: Real>(y: &mut [T], offsets: &[u32], columns: &[u32], values: &[T], x: &[T]) {
-    let offsets = &offsets[..=y.len()];
-    let mut start = offsets[0] as usize;
-    for (y, &end) in y.iter_mut().zip(&offsets[1..]) {
-        let end = end as usize;
-        let mut sum = T::default();
-        for k in start..end {
-            // SAFETY: by the caller's word.
-            unsafe {
-                let c = *columns.get_unchecked(k) as usize;
-                sum = T::mul_add(*values.get_unchecked(k), *x.get_unchecked(c), sum);
+    let n = y.len();
+    let x = x.map(|v| &v[..n]);
+    let whole = n - n % LANES;
+    let mut lanes = [[0.0f64; LANES]; K];
+    let mut i = 0;
+    while i < whole {
+        for k in 0..K {
+            for l in 0..LANES {
+                lanes[k][l] += x[k][i + l].to_f64() * y[i + l].to_f64();
             }
         }
-        *y = sum;
-        start = end;
+        i += LANES;
     }
+    std::array::from_fn(|k| {
+        let tail: f64 = (whole..n).map(|i| x[k][i].to_f64() * y[i].to_f64()).sum();
+        let [a, b, c, d, e, f, g, h] = lanes[k];
+        ((a + b) + (c + d)) + ((e + f) + (g + h)) + tail
+    })
 }

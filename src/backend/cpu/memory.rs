@@ -1,10 +1,8 @@
 //! Device memory of the CPU backend, and the one place where several threads write into one vector.
 
-use super::sweep::CHUNK;
-use crate::matrix::Csr;
+use super::sparse::Patterns;
 use crate::op::Dtype;
 use rayon::prelude::*;
-use std::sync::Arc;
 
 /// The numbers of a vector or basis.
 pub(super) enum Buffer {
@@ -13,6 +11,8 @@ pub(super) enum Buffer {
 }
 
 impl Buffer {
+    /// Zeros. The system hands such pages out untouched, so the thread that first writes a chunk gets
+    /// it near its own core.
     pub(super) fn zeros(len: usize, dtype: Dtype) -> Self {
         match dtype {
             Dtype::F32 => Self::F32(vec![0.0; len]),
@@ -29,16 +29,25 @@ impl Buffer {
     pub(super) fn write(&mut self, at: usize, values: &[f64]) {
         match self {
             Self::F32(b) => b[at..at + values.len()].par_iter_mut().zip(values).for_each(|(y, &x)| *y = x as f32),
-            Self::F64(b) => b[at..at + values.len()].copy_from_slice(values),
+            Self::F64(b) => b[at..at + values.len()].par_iter_mut().zip(values).for_each(|(y, &x)| *y = x),
         }
     }
 
     pub(super) fn read(&self, at: usize, len: usize) -> Vec<f64> {
         match self {
             Self::F32(b) => b[at..at + len].par_iter().map(|&x| f64::from(x)).collect(),
-            Self::F64(b) => b[at..at + len].to_vec(),
+            Self::F64(b) => b[at..at + len].par_iter().copied().collect(),
         }
     }
+}
+
+/// Entries from one column of a basis to the next. Long columns are set apart so that one chunk of each
+/// column falls on other cache sets than the same chunk of its neighbours, whatever the length.
+pub(super) fn stride(len: usize) -> usize {
+    const LONG: usize = 1 << 18;
+    // What one way of a second-level cache holds, in f64.
+    const WAY: usize = 1 << 13;
+    if len < LONG { len } else { len.div_ceil(WAY) * WAY + WAY / 8 + 8 }
 }
 
 /// A buffer seen by all threads of one sweep.
@@ -74,15 +83,16 @@ pub(super) trait Real: Copy + Default + Send + Sync + 'static {
     /// Start and length of a shared buffer of this type.
     fn parts(shared: Shared) -> (*mut Self, usize);
     fn from_f64(x: f64) -> Self;
+    fn from_f32(x: f32) -> Self;
+    /// The values of a matrix's patterns in this type.
+    fn patterns(values: &Patterns) -> &[Self];
     fn to_f64(self) -> f64;
     fn mul_add(a: Self, x: Self, y: Self) -> Self;
     fn mul(a: Self, x: Self) -> Self;
-    /// The values of a matrix in this type.
-    fn values(rows: &SparseRows) -> &[Self];
 }
 
 macro_rules! real {
-    ($t:ty, $variant:ident) => {
+    ($t:ident, $variant:ident) => {
         impl Real for $t {
             #[inline(always)]
             fn parts(shared: Shared) -> (*mut Self, usize) {
@@ -96,6 +106,14 @@ macro_rules! real {
                 x as $t
             }
             #[inline(always)]
+            fn from_f32(x: f32) -> Self {
+                x as $t
+            }
+            #[inline(always)]
+            fn patterns(values: &Patterns) -> &[Self] {
+                &values.$t
+            }
+            #[inline(always)]
             fn to_f64(self) -> f64 {
                 self as f64
             }
@@ -106,12 +124,6 @@ macro_rules! real {
             #[inline(always)]
             fn mul(a: Self, x: Self) -> Self {
                 a * x
-            }
-            fn values(rows: &SparseRows) -> &[Self] {
-                match &rows.values {
-                    Values::$variant(v) => v,
-                    _ => unreachable!("a matrix of another number type"),
-                }
             }
         }
     };
@@ -142,41 +154,5 @@ impl Shared {
         debug_assert!(lo <= hi && hi <= n);
         // SAFETY: within the buffer; the caller keeps everyone else away.
         unsafe { std::slice::from_raw_parts_mut(p.add(lo), hi - lo) }
-    }
-}
-
-/// Values of a matrix in the plan's number type.
-pub(super) enum Values {
-    F32(Vec<f32>),
-    F64(Vec<f64>),
-}
-
-/// A matrix by rows: the user's columns, scaled values, and row starts in 32 bits counted from the
-/// start of the row's chunk, so that any number of entries fits.
-pub(super) struct SparseRows {
-    pub(super) matrix: Arc<Csr>,
-    values: Values,
-    /// First entry of each chunk of rows.
-    pub(super) chunk_start: Vec<usize>,
-    /// For each chunk, `rows + 1` offsets from its start.
-    pub(super) offsets: Vec<u32>,
-}
-
-impl SparseRows {
-    pub(super) fn new(matrix: &Arc<Csr>, exponent: i32, dtype: Dtype) -> Self {
-        let scaled = |v: f64| crate::scale::ldexp(v, exponent);
-        let values = match dtype {
-            Dtype::F32 => Values::F32(matrix.values().par_iter().map(|&v| scaled(v) as f32).collect()),
-            Dtype::F64 => Values::F64(matrix.values().par_iter().map(|&v| scaled(v)).collect()),
-        };
-        let ptr = matrix.row_ptr();
-        let chunks = matrix.rows().div_ceil(CHUNK);
-        let chunk_start: Vec<usize> = (0..chunks).map(|c| ptr[c * CHUNK]).collect();
-        let mut offsets = Vec::with_capacity(matrix.rows() + chunks);
-        for (c, &start) in chunk_start.iter().enumerate() {
-            let rows = &ptr[c * CHUNK..=((c + 1) * CHUNK).min(matrix.rows())];
-            offsets.extend(rows.iter().map(|&p| (p - start) as u32));
-        }
-        Self { matrix: Arc::clone(matrix), values, chunk_start, offsets }
     }
 }

@@ -4,19 +4,48 @@
 //! Chunks have a fixed size and their partial sums are added in a fixed order: the bits do not depend
 //! on the number of threads.
 
+mod harness;
 mod kernels;
 mod memory;
+mod sparse;
 mod sweep;
+#[cfg(test)]
+mod tests;
+
+pub use harness::Harness;
 
 use super::{Counters, Engine, Local, Progress};
 use crate::error::{Error, Result};
 use crate::matrix::Csr;
 use crate::op::schedule::{Compiled, Fusion};
-use crate::op::{Array, Expr, Item, Op, Operator, Scalar, Space, Stop, Vector};
-use memory::{Buffer, SparseRows};
+use crate::op::{Array, Expr, Item, Op, Operator, OperatorData, Scalar, Space, Stop, Vector};
+use memory::Buffer;
+pub use sparse::Allowed;
+use sparse::Sparse;
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Instant;
+
+/// Instructions that sweeps are compiled for; the bits don't depend on them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Simd {
+    /// What every processor of the target has.
+    Portable,
+    /// Only where [`Simd::best`] found it.
+    #[cfg(target_arch = "x86_64")]
+    Avx2,
+}
+
+impl Simd {
+    fn best() -> Self {
+        #[cfg(target_arch = "x86_64")]
+        if std::arch::is_x86_feature_detected!("avx2") {
+            return Self::Avx2;
+        }
+        Self::Portable
+    }
+}
 
 /// The CPU as a device.
 pub(crate) struct Cpu {
@@ -25,18 +54,38 @@ pub(crate) struct Cpu {
     bases: Vec<Buffer>,
     scalars: Vec<f64>,
     arrays: Vec<Vec<f64>>,
-    operators: Vec<SparseRows>,
+    /// Entries from one column of each basis to the next.
+    strides: Vec<usize>,
+    operators: Vec<Sparse>,
+    allowed: Allowed,
+    /// Partial sums of the sweep's reductions, kept for the next sweep.
+    partials: Vec<f64>,
+    simd: Simd,
     stop: Option<Stop>,
     pool: Option<rayon::ThreadPool>,
     fuse: bool,
+    /// Some vector is long enough for several threads.
+    parallel: bool,
     recording: Progress,
     done: VecDeque<Progress>,
     counters: Counters,
 }
 
+/// A matrix in the form the CPU streams it; its bytes are noted in the space.
+fn stored(space: &Space, data: &OperatorData, allowed: Allowed) -> Sparse {
+    let sparse = Sparse::new(&data.matrix, data.exponent, space.plan.dtype(data.role), allowed);
+    data.stored_bytes.store(sparse.bytes(), Ordering::Relaxed);
+    sparse
+}
+
 impl Cpu {
     /// Allocates what `space` lists. `threads` = 0 takes rayon's global pool.
     pub(crate) fn new(space: Space, threads: usize, fuse: bool) -> Result<Self> {
+        Self::with_formats(space, threads, fuse, Allowed::default())
+    }
+
+    /// As `new`, with a choice of the forms that matrices may take.
+    fn with_formats(space: Space, threads: usize, fuse: bool, allowed: Allowed) -> Result<Self> {
         let pool = match threads {
             0 => None,
             k => Some(
@@ -54,18 +103,29 @@ impl Cpu {
                 None => Buffer::zeros(v.len, space.plan.dtype(v.role)),
             })
             .collect();
-        let bases = space.bases.iter().map(|b| Buffer::zeros(b.len * b.columns, space.plan.working)).collect();
-        let operators =
-            space.operators.iter().map(|o| SparseRows::new(&o.matrix, o.exponent, space.plan.dtype(o.role))).collect();
+        let strides: Vec<usize> = space.bases.iter().map(|b| memory::stride(b.len)).collect();
+        let bases =
+            space.bases.iter().zip(&strides).map(|(b, s)| Buffer::zeros(s * b.columns, space.plan.working)).collect();
+        let operators = space.operators.iter().map(|o| stored(&space, o, allowed)).collect();
         Ok(Self {
             vectors,
             bases,
             scalars: vec![0.0; space.scalars.len()],
             arrays: space.arrays.iter().map(|a| vec![0.0; a.1]).collect(),
+            strides,
             operators,
+            allowed,
+            partials: vec![],
+            simd: Simd::best(),
             stop: None,
             pool,
             fuse,
+            parallel: space
+                .vectors
+                .iter()
+                .map(|v| v.len)
+                .chain(space.bases.iter().map(|b| b.len))
+                .any(sweep::is_parallel),
             recording: Progress::default(),
             done: VecDeque::new(),
             counters: Counters::default(),
@@ -128,12 +188,15 @@ impl Engine for Cpu {
 
     fn enqueue(&mut self, segment: &Arc<Compiled>) -> Result<()> {
         let start = Instant::now();
-        match self.pool.take() {
-            Some(pool) => {
-                pool.install(|| self.run(segment));
-                self.pool = Some(pool);
-            }
-            None => self.run(segment),
+        // One step into the pool for the whole segment; a sweep started outside would wait for a thread to
+        // wake up each time.
+        if !self.parallel {
+            self.run(segment);
+        } else if let Some(pool) = self.pool.take() {
+            pool.install(|| self.run(segment));
+            self.pool = Some(pool);
+        } else {
+            rayon::scope(|_| self.run(segment));
         }
         self.recording.elapsed += start.elapsed();
         Ok(())
@@ -163,7 +226,9 @@ impl Engine for Cpu {
         assert_eq!(values.len(), len, "{}", self.space.name(v));
         match v {
             Vector::Own(i) => self.vectors[i as usize].write(0, values),
-            Vector::Column { basis, column } => self.bases[basis as usize].write(column as usize * len, values),
+            Vector::Column { basis, column } => {
+                self.bases[basis as usize].write(column as usize * self.strides[basis as usize], values);
+            }
         }
         Ok(())
     }
@@ -172,7 +237,9 @@ impl Engine for Cpu {
         let len = self.space.len(v);
         let out = match v {
             Vector::Own(i) => self.vectors[i as usize].read(0, len),
-            Vector::Column { basis, column } => self.bases[basis as usize].read(column as usize * len, len),
+            Vector::Column { basis, column } => {
+                self.bases[basis as usize].read(column as usize * self.strides[basis as usize], len)
+            }
         };
         Box::pin(async { Ok(out) })
     }
@@ -186,8 +253,9 @@ impl Engine for Cpu {
     }
 
     fn update_operator(&mut self, a: Operator, matrix: &Arc<Csr>, exponent: i32) -> Result<()> {
-        let role = self.space.operators[a.0 as usize].role;
-        self.operators[a.0 as usize] = SparseRows::new(matrix, exponent, self.space.plan.dtype(role));
+        let data = &mut self.space.operators[a.0 as usize];
+        (data.matrix, data.exponent) = (Arc::clone(matrix), exponent);
+        self.operators[a.0 as usize] = stored(&self.space, &self.space.operators[a.0 as usize], self.allowed);
         Ok(())
     }
 

@@ -1,25 +1,43 @@
 //! One sweep over all chunks: every operation of its body on a chunk before the next chunk.
 
-use super::memory::{Real, Shared, SparseRows};
-use super::{Cpu, kernels};
+use super::kernels::{self, TERMS};
+use super::memory::{Real, Shared};
+use super::sparse::Sparse;
+use super::{Cpu, Simd};
 use crate::op::schedule::length;
-use crate::op::{Array, Dtype, Op, Scalar, Vector};
+use crate::op::{Array, Dtype, Op, Scalar, Term, Vector};
 use rayon::prelude::*;
 
-/// Entries a chunk: a few vectors of it fit the first-level cache, and a million rows make enough
-/// chunks to balance.
-pub(super) const CHUNK: usize = 2048;
+/// Entries a chunk: a few vectors of it fit the first-level cache, thirty columns of a basis the second,
+/// and a million rows make enough chunks to balance.
+pub(super) const CHUNK: usize = 1024;
 
 /// Below this many chunks a second thread costs more than it brings.
-const PARALLEL_FROM: usize = 8;
+const PARALLEL_FROM: usize = 16;
+
+/// Chunks that one thread takes at once, at least.
+const GRAIN: usize = 8;
+
+/// Entries widened at once where number types meet; two such blocks live on the stack.
+const BLOCK: usize = 128;
 
 /// An operation with its coefficients evaluated and its operands found.
 enum Step<'a> {
-    Apply { rows: &'a SparseRows, x: Shared, y: Shared },
-    Map { y: Shared, own: Option<f64>, terms: Vec<(f64, Shared, Option<Shared>)>, uniform: bool },
+    Apply { a: &'a Sparse, x: Shared, y: Shared },
+    Map(Map),
     Dot { x: Shared, y: Shared, out: usize },
     MultiDot { columns: Vec<Shared>, w: Shared, out: usize },
     MultiAxpy { columns: Vec<(f64, Shared)>, w: Shared },
+}
+
+/// y = own·y + Σ c u + Σ c u∘v.
+struct Map {
+    y: Shared,
+    own: Option<f64>,
+    terms: Vec<(f64, Shared)>,
+    products: Vec<(f64, Shared, Shared)>,
+    /// One number type, and no product reads y: formed in place.
+    plain: bool,
 }
 
 /// Where a reduction's total goes.
@@ -33,7 +51,10 @@ impl Cpu {
         let len = self.space.len(v);
         match v {
             Vector::Own(i) => Shared::of(&mut self.vectors[i as usize], 0, len),
-            Vector::Column { basis, column } => Shared::of(&mut self.bases[basis as usize], column as usize * len, len),
+            Vector::Column { basis, column } => {
+                let at = column as usize * self.strides[basis as usize];
+                Shared::of(&mut self.bases[basis as usize], at, len)
+            }
         }
     }
 
@@ -41,29 +62,15 @@ impl Cpu {
         let Some(first) = body.first() else { return };
         let n = length(first, &self.space);
         let operators = std::mem::take(&mut self.operators);
+        let mut partials = std::mem::take(&mut self.partials);
         let mut targets = Vec::new();
         let steps: Vec<Step> = body
             .iter()
             .map(|op| match op {
                 Op::Apply { a, x, y } => {
-                    Step::Apply { rows: &operators[a.0 as usize], x: self.shared(*x), y: self.shared(*y) }
+                    Step::Apply { a: &operators[a.0 as usize], x: self.shared(*x), y: self.shared(*y) }
                 }
-                Op::Map { y, terms } => {
-                    let mut own = None;
-                    let mut others = Vec::with_capacity(terms.len());
-                    for t in terms {
-                        let c = self.eval(&t.coefficient);
-                        if t.x == *y && t.by.is_none() {
-                            own = Some(own.unwrap_or(0.0) + c);
-                        } else {
-                            others.push((c, self.shared(t.x), t.by.map(|v| self.shared(v))));
-                        }
-                    }
-                    let y = self.shared(*y);
-                    let uniform =
-                        others.iter().all(|t| t.1.dtype() == y.dtype() && t.2.is_none_or(|b| b.dtype() == y.dtype()));
-                    Step::Map { y, own, terms: others, uniform }
-                }
+                Op::Map { y, terms } => Step::Map(self.map(*y, terms)),
                 Op::Dot { x, y, out } => {
                     targets.push(Target::Scalar(*out));
                     Step::Dot { x: self.shared(*x), y: self.shared(*y), out: targets.len() - 1 }
@@ -76,8 +83,9 @@ impl Cpu {
                 }
                 Op::MultiAxpy { v, k, coefficients, minus, w } => {
                     let sign = if *minus { -1.0 } else { 1.0 };
-                    let c = self.arrays[coefficients.0 as usize][..*k].to_vec();
-                    let columns = (0..*k).map(|j| (sign * c[j], self.shared(v.column(j)))).collect();
+                    let columns = (0..*k)
+                        .map(|j| (sign * self.arrays[coefficients.0 as usize][j], self.shared(v.column(j))))
+                        .collect();
                     Step::MultiAxpy { columns, w: self.shared(*w) }
                 }
                 _ => unreachable!("a scalar operation in a sweep"),
@@ -86,23 +94,22 @@ impl Cpu {
 
         let sums = targets.len();
         let chunks = n.div_ceil(CHUNK);
-        let mut partials = vec![0.0; chunks * sums];
+        partials.clear();
+        partials.resize(chunks * sums, 0.0);
+        let simd = self.simd;
         let work = |c: usize, partials: &mut [f64]| {
-            let (lo, hi) = (c * CHUNK, ((c + 1) * CHUNK).min(n));
-            for step in &steps {
-                // SAFETY: chunk c is this thread's alone, and the schedule keeps a vector that is gathered
-                // from being written in the same sweep.
-                unsafe { step.run(c, lo, hi, partials) };
-            }
+            // SAFETY: chunk c is this thread's alone, and the schedule keeps a vector that is gathered
+            // from being written in the same sweep.
+            unsafe { run(simd, &steps, c, n, partials) };
         };
         if chunks < PARALLEL_FROM {
             for c in 0..chunks {
                 work(c, &mut partials[c * sums..(c + 1) * sums]);
             }
         } else if sums == 0 {
-            (0..chunks).into_par_iter().with_min_len(4).for_each(|c| work(c, &mut []));
+            (0..chunks).into_par_iter().with_min_len(GRAIN).for_each(|c| work(c, &mut []));
         } else {
-            partials.par_chunks_mut(sums).with_min_len(4).enumerate().for_each(|(c, p)| work(c, p));
+            partials.par_chunks_mut(sums).with_min_len(GRAIN).enumerate().for_each(|(c, p)| work(c, p));
         }
         drop(steps);
         self.operators = operators;
@@ -113,7 +120,32 @@ impl Cpu {
                 Target::Array(a, j) => self.arrays[a.0 as usize][*j] = total,
             }
         }
+        self.partials = partials;
     }
+
+    fn map(&mut self, y: Vector, terms: &[Term]) -> Map {
+        let mut map = Map { y: self.shared(y), own: None, terms: vec![], products: vec![], plain: true };
+        for t in terms {
+            let c = self.eval(&t.coefficient);
+            match t.by {
+                None if t.x == y => map.own = Some(map.own.unwrap_or(0.0) + c),
+                None => map.terms.push((c, self.shared(t.x))),
+                Some(by) => {
+                    map.plain &= t.x != y && by != y;
+                    map.products.push((c, self.shared(t.x), self.shared(by)));
+                }
+            }
+        }
+        let dtype = map.y.dtype();
+        map.plain &= map.terms.iter().all(|t| t.1.dtype() == dtype)
+            && map.products.iter().all(|t| t.1.dtype() == dtype && t.2.dtype() == dtype);
+        map
+    }
+}
+
+/// True where a sweep over `n` entries is worth several threads.
+pub(super) fn is_parallel(n: usize) -> bool {
+    n.div_ceil(CHUNK) >= PARALLEL_FROM
 }
 
 /// Σ_c f(c) by halves: the order is fixed and the error grows with log n.
@@ -144,98 +176,174 @@ macro_rules! by_type {
     };
 }
 
+/// Runs all steps on chunk `c` of vectors of `n` entries, in the best instructions there are.
+///
+/// # Safety
+/// No other thread works on this chunk, and gathered vectors are not written in this sweep.
+unsafe fn run(simd: Simd, steps: &[Step], c: usize, n: usize, partials: &mut [f64]) {
+    // SAFETY: the caller's word for the chunk; `Simd` for the processor.
+    unsafe {
+        match simd {
+            #[cfg(target_arch = "x86_64")]
+            Simd::Avx2 => run_avx2(steps, c, n, partials),
+            Simd::Portable => run_steps(steps, c, n, partials),
+        }
+    }
+}
+
+/// [`run_steps`] once more, every loop inlined and compiled for AVX2.
+///
+/// # Safety
+/// As [`run`], and the processor has AVX2.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2")]
+unsafe fn run_avx2(steps: &[Step], c: usize, n: usize, partials: &mut [f64]) {
+    // SAFETY: by the caller's word.
+    unsafe { run_steps(steps, c, n, partials) }
+}
+
+/// # Safety
+/// As [`run`].
+#[inline(always)]
+unsafe fn run_steps(steps: &[Step], c: usize, n: usize, partials: &mut [f64]) {
+    let (lo, hi) = (c * CHUNK, ((c + 1) * CHUNK).min(n));
+    for step in steps {
+        // SAFETY: by the caller's word.
+        unsafe { step.run(c, lo, hi, partials) };
+    }
+}
+
 impl Step<'_> {
     /// Runs the step on entries `lo..hi` of chunk `c`.
     ///
     /// # Safety
-    /// No other thread works on this chunk, and gathered vectors are not written in this sweep.
+    /// As [`run`].
+    #[inline(always)]
     unsafe fn run(&self, c: usize, lo: usize, hi: usize, partials: &mut [f64]) {
-        // SAFETY (each block below): by the caller's word chunks are disjoint between threads; within one
-        // step a mutable view never coexists with another view of the same vector.
-        match self {
-            Self::Apply { rows, x, y } => by_type!(y.dtype(), T => {
-                // The offsets of chunk c stand behind c chunks of CHUNK + 1 numbers.
-                let offsets = &rows.offsets[c * (CHUNK + 1)..c * (CHUNK + 1) + (hi - lo) + 1];
-                let start = rows.chunk_start[c];
-                let end = start + offsets[hi - lo] as usize;
-                let columns = &rows.matrix.columns()[start..end];
-                let values = &T::values(rows)[start..end];
-                unsafe {
-                    let x: &[T] = x.chunk(0, rows.matrix.cols());
-                    kernels::sparse_rows(y.chunk_mut::<T>(lo, hi), offsets, columns, values, x);
+        // SAFETY: by the caller's word chunks are disjoint between threads; within one step a mutable view never
+        // coexists with another view of the same vector, and Apply gets the chunk's rows and all of x.
+        unsafe {
+            match self {
+                Self::Apply { a, x, y } => by_type!(y.dtype(), T => {
+                    a.rows_of_chunk::<T>(c, y.chunk_mut(lo, hi), x.chunk(0, a.columns()));
+                }),
+                Self::Map(map) if map.plain => by_type!(map.y.dtype(), T => map.in_place::<T>(lo, hi)),
+                Self::Map(map) => {
+                    for at in (lo..hi).step_by(BLOCK) {
+                        map.widened(at, hi.min(at + BLOCK));
+                    }
                 }
-            }),
-            Self::Map { y, own, terms, uniform: true } => by_type!(y.dtype(), T => unsafe {
-                map::<T>(*y, *own, terms, lo, hi);
-            }),
-            Self::Map { y, own, terms, uniform: false } => unsafe { map_mixed(*y, *own, terms, lo, hi) },
-            Self::Dot { x, y, out } => {
-                partials[*out] = by_type!(x.dtype(), T => by_type!(y.dtype(), U => unsafe {
-                    kernels::dot::<T, U>(x.chunk(lo, hi), y.chunk(lo, hi))
-                }));
+                Self::Dot { x, y, out } => {
+                    [partials[*out]] = by_type!(x.dtype(), T => by_type!(y.dtype(), U => {
+                        kernels::dots::<T, U, 1>([x.chunk(lo, hi)], y.chunk(lo, hi))
+                    }));
+                }
+                Self::MultiDot { columns, w, out } => by_type!(w.dtype(), T => {
+                    let w: &[T] = w.chunk(lo, hi);
+                    let mut at = *out;
+                    let quads = columns.chunks_exact(4);
+                    let rest = quads.remainder();
+                    for v in quads {
+                        let v: [&[T]; 4] = std::array::from_fn(|k| v[k].chunk(lo, hi));
+                        partials[at..at + 4].copy_from_slice(&kernels::dots::<T, T, 4>(v, w));
+                        at += 4;
+                    }
+                    for v in rest {
+                        [partials[at]] = kernels::dots::<T, T, 1>([v.chunk(lo, hi)], w);
+                        at += 1;
+                    }
+                }),
+                Self::MultiAxpy { columns, w } => by_type!(w.dtype(), T => {
+                    sum_up::<T>(w.chunk_mut(lo, hi), Some(1.0), columns, lo, hi);
+                }),
             }
-            Self::MultiDot { columns, w, out } => by_type!(w.dtype(), T => {
-                for (p, v) in partials[*out..].iter_mut().zip(columns) {
-                    *p = unsafe { kernels::dot::<T, T>(v.chunk(lo, hi), w.chunk(lo, hi)) };
-                }
-            }),
-            Self::MultiAxpy { columns, w } => by_type!(w.dtype(), T => unsafe {
-                let terms: Vec<(T, &[T])> = columns.iter().map(|(c, v)| (T::from_f64(*c), v.chunk::<T>(lo, hi))).collect();
-                kernels::combine(w.chunk_mut::<T>(lo, hi), Some(T::from_f64(1.0)), &terms);
-            }),
         }
     }
 }
 
-/// A map whose operands have one number type.
+/// y = own·y + Σ c u, any number of terms.
 ///
 /// # Safety
-/// As [`Step::run`].
-unsafe fn map<T: Real>(y: Shared, own: Option<f64>, terms: &[(f64, Shared, Option<Shared>)], lo: usize, hi: usize) {
-    // SAFETY: products are formed before y is viewed mutably, and plain operands are other vectors than y.
-    unsafe {
-        let products: Vec<Option<Vec<T>>> = terms
-            .iter()
-            .map(|(_, x, by)| {
-                by.map(|by| {
-                    let mut t = vec![T::default(); hi - lo];
-                    kernels::product(&mut t, x.chunk::<T>(lo, hi), by.chunk::<T>(lo, hi));
-                    t
-                })
-            })
-            .collect();
-        let operands: Vec<(T, &[T])> = terms
-            .iter()
-            .zip(&products)
-            .map(|((c, x, _), p)| (T::from_f64(*c), p.as_deref().unwrap_or_else(|| x.chunk::<T>(lo, hi))))
-            .collect();
-        kernels::combine(y.chunk_mut::<T>(lo, hi), own.map(T::from_f64), &operands);
+/// As [`run`], and no term is y.
+#[inline(always)]
+unsafe fn sum_up<T: Real>(y: &mut [T], own: Option<f64>, terms: &[(f64, Shared)], lo: usize, hi: usize) {
+    let mut own = own.map(T::from_f64);
+    let mut rest = terms;
+    loop {
+        let (head, tail) = rest.split_at(rest.len().min(TERMS));
+        let mut operands: [(T, &[T]); TERMS] = [(T::default(), &[]); TERMS];
+        for (slot, (c, x)) in operands.iter_mut().zip(head) {
+            // SAFETY: read-only, and by the caller's word another vector than y.
+            *slot = (T::from_f64(*c), unsafe { x.chunk(lo, hi) });
+        }
+        kernels::combine(y, own, &operands[..head.len()]);
+        if tail.is_empty() {
+            return;
+        }
+        own = Some(T::from_f64(1.0));
+        rest = tail;
     }
 }
 
-/// A map between number types: computed in f64, rounded once.
+impl Map {
+    /// # Safety
+    /// As [`run`], and the map is plain.
+    #[inline(always)]
+    unsafe fn in_place<T: Real>(&self, lo: usize, hi: usize) {
+        // SAFETY: in a plain map nothing but `own` stands for y.
+        unsafe {
+            let y = self.y.chunk_mut::<T>(lo, hi);
+            let mut started = false;
+            if self.own.is_some() || !self.terms.is_empty() || self.products.is_empty() {
+                sum_up(y, self.own, &self.terms, lo, hi);
+                started = true;
+            }
+            for (c, x, z) in &self.products {
+                kernels::product(y, started, T::from_f64(*c), x.chunk::<T>(lo, hi), z.chunk(lo, hi));
+                started = true;
+            }
+        }
+    }
+
+    /// The map on at most [`BLOCK`] entries, computed in f64 and rounded once.
+    ///
+    /// # Safety
+    /// As [`run`].
+    #[inline(always)]
+    unsafe fn widened(&self, lo: usize, hi: usize) {
+        let n = hi - lo;
+        let mut sum = [0.0f64; BLOCK];
+        let (mut u, mut v) = ([0.0f64; BLOCK], [0.0f64; BLOCK]);
+        // SAFETY: read-only views first, then the one mutable view of y.
+        unsafe {
+            if let Some(c) = self.own {
+                widen(&mut sum, self.y, lo, hi);
+                kernels::combine(&mut sum[..n], Some(c), &[]);
+            }
+            for (c, x) in &self.terms {
+                widen(&mut u, *x, lo, hi);
+                kernels::combine(&mut sum[..n], Some(1.0), &[(*c, &u[..n])]);
+            }
+            for (c, x, z) in &self.products {
+                widen(&mut u, *x, lo, hi);
+                widen(&mut v, *z, lo, hi);
+                kernels::product(&mut sum[..n], true, *c, &u[..n], &v[..n]);
+            }
+            by_type!(self.y.dtype(), T => {
+                self.y.chunk_mut::<T>(lo, hi).iter_mut().zip(&sum).for_each(|(y, &s)| *y = T::from_f64(s));
+            });
+        }
+    }
+}
+
+/// Entries `lo..hi` of `x` in f64.
 ///
 /// # Safety
-/// As [`Step::run`].
-unsafe fn map_mixed(y: Shared, own: Option<f64>, terms: &[(f64, Shared, Option<Shared>)], lo: usize, hi: usize) {
-    // SAFETY: one read-only view at a time, then one mutable view of y.
-    unsafe {
-        let widened = |v: Shared| -> Vec<f64> {
-            by_type!(v.dtype(), T => v.chunk::<T>(lo, hi).iter().map(|x| x.to_f64()).collect())
-        };
-        let mut sum = match own {
-            Some(c) => widened(y).iter().map(|y| c * y).collect(),
-            None => vec![0.0; hi - lo],
-        };
-        for (c, x, by) in terms {
-            let mut x = widened(*x);
-            if let Some(by) = by {
-                x.iter_mut().zip(widened(*by)).for_each(|(x, b)| *x *= b);
-            }
-            kernels::combine(&mut sum, Some(1.0), &[(*c, &x)]);
-        }
-        by_type!(y.dtype(), T => {
-            y.chunk_mut::<T>(lo, hi).iter_mut().zip(&sum).for_each(|(y, &s)| *y = T::from_f64(s));
-        });
-    }
+/// As [`run`].
+#[inline(always)]
+unsafe fn widen(out: &mut [f64; BLOCK], x: Shared, lo: usize, hi: usize) {
+    // SAFETY: a read-only view of this thread's own entries.
+    by_type!(x.dtype(), T => unsafe {
+        out.iter_mut().zip(x.chunk::<T>(lo, hi)).for_each(|(o, x)| *o = x.to_f64());
+    });
 }

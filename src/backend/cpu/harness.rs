@@ -1,0 +1,53 @@
+//! The CPU engine without methods and driver around it: for benches.
+
+use super::{Allowed, Cpu};
+use crate::backend::Engine;
+use crate::error::Result;
+use crate::op::schedule::Compiler;
+use crate::op::{Operator, Program, Space, Vector};
+
+/// Carries out programs on the CPU, each compiled once.
+pub struct Harness {
+    cpu: Cpu,
+    compiler: Compiler,
+    space: Space,
+}
+
+impl Harness {
+    /// Allocates what `space` lists. `threads` = 0 takes all.
+    ///
+    /// # Errors
+    /// Threads that can't be started.
+    pub fn new(space: Space, threads: usize, allowed: Allowed) -> Result<Self> {
+        let cpu = Cpu::with_formats(space.clone(), threads, true, allowed)?;
+        Ok(Self { compiler: Compiler::new(cpu.fusion()), cpu, space })
+    }
+
+    /// The form in which the CPU keeps a matrix.
+    #[must_use]
+    pub fn describe(&self, a: Operator) -> String {
+        self.cpu.operators[a.0 as usize].describe()
+    }
+
+    /// Puts values into a vector.
+    ///
+    /// # Errors
+    /// None on the CPU.
+    pub fn write(&mut self, v: Vector, values: &[f64]) -> Result<()> {
+        self.cpu.write_vector(v, values)
+    }
+
+    /// Writes a program and carries it out; the bytes it moves by the model.
+    ///
+    /// # Errors
+    /// None on the CPU.
+    pub fn run(&mut self, write: impl FnOnce(&mut Program)) -> Result<u64> {
+        let mut p = Program::new(&self.space);
+        write(&mut p);
+        let compiled = self.compiler.compile(p.ops, &self.space);
+        self.cpu.enqueue(&compiled)?;
+        self.cpu.flush()?;
+        pollster::block_on(self.cpu.collect())?;
+        Ok(compiled.bytes)
+    }
+}

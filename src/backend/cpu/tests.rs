@@ -1,0 +1,350 @@
+//! Every kernel and every form of a matrix against a plain loop; the same bits for any instructions and
+//! any number of threads.
+
+use super::sparse::Allowed;
+use super::{Cpu, Simd};
+use crate::backend::Engine;
+use crate::matrix::{Csr, gallery};
+use crate::op::schedule::Compiler;
+use crate::op::{Combination, Dtype, Plan, Program, Role, Space, Vector};
+use crate::random::Random;
+use std::sync::Arc;
+
+const SIZES: [usize; 17] = [0, 1, 7, 8, 9, 31, 32, 33, 63, 64, 65, 255, 256, 257, 1023, 1024, 1025];
+const LARGE: [usize; 3] = [65_535, 65_536, 65_537];
+
+fn sizes() -> impl Iterator<Item = usize> {
+    SIZES.into_iter().chain(LARGE)
+}
+
+fn numbers(n: usize, seed: u64) -> Vec<f64> {
+    let mut random = Random::new(seed);
+    (0..n).map(|_| random.uniform(-1.0, 1.0)).collect()
+}
+
+fn run(cpu: &mut Cpu, write: impl FnOnce(&mut Program)) {
+    let space = cpu.space.clone();
+    let mut p = Program::new(&space);
+    write(&mut p);
+    let compiled = Compiler::new(cpu.fusion()).compile(p.ops, &space);
+    cpu.enqueue(&compiled).unwrap();
+}
+
+fn read(cpu: &mut Cpu, v: Vector) -> Vec<f64> {
+    pollster::block_on(cpu.read_vector(v)).unwrap()
+}
+
+fn bits(v: &[f64]) -> Vec<u64> {
+    v.iter().map(|x| x.to_bits()).collect()
+}
+
+/// A x with each row summed from the left in `dtype`.
+fn multiply(a: &Csr, exponent: i32, dtype: Dtype, x: &[f64]) -> Vec<f64> {
+    (0..a.rows())
+        .map(|i| {
+            let (columns, values) = a.row(i);
+            let entries = columns.iter().zip(values).map(|(&c, &v)| (crate::scale::ldexp(v, exponent), x[c as usize]));
+            match dtype {
+                Dtype::F64 => entries.fold(0.0, |sum, (v, x)| v * x + sum),
+                Dtype::F32 => f64::from(entries.fold(0.0f32, |sum, (v, x)| v as f32 * x as f32 + sum)),
+            }
+        })
+        .collect()
+}
+
+/// Rows of lengths 0 to 12, one dense row, values and columns at random.
+fn irregular(n: usize, whole_numbers: bool) -> Csr {
+    let mut random = Random::new(n as u64 + 3);
+    let (mut ptr, mut columns, mut values) = (vec![0], vec![], vec![]);
+    for i in 0..n {
+        let mut row: Vec<u32> = match i {
+            _ if i == n / 2 => (0..n as u32).collect(),
+            _ => (0..(i * 7 + i / 5) % 13).map(|_| (random.uniform(0.0, 1.0) * n as f64) as u32).collect(),
+        };
+        row.sort_unstable();
+        row.dedup();
+        values.extend(row.iter().map(|_| {
+            let v = random.uniform(-9.0, 9.0);
+            if whole_numbers { v.round() } else { v }
+        }));
+        columns.extend(row);
+        ptr.push(columns.len());
+    }
+    Csr::new(n, n, ptr, columns, values).unwrap()
+}
+
+/// The pattern of a stencil with values that vary from row to row.
+fn variable_stencil(n: usize) -> Csr {
+    let mut a = gallery::tridiagonal(n, 1.0, 2.0, 3.0);
+    let values = numbers(a.nnz(), 5);
+    a.set_values(values).unwrap();
+    a
+}
+
+fn forms() -> Vec<Allowed> {
+    let all = Allowed::default();
+    let slices = Allowed { constant_runs: false, runs: false, ..all };
+    vec![
+        all,
+        Allowed { constant_runs: false, ..all },
+        Allowed { constant_runs: false, compression: false, ..all },
+        slices,
+        Allowed { compression: false, ..slices },
+        Allowed::PLAIN,
+    ]
+}
+
+fn check_products(a: Csr, exponent: i32) {
+    let a = Arc::new(a);
+    let x = numbers(a.cols(), 1);
+    for dtype in [Dtype::F64, Dtype::F32] {
+        let expected = bits(&multiply(&a, exponent, dtype, &x));
+        for allowed in forms() {
+            let mut space = Space::new(Plan::uniform(dtype));
+            let m = space.operator("A", Arc::clone(&a), exponent, Role::Working);
+            let (u, y) = (space.vector("u", a.cols()), space.vector("y", a.rows()));
+            let mut cpu = Cpu::with_formats(space, 0, true, allowed).unwrap();
+            cpu.write_vector(u, &x).unwrap();
+            for simd in [Simd::Portable, Simd::best()] {
+                cpu.simd = simd;
+                cpu.write_vector(y, &vec![f64::NAN; a.rows()]).unwrap();
+                run(&mut cpu, |p| p.apply(m, u, y));
+                let form = cpu.operators[0].describe();
+                assert!(bits(&read(&mut cpu, y)) == expected, "{} rows, {dtype:?}, {simd:?}, {form}", a.rows());
+                let nonzero = a.nnz() > 0;
+                assert!(cpu.operators[0].bytes() > 0 || !nonzero, "{form}");
+                assert_eq!(cpu.space.operator_bytes(m), cpu.operators[0].bytes().max(if nonzero { 0 } else { 4 }));
+            }
+        }
+    }
+}
+
+#[test]
+fn products_of_irregular_matrices() {
+    for n in sizes() {
+        check_products(irregular(n, false), 3);
+        check_products(irregular(n, true), 0);
+    }
+}
+
+#[test]
+fn products_of_stencils() {
+    for n in sizes().filter(|&n| n > 0) {
+        check_products(gallery::tridiagonal(n, -1.0, 2.5, 1.0 / 3.0), -1);
+        check_products(variable_stencil(n), 0);
+    }
+    check_products(gallery::poisson3d(17), 0);
+    check_products(gallery::poisson27(12), 0);
+    check_products(gallery::arrow(3000), 0);
+}
+
+#[test]
+fn products_of_rectangular_matrices() {
+    for (rows, cols) in [(3000, 40), (40, 3000), (2048, 70_000)] {
+        let columns = (0..2 * rows).map(|k| ((k / 2 * 17) % (cols - 1) + k % 2) as u32).collect();
+        let ptr = (0..=rows).map(|i| 2 * i).collect();
+        check_products(Csr::new(rows, cols, ptr, columns, numbers(2 * rows, 9)).unwrap(), 0);
+    }
+}
+
+fn chosen(a: Csr, dtype: Dtype) -> String {
+    super::Sparse::new(&Arc::new(a), 0, dtype, Allowed::default()).describe()
+}
+
+#[test]
+fn forms_follow_the_matrix() {
+    let constant = chosen(gallery::poisson2d(50), Dtype::F64);
+    assert!(constant.contains("runs") && constant.contains("shared"), "{constant}");
+    let variable = chosen(variable_stencil(5000), Dtype::F64);
+    assert!(variable.contains("runs") && variable.contains("f64 values"), "{variable}");
+    let short = chosen(irregular(5000, true), Dtype::F64);
+    assert!(short.contains("sorted") && short.contains("f32 values") && short.contains("16-bit"), "{short}");
+    let wide = chosen(gallery::graph_laplacian(70_000, 6, 1, true), Dtype::F64);
+    assert!(wide.contains("32-bit columns, fetched ahead"), "{wide}");
+}
+
+#[test]
+fn a_stencil_takes_little_memory() {
+    let a = Arc::new(gallery::poisson3d(100));
+    let sparse = super::Sparse::new(&a, 0, Dtype::F64, Allowed::default());
+    assert!(sparse.bytes() < a.rows() as u64, "{} bytes", sparse.bytes());
+}
+
+/// x, y, z, d in working precision, s in accumulate precision.
+fn vectors(n: usize, plan: Plan, threads: usize) -> (Cpu, [Vector; 5]) {
+    let mut space = Space::new(plan);
+    let [x, y, z, d] = ["x", "y", "z", "d"].map(|name| space.vector(name, n));
+    let s = space.accumulator("s", n);
+    let mut cpu = Cpu::new(space, threads, true).unwrap();
+    for (k, v) in [x, y, z, d, s].into_iter().enumerate() {
+        cpu.write_vector(v, &numbers(n, k as u64)).unwrap();
+    }
+    (cpu, [x, y, z, d, s])
+}
+
+fn plans() -> [Plan; 3] {
+    let mixed = Plan { working: Dtype::F32, accumulate: Dtype::F64 };
+    [Plan::uniform(Dtype::F64), Plan::uniform(Dtype::F32), mixed]
+}
+
+fn assert_near(got: &[f64], expected: impl Fn(usize) -> f64, plan: Plan, what: &str) {
+    let tolerance = if plan.working == Dtype::F64 { 1e-14 } else { 2e-6 };
+    for (i, &g) in got.iter().enumerate() {
+        let e = expected(i);
+        assert!(
+            (g - e).abs() <= tolerance * (1.0 + e.abs()),
+            "{what} of {} in {plan:?}: entry {i} is {g}, not {e}",
+            got.len()
+        );
+    }
+}
+
+#[test]
+fn maps_of_any_number_of_terms() {
+    for plan in plans() {
+        for n in sizes() {
+            for (terms, own) in [(0, false), (1, false), (3, true), (6, false), (9, true), (17, false)] {
+                let (mut cpu, v) = vectors(n, plan, 0);
+                let old = v.map(|v| read(&mut cpu, v));
+                run(&mut cpu, |p| {
+                    let start = if own { Combination::default().plus(0.5, v[1]) } else { Combination::default() };
+                    let sum = (0..terms).fold(start, |sum, t| sum.plus(0.25 * t as f64, v[[0, 2, 3][t % 3]]));
+                    p.assign(v[1], sum);
+                });
+                let expected = |i: usize| {
+                    (0..terms).map(|t| 0.25 * t as f64 * old[[0, 2, 3][t % 3]][i]).sum::<f64>()
+                        + if own { 0.5 * old[1][i] } else { 0.0 }
+                };
+                assert_near(&read(&mut cpu, v[1]), expected, plan, "a sum");
+            }
+        }
+    }
+}
+
+#[test]
+fn products_of_entries_and_mixed_types() {
+    for plan in plans() {
+        for n in sizes() {
+            let (mut cpu, [x, y, z, d, s]) = vectors(n, plan, 0);
+            let [x0, y0, z0, d0, s0] = [x, y, z, d, s].map(|v| read(&mut cpu, v));
+            run(&mut cpu, |p| {
+                p.multiply(d, x, z); //                                                    z = d∘x
+                p.assign(y, Combination::default().plus(2.0, y).plus_product(3.0, d, x)); // y = 2y + 3d∘x
+                p.multiply(d, x, x); //                                                    x = d∘x
+                p.assign(s, Combination::default().plus(1.0, s).plus(0.5, d).plus_product(1.0, s, d));
+            });
+            assert_near(&read(&mut cpu, z), |i| d0[i] * x0[i], plan, "z");
+            assert_near(&read(&mut cpu, y), |i| 2.0 * y0[i] + 3.0 * d0[i] * x0[i], plan, "y");
+            assert_near(&read(&mut cpu, x), |i| d0[i] * x0[i], plan, "x");
+            assert_near(&read(&mut cpu, s), |i| s0[i] + 0.5 * d0[i] + s0[i] * d0[i], plan, "s");
+            assert_eq!(z0.len(), n);
+        }
+    }
+}
+
+#[test]
+fn dots_sum_in_f64() {
+    for plan in plans() {
+        for n in sizes() {
+            let (mut cpu, [x, y, .., s]) = vectors(n, plan, 0);
+            let [a, b] = cpu_scalars(&mut cpu);
+            run(&mut cpu, |p| {
+                p.dot(x, y, a);
+                p.dot(x, s, b);
+            });
+            let [x0, y0, s0] = [x, y, s].map(|v| read(&mut cpu, v));
+            for (got, other) in [(cpu.scalars[0], y0), (cpu.scalars[1], s0)] {
+                let expected: f64 = x0.iter().zip(&other).map(|(a, b)| a * b).sum();
+                assert!((got - expected).abs() <= 1e-14 * (1.0 + n as f64), "{n} in {plan:?}: {got}, not {expected}");
+            }
+        }
+    }
+}
+
+fn cpu_scalars(cpu: &mut Cpu) -> [crate::op::Scalar; 2] {
+    cpu.scalars = vec![0.0; 2];
+    cpu.space.scalars(["a", "b"])
+}
+
+#[test]
+fn projections_of_any_width() {
+    for dtype in [Dtype::F64, Dtype::F32] {
+        for n in sizes() {
+            for k in [0, 1, 3, 4, 5, 8, 13] {
+                let mut space = Space::new(Plan::uniform(dtype));
+                let (v, w) = (space.basis("v", n, k.max(1)), space.vector("w", n));
+                let (h, g) = (space.array("h", k.max(1)), space.array("g", k.max(1)));
+                let plan = space.plan;
+                let mut cpu = Cpu::new(space, 0, true).unwrap();
+                (0..k).for_each(|j| cpu.write_vector(v.column(j), &numbers(n, j as u64)).unwrap());
+                cpu.write_vector(w, &numbers(n, 77)).unwrap();
+                let columns: Vec<Vec<f64>> = (0..k).map(|j| read(&mut cpu, v.column(j))).collect();
+                let (w0, c) = (read(&mut cpu, w), numbers(k, 5));
+                cpu.write_array(h, &c);
+                run(&mut cpu, |p| {
+                    p.multi_subtract(v, k, h, w);
+                    p.multi_dot(v, k, w, g);
+                });
+                let w1 = read(&mut cpu, w);
+                assert_near(&w1, |i| w0[i] - (0..k).map(|j| c[j] * columns[j][i]).sum::<f64>(), plan, "w");
+                for j in 0..k {
+                    let expected: f64 = columns[j].iter().zip(&w1).map(|(a, b)| a * b).sum();
+                    let got = cpu.arrays[1][j];
+                    assert!(
+                        (got - expected).abs() <= 1e-14 * (1.0 + n as f64),
+                        "{n}, column {j}: {got}, not {expected}"
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn bits_do_not_depend_on_threads_or_instructions() {
+    for plan in plans() {
+        let n = 70_001;
+        let outcome = |threads: usize, simd: Simd| {
+            let mut space = Space::new(plan);
+            let a = space.operator("A", Arc::new(irregular(n, false)), 0, Role::Working);
+            let [x, y] = ["x", "y"].map(|name| space.vector(name, n));
+            let (s, v, h) = (space.accumulator("s", n), space.basis("v", n, 6), space.array("h", 6));
+            let rho = space.scalar("rho");
+            let mut cpu = Cpu::new(space, threads, true).unwrap();
+            cpu.simd = simd;
+            cpu.write_vector(x, &numbers(n, 1)).unwrap();
+            (0..6).for_each(|j| cpu.write_vector(v.column(j), &numbers(n, j as u64)).unwrap());
+            run(&mut cpu, |p| {
+                p.apply(a, x, y);
+                p.dot(x, y, rho);
+                p.axpy(rho, x, s);
+                p.multi_dot(v, 6, y, h);
+                p.multi_subtract(v, 6, h, y);
+            });
+            (bits(&read(&mut cpu, y)), bits(&read(&mut cpu, s)), cpu.scalars[0].to_bits(), bits(&cpu.arrays[0]))
+        };
+        let expected = outcome(1, Simd::Portable);
+        assert!(expected == outcome(1, Simd::best()), "{plan:?}: instructions");
+        assert!(expected == outcome(2, Simd::best()) && expected == outcome(3, Simd::best()), "{plan:?}: threads");
+    }
+}
+
+#[test]
+fn new_values_take_a_form_of_their_own() {
+    let a = Arc::new(gallery::poisson2d(40));
+    let mut space = Space::new(Plan::uniform(Dtype::F64));
+    let m = space.operator("A", Arc::clone(&a), 0, Role::Working);
+    let (x, y) = (space.vector("x", a.rows()), space.vector("y", a.rows()));
+    let seen_by_the_driver = space.clone();
+    let mut cpu = Cpu::new(space, 0, true).unwrap();
+    let before = seen_by_the_driver.operator_bytes(m);
+    let mut b = (*a).clone();
+    b.set_values(numbers(a.nnz(), 4)).unwrap();
+    let b = Arc::new(b);
+    cpu.update_operator(m, &b, 0).unwrap();
+    assert!(seen_by_the_driver.operator_bytes(m) > before);
+    let values = numbers(a.rows(), 2);
+    cpu.write_vector(x, &values).unwrap();
+    run(&mut cpu, |p| p.apply(m, x, y));
+    assert_eq!(bits(&read(&mut cpu, y)), bits(&multiply(&b, 0, Dtype::F64, &values)));
+}
