@@ -1,3 +1,4 @@
 //! The processes that build Krylov bases, shared by linear and eigenvalue methods.
 
 pub(crate) mod arnoldi;
+pub(crate) mod cycle;

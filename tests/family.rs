@@ -1,0 +1,121 @@
+//! Every method on a row of systems: status, iterations, and the true residual recomputed here.
+//!
+//! Figures to compare with (b from seed 42, rtol 1e-8, M = I; iterations, products where marked p):
+//!
+//! | method | source | poisson2d 32² | convection 32², (0.3, 0.2) | convection 32², (2, 1) |
+//! |---|---|---|---|---|
+//! | cg | SciPy 1.17.1 | 102 | | |
+//! | cr | written down from Saad 2003, algorithm 6.20, in NumPy | 100 | | |
+//! | cgs | SciPy | 71 | 58 | 55, with ‖r‖ up to 6·10⁵‖b‖ on the way |
+//! | tfqmr | SciPy (half steps) | 149 p | 117 p | 110 p |
+//! | gmres(30), fgmres(30) | SciPy | 176 | 148 | 169 |
+//! | lgmres(30, 3) | SciPy | 156 p | 154 p | 183 p |
+//! | gcrotmk(20, 20), for lgmres | SciPy | 139 p | 154 p | 154 p |
+//! | bicgstabl | Sleijpen and Fokkema's algorithm in NumPy | 39 | 28 | 28 |
+//! | idrs | idrs.m in NumPy, three random P | 112–119 p | 98–105 p | 93 p |
+
+use krylane::matrix::{Csr, gallery};
+use krylane::random::Random;
+use krylane::{Backend, Options, Report, Solver};
+
+fn rhs(n: usize) -> Vec<f64> {
+    Random::new(42).vector(n)
+}
+
+fn solve(a: &Csr, options: &Options) -> Report {
+    let r = Solver::new(a, options.clone()).unwrap().solve(&rhs(a.rows())).unwrap();
+    let (b, ax) = (rhs(a.rows()), a.multiply(&r.x));
+    let norm = |v: &[f64]| v.iter().map(|v| v * v).sum::<f64>().sqrt();
+    let truth = norm(&b.iter().zip(&ax).map(|(b, ax)| b - ax).collect::<Vec<_>>()) / norm(&b);
+    if r.reason.is_converged() {
+        assert!(truth <= 1e-8, "{}: true residual {truth:e}", options.method);
+    }
+    assert!((truth - r.certificate.relative).abs() <= 1e-12, "{}: {truth:e}", options.method);
+    r
+}
+
+fn options(method: &str, preconditioner: &str) -> Options {
+    Options {
+        method: method.into(),
+        preconditioner: preconditioner.into(),
+        backend: Backend::Cpu,
+        max_iterations: 20_000,
+        ..Options::default()
+    }
+}
+
+/// What is expected of a cell.
+enum Expect {
+    /// Converged, at about so many iterations.
+    About(usize),
+    /// This reason.
+    Is(&'static str),
+}
+use Expect::{About, Is};
+
+const NOT_SYMMETRIC: Expect = Is("NotSymmetric");
+
+/// Method; iterations on poisson2d(32), convection–diffusion (mild), (strong), random_spd with Jacobi.
+const TABLE: &[(&str, [Expect; 4])] = &[
+    ("steepest_descent", [About(3398), NOT_SYMMETRIC, NOT_SYMMETRIC, About(30)]),
+    ("cg", [About(102), NOT_SYMMETRIC, NOT_SYMMETRIC, About(17)]),
+    ("minres", [About(100), NOT_SYMMETRIC, NOT_SYMMETRIC, About(17)]),
+    ("gmres", [About(176), About(148), About(169), About(17)]),
+    ("bicgstab", [About(78), About(56), About(81), About(11)]),
+];
+
+#[test]
+fn every_method_on_every_system() {
+    let systems = [
+        (gallery::poisson2d(32), "none"),
+        (gallery::convection_diffusion2d(32, [0.3, 0.2]), "none"),
+        (gallery::convection_diffusion2d(32, [2.0, 1.0]), "none"),
+        (gallery::random_spd(1000, 7, 1), "jacobi"),
+    ];
+    let mut wrong = vec![];
+    for (method, row) in TABLE {
+        for (k, ((a, m), expect)) in systems.iter().zip(row).enumerate() {
+            let r = solve(a, &options(method, m));
+            let right = match expect {
+                About(n) => {
+                    let slack = (n / 10).max(2);
+                    r.reason.is_converged() && (n - slack..=n + slack).contains(&r.iterations)
+                }
+                Is(name) => r.reason.name() == *name,
+            };
+            if !right {
+                wrong.push(format!("{method} on system {k}: {} iterations, {}", r.iterations, r.reason));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn the_table_has_every_method() {
+    for m in krylane::method::METHODS.iter().filter(|m| m.id != "projection") {
+        assert!(TABLE.iter().any(|row| row.0 == m.id), "{} has no row", m.id);
+    }
+}
+
+#[cfg(feature = "gpu")]
+#[test]
+fn the_same_on_a_gpu() {
+    use krylane::Precision;
+    let wanted = |method: &str, precision| Options { backend: Backend::Gpu, precision, ..options(method, "jacobi") };
+    let a = gallery::random_spd(300, 7, 1);
+    if Solver::new(&a, wanted("cg", Precision::F32)).is_err() {
+        return; // no adapter
+    }
+    for (method, _) in TABLE {
+        let cpu = solve(&a, &options(method, "jacobi"));
+        let single = solve(&a, &wanted(method, Precision::F32));
+        assert!(single.reason.is_converged(), "{method} in f32: {}", single.reason);
+        if Solver::new(&a, wanted(method, Precision::F64)).is_ok() {
+            let double = solve(&a, &wanted(method, Precision::F64));
+            assert!(double.reason.is_converged(), "{method} in f64: {}", double.reason);
+            let (few, many) = (cpu.iterations.min(double.iterations), cpu.iterations.max(double.iterations));
+            assert!(many - few <= 1 + cpu.iterations / 3, "{method}: {} and {}", cpu.iterations, double.iterations);
+        }
+    }
+}
