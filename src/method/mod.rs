@@ -6,6 +6,7 @@
 
 mod bicgstab;
 mod cg;
+mod cr;
 mod gmres;
 mod minres;
 mod registry;
