@@ -59,6 +59,7 @@ const NOT_SYMMETRIC: Expect = Is("NotSymmetric");
 const TABLE: &[(&str, [Expect; 4])] = &[
     ("steepest_descent", [About(3398), NOT_SYMMETRIC, NOT_SYMMETRIC, About(30)]),
     ("cg", [About(102), NOT_SYMMETRIC, NOT_SYMMETRIC, About(17)]),
+    ("fcg", [About(102), NOT_SYMMETRIC, NOT_SYMMETRIC, About(17)]),
     ("cr", [About(100), NOT_SYMMETRIC, NOT_SYMMETRIC, About(17)]),
     ("minres", [About(100), NOT_SYMMETRIC, NOT_SYMMETRIC, About(17)]),
     ("gmres", [About(176), About(148), About(169), About(17)]),

@@ -7,6 +7,7 @@
 mod bicgstab;
 mod cg;
 mod cr;
+mod fcg;
 mod gmres;
 mod minres;
 mod registry;

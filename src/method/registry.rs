@@ -1,6 +1,6 @@
 //! The table of methods: one line each.
 
-use super::{Method, System, Tuning, bicgstab, cg, cr, gmres, minres, steepest_descent};
+use super::{Method, System, Tuning, bicgstab, cg, cr, fcg, gmres, minres, steepest_descent};
 use crate::error::{Error, Result};
 use crate::op::Space;
 
@@ -60,6 +60,12 @@ pub const METHODS: &[MethodEntry] = &[
         about: "generalised minimal residual with restarts; any square A",
         needs: Needs::Square,
         build: |space, system, tuning| Box::new(gmres::Gmres::new(space, system, tuning.restart)),
+    },
+    MethodEntry {
+        id: "fcg",
+        about: "flexible conjugate gradients, for an M that varies; A symmetric positive definite",
+        needs: Needs::Definite,
+        build: |space, system, _| Box::new(fcg::Fcg::new(space, system)),
     },
     MethodEntry {
         id: "cr",
