@@ -6,6 +6,7 @@
 
 mod bicgstab;
 mod cg;
+mod cgs;
 mod cr;
 mod fcg;
 mod gmres;
