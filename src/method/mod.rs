@@ -5,6 +5,7 @@
 //! to the user's x, recomputes the true residual, and calls again where that is needed.
 
 mod bicgstab;
+mod bicgstabl;
 mod cg;
 mod cgs;
 mod cr;

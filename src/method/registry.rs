@@ -1,6 +1,6 @@
 //! The table of methods: one line each.
 
-use super::{Method, System, Tuning, bicgstab, cg, cgs, cr, fcg, gmres, minres, steepest_descent};
+use super::{Method, System, Tuning, bicgstab, bicgstabl, cg, cgs, cr, fcg, gmres, minres, steepest_descent};
 use crate::error::{Error, Result};
 use crate::op::Space;
 
@@ -72,6 +72,12 @@ pub const METHODS: &[MethodEntry] = &[
         about: "conjugate residuals; A symmetric, definite for safety",
         needs: Needs::Symmetric,
         build: |space, system, _| Box::new(cr::Cr::new(space, system)),
+    },
+    MethodEntry {
+        id: "bicgstabl",
+        about: "BiCGStab(2); any square A, also with strong convection or skew parts",
+        needs: Needs::Square,
+        build: |space, system, _| Box::new(bicgstabl::BiCgStabL::new(space, system)),
     },
     MethodEntry {
         id: "cgs",
