@@ -65,6 +65,7 @@ const TABLE: &[(&str, [Expect; 4])] = &[
     ("gmres", [About(176), About(148), About(169), About(17)]),
     ("bicgstab", [About(78), About(56), About(81), About(11)]),
     ("bicgstabl", [About(39), About(28), About(28), About(5)]),
+    ("idrs", [About(116), About(97), About(93), About(19)]),
     // Peaks of 6·10⁵ on the third system: beyond the divergence tolerance of 10⁵.
     ("cgs", [About(71), About(58), Is("Diverged"), About(9)]),
 ];

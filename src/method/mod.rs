@@ -11,6 +11,7 @@ mod cgs;
 mod cr;
 mod fcg;
 mod gmres;
+mod idrs;
 mod minres;
 mod registry;
 mod steepest_descent;

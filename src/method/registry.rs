@@ -1,6 +1,6 @@
 //! The table of methods: one line each.
 
-use super::{Method, System, Tuning, bicgstab, bicgstabl, cg, cgs, cr, fcg, gmres, minres, steepest_descent};
+use super::{Method, System, Tuning, bicgstab, bicgstabl, cg, cgs, cr, fcg, gmres, idrs, minres, steepest_descent};
 use crate::error::{Error, Result};
 use crate::op::Space;
 
@@ -84,6 +84,12 @@ pub const METHODS: &[MethodEntry] = &[
         about: "conjugate gradients squared; any square A, fast and rough",
         needs: Needs::Square,
         build: |space, system, _| Box::new(cgs::Cgs::new(space, system)),
+    },
+    MethodEntry {
+        id: "idrs",
+        about: "induced dimension reduction IDR(4); any square A, few products, short recurrence",
+        needs: Needs::Square,
+        build: |space, system, _| Box::new(idrs::Idrs::new(space, system)),
     },
 ];
 
