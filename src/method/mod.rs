@@ -10,6 +10,7 @@ mod cg;
 mod cgs;
 mod cr;
 mod fcg;
+mod fgmres;
 mod gmres;
 mod idrs;
 mod minres;

@@ -1,6 +1,8 @@
 //! The table of methods: one line each.
 
-use super::{Method, System, Tuning, bicgstab, bicgstabl, cg, cgs, cr, fcg, gmres, idrs, minres, steepest_descent};
+use super::{
+    Method, System, Tuning, bicgstab, bicgstabl, cg, cgs, cr, fcg, fgmres, gmres, idrs, minres, steepest_descent,
+};
 use crate::error::{Error, Result};
 use crate::op::Space;
 
@@ -90,6 +92,12 @@ pub const METHODS: &[MethodEntry] = &[
         about: "induced dimension reduction IDR(4); any square A, few products, short recurrence",
         needs: Needs::Square,
         build: |space, system, _| Box::new(idrs::Idrs::new(space, system)),
+    },
+    MethodEntry {
+        id: "fgmres",
+        about: "flexible GMRES, for an M that varies; any square A",
+        needs: Needs::Square,
+        build: |space, system, tuning| Box::new(fgmres::Fgmres::new(space, system, tuning.restart)),
     },
 ];
 
