@@ -64,6 +64,7 @@ const TABLE: &[(&str, [Expect; 4])] = &[
     ("minres", [About(100), NOT_SYMMETRIC, NOT_SYMMETRIC, About(17)]),
     ("gmres", [About(176), About(148), About(169), About(17)]),
     ("fgmres", [About(176), About(148), About(169), About(17)]),
+    ("lgmres", [About(158), About(154), About(185), About(17)]),
     ("bicgstab", [About(78), About(56), About(81), About(11)]),
     ("bicgstabl", [About(39), About(28), About(28), About(5)]),
     ("idrs", [About(116), About(97), About(93), About(19)]),

@@ -13,6 +13,7 @@ mod fcg;
 mod fgmres;
 mod gmres;
 mod idrs;
+mod lgmres;
 mod minres;
 mod registry;
 mod steepest_descent;

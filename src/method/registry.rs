@@ -1,7 +1,8 @@
 //! The table of methods: one line each.
 
 use super::{
-    Method, System, Tuning, bicgstab, bicgstabl, cg, cgs, cr, fcg, fgmres, gmres, idrs, minres, steepest_descent,
+    Method, System, Tuning, bicgstab, bicgstabl, cg, cgs, cr, fcg, fgmres, gmres, idrs, lgmres, minres,
+    steepest_descent,
 };
 use crate::error::{Error, Result};
 use crate::op::Space;
@@ -98,6 +99,12 @@ pub const METHODS: &[MethodEntry] = &[
         about: "flexible GMRES, for an M that varies; any square A",
         needs: Needs::Square,
         build: |space, system, tuning| Box::new(fgmres::Fgmres::new(space, system, tuning.restart)),
+    },
+    MethodEntry {
+        id: "lgmres",
+        about: "GMRES enlarged by corrections of earlier cycles; any square A",
+        needs: Needs::Square,
+        build: |space, system, tuning| Box::new(lgmres::Lgmres::new(space, system, tuning.restart)),
     },
 ];
 
