@@ -14,6 +14,7 @@ mod fgmres;
 mod gmres;
 mod idrs;
 mod lgmres;
+mod minimal_residual;
 mod minres;
 mod registry;
 mod steepest_descent;

@@ -1,8 +1,8 @@
 //! The table of methods: one line each.
 
 use super::{
-    Method, System, Tuning, bicgstab, bicgstabl, cg, cgs, cr, fcg, fgmres, gmres, idrs, lgmres, minres,
-    steepest_descent,
+    Method, System, Tuning, bicgstab, bicgstabl, cg, cgs, cr, fcg, fgmres, gmres, idrs, lgmres, minimal_residual,
+    minres, steepest_descent,
 };
 use crate::error::{Error, Result};
 use crate::op::Space;
@@ -63,6 +63,12 @@ pub const METHODS: &[MethodEntry] = &[
         about: "generalised minimal residual with restarts; any square A",
         needs: Needs::Square,
         build: |space, system, tuning| Box::new(gmres::Gmres::new(space, system, tuning.restart)),
+    },
+    MethodEntry {
+        id: "minimal_residual",
+        about: "steps that minimise the residual along M r; positive definite symmetric part",
+        needs: Needs::Square,
+        build: |space, system, _| Box::new(minimal_residual::MinimalResidual::new(space, system)),
     },
     MethodEntry {
         id: "fcg",
