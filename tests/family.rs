@@ -58,6 +58,7 @@ const NOT_SYMMETRIC: Expect = Is("NotSymmetric");
 /// Method; iterations on poisson2d(32), convection–diffusion (mild), (strong), random_spd with Jacobi.
 const TABLE: &[(&str, [Expect; 4])] = &[
     ("steepest_descent", [About(3398), NOT_SYMMETRIC, NOT_SYMMETRIC, About(30)]),
+    ("richardson", [About(4178), About(723), About(207), About(34)]),
     ("minimal_residual", [About(3327), About(571), About(188), About(29)]),
     ("cg", [About(102), NOT_SYMMETRIC, NOT_SYMMETRIC, About(17)]),
     ("fcg", [About(102), NOT_SYMMETRIC, NOT_SYMMETRIC, About(17)]),

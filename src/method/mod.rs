@@ -17,6 +17,7 @@ mod lgmres;
 mod minimal_residual;
 mod minres;
 mod registry;
+mod richardson;
 mod steepest_descent;
 
 pub use registry::{METHODS, MethodEntry, Needs, by_name};

@@ -2,7 +2,7 @@
 
 use super::{
     Method, System, Tuning, bicgstab, bicgstabl, cg, cgs, cr, fcg, fgmres, gmres, idrs, lgmres, minimal_residual,
-    minres, steepest_descent,
+    minres, richardson, steepest_descent,
 };
 use crate::error::{Error, Result};
 use crate::op::Space;
@@ -63,6 +63,12 @@ pub const METHODS: &[MethodEntry] = &[
         about: "generalised minimal residual with restarts; any square A",
         needs: Needs::Square,
         build: |space, system, tuning| Box::new(gmres::Gmres::new(space, system, tuning.restart)),
+    },
+    MethodEntry {
+        id: "richardson",
+        about: "x += omega M r; spectrum in the right half plane, omega estimated unless given",
+        needs: Needs::Square,
+        build: |space, system, tuning| Box::new(richardson::Richardson::new(space, system, tuning.spectrum)),
     },
     MethodEntry {
         id: "minimal_residual",
