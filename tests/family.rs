@@ -60,6 +60,7 @@ const TABLE: &[(&str, [Expect; 4])] = &[
     ("steepest_descent", [About(3398), NOT_SYMMETRIC, NOT_SYMMETRIC, About(30)]),
     ("richardson", [About(4178), About(723), About(207), About(34)]),
     ("minimal_residual", [About(3327), About(571), About(188), About(29)]),
+    ("chebyshev", [About(249), NOT_SYMMETRIC, NOT_SYMMETRIC, About(17)]),
     ("cg", [About(102), NOT_SYMMETRIC, NOT_SYMMETRIC, About(17)]),
     ("fcg", [About(102), NOT_SYMMETRIC, NOT_SYMMETRIC, About(17)]),
     ("cr", [About(100), NOT_SYMMETRIC, NOT_SYMMETRIC, About(17)]),
@@ -105,6 +106,33 @@ fn every_method_on_every_system() {
 fn the_table_has_every_method() {
     for m in krylane::method::METHODS.iter().filter(|m| m.id != "projection") {
         assert!(TABLE.iter().any(|row| row.0 == m.id), "{} has no row", m.id);
+    }
+}
+
+#[test]
+fn a_known_spectrum_is_used() {
+    // Eigenvalues 4 − 2 cos(iπ/33) − 2 cos(jπ/33).
+    let c = (std::f64::consts::PI / 33.0).cos();
+    let spectrum = Some((4.0 - 4.0 * c, 4.0 + 4.0 * c));
+    let a = gallery::poisson2d(32);
+    let r = solve(&a, &Options { spectrum, ..options("chebyshev", "none") });
+    // ln(2·10⁸)/acosh((b + a)/(b − a)) = 201: the bound for the worst b.
+    assert!(r.reason.is_converged() && (160..=210).contains(&r.iterations), "{} {}", r.iterations, r.reason);
+    let r = solve(&a, &Options { spectrum, ..options("richardson", "none") });
+    // ln(10⁸)/ln((κ + 1)/(κ − 1)) = 4063.
+    assert!(r.reason.is_converged() && r.iterations <= 4100, "{} {}", r.iterations, r.reason);
+    assert!(Solver::new(&a, Options { spectrum: Some((2.0, 1.0)), ..options("richardson", "none") }).is_err());
+}
+
+#[test]
+fn solves_do_not_remember_each_other() {
+    for method in ["lgmres", "chebyshev", "idrs"] {
+        let a = gallery::poisson2d(20);
+        let mut solver = Solver::new(&a, options(method, "none")).unwrap();
+        let first = solver.solve(&rhs(400)).unwrap();
+        let _between = solver.solve(&vec![1.0; 400]).unwrap();
+        let again = solver.solve(&rhs(400)).unwrap();
+        assert_eq!((first.iterations, first.x), (again.iterations, again.x), "{method}");
     }
 }
 

@@ -2,3 +2,4 @@
 
 pub(crate) mod arnoldi;
 pub(crate) mod cycle;
+pub(crate) mod ritz;

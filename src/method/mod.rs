@@ -8,6 +8,7 @@ mod bicgstab;
 mod bicgstabl;
 mod cg;
 mod cgs;
+mod chebyshev;
 mod cr;
 mod fcg;
 mod fgmres;

@@ -1,8 +1,8 @@
 //! The table of methods: one line each.
 
 use super::{
-    Method, System, Tuning, bicgstab, bicgstabl, cg, cgs, cr, fcg, fgmres, gmres, idrs, lgmres, minimal_residual,
-    minres, richardson, steepest_descent,
+    Method, System, Tuning, bicgstab, bicgstabl, cg, cgs, chebyshev, cr, fcg, fgmres, gmres, idrs, lgmres,
+    minimal_residual, minres, richardson, steepest_descent,
 };
 use crate::error::{Error, Result};
 use crate::op::Space;
@@ -75,6 +75,12 @@ pub const METHODS: &[MethodEntry] = &[
         about: "steps that minimise the residual along M r; positive definite symmetric part",
         needs: Needs::Square,
         build: |space, system, _| Box::new(minimal_residual::MinimalResidual::new(space, system)),
+    },
+    MethodEntry {
+        id: "chebyshev",
+        about: "Chebyshev's iteration; A symmetric positive definite, spectrum estimated unless given",
+        needs: Needs::Definite,
+        build: |space, system, tuning| Box::new(chebyshev::Chebyshev::new(space, system, tuning.spectrum)),
     },
     MethodEntry {
         id: "fcg",
