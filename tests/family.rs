@@ -16,7 +16,7 @@
 
 use krylane::matrix::{Csr, gallery};
 use krylane::random::Random;
-use krylane::{Backend, Options, Report, Solver};
+use krylane::{Backend, Options, Reason, Report, Solver};
 
 fn rhs(n: usize) -> Vec<f64> {
     Random::new(42).vector(n)
@@ -134,6 +134,29 @@ fn solves_do_not_remember_each_other() {
         let again = solver.solve(&rhs(400)).unwrap();
         assert_eq!((first.iterations, first.x), (again.iterations, again.x), "{method}");
     }
+}
+
+#[test]
+fn projection_finds_what_its_subspace_holds() {
+    let a = gallery::convection_diffusion2d(12, [0.5, 0.1]);
+    let mut random = Random::new(5);
+    let mut subspace: Vec<Vec<f64>> = (0..6).map(|_| random.vector(144)).collect();
+    // One solution vector among the others, and one twice.
+    let solution = subspace[2].clone();
+    subspace.push(solution.clone());
+    let b = a.multiply(&solution);
+    let mut solver = Solver::new(&a, Options { subspace: subspace.clone(), ..options("projection", "none") }).unwrap();
+    let r = solver.solve(&b).unwrap();
+    assert!(r.reason.is_converged(), "{}", r.reason);
+    // Elsewhere the residual is orthogonal to the subspace.
+    let r = solver.solve(&rhs(144)).unwrap();
+    assert!(matches!(r.reason, Reason::Stagnated), "{}", r.reason);
+    let ax = a.multiply(&r.x);
+    for v in &subspace {
+        let dot: f64 = (0..144).map(|i| v[i] * (rhs(144)[i] - ax[i])).sum();
+        assert!(dot.abs() < 1e-12, "{dot:e}");
+    }
+    assert!(Solver::new(&a, options("projection", "none")).is_err());
 }
 
 #[cfg(feature = "gpu")]

@@ -17,6 +17,7 @@ mod idrs;
 mod lgmres;
 mod minimal_residual;
 mod minres;
+mod projection;
 mod registry;
 mod richardson;
 mod steepest_descent;

@@ -2,7 +2,7 @@
 
 use super::{
     Method, System, Tuning, bicgstab, bicgstabl, cg, cgs, chebyshev, cr, fcg, fgmres, gmres, idrs, lgmres,
-    minimal_residual, minres, richardson, steepest_descent,
+    minimal_residual, minres, projection, richardson, steepest_descent,
 };
 use crate::error::{Error, Result};
 use crate::op::Space;
@@ -75,6 +75,12 @@ pub const METHODS: &[MethodEntry] = &[
         about: "steps that minimise the residual along M r; positive definite symmetric part",
         needs: Needs::Square,
         build: |space, system, _| Box::new(minimal_residual::MinimalResidual::new(space, system)),
+    },
+    MethodEntry {
+        id: "projection",
+        about: "Galerkin projection onto a given subspace; any square A",
+        needs: Needs::Square,
+        build: |space, system, tuning| Box::new(projection::Projection::new(space, system, &tuning.subspace)),
     },
     MethodEntry {
         id: "chebyshev",
