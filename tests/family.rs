@@ -73,6 +73,7 @@ const TABLE: &[(&str, [Expect; 4])] = &[
     ("idrs", [About(116), About(97), About(93), About(19)]),
     // Peaks of 6·10⁵ on the third system: beyond the divergence tolerance of 10⁵.
     ("cgs", [About(71), About(58), Is("Diverged"), About(9)]),
+    ("tfqmr", [About(72), About(57), About(55), About(9)]),
 ];
 
 #[test]

@@ -21,6 +21,7 @@ mod projection;
 mod registry;
 mod richardson;
 mod steepest_descent;
+mod tfqmr;
 
 pub use registry::{METHODS, MethodEntry, Needs, by_name};
 

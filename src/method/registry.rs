@@ -2,7 +2,7 @@
 
 use super::{
     Method, System, Tuning, bicgstab, bicgstabl, cg, cgs, chebyshev, cr, fcg, fgmres, gmres, idrs, lgmres,
-    minimal_residual, minres, projection, richardson, steepest_descent,
+    minimal_residual, minres, projection, richardson, steepest_descent, tfqmr,
 };
 use crate::error::{Error, Result};
 use crate::op::Space;
@@ -111,6 +111,12 @@ pub const METHODS: &[MethodEntry] = &[
         about: "conjugate gradients squared; any square A, fast and rough",
         needs: Needs::Square,
         build: |space, system, _| Box::new(cgs::Cgs::new(space, system)),
+    },
+    MethodEntry {
+        id: "tfqmr",
+        about: "transpose-free quasi-minimal residual; any square A, smooth",
+        needs: Needs::Square,
+        build: |space, system, _| Box::new(tfqmr::Tfqmr::new(space, system)),
     },
     MethodEntry {
         id: "idrs",
