@@ -259,6 +259,7 @@ impl Session {
         let ceiling = 1e5 * (1.0f64.max(problem.initial)) / unit;
         let correction_exponent = e + truth.exponent + self.exponent;
 
+        self.method.begin(corrections);
         self.engine.clear_stop();
         self.engine.write_vector(self.r, &scaled)?;
         let largest = if self.space.plan.working == Dtype::F32 { f64::from(f32::MAX) } else { f64::MAX };
@@ -323,8 +324,11 @@ impl Session {
                 let mut outbox = Outbox::default();
                 let mut p = Program::new(&self.space);
                 self.method.exchange(&mut p, &mut outbox);
-                for (array, values) in outbox.0 {
+                for (array, values) in outbox.arrays {
                     self.engine.write_array(array, &values);
+                }
+                for (scalar, value) in outbox.scalars {
+                    self.engine.write_scalar(scalar, value);
                 }
                 let (ops, applications) = (p.ops, p.preconditioned);
                 self.issue_extra(state, ops, applications)?;

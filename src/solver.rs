@@ -2,6 +2,7 @@
 
 use crate::backend::Engine;
 use crate::certify::{Norms, certify};
+use crate::dense::orthonormal::orthonormal;
 use crate::drive::{Criterion, Event, Limits, Problem, Session, State};
 use crate::error::{Error, Result};
 use crate::facts::Facts;
@@ -12,6 +13,7 @@ use crate::op::{Plan, Role, Space};
 use crate::plan::{self, DeviceChoice, RungPlan};
 use crate::precond;
 use crate::report::{AdapterInfo, Passed, Reason, Report, Rung, Timings};
+use crate::scale::ldexp;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -94,6 +96,10 @@ pub struct Options {
     pub criterion: Criterion,
     /// Columns of a GMRES cycle; `None` is 30, and what the plan finds better under "auto".
     pub restart: Option<usize>,
+    /// Bounds (a, b) of the spectrum of A M for richardson and chebyshev; `None` lets them estimate.
+    pub spectrum: Option<(f64, f64)>,
+    /// Vectors that span the subspace of the method projection; dependent ones are left out.
+    pub subspace: Vec<Vec<f64>>,
     /// Bound on iterations, 10 000; rungs of a fall-back ladder share it.
     pub max_iterations: usize,
     /// Bound on products with A.
@@ -125,6 +131,8 @@ impl Default for Options {
             atol: 0.0,
             criterion: Criterion::RhsNorm,
             restart: None,
+            spectrum: None,
+            subspace: vec![],
             max_iterations: 10_000,
             max_matvecs: usize::MAX,
             time_limit: None,
@@ -154,6 +162,11 @@ impl Options {
         }
         if self.restart.is_some_and(|m| m > 10_000) {
             return Err(Error::input("restart is beyond the limit of 10000 columns"));
+        }
+        if let Some((a, b)) = self.spectrum
+            && !(0.0 < a && a <= b && b.is_finite())
+        {
+            return Err(Error::input(format!("the spectrum is [{a}, {b}]; its bounds must be finite, 0 < a <= b")));
         }
         if self.method != "auto" {
             method::by_name(&self.method)?;
@@ -235,6 +248,15 @@ impl Solver {
                 a.cols()
             )));
         }
+        if options.method == "projection" {
+            let finite = |v: &Vec<f64>| v.len() == a.rows() && v.iter().all(|x| x.is_finite());
+            if !options.subspace.iter().all(finite) || !options.subspace.iter().flatten().any(|&x| x != 0.0) {
+                return Err(Error::input(format!(
+                    "projection needs a subspace: finite vectors of {} entries, not all zero",
+                    a.rows()
+                )));
+            }
+        }
         let facts = Facts::of(&a);
         let mut notes = vec![];
         let choice = plan::choose_backend(a.nnz(), &options, &mut notes)?;
@@ -294,6 +316,10 @@ impl Solver {
         a.set_values(values)?;
         self.facts = Facts::of(&self.a);
         let exponent = -self.facts.norms.exponent;
+        if self.options.spectrum.is_some() {
+            // The bounds stand in the session in units of the old scale.
+            self.sessions.iter_mut().for_each(|s| *s = None);
+        }
         for session in self.sessions.iter_mut().flatten() {
             session.exponent = exponent;
             session.engine.update_operator(session.a, &self.a, exponent)?;
@@ -478,8 +504,8 @@ impl Solver {
         }
         if self.facts.null_components.1 > 0 {
             let (null, _) = self.facts.split_null(&state.truth.residual);
-            let rhs = crate::scale::ldexp(state.truth.certificate.rhs_norm, -state.truth.exponent);
-            let target = self.options.rtol * rhs + crate::scale::ldexp(self.options.atol, -state.truth.exponent);
+            let rhs = ldexp(state.truth.certificate.rhs_norm, -state.truth.exponent);
+            let target = self.options.rtol * rhs + ldexp(self.options.atol, -state.truth.exponent);
             if null > target.max(64.0 * f64::EPSILON * rhs) {
                 return Some(Reason::InconsistentSystem { null_component: null / rhs });
             }
@@ -505,8 +531,13 @@ impl Solver {
         let request = precond::Request { definite: rung.method.needs != Needs::Square, argument };
         let mut m = (entry.build)(&self.a, &request)?;
         m.install(&mut space, exponent);
+        // A preconditioner's own scale is the inverse of A's, so that A M is as the user sees it.
+        let scale = if m.is_identity() { exponent } else { 0 };
+        let spectrum = self.options.spectrum.map(|(a, b)| (ldexp(a, scale), ldexp(b, scale)));
         let system = System { a, r, x, n, m, watch };
-        let method = (rung.method.build)(&mut space, system, &Tuning { restart: rung.restart });
+        let subspace = orthonormal(self.options.subspace.clone()).into_iter().map(Arc::new).collect();
+        let tuning = Tuning { restart: rung.restart, spectrum, subspace };
+        let method = (rung.method.build)(&mut space, system, &tuning);
         let renewal = method.restarts().then(|| (space.vector("b", n), space.vector("ax", n)));
         let engine = self.device.engine(space.clone(), &self.options)?;
         Ok(Session {

@@ -1,3 +1,5 @@
 //! Small dense problems, on the host in f64.
 
+pub(crate) mod elimination;
 pub(crate) mod givens;
+pub(crate) mod orthonormal;

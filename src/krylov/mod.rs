@@ -1,3 +1,5 @@
 //! The processes that build Krylov bases, shared by linear and eigenvalue methods.
 
 pub(crate) mod arnoldi;
+pub(crate) mod cycle;
+pub(crate) mod ritz;

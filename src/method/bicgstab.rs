@@ -5,7 +5,7 @@
 //! (and p̂, ŝ with M). Converges unevenly and can break down: ⟨r̂, r⟩ ≈ 0 or ω ≈ 0 stop it, both judged
 //! relative to the vectors' norms. Use it where GMRES needs too many vectors.
 
-use super::{Method, Next, System};
+use super::{Method, Next, System, VANISHED};
 use crate::op::{Combination, Program, Scalar, Space, Stop, Vector};
 
 pub(super) struct BiCgStab {
@@ -31,9 +31,6 @@ pub(super) struct BiCgStab {
     rr: Scalar,
     shadow_norm: Scalar,
 }
-
-/// Inner products below this part of the product of norms are noise.
-const VANISHED: f64 = f64::EPSILON;
 
 impl BiCgStab {
     pub(super) fn new(space: &mut Space, sys: System) -> Self {

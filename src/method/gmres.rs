@@ -8,63 +8,48 @@
 //! loses the space, so that hard problems can stagnate: take a larger m then.
 
 use super::{Method, Next, Outbox, Seen, System};
-use crate::dense::givens::HessenbergLeastSquares;
-use crate::krylov::arnoldi::{Arnoldi, Column};
-use crate::op::{Array, Program, Scalar, Space, Vector};
+use crate::krylov::cycle::Cycle;
+use crate::op::{Array, Program, Space, Vector};
 
 pub(super) struct Gmres {
     s: System,
-    arnoldi: Arnoldi,
+    cycle: Cycle,
     /// M v; v itself without M.
     z: Option<Vector>,
-    /// ⟨r, r⟩ at the start of the cycle.
-    rr: Scalar,
     y: Array,
-    /// Columns written into programs in this cycle.
-    issued: usize,
-    /// The least-squares problem over the columns that have arrived.
-    ls: HessenbergLeastSquares,
 }
 
 impl Gmres {
     pub(super) fn new(space: &mut Space, s: System, restart: usize) -> Self {
         let m = restart.min(s.n.max(1));
-        let arnoldi = Arnoldi::new(space, s.n, m);
+        let cycle = Cycle::new(space, s.n, m);
         let z = (!s.m.is_identity()).then(|| space.vector("z", s.n));
-        let (rr, y) = (space.scalar("rr"), space.array("y", m));
-        Self { s, arnoldi, z, rr, y, issued: 0, ls: HessenbergLeastSquares::new(m) }
+        let y = space.array("y", m);
+        Self { s, cycle, z, y }
     }
 }
 
 impl Method for Gmres {
     fn start(&mut self, p: &mut Program) {
-        self.issued = 0;
-        self.ls.clear();
-        p.dot(self.s.r, self.s.r, self.rr);
-        self.arnoldi.start(p, self.s.r, self.rr.sqrt());
+        self.cycle.start(p, self.s.r);
     }
 
     fn step(&mut self, p: &mut Program) -> Next {
-        let j = self.issued;
-        let v = self.arnoldi.v.column(j);
+        let v = self.cycle.newest();
         let z = self.z.unwrap_or(v);
-        self.s.precondition(p, v, z); //                          z = M v_j
-        p.apply(self.s.a, z, self.arnoldi.w); //            w = A z
-        self.arnoldi.extend(p, j, self.rr.sqrt()); //       h = V'w, w -= V h, v_{j+1} = w/|w|
-        self.issued += 1;
-        if self.issued == self.ls.capacity() { Next::Exchange } else { Next::More }
+        self.s.precondition(p, v, z); //                        z = M v_j
+        p.apply(self.s.a, z, self.cycle.arnoldi.w); //          w = A z
+        self.cycle.extend(p);
+        if self.cycle.issued == self.cycle.ls.capacity() { Next::Exchange } else { Next::More }
     }
 
     fn observe(&mut self, record: &[f64]) -> Seen {
-        let Column { beta, h, below, breakdown } = self.arnoldi.column(record);
-        if self.ls.len() == 0 {
-            self.ls.start(beta);
-        }
-        Seen { residual: self.ls.push(&h, below), done: breakdown }
+        self.cycle.observe(record)
     }
 
     fn exchange(&mut self, p: &mut Program, host: &mut Outbox) {
-        let Self { ref s, ref arnoldi, z, y, ref ls, .. } = *self;
+        let Self { ref s, ref cycle, z, y } = *self;
+        let (arnoldi, ls) = (&cycle.arnoldi, &cycle.ls);
         host.send(y, &ls.solve());
         match z {
             None => p.multi_add(arnoldi.v, ls.len(), y, s.x), //   x += V y

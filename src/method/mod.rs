@@ -5,16 +5,29 @@
 //! to the user's x, recomputes the true residual, and calls again where that is needed.
 
 mod bicgstab;
+mod bicgstabl;
 mod cg;
+mod cgs;
+mod chebyshev;
+mod cr;
+mod fcg;
+mod fgmres;
 mod gmres;
+mod idrs;
+mod lgmres;
+mod minimal_residual;
 mod minres;
+mod projection;
 mod registry;
+mod richardson;
 mod steepest_descent;
+mod tfqmr;
 
 pub use registry::{METHODS, MethodEntry, Needs, by_name};
 
 use crate::op::{Array, Expr, Operator, Program, Scalar, Space, Stop, Vector};
 use crate::precond::Preconditioner;
+use std::sync::Arc;
 
 /// What a method is given: A, r = b − A x₀, where the correction goes, M, and the shared watch.
 pub struct System {
@@ -49,11 +62,18 @@ impl System {
     }
 }
 
+/// Inner products below this part of the product of norms are noise.
+const VANISHED: f64 = f64::EPSILON;
+
 /// Numbers a method is tuned by.
 #[derive(Clone, Debug)]
 pub struct Tuning {
     /// Columns of a GMRES cycle.
     pub restart: usize,
+    /// Bounds of the spectrum of A M on the device, where the user knows them.
+    pub spectrum: Option<(f64, f64)>,
+    /// Orthonormal vectors that span the subspace of a projection.
+    pub subspace: Vec<Arc<Vec<f64>>>,
 }
 
 /// What a method does after an iteration.
@@ -76,17 +96,29 @@ pub struct Seen {
 
 /// Numbers on their way to the device, written before an exchange's operations run.
 #[derive(Default)]
-pub struct Outbox(pub(crate) Vec<(Array, Vec<f64>)>);
+pub struct Outbox {
+    pub(crate) arrays: Vec<(Array, Vec<f64>)>,
+    pub(crate) scalars: Vec<(Scalar, f64)>,
+}
 
 impl Outbox {
     /// Puts `values` at the start of `array`.
     pub fn send(&mut self, array: Array, values: &[f64]) {
-        self.0.push((array, values.to_vec()));
+        self.arrays.push((array, values.to_vec()));
+    }
+
+    /// Gives `scalar` a value.
+    pub fn set(&mut self, scalar: Scalar, value: f64) {
+        self.scalars.push((scalar, value));
     }
 }
 
 /// A Krylov method: a device half that appends operations and a host half that reads records.
 pub trait Method: Send {
+    /// Before each correction; number 0 starts a new solve, and what was learnt from another is dropped, so
+    /// that a solve has the same bits whatever came before it.
+    fn begin(&mut self, _correction: usize) {}
+
     /// Operations before the first iteration; r holds the right-hand side, x is zero.
     fn start(&mut self, p: &mut Program);
 

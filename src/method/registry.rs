@@ -1,6 +1,9 @@
 //! The table of methods: one line each.
 
-use super::{Method, System, Tuning, bicgstab, cg, gmres, minres, steepest_descent};
+use super::{
+    Method, System, Tuning, bicgstab, bicgstabl, cg, cgs, chebyshev, cr, fcg, fgmres, gmres, idrs, lgmres,
+    minimal_residual, minres, projection, richardson, steepest_descent, tfqmr,
+};
 use crate::error::{Error, Result};
 use crate::op::Space;
 
@@ -60,6 +63,78 @@ pub const METHODS: &[MethodEntry] = &[
         about: "generalised minimal residual with restarts; any square A",
         needs: Needs::Square,
         build: |space, system, tuning| Box::new(gmres::Gmres::new(space, system, tuning.restart)),
+    },
+    MethodEntry {
+        id: "richardson",
+        about: "x += omega M r; spectrum in the right half plane, omega estimated unless given",
+        needs: Needs::Square,
+        build: |space, system, tuning| Box::new(richardson::Richardson::new(space, system, tuning.spectrum)),
+    },
+    MethodEntry {
+        id: "minimal_residual",
+        about: "steps that minimise the residual along M r; positive definite symmetric part",
+        needs: Needs::Square,
+        build: |space, system, _| Box::new(minimal_residual::MinimalResidual::new(space, system)),
+    },
+    MethodEntry {
+        id: "projection",
+        about: "Galerkin projection onto a given subspace; any square A",
+        needs: Needs::Square,
+        build: |space, system, tuning| Box::new(projection::Projection::new(space, system, &tuning.subspace)),
+    },
+    MethodEntry {
+        id: "chebyshev",
+        about: "Chebyshev's iteration; A symmetric positive definite, spectrum estimated unless given",
+        needs: Needs::Definite,
+        build: |space, system, tuning| Box::new(chebyshev::Chebyshev::new(space, system, tuning.spectrum)),
+    },
+    MethodEntry {
+        id: "fcg",
+        about: "flexible conjugate gradients, for an M that varies; A symmetric positive definite",
+        needs: Needs::Definite,
+        build: |space, system, _| Box::new(fcg::Fcg::new(space, system)),
+    },
+    MethodEntry {
+        id: "cr",
+        about: "conjugate residuals; A symmetric, definite for safety",
+        needs: Needs::Symmetric,
+        build: |space, system, _| Box::new(cr::Cr::new(space, system)),
+    },
+    MethodEntry {
+        id: "bicgstabl",
+        about: "BiCGStab(2); any square A, also with strong convection or skew parts",
+        needs: Needs::Square,
+        build: |space, system, _| Box::new(bicgstabl::BiCgStabL::new(space, system)),
+    },
+    MethodEntry {
+        id: "cgs",
+        about: "conjugate gradients squared; any square A, fast and rough",
+        needs: Needs::Square,
+        build: |space, system, _| Box::new(cgs::Cgs::new(space, system)),
+    },
+    MethodEntry {
+        id: "tfqmr",
+        about: "transpose-free quasi-minimal residual; any square A, smooth",
+        needs: Needs::Square,
+        build: |space, system, _| Box::new(tfqmr::Tfqmr::new(space, system)),
+    },
+    MethodEntry {
+        id: "idrs",
+        about: "induced dimension reduction IDR(4); any square A, few products, short recurrence",
+        needs: Needs::Square,
+        build: |space, system, _| Box::new(idrs::Idrs::new(space, system)),
+    },
+    MethodEntry {
+        id: "fgmres",
+        about: "flexible GMRES, for an M that varies; any square A",
+        needs: Needs::Square,
+        build: |space, system, tuning| Box::new(fgmres::Fgmres::new(space, system, tuning.restart)),
+    },
+    MethodEntry {
+        id: "lgmres",
+        about: "GMRES enlarged by corrections of earlier cycles; any square A",
+        needs: Needs::Square,
+        build: |space, system, tuning| Box::new(lgmres::Lgmres::new(space, system, tuning.restart)),
     },
 ];
 
