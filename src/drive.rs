@@ -96,8 +96,9 @@ impl Problem<'_> {
 
     /// Which test `t` passes, if any.
     pub(crate) fn passed(&self, t: &Truth) -> Option<Passed> {
-        // Written so that a NaN fails.
-        if !(t.norm <= self.target(t)) {
+        // A NaN is not small.
+        let small = t.norm <= self.target(t);
+        if !small {
             return None;
         }
         Some(match self.criterion {
@@ -259,7 +260,7 @@ impl Session {
         let ceiling = 1e5 * (1.0f64.max(problem.initial)) / unit;
         let correction_exponent = e + truth.exponent + self.exponent;
 
-        self.method.begin(corrections);
+        self.method.begin(refinement.corrections);
         self.engine.clear_stop();
         self.engine.write_vector(self.r, &scaled)?;
         let largest = if self.space.plan.working == Dtype::F32 { f64::from(f32::MAX) } else { f64::MAX };

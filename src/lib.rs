@@ -23,10 +23,10 @@ mod suggest;
 mod testing;
 
 pub use backend::Counters;
-#[cfg(feature = "gpu")]
-pub use backend::gpu::{AdapterDetails, adapters};
 #[doc(hidden)]
 pub use backend::cpu::{Allowed, Harness};
+#[cfg(feature = "gpu")]
+pub use backend::gpu::{AdapterDetails, adapters};
 pub use certify::Certificate;
 pub use drive::{Criterion, Event};
 pub use error::{Error, Result};

@@ -32,7 +32,8 @@ pub(crate) fn build(id: &str, preconditioner: &str, a: &Csr, plan: Plan, restart
     let request = precond::Request { definite: entry.needs != Needs::Square, argument };
     let mut m = (line.build)(a, &request).unwrap();
     m.install(&mut space, 0);
-    let method = (entry.build)(&mut space, System { a: matrix, r, x, n, m, watch }, &Tuning { restart });
+    let method =
+        (entry.build)(&mut space, System { a: matrix, r, x, n, m, watch }, &Tuning { restart, ..Tuning::default() });
     let renewal = method.restarts().then(|| (space.vector("b", n), space.vector("ax", n)));
     Built { space, method, a: matrix, x, r, renewal }
 }

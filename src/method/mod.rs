@@ -66,7 +66,7 @@ impl System {
 const VANISHED: f64 = f64::EPSILON;
 
 /// Numbers a method is tuned by.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Tuning {
     /// Columns of a GMRES cycle.
     pub restart: usize,
