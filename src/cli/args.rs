@@ -28,7 +28,7 @@ pub(crate) enum Command {
     /// Write a matrix of the gallery to a file.
     Gen(GenArgs),
     /// Show what a matrix looks like and how it would be solved.
-    Inspect(InspectArgs),
+    Inspect(Box<InspectArgs>),
     /// Show the devices and which would be chosen.
     Info {
         /// Print JSON.

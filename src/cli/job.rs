@@ -27,7 +27,7 @@ impl Job {
             Command::Solve(a) => Self::Solve(Box::new(Solve::new(*a)?)),
             Command::Gen(a) if a.list => Self::ListGallery,
             Command::Gen(a) => Self::Generate(Generate::new(a)?),
-            Command::Inspect(a) => Self::Inspect(Box::new(Inspect::new(a)?)),
+            Command::Inspect(a) => Self::Inspect(Box::new(Inspect::new(*a)?)),
             Command::Info { json } => Self::Info { json },
             Command::Bench(a) => Self::Bench(a),
             Command::Completions { shell } => Self::Completions(shell),
