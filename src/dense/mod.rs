@@ -1,3 +1,4 @@
 //! Small dense problems, on the host in f64.
 
 pub(crate) mod givens;
+pub(crate) mod inverse;

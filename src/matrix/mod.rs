@@ -3,6 +3,8 @@
 mod csr;
 pub mod gallery;
 mod stats;
+mod triangular;
 
 pub use csr::{Csr, Triplets};
 pub use stats::Stats;
+pub use triangular::Triangular;

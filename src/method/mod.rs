@@ -13,7 +13,7 @@ mod steepest_descent;
 
 pub use registry::{METHODS, MethodEntry, Needs, by_name};
 
-use crate::op::{Array, Expr, Operator, Program, Scalar, Space, Stop, Vector};
+use crate::op::{Array, Expr, Op, Operator, Program, Scalar, Space, Stop, Vector};
 use crate::precond::Preconditioner;
 
 /// What a method is given: A, r = b − A x₀, where the correction goes, M, and the shared watch.
@@ -39,7 +39,10 @@ impl System {
             debug_assert!(r == z, "M = I, so z is r");
         } else {
             p.preconditioned += 1;
+            let before = p.ops.len();
             self.m.emit(p, r, z);
+            let with_a = |op: &&Op| matches!(op, Op::Apply { a, .. } if *a == self.a);
+            p.inner_products += p.ops[before..].iter().filter(with_a).count();
         }
     }
 

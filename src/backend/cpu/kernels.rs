@@ -65,6 +65,15 @@ pub(super) fn product<T: Real>(y: &mut [T], x: &[T], z: &[T]) {
     }
 }
 
+/// y = own·y + c x∘z; `own` is `None` where y is not read.
+pub(super) fn add_product<T: Real>(y: &mut [T], own: Option<T>, c: T, x: &[T], z: &[T]) {
+    let terms = y.iter_mut().zip(x).zip(z);
+    match own {
+        None => terms.for_each(|((y, &x), &z)| *y = T::mul(c, T::mul(x, z))),
+        Some(own) => terms.for_each(|((y, &x), &z)| *y = T::mul_add(c, T::mul(x, z), T::mul(own, *y))),
+    }
+}
+
 /// ⟨x, y⟩ in f64, in eight lanes added in a fixed order.
 pub(super) fn dot<T: Real, U: Real>(x: &[T], y: &[U]) -> f64 {
     const LANES: usize = 8;

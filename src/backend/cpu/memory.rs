@@ -76,6 +76,8 @@ pub(super) trait Real: Copy + Default + Send + Sync + 'static {
     fn from_f64(x: f64) -> Self;
     fn to_f64(self) -> f64;
     fn mul_add(a: Self, x: Self, y: Self) -> Self;
+    /// y − a x.
+    fn mul_sub(a: Self, x: Self, y: Self) -> Self;
     fn mul(a: Self, x: Self) -> Self;
     /// The values of a matrix in this type.
     fn values(rows: &SparseRows) -> &[Self];
@@ -102,6 +104,10 @@ macro_rules! real {
             #[inline(always)]
             fn mul_add(a: Self, x: Self, y: Self) -> Self {
                 a * x + y
+            }
+            #[inline(always)]
+            fn mul_sub(a: Self, x: Self, y: Self) -> Self {
+                y - a * x
             }
             #[inline(always)]
             fn mul(a: Self, x: Self) -> Self {

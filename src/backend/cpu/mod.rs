@@ -7,16 +7,19 @@
 mod kernels;
 mod memory;
 mod sweep;
+mod triangle;
 
 use super::{Counters, Engine, Local, Progress};
 use crate::error::{Error, Result};
-use crate::matrix::Csr;
+use crate::matrix::{Csr, Triangular};
+use crate::op::Triangle as Handle;
 use crate::op::schedule::{Compiled, Fusion};
 use crate::op::{Array, Expr, Item, Op, Operator, Scalar, Space, Stop, Vector};
 use memory::{Buffer, SparseRows};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
+use triangle::Triangle;
 
 /// The CPU as a device.
 pub(crate) struct Cpu {
@@ -26,6 +29,7 @@ pub(crate) struct Cpu {
     scalars: Vec<f64>,
     arrays: Vec<Vec<f64>>,
     operators: Vec<SparseRows>,
+    triangles: Vec<Triangle>,
     stop: Option<Stop>,
     pool: Option<rayon::ThreadPool>,
     fuse: bool,
@@ -57,12 +61,15 @@ impl Cpu {
         let bases = space.bases.iter().map(|b| Buffer::zeros(b.len * b.columns, space.plan.working)).collect();
         let operators =
             space.operators.iter().map(|o| SparseRows::new(&o.matrix, o.exponent, space.plan.dtype(o.role))).collect();
+        let triangles =
+            space.triangles.iter().map(|t| Triangle::new(&t.matrix, t.exponent, space.plan.working)).collect();
         Ok(Self {
             vectors,
             bases,
             scalars: vec![0.0; space.scalars.len()],
             arrays: space.arrays.iter().map(|a| vec![0.0; a.1]).collect(),
             operators,
+            triangles,
             stop: None,
             pool,
             fuse,
@@ -188,6 +195,11 @@ impl Engine for Cpu {
     fn update_operator(&mut self, a: Operator, matrix: &Arc<Csr>, exponent: i32) -> Result<()> {
         let role = self.space.operators[a.0 as usize].role;
         self.operators[a.0 as usize] = SparseRows::new(matrix, exponent, self.space.plan.dtype(role));
+        Ok(())
+    }
+
+    fn update_triangle(&mut self, t: Handle, matrix: &Arc<Triangular>, exponent: i32) -> Result<()> {
+        self.triangles[t.0 as usize] = Triangle::new(matrix, exponent, self.space.plan.working);
         Ok(())
     }
 

@@ -39,6 +39,12 @@ impl Cpu {
 
     pub(super) fn run_sweep(&mut self, body: &[Op]) {
         let Some(first) = body.first() else { return };
+        if let Op::TriangularSolve { t, x, y } = first {
+            let (x, y) = (self.shared(*x), self.shared(*y));
+            // SAFETY: the solve is alone in its sweep, so nobody else touches x and y.
+            unsafe { self.triangles[t.0 as usize].solve(x, y) };
+            return;
+        }
         let n = length(first, &self.space);
         let operators = std::mem::take(&mut self.operators);
         let mut targets = Vec::new();
@@ -192,24 +198,39 @@ impl Step<'_> {
 /// # Safety
 /// As [`Step::run`].
 unsafe fn map<T: Real>(y: Shared, own: Option<f64>, terms: &[(f64, Shared, Option<Shared>)], lo: usize, hi: usize) {
-    // SAFETY: products are formed before y is viewed mutably, and plain operands are other vectors than y.
+    let is_y = |v: Shared| std::ptr::eq(T::parts(v).0, T::parts(y).0);
+    // A product with y itself is formed before y changes; the others are added as they are read.
+    let needs_own = |x: Shared, by: Shared| is_y(x) || is_y(by);
+    // SAFETY: products with y are formed before y is viewed mutably, and all other operands are other vectors than y.
     unsafe {
-        let products: Vec<Option<Vec<T>>> = terms
+        let formed: Vec<Option<Vec<T>>> = terms
             .iter()
             .map(|(_, x, by)| {
-                by.map(|by| {
+                by.filter(|&by| needs_own(*x, by)).map(|by| {
                     let mut t = vec![T::default(); hi - lo];
                     kernels::product(&mut t, x.chunk::<T>(lo, hi), by.chunk::<T>(lo, hi));
                     t
                 })
             })
             .collect();
-        let operands: Vec<(T, &[T])> = terms
+        let plain: Vec<(T, &[T])> = terms
             .iter()
-            .zip(&products)
+            .zip(&formed)
+            .filter(|((_, _, by), p)| by.is_none() || p.is_some())
             .map(|((c, x, _), p)| (T::from_f64(*c), p.as_deref().unwrap_or_else(|| x.chunk::<T>(lo, hi))))
             .collect();
-        kernels::combine(y.chunk_mut::<T>(lo, hi), own.map(T::from_f64), &operands);
+        let mut own = own.map(T::from_f64);
+        let y = y.chunk_mut::<T>(lo, hi);
+        let products = terms.iter().zip(&formed).filter(|((_, _, by), p)| by.is_some() && p.is_none());
+        if !plain.is_empty() || products.clone().next().is_none() {
+            kernels::combine(y, own, &plain);
+            own = Some(T::from_f64(1.0));
+        }
+        for ((c, x, by), _) in products {
+            let by = by.expect("a product");
+            kernels::add_product(y, own, T::from_f64(*c), x.chunk::<T>(lo, hi), by.chunk::<T>(lo, hi));
+            own = Some(T::from_f64(1.0));
+        }
     }
 }
 
