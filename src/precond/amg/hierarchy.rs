@@ -84,14 +84,15 @@ impl Hierarchy {
         all as f64 / self.levels[0].a.nnz().max(1) as f64
     }
 
-    /// Bytes of everything kept, the finest matrix included, with 8-byte values.
+    /// Bytes kept beside the finest matrix, with 8-byte values.
     pub(super) fn bytes(&self) -> usize {
         let bytes = |m: &Csr| 12 * m.nnz() + 4 * (m.rows() + 1);
         let levels = self.levels.iter().map(|l| {
             let transfer = l.transfer.as_ref().map_or(0, |(p, r)| bytes(p) + bytes(r));
             bytes(&l.a) + transfer + 8 * l.smoother.inverse.len()
         });
-        levels.sum::<usize>() + if let Coarsest::Inverse(m) = &self.coarsest { bytes(m) } else { 0 }
+        levels.sum::<usize>() - bytes(&self.levels[0].a)
+            + if let Coarsest::Inverse(m) = &self.coarsest { bytes(m) } else { 0 }
     }
 }
 

@@ -101,7 +101,7 @@ impl Preconditioner for Amg {
         let rows: usize = h.levels.iter().map(|l| l.a.rows()).sum();
         let fine = &h.levels[0].a;
         let mut out = vec![format!(
-            "amg: {} level{}, operator complexity {:.2}, grid complexity {:.2}, {:.1} MB ({:.2} of the matrix)",
+            "amg: {} level{}, operator complexity {:.2}, grid complexity {:.2}, {:.1} MB beside the matrix ({:.2} of it)",
             h.levels.len(),
             if h.levels.len() == 1 { "" } else { "s" },
             h.operator_complexity(),
