@@ -98,7 +98,7 @@ fn invert(a: &[f64], m: usize, definite: bool) -> std::result::Result<Vec<f64>, 
         let mut c = b.clone();
         for k in 0..m {
             let d = c[k * m + k];
-            if !(d > 0.0) {
+            if d.is_nan() || d <= 0.0 {
                 return Err((k, "not positive definite"));
             }
             for i in k + 1..m {

@@ -82,12 +82,12 @@ impl Preconditioner for Chebyshev {
     fn emit(&self, p: &mut Program, r: Vector, z: Vector) {
         let (polynomial, _, spare) = self.installed.as_ref().expect("installed before use");
         if !self.neumann {
-            polynomial.from_zero(p, r, z);
+            polynomial.start(p, r, z);
             return;
         }
         // Two vectors in turn, the last step into z.
-        let mut turn = if self.degree % 2 == 0 { [z, *spare] } else { [*spare, z] };
-        polynomial.from_zero(p, r, turn[0]);
+        let mut turn = if self.degree.is_multiple_of(2) { [z, *spare] } else { [*spare, z] };
+        polynomial.start(p, r, turn[0]);
         for _ in 0..self.degree {
             polynomial.improve(p, r, turn[0], turn[1]);
             turn.swap(0, 1);

@@ -138,7 +138,7 @@ fn factor(a: &Csr, shift: f64, definite: bool) -> std::result::Result<(Triangula
         let row_is_empty = largest == 0.0;
         let inverted = if row_is_empty { 1.0 } else { 1.0 / pivot };
         let negative = definite && pivot < 0.0;
-        if !row_is_empty && (!(pivot.abs() > PIVOT * largest) || negative) || !inverted.is_finite() {
+        if !row_is_empty && (pivot.is_nan() || pivot.abs() <= PIVOT * largest || negative) || !inverted.is_finite() {
             return Err((i, pivot));
         }
         inverse[i] = inverted;

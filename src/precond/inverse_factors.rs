@@ -154,7 +154,7 @@ fn fsai(a: &Csr) -> Result<Csr> {
         // Cholesky in place, then g = A(s,s)⁻¹ e_last: Lᵀ g = e_last / l_mm, scaled so that gᵀA g = 1.
         for k in 0..m {
             let d = c[k * m + k] - (0..k).map(|t| c[k * m + t].powi(2)).sum::<f64>();
-            if !(d > 0.0) {
+            if d.is_nan() || d <= 0.0 {
                 let message = format!("not positive definite with the rows before it (pivot {d:.1e}); fsai needs that");
                 return Err(Error::Preconditioner { row: i, message });
             }

@@ -47,7 +47,7 @@ impl Polynomial {
     }
 
     /// z ≈ A⁻¹ b from zero: `degree` − 1 products.
-    pub(super) fn from_zero(&self, p: &mut Program, b: Vector, z: Vector) {
+    pub(super) fn start(&self, p: &mut Program, b: Vector, z: Vector) {
         let first = 4.0 / (3.0 * self.rho);
         match self.work {
             None => p.assign(z, Combination::default().plus_product(first * self.beta(0), self.inverse, b)),
@@ -78,10 +78,10 @@ impl Polynomial {
         }
     }
 
-    /// Steps 1 … degree − 1; the residual before them is `start`, which is kept unless it is our own.
-    fn steps(&self, p: &mut Program, start: Vector, z: Vector) {
+    /// Steps 1 … degree − 1; the residual before them is `first`, which is kept unless it is our own.
+    fn steps(&self, p: &mut Program, first: Vector, z: Vector) {
         let Some((r, mut d)) = self.work else { return };
-        let mut before = start;
+        let mut before = first;
         for i in 1..self.degree {
             let k = i as f64;
             p.apply(self.a, d[0], self.t);

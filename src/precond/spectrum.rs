@@ -47,7 +47,7 @@ pub(super) fn largest(a: &Csr, inverse: &[f64], symmetric: bool, steps: usize) -
         w.par_iter_mut().zip(&v).for_each(|(w, v)| *w -= c * v);
         alpha.push(c);
         let norm = dot(&w, &w).sqrt();
-        if !(norm > 1e-12 * bound) {
+        if norm.is_nan() || norm <= 1e-12 * bound {
             break;
         }
         w.par_iter_mut().for_each(|w| *w /= norm);

@@ -45,9 +45,10 @@ impl Triangle {
     /// # Safety
     /// Nobody else touches x or y meanwhile.
     pub(super) unsafe fn solve(&self, x: Shared, y: Shared) {
-        // SAFETY: handed on.
         match &self.values {
+            // SAFETY: handed on.
             Values::F32 { strict, inverse } => unsafe { self.run::<f32>(strict, inverse, x, y) },
+            // SAFETY: handed on.
             Values::F64 { strict, inverse } => unsafe { self.run::<f64>(strict, inverse, x, y) },
         }
     }

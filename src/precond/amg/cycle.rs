@@ -79,11 +79,11 @@ impl Cycle {
             return;
         };
         let Some(down) = &station.down else {
-            station.smoother.from_zero(p, b, z);
+            station.smoother.start(p, b, z);
             return;
         };
         let t = station.smoother.t;
-        station.smoother.from_zero(p, b, down.x);
+        station.smoother.start(p, b, down.x);
         p.apply(station.a, down.x, t); //                   t = b - A x
         p.assign(t, Combination::default().plus(1.0, b).plus(-1.0, t));
         p.apply(down.r, t, down.rhs); //                    coarse rhs = P' t
