@@ -6,20 +6,8 @@ use rayon::prelude::*;
 /// Row lengths, columns and values of consecutive rows.
 pub(super) type Block = (Vec<usize>, Vec<u32>, Vec<f64>);
 
-/// Rows end to end: where each starts, columns, values.
-struct Rows {
-    ptr: Vec<usize>,
-    columns: Vec<u32>,
-    values: Vec<f64>,
-}
-
 /// One matrix of blocks of rows, columns ascending.
 pub(super) fn join(rows: usize, cols: usize, blocks: Vec<Block>) -> Csr {
-    let Rows { ptr, columns, values } = concatenate(rows, &blocks);
-    Csr::trusted(rows, cols, ptr, columns, values)
-}
-
-fn concatenate(rows: usize, blocks: &[Block]) -> Rows {
     let nnz = blocks.iter().map(|b| b.1.len()).sum();
     let mut ptr = Vec::with_capacity(rows + 1);
     ptr.push(0);
@@ -27,7 +15,7 @@ fn concatenate(rows: usize, blocks: &[Block]) -> Rows {
     let (mut c, mut v) = (columns.as_mut_slice(), values.as_mut_slice());
     let mut places = Vec::with_capacity(blocks.len());
     let mut end = 0;
-    for block in blocks {
+    for block in &blocks {
         ptr.extend(block.0.iter().map(|l| {
             end += l;
             end
@@ -37,26 +25,45 @@ fn concatenate(rows: usize, blocks: &[Block]) -> Rows {
         places.push((head_c, head_v));
         (c, v) = (tail_c, tail_v);
     }
-    places.into_par_iter().zip(blocks).for_each(|((c, v), block)| {
+    places.into_par_iter().zip(&blocks).for_each(|((c, v), block)| {
         c.copy_from_slice(&block.1);
         v.copy_from_slice(&block.2);
     });
-    Rows { ptr, columns, values }
+    Csr::trusted(rows, cols, ptr, columns, values)
 }
 
-/// C = A B, row by row with a dense accumulator (Gustavson 1978, doi:10.1145/355791.355796), rows in parallel.
-/// Entries that cancel are kept: the pattern depends on the patterns only.
+/// A product as its blocks of `1 << shift` rows, columns in the order in which they arose unless sorted.
+struct Product {
+    shift: u32,
+    blocks: Vec<Block>,
+    /// Where each row of each block ends.
+    ends: Vec<Vec<usize>>,
+}
+
+impl Product {
+    fn row(&self, i: usize) -> (&[u32], &[f64]) {
+        let (b, at) = (i >> self.shift, i & ((1 << self.shift) - 1));
+        let ends = &self.ends[b];
+        let range = if at == 0 { 0 } else { ends[at - 1] }..ends[at];
+        (&self.blocks[b].1[range.clone()], &self.blocks[b].2[range])
+    }
+}
+
+/// A B, row by row with a dense accumulator (Gustavson 1978, doi:10.1145/355791.355796), rows in parallel; B is
+/// known by its rows and has `cols` columns. Entries that cancel are kept: the pattern depends on the patterns only.
 ///
-/// Cost: one multiplication for each pair (a_ik, b_kj), one sort of each row's columns.
-fn multiply(a: &Csr, b: (&[usize], &[u32], &[f64]), cols: usize, sorted: bool) -> Rows {
-    let (ptr, js, ws) = b;
-    assert_eq!(a.cols() + 1, ptr.len());
-    let blocks = (4 * rayon::current_num_threads()).min(a.rows().div_ceil(512)).max(1);
-    let each = a.rows().div_ceil(blocks).max(1);
-    let parts: Vec<Block> = (0..blocks)
+/// Cost: one multiplication for each pair (a_ik, b_kj), and a sort of each row's columns where asked for.
+fn multiply<'b>(
+    a: &Csr,
+    b: impl Fn(usize) -> (&'b [u32], &'b [f64]) + Sync + Send,
+    cols: usize,
+    sorted: bool,
+) -> Product {
+    let each = a.rows().div_ceil(4 * rayon::current_num_threads()).max(512).next_power_of_two();
+    let blocks: Vec<Block> = (0..a.rows().div_ceil(each))
         .into_par_iter()
         .map(|block| {
-            let rows = (block * each).min(a.rows())..((block + 1) * each).min(a.rows());
+            let rows = block * each..((block + 1) * each).min(a.rows());
             // The row in which a column was last seen, counted from 1.
             let mut seen = vec![0u32; cols];
             let mut sums = vec![0.0f64; cols];
@@ -67,14 +74,14 @@ fn multiply(a: &Csr, b: (&[usize], &[u32], &[f64]), cols: usize, sorted: bool) -
                 let start = columns.len();
                 let (ks, vs) = a.row(i);
                 for (&k, &v) in ks.iter().zip(vs) {
-                    let row = ptr[k as usize]..ptr[k as usize + 1];
-                    for (&j, &w) in js[row.clone()].iter().zip(&ws[row]) {
-                        let j_at = j as usize;
-                        if seen[j_at] == stamp {
-                            sums[j_at] += v * w;
+                    let (js, ws) = b(k as usize);
+                    for (&j, &w) in js.iter().zip(ws) {
+                        let at = j as usize;
+                        if seen[at] == stamp {
+                            sums[at] += v * w;
                         } else {
-                            seen[j_at] = stamp;
-                            sums[j_at] = v * w;
+                            seen[at] = stamp;
+                            sums[at] = v * w;
                             columns.push(j);
                         }
                     }
@@ -89,14 +96,27 @@ fn multiply(a: &Csr, b: (&[usize], &[u32], &[f64]), cols: usize, sorted: bool) -
             (lengths, columns, values)
         })
         .collect();
-    concatenate(a.rows(), &parts)
+    let ends = blocks
+        .iter()
+        .map(|block| {
+            let lengths = block.0.iter();
+            lengths
+                .scan(0, |end, l| {
+                    *end += l;
+                    Some(*end)
+                })
+                .collect()
+        })
+        .collect();
+    Product { shift: each.trailing_zeros(), blocks, ends }
 }
 
-/// R A P. The rows of A P are left in the order in which they arise: nobody searches them.
+/// R A P. A P is never put into one piece, its rows are left as they arise: nobody searches them.
 pub(super) fn triple(r: &Csr, a: &Csr, p: &Csr) -> Csr {
-    let ap = multiply(a, (p.row_ptr(), p.columns(), p.values()), p.cols(), false);
-    let Rows { ptr, columns, values } = multiply(r, (&ap.ptr, &ap.columns, &ap.values), p.cols(), true);
-    Csr::trusted(r.rows(), p.cols(), ptr, columns, values)
+    assert!(r.cols() == a.rows() && a.cols() == p.rows());
+    let ap = multiply(a, |k| p.row(k), p.cols(), false);
+    let coarse = multiply(r, |k| ap.row(k), p.cols(), true);
+    join(r.rows(), p.cols(), coarse.blocks)
 }
 
 #[cfg(test)]
