@@ -64,9 +64,8 @@ fn multiply<'b>(
         .into_par_iter()
         .map(|block| {
             let rows = block * each..((block + 1) * each).min(a.rows());
-            // The row in which a column was last seen, counted from 1.
-            let mut seen = vec![0u32; cols];
-            let mut sums = vec![0.0f64; cols];
+            // Each column's sum and the row that it is of, counted from 1, side by side for the cache.
+            let mut slots = vec![(0.0f64, 0u32); cols];
             let mut lengths = Vec::with_capacity(rows.len());
             let (mut columns, mut values): (Vec<u32>, Vec<f64>) = (vec![], vec![]);
             for (stamp, i) in rows.enumerate() {
@@ -76,12 +75,11 @@ fn multiply<'b>(
                 for (&k, &v) in ks.iter().zip(vs) {
                     let (js, ws) = b(k as usize);
                     for (&j, &w) in js.iter().zip(ws) {
-                        let at = j as usize;
-                        if seen[at] == stamp {
-                            sums[at] += v * w;
+                        let slot = &mut slots[j as usize];
+                        if slot.1 == stamp {
+                            slot.0 += v * w;
                         } else {
-                            seen[at] = stamp;
-                            sums[at] = v * w;
+                            *slot = (v * w, stamp);
                             columns.push(j);
                         }
                     }
@@ -90,7 +88,7 @@ fn multiply<'b>(
                 if sorted {
                     row.sort_unstable();
                 }
-                values.extend(row.iter().map(|&j| sums[j as usize]));
+                values.extend(row.iter().map(|&j| slots[j as usize].0));
                 lengths.push(columns.len() - start);
             }
             (lengths, columns, values)
