@@ -331,8 +331,8 @@ impl Session {
                 for (scalar, value) in outbox.scalars {
                     self.engine.write_scalar(scalar, value);
                 }
-                let (ops, applications) = (p.ops, p.preconditioned);
-                self.issue_extra(state, ops, applications)?;
+                let (ops, applications, inner) = (p.ops, p.preconditioned, p.inner_products);
+                self.issue_extra(state, ops, applications, inner)?;
                 cycles.push(last);
             }
             if let Some(ended) = ended {
@@ -384,9 +384,9 @@ impl Session {
                     let ahead: usize = pending.iter().map(|i| i.products).sum();
                     let mut p = Program::new(&self.space);
                     let next = self.method.step(&mut p);
-                    let applications = p.preconditioned;
+                    let (applications, inner) = (p.preconditioned, p.inner_products);
                     let compiled = self.compiler.compile(p.ops, &self.space);
-                    let products = self.products(&compiled);
+                    let products = self.products(&compiled) - inner;
                     if state.matvecs + ahead + products > limits.max_matvecs {
                         closing = true;
                         limit_met = true;
@@ -447,7 +447,7 @@ impl Session {
         Ok(ended.or(limit_met.then_some(Ended::MaxIterations)))
     }
 
-    /// Products with A in a segment; those with a preconditioner's matrices don't count.
+    /// Products with A in a segment, those inside preconditioners among them.
     fn products(&self, compiled: &Compiled) -> usize {
         compiled.products.iter().filter(|&&a| a == self.a).count()
     }
@@ -456,13 +456,13 @@ impl Session {
     fn segment(&mut self, state: &mut State, write: impl FnOnce(&mut dyn Method, &mut Program)) -> Result<()> {
         let mut p = Program::new(&self.space);
         write(&mut *self.method, &mut p);
-        let (ops, applications) = (p.ops, p.preconditioned);
-        self.issue_extra(state, ops, applications)
+        let (ops, applications, inner) = (p.ops, p.preconditioned, p.inner_products);
+        self.issue_extra(state, ops, applications, inner)
     }
 
-    fn issue_extra(&mut self, state: &mut State, ops: Vec<Op>, applications: usize) -> Result<()> {
+    fn issue_extra(&mut self, state: &mut State, ops: Vec<Op>, applications: usize, inner: usize) -> Result<()> {
         let compiled: Arc<Compiled> = self.compiler.compile(ops, &self.space);
-        state.matvecs += self.products(&compiled);
+        state.matvecs += self.products(&compiled) - inner;
         state.applications += applications;
         state.bytes += compiled.bytes;
         self.engine.enqueue(&compiled)

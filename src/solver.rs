@@ -323,8 +323,15 @@ impl Solver {
         for session in self.sessions.iter_mut().flatten() {
             session.exponent = exponent;
             session.engine.update_operator(session.a, &self.a, exponent)?;
-            for (v, values) in session.method.system().m.refresh(&self.a, exponent)? {
+            let updates = session.method.system().m.refresh(&self.a, exponent)?;
+            for (v, values) in updates.vectors {
                 session.engine.write_vector(v, &values)?;
+            }
+            for (a, matrix, exponent) in updates.operators {
+                session.engine.update_operator(a, &matrix, exponent)?;
+            }
+            for (t, matrix, exponent) in updates.triangles {
+                session.engine.update_triangle(t, &matrix, exponent)?;
             }
         }
         Ok(())
@@ -446,7 +453,10 @@ impl Solver {
             let upload = Instant::now();
             if self.sessions[k].is_none() {
                 match self.session(k) {
-                    Ok(session) => self.sessions[k] = Some(session),
+                    Ok(mut session) => {
+                        self.plan.extend(session.method.system().m.describe());
+                        self.sessions[k] = Some(session);
+                    }
                     Err(Error::Preconditioner { row, message }) => {
                         return Ok(Reason::PreconditionerFailed { row, message });
                     }
@@ -528,7 +538,11 @@ impl Solver {
         let r = space.vector("r", n);
         let watch = Watch::new(&mut space);
         let (entry, argument) = precond::by_name(&rung.preconditioner)?;
-        let request = precond::Request { definite: rung.method.needs != Needs::Square, argument };
+        let request = precond::Request {
+            definite: rung.method.needs != Needs::Square,
+            symmetric: self.facts.symmetric(),
+            argument,
+        };
         let mut m = (entry.build)(&self.a, &request)?;
         m.install(&mut space, exponent);
         // A preconditioner's own scale is the inverse of A's, so that A M is as the user sees it.

@@ -2,9 +2,9 @@
 
 use super::{Counters, Engine, Local, Progress};
 use crate::error::Result;
-use crate::matrix::Csr;
+use crate::matrix::{Csr, Triangular};
 use crate::op::schedule::{Compiled, Compiler, Fusion};
-use crate::op::{Array, Operator, Scalar, Space, Vector};
+use crate::op::{Array, Operator, Scalar, Space, Triangle, Vector};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -106,6 +106,10 @@ impl Engine for Lockstep {
     fn update_operator(&mut self, a: Operator, matrix: &Arc<Csr>, exponent: i32) -> Result<()> {
         self.reference.update_operator(a, matrix, exponent)?;
         self.tested.update_operator(a, matrix, exponent)
+    }
+    fn update_triangle(&mut self, t: Triangle, matrix: &Arc<Triangular>, exponent: i32) -> Result<()> {
+        self.reference.update_triangle(t, matrix, exponent)?;
+        self.tested.update_triangle(t, matrix, exponent)
     }
     fn counters(&self) -> Counters {
         self.tested.counters()

@@ -10,9 +10,9 @@ pub(crate) mod lockstep;
 mod tests;
 
 use crate::error::Result;
-use crate::matrix::Csr;
+use crate::matrix::{Csr, Triangular};
 use crate::op::schedule::{Compiled, Fusion};
-use crate::op::{Array, Operator, Scalar, Stop, Vector};
+use crate::op::{Array, Operator, Scalar, Stop, Triangle, Vector};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -92,6 +92,8 @@ pub(crate) trait Engine: Send {
     fn write_array(&mut self, a: Array, values: &[f64]);
     /// New values on the pattern of `a`, scaled by 2^exponent.
     fn update_operator(&mut self, a: Operator, matrix: &Arc<Csr>, exponent: i32) -> Result<()>;
+    /// New values on the pattern of `t`, scaled by 2^exponent.
+    fn update_triangle(&mut self, t: Triangle, matrix: &Arc<Triangular>, exponent: i32) -> Result<()>;
     /// What was done so far.
     fn counters(&self) -> Counters;
     /// How many segments suit one batch: one where a batch costs nothing.

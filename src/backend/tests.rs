@@ -306,6 +306,9 @@ impl Engine for Recorder {
     fn update_operator(&mut self, _: Operator, _: &Arc<Csr>, _: i32) -> Result<()> {
         panic!("a write within an iteration")
     }
+    fn update_triangle(&mut self, _: crate::op::Triangle, _: &Arc<crate::matrix::Triangular>, _: i32) -> Result<()> {
+        panic!("a write within an iteration")
+    }
     fn counters(&self) -> Counters {
         Counters::default()
     }

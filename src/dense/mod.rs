@@ -2,4 +2,5 @@
 
 pub(crate) mod elimination;
 pub(crate) mod givens;
+pub(crate) mod inverse;
 pub(crate) mod orthonormal;

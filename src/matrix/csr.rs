@@ -64,6 +64,15 @@ impl Csr {
         Ok(a)
     }
 
+    /// Arrays that are valid by construction: what [`Csr::new`] checks is checked in debug builds only.
+    pub(crate) fn trusted(rows: usize, cols: usize, row_ptr: Vec<usize>, columns: Vec<u32>, values: Vec<f64>) -> Self {
+        debug_assert!(row_ptr.len() == rows + 1 && row_ptr[rows] == columns.len() && columns.len() == values.len());
+        debug_assert!(columns.iter().all(|&c| (c as usize) < cols));
+        let a = Self { rows, cols, row_ptr, columns, values };
+        debug_assert!(a.rows_ascend());
+        a
+    }
+
     /// Copies a `sprs` matrix (CSR or CSC).
     ///
     /// # Errors

@@ -4,6 +4,8 @@ mod csr;
 pub(crate) mod format;
 pub mod gallery;
 mod stats;
+mod triangular;
 
 pub use csr::{Csr, Triplets};
 pub use stats::Stats;
+pub use triangular::Triangular;

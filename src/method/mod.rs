@@ -25,7 +25,7 @@ mod tfqmr;
 
 pub use registry::{METHODS, MethodEntry, Needs, by_name};
 
-use crate::op::{Array, Expr, Operator, Program, Scalar, Space, Stop, Vector};
+use crate::op::{Array, Expr, Op, Operator, Program, Scalar, Space, Stop, Vector};
 use crate::precond::Preconditioner;
 use std::sync::Arc;
 
@@ -52,7 +52,10 @@ impl System {
             debug_assert!(r == z, "M = I, so z is r");
         } else {
             p.preconditioned += 1;
+            let before = p.ops.len();
             self.m.emit(p, r, z);
+            let with_a = |op: &&Op| matches!(op, Op::Apply { a, .. } if *a == self.a);
+            p.inner_products += p.ops[before..].iter().filter(with_a).count();
         }
     }
 

@@ -59,6 +59,10 @@ pub struct Array(pub(crate) u16);
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct Operator(pub(crate) u16);
 
+/// A triangular matrix on the device, to solve with.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct Triangle(pub(crate) u16);
+
 /// One term c·u or c·u∘v (entry by entry) of a [`Op::Map`].
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Term {
@@ -89,6 +93,15 @@ pub enum Op {
         /// x.
         x: Vector,
         /// y, another vector than x.
+        y: Vector,
+    },
+    /// y = T⁻¹ x. A sweep of its own; the CPU backend only.
+    TriangularSolve {
+        /// T.
+        t: Triangle,
+        /// x.
+        x: Vector,
+        /// y; may be x.
         y: Vector,
     },
     /// y_i = Σ c_t u_t,i (v_t,i): every elementwise update; an empty sum is zero.
@@ -155,7 +168,7 @@ impl Op {
     #[must_use]
     pub fn writes(&self) -> Option<Vector> {
         match self {
-            Self::Apply { y, .. } | Self::Map { y, .. } => Some(*y),
+            Self::Apply { y, .. } | Self::TriangularSolve { y, .. } | Self::Map { y, .. } => Some(*y),
             Self::MultiAxpy { w, .. } => Some(*w),
             _ => None,
         }
@@ -176,7 +189,7 @@ impl Op {
     #[must_use]
     pub fn gathers(&self) -> Option<Vector> {
         match self {
-            Self::Apply { x, .. } => Some(*x),
+            Self::Apply { x, .. } | Self::TriangularSolve { x, .. } => Some(*x),
             _ => None,
         }
     }

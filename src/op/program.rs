@@ -1,6 +1,6 @@
 //! The verbs a method writes with, and the checks that catch a slip where it is written.
 
-use super::{Array, Basis, Cond, Expr, Item, Op, Operator, Scalar, Space, Stop, Term, Vector};
+use super::{Array, Basis, Cond, Expr, Item, Op, Operator, Scalar, Space, Stop, Term, Triangle, Vector};
 use std::fmt;
 
 /// A straight list of operations: one start, one iteration, one exchange.
@@ -12,6 +12,8 @@ pub struct Program<'a> {
     pub(crate) ops: Vec<Op>,
     /// How many times a preconditioner was applied.
     pub(crate) preconditioned: usize,
+    /// Products with the system's matrix made inside preconditioners.
+    pub(crate) inner_products: usize,
 }
 
 /// A sum of scaled vectors on its way to [`Program::assign`].
@@ -38,7 +40,7 @@ impl<'a> Program<'a> {
     /// An empty program over the handles of `space`.
     #[must_use]
     pub fn new(space: &'a Space) -> Self {
-        Self { space, ops: Vec::with_capacity(24), preconditioned: 0 }
+        Self { space, ops: Vec::with_capacity(24), preconditioned: 0, inner_products: 0 }
     }
 
     fn same_length(&self, what: &str, vectors: &[Vector]) {
@@ -68,6 +70,15 @@ impl<'a> Program<'a> {
             self.space.len(y)
         );
         self.ops.push(Op::Apply { a, x, y });
+    }
+
+    /// y = T⁻¹ x; both may be one vector.
+    pub fn solve(&mut self, t: Triangle, x: Vector, y: Vector) {
+        let data = &self.space.triangles[t.0 as usize];
+        let n = data.matrix.rows();
+        self.same_length("solve", &[x, y]);
+        assert!(self.space.len(x) == n, "solve: {} has {n} rows, {} has another length", data.name, self.space.name(x));
+        self.ops.push(Op::TriangularSolve { t, x, y });
     }
 
     /// y = a sum of scaled vectors.
@@ -198,6 +209,9 @@ impl fmt::Display for Named<'_> {
         match op {
             Op::Apply { a, x, y } => {
                 write!(f, "{} = {} {}", vector(y), space.operators[a.0 as usize].name, vector(x))
+            }
+            Op::TriangularSolve { t, x, y } => {
+                write!(f, "{} = {}^-1 {}", vector(y), space.triangles[t.0 as usize].name, vector(x))
             }
             Op::Map { y, terms } => {
                 write!(f, "{} =", vector(y))?;

@@ -166,6 +166,10 @@ fn fits(op: &Op, s: usize, ops: &[Op], place: &[usize], space: &Space, fusion: F
     if company.is_empty() {
         return true;
     }
+    let is_solve = |o: &Op| matches!(o, Op::TriangularSolve { .. });
+    if is_solve(op) || company.iter().any(|o| is_solve(o)) {
+        return false;
+    }
     let is_projection = |o: &Op| matches!(o, Op::MultiDot { .. } | Op::MultiAxpy { .. });
     let is_product = |o: &Op| matches!(o, Op::Apply { .. });
     if company.iter().any(|o| length(o, space) != length(op, space)) {
@@ -186,7 +190,7 @@ fn fits(op: &Op, s: usize, ops: &[Op], place: &[usize], space: &Space, fusion: F
 /// Entries a sweep of `op` runs over.
 pub(crate) fn length(op: &Op, space: &Space) -> usize {
     match op {
-        Op::Apply { y, .. } | Op::Map { y, .. } => space.len(*y),
+        Op::Apply { y, .. } | Op::TriangularSolve { y, .. } | Op::Map { y, .. } => space.len(*y),
         Op::Dot { x, .. } => space.len(*x),
         Op::MultiDot { w, .. } | Op::MultiAxpy { w, .. } => space.len(*w),
         _ => 0,
@@ -294,6 +298,9 @@ pub(crate) fn traffic(body: &[Op], space: &Space) -> u64 {
         }
         if let Op::Apply { a, .. } = op {
             bytes += space.operator_bytes(*a);
+        }
+        if let Op::TriangularSolve { t, .. } = op {
+            bytes += space.triangle_bytes(*t);
         }
         written.extend(op.writes());
     }

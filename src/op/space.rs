@@ -1,7 +1,7 @@
 //! What a program's handles stand for: names, shapes, number types, initial data.
 
-use super::{Array, Basis, Operator, Scalar, Vector};
-use crate::matrix::Csr;
+use super::{Array, Basis, Operator, Scalar, Triangle, Vector};
+use crate::matrix::{Csr, Triangular};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -89,6 +89,15 @@ pub(crate) struct OperatorData {
     pub(crate) stored_bytes: Arc<AtomicU64>,
 }
 
+/// A triangle and its power-of-two scale, solved with in working precision.
+#[derive(Clone, Debug)]
+pub(crate) struct TriangleData {
+    pub(crate) name: String,
+    pub(crate) matrix: Arc<Triangular>,
+    /// The triangle is used as T·2^exponent.
+    pub(crate) exponent: i32,
+}
+
 /// Every handle of one solve. Methods ask it for vectors; a backend allocates what it lists.
 #[derive(Clone, Debug)]
 pub struct Space {
@@ -98,6 +107,7 @@ pub struct Space {
     pub(crate) scalars: Vec<String>,
     pub(crate) arrays: Vec<(String, usize)>,
     pub(crate) operators: Vec<OperatorData>,
+    pub(crate) triangles: Vec<TriangleData>,
 }
 
 fn index(len: usize, what: &str) -> u16 {
@@ -108,7 +118,15 @@ impl Space {
     /// An empty space under a precision plan.
     #[must_use]
     pub fn new(plan: Plan) -> Self {
-        Self { plan, vectors: vec![], bases: vec![], scalars: vec![], arrays: vec![], operators: vec![] }
+        Self {
+            plan,
+            vectors: vec![],
+            bases: vec![],
+            scalars: vec![],
+            arrays: vec![],
+            operators: vec![],
+            triangles: vec![],
+        }
     }
 
     /// A zeroed vector in working precision.
@@ -154,10 +172,20 @@ impl Space {
         Array(index(self.arrays.len() - 1, "arrays"))
     }
 
-    /// A matrix, its values times 2^`exponent`.
+    /// A matrix, its values times 2^`exponent`. The same matrix under the same scale and role is kept once.
     pub fn operator(&mut self, name: &str, matrix: Arc<Csr>, exponent: i32, role: Role) -> Operator {
+        let same = |o: &OperatorData| Arc::ptr_eq(&o.matrix, &matrix) && o.exponent == exponent && o.role == role;
+        if let Some(known) = self.operators.iter().position(same) {
+            return Operator(index(known, "operators"));
+        }
         self.operators.push(OperatorData { name: name.into(), matrix, exponent, role, stored_bytes: Arc::default() });
         Operator(index(self.operators.len() - 1, "operators"))
+    }
+
+    /// A triangle to solve with, all of it times 2^`exponent`.
+    pub fn triangle(&mut self, name: &str, matrix: Arc<Triangular>, exponent: i32) -> Triangle {
+        self.triangles.push(TriangleData { name: name.into(), matrix, exponent });
+        Triangle(index(self.triangles.len() - 1, "triangles"))
     }
 
     /// Length of a vector.
@@ -199,6 +227,14 @@ impl Space {
         let own = self.vectors.iter().map(|v| (v.len * self.plan.dtype(v.role).size()) as u64);
         let bases = self.bases.iter().map(|b| b.len as u64 * b.columns as u64 * self.plan.working.size() as u64);
         own.sum::<u64>() + bases.sum::<u64>()
+    }
+
+    /// Bytes that one solve with `t` reads of it: values, columns, row starts, the diagonal.
+    #[must_use]
+    pub fn triangle_bytes(&self, t: Triangle) -> u64 {
+        let matrix = &self.triangles[t.0 as usize].matrix;
+        let value = self.plan.working.size() as u64;
+        (value + 4) * matrix.strict().nnz() as u64 + (value + 4) * matrix.rows() as u64
     }
 
     /// Bytes that one product with `a` reads of the matrix: as the backend stores it, or, before a backend

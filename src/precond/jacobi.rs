@@ -1,6 +1,6 @@
 //! Jacobi: M = diag(A)⁻¹ (Jacobi 1845). One product of entries, n values.
 
-use super::Preconditioner;
+use super::{Preconditioner, Updates};
 use crate::matrix::Csr;
 use crate::op::{Program, Space, Vector};
 use crate::scale::ldexp;
@@ -58,9 +58,10 @@ impl Preconditioner for Jacobi {
         p.multiply(self.vector.expect("installed before use"), r, z);
     }
 
-    fn refresh(&mut self, a: &Csr, exponent: i32) -> crate::Result<Vec<(Vector, Vec<f64>)>> {
+    fn refresh(&mut self, a: &Arc<Csr>, exponent: i32) -> crate::Result<Updates> {
         let vector = self.vector;
         *self = Self { vector, ..Self::new(a, self.absolute) };
-        Ok(vector.map(|v| (v, self.scaled(exponent))).into_iter().collect())
+        let vectors = vector.map(|v| (v, self.scaled(exponent))).into_iter().collect();
+        Ok(Updates { vectors, ..Updates::default() })
     }
 }

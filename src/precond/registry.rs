@@ -1,20 +1,23 @@
 //! The table of preconditioners: one line each.
 
-use super::{Identity, Jacobi, Preconditioner};
+use super::{Amg, BlockJacobi, Chebyshev, Identity, Ilu, InverseFactors, Jacobi, Kind, Preconditioner};
 use crate::error::{Error, Result};
 use crate::matrix::Csr;
+use std::sync::Arc;
 
 /// What a set-up is told beside A.
 #[derive(Clone, Debug, Default)]
 pub struct Request {
     /// The method needs M symmetric positive definite.
     pub definite: bool,
+    /// A is symmetric.
+    pub symmetric: bool,
     /// What stands behind the colon of `id:argument`.
     pub argument: Option<String>,
 }
 
 /// Sets a preconditioner up.
-type Build = fn(&Csr, &Request) -> Result<Box<dyn Preconditioner>>;
+type Build = fn(&Arc<Csr>, &Request) -> Result<Box<dyn Preconditioner>>;
 
 /// A line of the table.
 pub struct PreconditionerEntry {
@@ -32,6 +35,46 @@ pub const PRECONDITIONERS: &[PreconditionerEntry] = &[
         id: "jacobi",
         about: "the inverse of the diagonal",
         build: |a, request| Ok(Box::new(Jacobi::new(a, request.definite))),
+    },
+    PreconditionerEntry {
+        id: "amg",
+        about: "algebraic multigrid by smoothed aggregation; amg:theta=0.08,degree=1,coarse=300",
+        build: |a, request| Ok(Box::new(Amg::new(a, request)?)),
+    },
+    PreconditionerEntry {
+        id: "ilu0",
+        about: "incomplete LU factors on the pattern of A; the CPU only",
+        build: |a, request| Ok(Box::new(Ilu::build(a, request)?)),
+    },
+    PreconditionerEntry {
+        id: "ic0",
+        about: "incomplete Cholesky factors on the pattern of A, positive definite; the CPU only",
+        build: |a, request| Ok(Box::new(Ilu::build(a, &Request { definite: true, ..request.clone() })?)),
+    },
+    PreconditionerEntry {
+        id: "fsai",
+        about: "factorised sparse approximate inverse; A symmetric positive definite",
+        build: |a, request| Ok(Box::new(InverseFactors::build(a, Kind::Fsai, request)?)),
+    },
+    PreconditionerEntry {
+        id: "isai",
+        about: "sparse approximate inverses of ilu0's factors: ilu0 as products",
+        build: |a, request| Ok(Box::new(InverseFactors::build(a, Kind::Isai, request)?)),
+    },
+    PreconditionerEntry {
+        id: "block_jacobi",
+        about: "inverses of diagonal blocks of a fixed size; block_jacobi:3",
+        build: |a, request| Ok(Box::new(BlockJacobi::build(a, request)?)),
+    },
+    PreconditionerEntry {
+        id: "chebyshev",
+        about: "a Chebyshev polynomial in the scaled matrix; chebyshev:4",
+        build: |a, request| Ok(Box::new(Chebyshev::new(a, false, request)?)),
+    },
+    PreconditionerEntry {
+        id: "neumann",
+        about: "a Neumann series in the scaled matrix; neumann:4",
+        build: |a, request| Ok(Box::new(Chebyshev::new(a, true, request)?)),
     },
 ];
 

@@ -88,6 +88,8 @@ pub(super) trait Real: Copy + Default + Send + Sync + 'static {
     fn patterns(values: &Patterns) -> &[Self];
     fn to_f64(self) -> f64;
     fn mul_add(a: Self, x: Self, y: Self) -> Self;
+    /// y − a x.
+    fn mul_sub(a: Self, x: Self, y: Self) -> Self;
     fn mul(a: Self, x: Self) -> Self;
 }
 
@@ -120,6 +122,10 @@ macro_rules! real {
             #[inline(always)]
             fn mul_add(a: Self, x: Self, y: Self) -> Self {
                 a * x + y
+            }
+            #[inline(always)]
+            fn mul_sub(a: Self, x: Self, y: Self) -> Self {
+                y - a * x
             }
             #[inline(always)]
             fn mul(a: Self, x: Self) -> Self {

@@ -11,12 +11,14 @@ mod sparse;
 mod sweep;
 #[cfg(test)]
 mod tests;
+mod triangle;
 
 pub use harness::Harness;
 
 use super::{Counters, Engine, Local, Progress};
 use crate::error::{Error, Result};
-use crate::matrix::Csr;
+use crate::matrix::{Csr, Triangular};
+use crate::op::Triangle as Handle;
 use crate::op::schedule::{Compiled, Fusion};
 use crate::op::{Array, Expr, Item, Op, Operator, OperatorData, Scalar, Space, Stop, Vector};
 use memory::Buffer;
@@ -26,6 +28,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
+use triangle::Triangle;
 
 /// Instructions that sweeps are compiled for; the bits don't depend on them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,6 +64,7 @@ pub(crate) struct Cpu {
     /// Partial sums of the sweep's reductions, kept for the next sweep.
     partials: Vec<f64>,
     simd: Simd,
+    triangles: Vec<Triangle>,
     stop: Option<Stop>,
     pool: Option<rayon::ThreadPool>,
     fuse: bool,
@@ -107,6 +111,8 @@ impl Cpu {
         let bases =
             space.bases.iter().zip(&strides).map(|(b, s)| Buffer::zeros(s * b.columns, space.plan.working)).collect();
         let operators = space.operators.iter().map(|o| stored(&space, o, allowed)).collect();
+        let triangles =
+            space.triangles.iter().map(|t| Triangle::new(&t.matrix, t.exponent, space.plan.working)).collect();
         Ok(Self {
             vectors,
             bases,
@@ -117,6 +123,7 @@ impl Cpu {
             allowed,
             partials: vec![],
             simd: Simd::best(),
+            triangles,
             stop: None,
             pool,
             fuse,
@@ -256,6 +263,11 @@ impl Engine for Cpu {
         let data = &mut self.space.operators[a.0 as usize];
         (data.matrix, data.exponent) = (Arc::clone(matrix), exponent);
         self.operators[a.0 as usize] = stored(&self.space, &self.space.operators[a.0 as usize], self.allowed);
+        Ok(())
+    }
+
+    fn update_triangle(&mut self, t: Handle, matrix: &Arc<Triangular>, exponent: i32) -> Result<()> {
+        self.triangles[t.0 as usize] = Triangle::new(matrix, exponent, self.space.plan.working);
         Ok(())
     }
 

@@ -18,9 +18,9 @@ pub use context::{AdapterDetails, adapters};
 
 use super::{Counters, Engine, Local, Progress};
 use crate::error::{Error, Result};
-use crate::matrix::Csr;
+use crate::matrix::{Csr, Triangular};
 use crate::op::schedule::{Compiled, Fusion, Stage, length};
-use crate::op::{Array, Dtype, Op, Operator, Scalar, Space, Stop, Term, Vector};
+use crate::op::{Array, Dtype, Op, Operator, Scalar, Space, Stop, Term, Triangle, Vector};
 use crate::solver::Options;
 use memory::{Memory, Params, Slice};
 use std::collections::{HashMap, VecDeque};
@@ -106,6 +106,12 @@ pub(crate) struct Gpu {
 impl Gpu {
     /// Allocates and uploads what `space` lists.
     pub(crate) fn new(context: Arc<Context>, space: Space, options: &Options) -> Result<Self> {
+        if let Some(t) = space.triangles.first() {
+            return Err(Error::input(format!(
+                "{} is a triangle to solve with, one row after the other; on a GPU use isai or fsai in place of ilu0 and ic0, or amg",
+                t.name
+            )));
+        }
         let plan = space.plan;
         let real = if plan.working == Dtype::F64 || plan.accumulate == Dtype::F64 { Dtype::F64 } else { Dtype::F32 };
         context.check_type(real)?;
@@ -667,6 +673,10 @@ impl Engine for Gpu {
         let dtype = self.space.plan.dtype(self.space.operators[a.0 as usize].role);
         self.memory.update_operator(&self.context, a, matrix, exponent, dtype);
         self.context.check()
+    }
+
+    fn update_triangle(&mut self, _: Triangle, _: &Arc<Triangular>, _: i32) -> Result<()> {
+        unreachable!("a space with triangles is refused")
     }
 
     fn counters(&self) -> Counters {

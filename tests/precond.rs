@@ -1,0 +1,243 @@
+//! Preconditioners through the front door: iterations, and named outcomes where they can't work.
+
+use krylane::matrix::{Csr, Triplets, gallery};
+use krylane::{Backend, Error, Options, Reason, Report, Solver};
+
+fn options(method: &str, preconditioner: &str) -> Options {
+    Options {
+        method: method.into(),
+        preconditioner: preconditioner.into(),
+        backend: Backend::Cpu,
+        max_iterations: 2000,
+        ..Options::default()
+    }
+}
+
+fn rhs(a: &Csr) -> Vec<f64> {
+    krylane::random::Random::new(42).vector(a.rows())
+}
+
+fn solve(a: &Csr, method: &str, preconditioner: &str) -> Report {
+    Solver::new(a, options(method, preconditioner)).unwrap().solve(&rhs(a)).unwrap()
+}
+
+/// Iterations of a solve that must converge.
+fn iterations(a: &Csr, method: &str, preconditioner: &str) -> usize {
+    let r = solve(a, method, preconditioner);
+    assert!(r.reason.is_converged(), "{method} {preconditioner}: {} after {}", r.reason, r.iterations);
+    assert!(r.certificate.relative <= 1e-8);
+    r.iterations
+}
+
+#[test]
+fn amg_does_not_grow_with_the_grid() {
+    for (make, sizes, most) in [
+        (gallery::poisson2d as fn(usize) -> Csr, [64, 128], 18),
+        (gallery::poisson3d, [16, 32], 18),
+        (gallery::poisson27, [12, 20], 18),
+        (|k| gallery::anisotropic2d(k, 1e-3), [64, 128], 30),
+    ] {
+        let [small, large] = sizes.map(|k| iterations(&make(k), "cg", "amg"));
+        assert!(large <= small + 5 && large <= most, "{small} {large}");
+    }
+}
+
+#[test]
+fn fewer_iterations_than_jacobi() {
+    let a = gallery::poisson2d(48);
+    let jacobi = iterations(&a, "cg", "jacobi");
+    for (preconditioner, part) in [
+        ("amg", 0.15),
+        ("ic0", 0.45),
+        ("ilu0", 0.45),
+        ("fsai", 0.75),
+        ("isai", 0.75),
+        ("block_jacobi:4", 0.95),
+        ("chebyshev:4", 0.4),
+        ("neumann:3", 0.6),
+    ] {
+        let found = iterations(&a, "cg", preconditioner);
+        assert!((found as f64) < part * jacobi as f64, "{preconditioner}: {found} of {jacobi}");
+    }
+    let a = gallery::convection_diffusion2d(40, [0.8, 0.4]);
+    for method in ["gmres", "bicgstab"] {
+        let plain = iterations(&a, method, "jacobi");
+        for preconditioner in ["ilu0", "isai", "amg"] {
+            let found = iterations(&a, method, preconditioner);
+            assert!(found < plain, "{method} {preconditioner}: {found} of {plain}");
+        }
+    }
+}
+
+#[test]
+fn other_systems() {
+    for a in [gallery::random_spd(2000, 9, 1), gallery::graph_laplacian(3000, 6, 2, true), gallery::arrow(400)] {
+        let jacobi = iterations(&a, "cg", "jacobi");
+        for preconditioner in ["amg", "ic0", "fsai", "chebyshev:3"] {
+            let found = iterations(&a, "cg", preconditioner);
+            assert!(found <= jacobi, "{preconditioner}: {found} of {jacobi}");
+        }
+    }
+}
+
+#[test]
+fn neumann_problems() {
+    for a in [gallery::neumann2d(60), gallery::graph_laplacian(2000, 6, 2, false)] {
+        let b = a.multiply(&rhs(&a));
+        for (method, preconditioner, most) in
+            [("cg", "amg", 40), ("minres", "amg", 40), ("cg", "ic0", 200), ("cg", "chebyshev:3", 200)]
+        {
+            let r = Solver::new(&a, options(method, preconditioner)).unwrap().solve(&b).unwrap();
+            assert!(r.reason.is_converged() && r.iterations <= most, "{preconditioner}: {} {}", r.reason, r.iterations);
+        }
+    }
+}
+
+/// Two grids and a few single rows.
+fn disconnected() -> Csr {
+    let part = gallery::poisson2d(20);
+    let n = part.rows();
+    let mut t = Triplets::new(2 * n + 5, 2 * n + 5).unwrap();
+    for i in 0..n {
+        for (&j, &v) in part.row(i).0.iter().zip(part.row(i).1) {
+            t.push(i, j as usize, v).unwrap();
+            t.push(n + 5 + i, n + 5 + j as usize, 100.0 * v).unwrap();
+        }
+    }
+    (n..n + 5).for_each(|i| t.push(i, i, 7.0).unwrap());
+    t.to_csr().unwrap()
+}
+
+const ALL: [&str; 9] = ["jacobi", "amg", "ilu0", "ic0", "fsai", "isai", "block_jacobi:3", "chebyshev:4", "neumann:2"];
+
+#[test]
+fn small_and_strange_systems() {
+    let diagonal: Vec<f64> = (1..900).map(|i| f64::from(i) * 1e-3).collect();
+    for a in [
+        gallery::diagonal(&[3.0]),
+        gallery::diagonal(&diagonal),
+        gallery::hilbert(4),
+        disconnected(),
+        gallery::poisson1d(2),
+    ] {
+        for preconditioner in ALL {
+            let found = iterations(&a, "cg", preconditioner);
+            assert!(found <= 100, "{preconditioner}: {found}");
+        }
+    }
+    // An inverse on every level: one step.
+    assert!(iterations(&gallery::poisson2d(12), "cg", "amg") <= 2);
+    assert!(iterations(&gallery::tridiagonal(500, -1.0, 2.5, -1.2), "gmres", "ilu0") <= 2);
+}
+
+#[test]
+fn zero_pivots_have_a_row() {
+    let with = |d: f64| {
+        let mut t = Triplets::new(4, 4).unwrap();
+        for (i, j, v) in [(0, 0, 2.0), (1, 1, 2.0), (2, 2, d), (3, 3, 2.0), (2, 3, 1.0), (3, 2, 1.0)] {
+            if (i, j) != (2, 2) || d != 0.0 {
+                t.push(i, j, v).unwrap();
+            }
+        }
+        t.to_csr().unwrap()
+    };
+    for (preconditioner, row) in [("amg", 2), ("chebyshev", 2), ("neumann", 2), ("fsai", 2)] {
+        let r = solve(&with(0.0), "minres", preconditioner);
+        assert!(
+            matches!(r.reason, Reason::PreconditionerFailed { row: found, .. } if found == row),
+            "{preconditioner}: {}",
+            r.reason
+        );
+    }
+    // Shifted factors, not positive definite for a negative entry.
+    assert!(solve(&with(0.0), "gmres", "ilu0").reason.is_converged());
+    for preconditioner in ["amg", "ic0", "ilu0", "fsai", "isai", "block_jacobi:2", "chebyshev:2"] {
+        let r = solve(&with(-3.0), "minres", preconditioner);
+        assert!(matches!(r.reason, Reason::PreconditionerFailed { .. }), "{preconditioner}: {}", r.reason);
+    }
+    // Whatever happens to matrices without a diagonal has a name, and x is finite.
+    for a in [gallery::cyclic_shift(30), gallery::jordan(30, 0.0), gallery::grcar(60, 3), with(0.0)] {
+        for preconditioner in ALL {
+            for method in ["gmres", "bicgstab"] {
+                match Solver::new(&a, options(method, preconditioner)).unwrap().solve(&rhs(&a)) {
+                    Ok(r) => assert!(r.x.iter().all(|v| v.is_finite()), "{method} {preconditioner}"),
+                    Err(e) => assert!(matches!(e, Error::Input(_)), "{method} {preconditioner}: {e}"),
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn parameters() {
+    let a = gallery::poisson2d(30);
+    for bad in ["amg:theta=2", "amg:levels=3", "chebyshev:0", "neumann:x", "block_jacobi:0", "ilu0:3"] {
+        let e = Solver::new(&a, options("cg", bad)).unwrap().solve(&rhs(&a)).unwrap_err();
+        assert!(e.is_bad_input(), "{bad}: {e}");
+    }
+    let r = solve(&a, "cg", "amg:degree=2,theta=0.1,coarse=40");
+    assert!(r.reason.is_converged() && r.plan.iter().any(|l| l.contains("operator complexity")), "{:?}", r.plan);
+    // Products of the preconditioner don't count as the method's.
+    assert!(r.matvecs <= r.iterations + 2, "{} {}", r.matvecs, r.iterations);
+}
+
+#[test]
+fn new_values_keep_the_hierarchy() {
+    let a = gallery::poisson2d(60);
+    let mut solver = Solver::new(&a, options("cg", "amg")).unwrap();
+    let before = solver.solve(&rhs(&a)).unwrap();
+    let mut shifted: Vec<f64> = a.values().iter().map(|v| v * 0.37).collect();
+    for i in 0..a.rows() {
+        let at = a.row_ptr()[i] + a.row(i).0.iter().position(|&j| j as usize == i).unwrap();
+        shifted[at] += 0.01;
+    }
+    solver.update_values(shifted).unwrap();
+    let after = solver.solve(&rhs(&a)).unwrap();
+    assert!(after.reason.is_converged() && after.iterations <= before.iterations + 2);
+}
+
+#[test]
+fn same_counts_on_one_thread() {
+    let a = gallery::poisson3d(24);
+    for preconditioner in ["amg", "ic0", "fsai"] {
+        let one = Options { threads: 1, ..options("cg", preconditioner) };
+        let one = Solver::new(&a, one).unwrap().solve(&rhs(&a)).unwrap();
+        assert_eq!(one.x, solve(&a, "cg", preconditioner).x, "{preconditioner}");
+    }
+}
+
+#[cfg(feature = "gpu")]
+#[test]
+fn same_counts_on_a_gpu() {
+    use krylane::Precision;
+    let a = gallery::poisson2d(40);
+    for (method, preconditioner) in [
+        ("cg", "amg:coarse=50"),
+        ("cg", "amg:degree=2,coarse=50"),
+        ("cg", "fsai"),
+        ("gmres", "isai"),
+        ("cg", "chebyshev:4"),
+    ] {
+        for precision in [Precision::F64, Precision::F32] {
+            let cpu = Options { precision, ..options(method, preconditioner) };
+            let gpu = Options { backend: Backend::Gpu, ..cpu.clone() };
+            let mut solver = match Solver::new(&a, gpu) {
+                Ok(solver) => solver,
+                Err(Error::NoAdapter(e) | Error::Input(e)) => {
+                    eprintln!("skipped: {e}");
+                    continue;
+                }
+                Err(e) => panic!("{e}"),
+            };
+            let found = solver.solve(&rhs(&a)).unwrap();
+            let expected = Solver::new(&a, cpu).unwrap().solve(&rhs(&a)).unwrap();
+            assert!(found.reason.is_converged(), "{preconditioner} {precision:?}: {}", found.reason);
+            assert!(found.iterations.abs_diff(expected.iterations) <= 2, "{preconditioner} {precision:?}");
+        }
+    }
+    let gpu = Options { backend: Backend::Gpu, ..options("cg", "ic0") };
+    if let Ok(mut solver) = Solver::new(&a, gpu) {
+        let e = solver.solve(&rhs(&a)).unwrap_err();
+        assert!(e.to_string().contains("fsai"), "{e}");
+    }
+}
