@@ -17,6 +17,10 @@ pub(crate) struct Facts {
     pub(crate) diagonal: (usize, usize, usize),
     /// True where all diagonal entries are equal.
     pub(crate) constant_diagonal: bool,
+    /// True where no off-diagonal entry is positive.
+    pub(crate) m_matrix: bool,
+    /// The largest Σ_j≠i |a_ij| / |a_ii|: below 1 for strictly dominant rows.
+    pub(crate) dominance: f64,
     /// Connected components on which A·1 = 0 = Aᵀ·1: each row's component, or `u32::MAX`; and their number.
     pub(crate) null_components: (Vec<u32>, usize),
 }
@@ -26,7 +30,16 @@ impl Facts {
         let asymmetry = a.first_asymmetry(SYMMETRY_TOLERANCE);
         let d = a.diagonal();
         let count = |f: fn(f64) -> bool| d.iter().filter(|v| f(**v)).count();
+        let off = |i: usize| {
+            let (columns, values) = a.row(i);
+            columns.iter().zip(values).filter(move |(c, _)| **c as usize != i).map(|(_, &v)| v)
+        };
         Self {
+            m_matrix: (0..a.rows()).into_par_iter().all(|i| off(i).all(|v| v <= 0.0)),
+            dominance: (0..a.rows().min(a.cols()))
+                .into_par_iter()
+                .map(|i| off(i).map(f64::abs).sum::<f64>() / d[i].abs())
+                .reduce(|| 0.0, f64::max),
             norms: Norms::of(a),
             diagonal: (count(|v| v > 0.0), count(|v| v < 0.0), count(|v| v == 0.0)),
             constant_diagonal: d.windows(2).all(|w| w[0] == w[1]),

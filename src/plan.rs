@@ -46,6 +46,9 @@ pub(crate) struct RungPlan {
     pub(crate) window: usize,
 }
 
+/// Below this many rows plain iterations are over before multigrid is set up.
+const MULTIGRID_FROM: usize = 30_000;
+
 /// Below this many entries a kernel launch costs more than the work.
 #[cfg(feature = "gpu")]
 const GPU_FROM_NNZ: usize = 300_000;
@@ -136,56 +139,58 @@ pub(crate) fn ladder(
     let precisions = precisions(options, device, notes)?;
     let (positive, negative, zero) = facts.diagonal;
     let definite_candidate = facts.symmetric() && negative == 0 && zero == 0 && positive > 0;
-    let methods: Vec<(&str, Option<usize>)> = if options.method != "auto" {
+    // What costs nothing to set up and runs everywhere.
+    let (simple, why) = match zero {
+        0 if facts.constant_diagonal => ("none", "the diagonal is constant, Jacobi would change nothing".to_string()),
+        0 => ("jacobi", "the diagonal has no zeros".to_string()),
+        _ => ("none", format!("{zero} diagonal entries are zero or missing")),
+    };
+    let cpu = device.adapter.kind == "cpu";
+    let (chosen, mut because) = match options.preconditioner.as_str() {
+        "auto" => (None, why),
+        asked => (Some(asked), "as asked".to_string()),
+    };
+    if chosen == Some("jacobi") && zero > 0 {
+        warnings
+            .push(format!("{zero} diagonal entries are zero or missing; their rows are scaled by their largest entry"));
+    }
+    let multigrid = definite_candidate && facts.m_matrix && facts.dominance > 0.7 && a.rows() >= MULTIGRID_FROM;
+    let methods: Vec<(&str, Option<usize>, &str)> = if options.method != "auto" {
         notes.push(format!("method {}: as asked", options.method));
-        vec![(options.method.as_str(), None)]
+        vec![(options.method.as_str(), None, simple)]
     } else if definite_candidate {
         notes.push(
             "method cg: A is symmetric with a positive diagonal; minres, then gmres if it proves indefinite".into(),
         );
-        vec![("cg", None), ("minres", None), ("gmres", Some(50))]
+        let mut list = vec![("cg", None, simple), ("minres", None, simple), ("gmres", Some(50), simple)];
+        if multigrid && chosen.is_none() {
+            because = format!("no off-diagonal entry is positive and n >= {MULTIGRID_FROM}; {simple} if it fails");
+            list.insert(0, ("cg", None, "amg"));
+        }
+        list
     } else if facts.symmetric() {
         notes.push("method minres: A is symmetric, its diagonal is not positive throughout; then gmres".into());
-        vec![("minres", None), ("gmres", Some(50))]
+        vec![("minres", None, simple), ("gmres", Some(50), if cpu { "ilu0" } else { simple })]
     } else {
         let (i, j) = facts.asymmetry.unwrap_or_default();
-        notes.push(format!(
-            "method gmres: A is not symmetric (entry ({i}, {j})); then bicgstab, then gmres with a longer cycle"
-        ));
-        vec![("gmres", Some(50)), ("bicgstab", None), ("gmres", Some(200))]
+        notes.push(format!("method gmres: A is not symmetric (entry ({i}, {j})); then bicgstab"));
+        let mut list = vec![("gmres", Some(50), simple), ("bicgstab", None, simple), ("gmres", Some(200), simple)];
+        if cpu && chosen.is_none() {
+            because = format!("A is not symmetric and the CPU solves with triangles; {simple} if it fails");
+            list.splice(0..0, [("gmres", Some(50), "ilu0"), ("bicgstab", None, "ilu0")]);
+        }
+        list
     };
-
-    let preconditioner = match options.preconditioner.as_str() {
-        "auto" if zero > 0 => {
-            notes.push(format!("preconditioner none: {zero} diagonal entries are zero or missing"));
-            "none"
-        }
-        "auto" if facts.constant_diagonal => {
-            notes.push("preconditioner none: the diagonal is constant, Jacobi would change nothing".into());
-            "none"
-        }
-        "auto" => {
-            notes.push("preconditioner jacobi: the diagonal has no zeros".into());
-            "jacobi"
-        }
-        chosen => {
-            if chosen == "jacobi" && zero > 0 {
-                warnings.push(format!(
-                    "{zero} diagonal entries are zero or missing; their rows are scaled by their largest entry"
-                ));
-            }
-            chosen
-        }
-    };
+    notes.push(format!("preconditioner {}: {because}", chosen.unwrap_or(methods[0].2)));
     let n = a.rows();
     let rungs = methods
         .into_iter()
-        .flat_map(|(id, restart)| precisions.iter().map(move |&precision| (id, restart, precision)))
-        .map(|(id, restart, precision)| {
+        .flat_map(|(id, restart, m)| precisions.iter().map(move |&precision| (id, restart, m, precision)))
+        .map(|(id, restart, m, precision)| {
             let method = method::by_name(id)?;
             Ok(RungPlan {
                 method,
-                preconditioner: preconditioner.into(),
+                preconditioner: chosen.unwrap_or(m).into(),
                 precision,
                 restart: options.restart.or(restart).unwrap_or(30).min(n.max(1)),
                 // Short recurrences may rest for long on hard systems before they fall.

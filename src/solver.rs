@@ -458,7 +458,19 @@ impl Solver {
                         self.sessions[k] = Some(session);
                     }
                     Err(Error::Preconditioner { row, message }) => {
-                        return Ok(Reason::PreconditionerFailed { row, message });
+                        let reason = Reason::PreconditionerFailed { row, message };
+                        if k + 1 == self.ladder.len() {
+                            return Ok(reason);
+                        }
+                        let rung = &self.ladder[k];
+                        rungs.push(Rung {
+                            method: rung.method.id.into(),
+                            preconditioner: rung.preconditioner.clone(),
+                            precision: rung.precision,
+                            iterations: 0,
+                            reason: reason.to_string(),
+                        });
+                        continue;
                     }
                     Err(e) => return Err(e),
                 }
