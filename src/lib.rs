@@ -1,4 +1,38 @@
-//! Krylov-subspace solvers for sparse linear systems on any GPU or the CPU, certified in f64.
+//! Krylov-subspace solvers for sparse linear systems on any GPU (through wgpu compute shaders) or the CPU, with
+//! answers certified in f64.
+//!
+//! ```
+//! use krylane::{Options, Solver, matrix::gallery};
+//!
+//! let a = gallery::poisson2d(30);
+//! let report = krylane::solve(&a, &vec![1.0; a.rows()])?;
+//! assert!(report.reason.is_converged() && report.certificate.relative <= 1e-8);
+//!
+//! // A solver keeps its plan, kernels and memory for the next right-hand side.
+//! let mut solver = Solver::new(&a, Options { method: "cg".into(), rtol: 1e-10, ..Options::default() })?;
+//! let report = solver.solve(&vec![2.0; a.rows()])?.into_result()?;
+//! assert_eq!(report.x.len(), a.rows());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Where things are
+//!
+//! [`Solver`] plans (facts about the matrix, then a ladder of methods, each choice with its reason) and drives.
+//! Methods ([`method`]) and preconditioners ([`precond`]) write operations ([`op`]); a scheduler makes the fewest
+//! sweeps over memory of them; a backend carries those out. ARCHITECTURE.md tells the whole story.
+//!
+//! # Invariants, as absences
+//!
+//! 1. No file under `method/`, `krylov/`, `precond/` names wgpu, a backend or a clock, or loops over iterations.
+//! 2. The device half of a method never reads a value.
+//! 3. No result depends on how far the host lags, on batch sizes, or on the number of CPU threads.
+//! 4. No wgpu object is made outside `backend/gpu`; no WGSL file stands outside the table of shaders.
+//! 5. No `Converged` without a residual recomputed in f64 from the user's data; no NaN leaves as success.
+//! 6. No buffer, pipeline or bind group is made after two iterations (CG) or one cycle (GMRES).
+//! 7. No reduction without a fixed order; no float atomics.
+
+// STOP codes as numbers and names of operations are the GPU's and the lockstep's.
+#![cfg_attr(not(feature = "gpu"), allow(dead_code))]
 
 mod backend;
 pub mod bench;
@@ -32,3 +66,8 @@ pub use drive::{Criterion, Event};
 pub use error::{Error, Result};
 pub use report::{AdapterInfo, BrokenDown, NotConverged, Passed, Reason, Report, Rung, Timings, TrueResidual};
 pub use solver::{Backend, Options, Precision, Solver, ToCsr, solve};
+
+/// The README's examples are tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

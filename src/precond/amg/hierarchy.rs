@@ -126,27 +126,14 @@ impl Smoother {
 /// P, Pᵀ and PᵀAP; `None` where nothing is left to aggregate.
 #[allow(clippy::type_complexity)]
 fn coarsen(a: &Arc<Csr>, theta: f64, rho: f64) -> Result<Option<(Arc<Csr>, Arc<Csr>, Arc<Csr>)>> {
-    let timer = std::time::Instant::now();
     let strength = Strength::new(a, theta);
-    let t_strength = timer.elapsed();
     let (of, count) = aggregate::aggregate(a, &strength);
     if count == 0 || 10 * count > 9 * a.rows() {
         return Ok(None);
     }
-    let t_aggregate = timer.elapsed();
     let p = interpolate::smooth(a, &strength, &interpolate::constants(&of, count), rho);
-    let t_smooth = timer.elapsed();
     let r = p.transpose();
-    let t_transpose = timer.elapsed();
     let coarse = finite(galerkin::triple(&r, a, &p))?;
-    log::debug!(
-        "amg {} -> {count} rows: strength {t_strength:.1?}, aggregates {:.1?}, prolongation {:.1?}, transpose {:.1?}, product {:.1?}",
-        a.rows(),
-        t_aggregate - t_strength,
-        t_smooth - t_aggregate,
-        t_transpose - t_smooth,
-        timer.elapsed() - t_transpose
-    );
     Ok(Some((Arc::new(p), Arc::new(r), Arc::new(coarse))))
 }
 
