@@ -38,7 +38,8 @@ pub(super) fn text(document: &Document<'_>, options: &Options, stdout: bool) -> 
     if r.rungs.len() > 1 {
         for (k, rung) in r.rungs.iter().enumerate() {
             let label = if k == 0 { "tried" } else { "" };
-            line(label, &format!("{}: {} after {} iterations", rung.method, rung.reason, rung.iterations));
+            let name = format!("{} with {}", rung.method, rung.preconditioner);
+            line(label, &format!("{name}: {} after {} iterations", rung.reason, rung.iterations));
         }
     }
     line("adapter", &format!("{} ({}, {})", r.adapter.name, r.adapter.backend, r.adapter.driver));
