@@ -1,5 +1,8 @@
 //! Files good and bad: what is read, what is refused, and with which words.
 
+mod common;
+
+use common::{collection, fields};
 use flate2::{Compression, write::GzEncoder};
 use krylane::Error;
 use krylane::io::{
@@ -569,26 +572,6 @@ proptest! {
         prop_assert_eq!(Csr::from_sprs(&theirs.to_csr()).unwrap(), ours.matrix.clone());
         prop_assert_eq!(ours.notes.duplicates as usize, entries.len() - ours.matrix.nnz());
     }
-}
-
-/// Matrices that may lie beside the repository; `KRYLANE_MATRICES` names another folder.
-fn collection() -> Option<PathBuf> {
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/matrices");
-    let folder = std::env::var_os("KRYLANE_MATRICES").map_or(beside, PathBuf::from);
-    folder.join("INDEX.csv").is_file().then_some(folder)
-}
-
-/// Fields of one CSV line, quotes honoured.
-fn fields(line: &str) -> Vec<String> {
-    let (mut fields, mut quoted) = (vec![String::new()], false);
-    for c in line.chars() {
-        match c {
-            '"' => quoted = !quoted,
-            ',' if !quoted => fields.push(String::new()),
-            c => fields.last_mut().unwrap().push(c),
-        }
-    }
-    fields
 }
 
 #[test]

@@ -4,6 +4,7 @@
 use krylane::matrix::{Csr, Triplets};
 use krylane::random::Random;
 use krylane::{Backend, Options, Precision, Report, Solver};
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 
 /// One way to solve.
@@ -194,4 +195,24 @@ pub fn power(v: f64, e: i32) -> f64 {
 
 pub fn bits(v: &[f64]) -> Vec<u64> {
     v.iter().map(|x| x.to_bits()).collect()
+}
+
+/// Matrices that may lie beside the repository; `KRYLANE_MATRICES` names another folder.
+pub fn collection() -> Option<PathBuf> {
+    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/matrices");
+    let folder = std::env::var_os("KRYLANE_MATRICES").map_or(beside, PathBuf::from);
+    folder.join("INDEX.csv").is_file().then_some(folder)
+}
+
+/// Fields of one CSV line, quotes honoured.
+pub fn fields(line: &str) -> Vec<String> {
+    let (mut fields, mut quoted) = (vec![String::new()], false);
+    for c in line.chars() {
+        match c {
+            '"' => quoted = !quoted,
+            ',' if !quoted => fields.push(String::new()),
+            c => fields.last_mut().unwrap().push(c),
+        }
+    }
+    fields
 }
