@@ -9,8 +9,9 @@ say() { printf '\n== %s\n' "$*"; }
 command -v cargo >/dev/null || { echo "cargo is not on the PATH; install Rust from https://rustup.rs"; exit 1; }
 
 has_vulkan() {
-    { ldconfig -p 2>/dev/null || true; } | grep -q 'libvulkan\.so\.1' &&
-        { [ -n "${VK_DRIVER_FILES:-}" ] || ls /usr/share/vulkan/icd.d/*.json /etc/vulkan/icd.d/*.json >/dev/null 2>&1; }
+    local drivers
+    drivers=${VK_DRIVER_FILES:-$(find /usr/share/vulkan/icd.d /etc/vulkan/icd.d -name '*.json' 2>/dev/null || true)}
+    [ -n "$drivers" ] && ldconfig -p 2>/dev/null | grep 'libvulkan\.so\.1' >/dev/null
 }
 if [ "$(uname)" = Linux ] && ! has_vulkan; then
     if command -v apt-get >/dev/null && [ "$(id -u)" = 0 ]; then
