@@ -453,7 +453,9 @@ impl Solver {
             let upload = Instant::now();
             if self.sessions[k].is_none() {
                 match self.session(k) {
-                    Ok(mut session) => {
+                    Ok((mut session, preconditioner)) => {
+                        timings.setup_s += preconditioner.as_secs_f64();
+                        timings.upload_s += (upload.elapsed() - preconditioner).as_secs_f64();
                         self.plan.extend(session.method.system().m.describe());
                         self.sessions[k] = Some(session);
                     }
@@ -474,7 +476,6 @@ impl Solver {
                     }
                     Err(e) => return Err(e),
                 }
-                timings.upload_s += upload.elapsed().as_secs_f64();
             }
             let rung = &self.ladder[k];
             let mut limits = Limits {
@@ -539,8 +540,8 @@ impl Solver {
         self.sessions.iter().flatten().map(|s| s.engine.counters()).fold(Default::default(), |sum, c| sum.plus(&c))
     }
 
-    /// Builds rung `k`: space, preconditioner, method, engine.
-    fn session(&self, k: usize) -> Result<Session> {
+    /// Builds rung `k`: space, preconditioner, method, engine; and says how long the preconditioner took.
+    fn session(&self, k: usize) -> Result<(Session, Duration)> {
         let rung = &self.ladder[k];
         let n = self.a.rows();
         let exponent = -self.facts.norms.exponent;
@@ -555,7 +556,9 @@ impl Solver {
             symmetric: self.facts.symmetric(),
             argument,
         };
+        let start = Instant::now();
         let mut m = (entry.build)(&self.a, &request)?;
+        let setup = start.elapsed();
         m.install(&mut space, exponent);
         // A preconditioner's own scale is the inverse of A's, so that A M is as the user sees it.
         let scale = if m.is_identity() { exponent } else { 0 };
@@ -566,7 +569,7 @@ impl Solver {
         let method = (rung.method.build)(&mut space, system, &tuning);
         let renewal = method.restarts().then(|| (space.vector("b", n), space.vector("ax", n)));
         let engine = self.device.engine(space.clone(), &self.options)?;
-        Ok(Session {
+        let session = Session {
             compiler: Compiler::new(engine.fusion()),
             engine,
             space,
@@ -578,13 +581,14 @@ impl Solver {
             renewal,
             exponent,
             batch: 2,
-        })
+        };
+        Ok((session, setup))
     }
 
     /// Bytes of vectors that the first rung keeps on the device, and how many vectors of length n.
     #[doc(hidden)]
     pub fn footprint(&self) -> Result<(usize, u64)> {
-        let session = self.session(0)?;
+        let (session, _) = self.session(0)?;
         Ok((session.space.vector_count(), session.space.vector_bytes()))
     }
 
