@@ -267,7 +267,6 @@ impl Session {
         for (scalar, value) in [
             (self.watch.tolerance, tolerance),
             (self.watch.ceiling, ceiling.min(largest)),
-            (self.watch.renew_below, 0.0),
             (self.watch.window, limits.window as f64),
             (self.watch.best, largest),
             (self.watch.since_best, 0.0),

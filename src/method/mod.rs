@@ -163,7 +163,6 @@ pub trait Method: Send {
 pub struct Watch {
     pub(crate) tolerance: Scalar,
     pub(crate) ceiling: Scalar,
-    pub(crate) renew_below: Scalar,
     pub(crate) window: Scalar,
     pub(crate) best: Scalar,
     pub(crate) since_best: Scalar,
@@ -171,12 +170,12 @@ pub struct Watch {
 
 impl Watch {
     pub(crate) fn new(space: &mut Space) -> Self {
-        let [tolerance, ceiling, renew_below, window, best, since_best] =
-            space.scalars(["tolerance", "ceiling", "renew_below", "window", "best", "since_best"]);
-        Self { tolerance, ceiling, renew_below, window, best, since_best }
+        let [tolerance, ceiling, window, best, since_best] =
+            space.scalars(["tolerance", "ceiling", "window", "best", "since_best"]);
+        Self { tolerance, ceiling, window, best, since_best }
     }
 
-    /// Publishes ‖r‖ and appends: converged by estimate, time to refresh, not finite, diverged, stagnated.
+    /// Publishes ‖r‖ and appends: converged by estimate, not finite, diverged, stagnated.
     /// Belongs at the end of an iteration. `extra` rides in the same record.
     pub fn residual(&self, p: &mut Program, norm: Expr, extra: &[Expr]) {
         // Progress is a new minimum at least one per cent below the last.
@@ -187,7 +186,6 @@ impl Watch {
         p.publish(&record);
         p.stop_if(norm.clone().le(self.tolerance), Stop::Estimate);
         p.stop_if(norm.clone().not_finite(), Stop::NonFinite);
-        p.stop_if(norm.clone().lt(self.renew_below), Stop::Refresh);
         p.stop_if(Expr::from(self.ceiling).lt(norm), Stop::Diverged);
         p.stop_if(self.window.lt(self.since_best), Stop::Stagnated);
     }

@@ -201,8 +201,6 @@ impl Op {
 pub enum Stop {
     /// The method's own estimate of ‖r‖ met the tolerance: time to look at the truth.
     Estimate = 1,
-    /// The residual fell far enough that the recurrence should be renewed from the true one.
-    Refresh,
     /// A direction of non-positive curvature: dᵀAd ≤ 0.
     Indefinite,
     /// rᵀMr ≤ 0 for r ≠ 0.
@@ -222,9 +220,8 @@ pub enum Stop {
 }
 
 impl Stop {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 9] = [
         Self::Estimate,
-        Self::Refresh,
         Self::Indefinite,
         Self::IndefinitePreconditioner,
         Self::BreakdownRho,
