@@ -9,7 +9,7 @@ use crate::backend::{Engine, Progress};
 use crate::certify::{Norms, Truth, certify};
 use crate::error::Result;
 use crate::matrix::Csr;
-use crate::method::{Method, Next, Outbox, Watch};
+use crate::method::{Method, Next, Normal, Outbox, Watch};
 use crate::op::schedule::{Compiled, Compiler};
 use crate::op::{Combination, Dtype, Op, Operator, Program, Space, Stop, Vector};
 use crate::report::{BrokenDown, Passed, Reason, TrueResidual};
@@ -62,6 +62,8 @@ pub(crate) struct Limits<'a> {
 /// The user's system and the test its answer must pass.
 pub(crate) struct Problem<'a> {
     pub(crate) matrix: &'a Csr,
+    /// Aᵀ, where a least-squares solution may be an answer.
+    pub(crate) transpose: Option<&'a Csr>,
     pub(crate) norms: &'a Norms,
     pub(crate) b: &'a [f64],
     pub(crate) rtol: f64,
@@ -77,6 +79,15 @@ impl Problem<'_> {
         let truth = certify(self.matrix, self.norms, self.b, x);
         *spent += start.elapsed();
         truth
+    }
+
+    /// Adds Aᵀr to what is known of an x.
+    fn add_normal(&self, truth: &mut Truth, spent: &mut Duration) {
+        let start = Instant::now();
+        if let (Some(transpose), None) = (self.transpose, &truth.normal) {
+            truth.add_normal(transpose, self.norms);
+        }
+        *spent += start.elapsed();
     }
 
     /// The bound on ‖r‖ in the scaled units of `t`.
@@ -108,6 +119,11 @@ impl Problem<'_> {
             _ => Passed::Rtol,
         })
     }
+
+    /// Whether x is a least-squares solution, as far as the tolerance asks.
+    pub(crate) fn least_squares(&self, t: &Truth) -> bool {
+        t.certificate.optimality.is_some_and(|o| o <= self.rtol)
+    }
 }
 
 /// What a solve has so far; rungs hand it on.
@@ -134,6 +150,8 @@ pub(crate) struct Session {
     pub(crate) a: Operator,
     pub(crate) x: Vector,
     pub(crate) r: Vector,
+    /// Aᵀ and Aᵀr, for least-squares methods.
+    pub(crate) normal: Option<Normal>,
     /// For methods that restart: the right-hand side of the correction, and room for A x.
     pub(crate) renewal: Option<(Vector, Vector)>,
     /// A is used as A·2^exponent on the device.
@@ -190,13 +208,30 @@ impl Session {
         let working = self.space.plan.working;
         let (mut poor, mut breakdowns) = (0, 0);
         let mut refinement = Refinement { corrections: 0, exponent: exponent(state.truth.norm), resume: false };
+        if self.normal.is_some() {
+            problem.add_normal(&mut state.truth, &mut state.certify_time);
+            if problem.least_squares(&state.truth) {
+                return Ok(Reason::LeastSquares);
+            }
+        }
         loop {
-            let before = state.truth.norm;
+            let before = state.truth.distance();
             let (ended, estimate) = self.correct(problem, state, limits, &mut refinement).await?;
-            let gain = before / state.truth.norm;
+            let gain = before / state.truth.distance();
             if let Some(passed) = problem.passed(&state.truth) {
                 let happy = ended == Ended::Invariant && passed == Passed::Rtol;
                 return Ok(Reason::Converged(if happy { Passed::HappyBreakdown } else { passed }));
+            }
+            // A method for square systems is at a least-squares solution only where it can't go on: on its way an
+            // ill-conditioned A has a small ‖Aᵀr‖ as well.
+            let stuck = matches!(ended, Ended::Stop(Stop::LeastSquares | Stop::BreakdownLanczos | Stop::Stagnated));
+            if self.normal.is_some() || stuck {
+                let mut truth = state.truth.clone();
+                problem.add_normal(&mut truth, &mut state.certify_time);
+                if problem.least_squares(&truth) {
+                    state.truth = truth;
+                    return Ok(Reason::LeastSquares);
+                }
             }
             poor = if gain >= GAIN { 0 } else { poor + 1 };
             let at_floor = state.truth.certificate.backward_error <= 4.0 * f64::EPSILON;
@@ -246,13 +281,16 @@ impl Session {
         let scaled: Vec<f64> = truth.residual.par_iter().map(|&r| ldexp(r, -e)).collect();
         let norm = ldexp(truth.norm, -e);
         let mut tolerance = ldexp(problem.target(truth), -e);
+        let mut optimality = problem.rtol;
         if refinement.corrections > 0 {
             // The first estimate was too hopeful: ask for more this time.
             tolerance *= 0.5;
+            optimality *= 0.5;
         }
         if self.space.plan.working == Dtype::F32 {
             // Look at the truth before the residual kept in f32 has drifted from it.
             tolerance = tolerance.max(norm * self.method.reduction());
+            optimality = optimality.max(truth.certificate.optimality.unwrap_or(0.0) * self.method.reduction());
         }
         // In units of the user's b: how much one unit of the device's residual is.
         let rhs = ldexp(truth.certificate.rhs_norm, -truth.exponent);
@@ -263,9 +301,14 @@ impl Session {
         self.method.begin(refinement.corrections);
         self.engine.clear_stop();
         self.engine.write_vector(self.r, &scaled)?;
+        if let (Some(normal), Some(gradient)) = (self.normal, &truth.normal) {
+            let scaled: Vec<f64> = gradient.par_iter().map(|&g| ldexp(g, -e)).collect();
+            self.engine.write_vector(normal.gradient, &scaled)?;
+        }
         let largest = if self.space.plan.working == Dtype::F32 { f64::from(f32::MAX) } else { f64::MAX };
         for (scalar, value) in [
             (self.watch.tolerance, tolerance),
+            (self.watch.optimality, optimality * problem.norms.scaled_norm),
             (self.watch.ceiling, ceiling.min(largest)),
             (self.watch.window, limits.window as f64),
             (self.watch.best, largest),
@@ -288,11 +331,14 @@ impl Session {
         let d = self.engine.read_vector(self.x).await?;
         let candidate: Vec<f64> =
             state.x.par_iter().zip(&d).map(|(&x, &d)| x + ldexp(d, correction_exponent)).collect();
-        let truth = problem.truth(&candidate, &mut state.certify_time);
+        let mut truth = problem.truth(&candidate, &mut state.certify_time);
+        if self.normal.is_some() {
+            problem.add_normal(&mut truth, &mut state.certify_time);
+        }
         state.checks.push(TrueResidual { iteration: state.iterations, relative: truth.certificate.relative });
         // The best x is kept; a NaN is never better.
         refinement.resume = false;
-        if truth.norm < state.truth.norm {
+        if truth.distance() < state.truth.distance() {
             // Directions that led to a residual far from the estimated one, or down to the rounding of f32, are
             // not worth keeping.
             let trusted = ldexp(truth.norm, -e) <= 2.0 * last && last >= 1e-6 * norm;
@@ -446,9 +492,10 @@ impl Session {
         Ok(ended.or(limit_met.then_some(Ended::MaxIterations)))
     }
 
-    /// Products with A in a segment, those inside preconditioners among them.
+    /// Products with A and Aᵀ in a segment, those inside preconditioners among them.
     fn products(&self, compiled: &Compiled) -> usize {
-        compiled.products.iter().filter(|&&a| a == self.a).count()
+        let transpose = self.normal.map(|n| n.transpose).filter(|&t| t != self.a);
+        compiled.products.iter().filter(|&&a| a == self.a || Some(a) == transpose).count()
     }
 
     /// Issues a segment that is no iteration; it goes off with the batch that follows.

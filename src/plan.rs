@@ -157,7 +157,11 @@ pub(crate) fn ladder(
     let multigrid = definite_candidate && facts.m_matrix && facts.dominance > 0.7 && a.rows() >= MULTIGRID_FROM;
     let methods: Vec<(&str, Option<usize>, &str)> = if options.method != "auto" {
         notes.push(format!("method {}: as asked", options.method));
-        vec![(options.method.as_str(), None, simple)]
+        let least_squares = method::by_name(&options.method)?.needs == Needs::Any;
+        if least_squares && chosen.is_none() {
+            because = "of all least-squares solutions the shortest; jacobi scales the columns".into();
+        }
+        vec![(options.method.as_str(), None, if least_squares { "none" } else { simple })]
     } else if definite_candidate {
         notes.push(
             "method cg: A is symmetric with a positive diagonal; minres, then gmres if it proves indefinite".into(),

@@ -7,7 +7,7 @@ use crate::drive::{Criterion, Event, Limits, Problem, Session, State};
 use crate::error::{Error, Result};
 use crate::facts::Facts;
 use crate::matrix::Csr;
-use crate::method::{self, MethodEntry, Needs, System, Tuning, Watch};
+use crate::method::{self, MethodEntry, Needs, Normal, System, Tuning, Watch};
 use crate::op::schedule::Compiler;
 use crate::op::{Plan, Role, Space};
 use crate::plan::{self, DeviceChoice, RungPlan};
@@ -212,6 +212,8 @@ type Callback = Box<dyn FnMut(Event) -> ControlFlow<()> + Send>;
 /// compiled and uploaded serves the next ones.
 pub struct Solver {
     a: Arc<Csr>,
+    /// Aᵀ, where a least-squares method needs it; A itself where the two are equal.
+    transpose: Option<Arc<Csr>>,
     options: Options,
     facts: Facts,
     ladder: Vec<RungPlan>,
@@ -236,16 +238,17 @@ impl Solver {
     /// Checks the matrix, finds what it is, and plans.
     ///
     /// # Errors
-    /// A rectangular matrix, options out of range, no such adapter.
+    /// A rectangular matrix for a method that needs a square one, options out of range, no such adapter.
     pub fn new(a: &impl ToCsr, options: Options) -> Result<Self> {
         let start = Instant::now();
         options.check()?;
         let a = a.to_csr()?;
-        if !a.is_square() {
+        if !a.is_square() && method::by_name(&options.method).map_or(true, |m| m.needs != Needs::Any) {
             return Err(Error::input(format!(
-                "the matrix is {} x {}; this method needs a square one. Least-squares problems want lsqr, which is not available yet",
+                "the matrix is {} x {}, and the method {} needs a square one; for a least-squares solution use lsqr or lsmr",
                 a.rows(),
-                a.cols()
+                a.cols(),
+                options.method
             )));
         }
         if options.method == "projection" {
@@ -261,9 +264,11 @@ impl Solver {
         let mut notes = vec![];
         let choice = plan::choose_backend(a.nnz(), &options, &mut notes)?;
         let (ladder, warnings) = plan::ladder(&a, &facts, &options, &choice, &mut notes)?;
+        let transpose = ladder.iter().any(|r| r.method.needs == Needs::Any).then(|| transpose(&a));
         Ok(Self {
             sessions: ladder.iter().map(|_| None).collect(),
             a,
+            transpose,
             options,
             facts,
             ladder,
@@ -314,6 +319,9 @@ impl Solver {
     pub fn update_values(&mut self, values: Vec<f64>) -> Result<()> {
         let a = Arc::make_mut(&mut self.a);
         a.set_values(values)?;
+        if self.transpose.is_some() {
+            self.transpose = Some(transpose(&self.a));
+        }
         self.facts = Facts::of(&self.a);
         let exponent = -self.facts.norms.exponent;
         if self.options.spectrum.is_some() {
@@ -323,6 +331,9 @@ impl Solver {
         for session in self.sessions.iter_mut().flatten() {
             session.exponent = exponent;
             session.engine.update_operator(session.a, &self.a, exponent)?;
+            if let (Some(normal), Some(transpose)) = (session.normal, &self.transpose) {
+                session.engine.update_operator(normal.transpose, transpose, exponent)?;
+            }
             let updates = session.method.system().m.refresh(&self.a, exponent)?;
             for (v, values) in updates.vectors {
                 session.engine.write_vector(v, &values)?;
@@ -358,11 +369,11 @@ impl Solver {
     /// # Errors
     /// As [`Solver::solve`].
     pub async fn solve_async(&mut self, b: &[f64], x0: Option<&[f64]>) -> Result<Report> {
-        let n = self.a.rows();
-        for (name, v) in [("b", Some(b)), ("x0", x0)] {
+        let (rows, cols) = (self.a.rows(), self.a.cols());
+        for (name, v, n, what) in [("b", Some(b), rows, "rows"), ("x0", x0, cols, "columns")] {
             let Some(v) = v else { continue };
             if v.len() != n {
-                return Err(Error::input(format!("{name} has {} entries; the matrix has {n} rows", v.len())));
+                return Err(Error::input(format!("{name} has {} entries; the matrix has {n} {what}", v.len())));
             }
             if let Some(i) = v.iter().position(|x| !x.is_finite()) {
                 return Err(Error::input(format!("{name}[{i}] is {}", v[i])));
@@ -372,7 +383,7 @@ impl Solver {
         let mut timings = Timings { setup_s: self.setup.as_secs_f64(), ..Timings::default() };
         self.setup = Duration::ZERO;
 
-        let mut x = x0.map_or_else(|| vec![0.0; n], <[f64]>::to_vec);
+        let mut x = x0.map_or_else(|| vec![0.0; cols], <[f64]>::to_vec);
         let zero_rhs = b.iter().all(|&v| v == 0.0);
         if zero_rhs {
             x.fill(0.0);
@@ -380,9 +391,15 @@ impl Solver {
         let a = Arc::clone(&self.a);
         let norms: Norms = self.facts.norms.clone();
         let certify_start = Instant::now();
+        let transpose = self.transpose.clone();
+        // MINRES may end at a least-squares solution, and its A is its own transpose.
+        let minimal = |r: &RungPlan| r.method.needs == Needs::Symmetric;
+        let own = || (self.facts.symmetric() && self.ladder.iter().any(minimal)).then_some(&*a);
+        let transpose = transpose.as_deref().or_else(own);
         let truth = certify(&a, &norms, b, &x);
         let problem = Problem {
             matrix: &a,
+            transpose,
             norms: &norms,
             b,
             rtol: self.options.rtol,
@@ -520,7 +537,7 @@ impl Solver {
     /// Reasons not to iterate at all.
     fn refusal(&self, state: &State) -> Option<Reason> {
         let rung = &self.ladder[0];
-        if rung.method.needs != Needs::Square
+        if rung.method.needs.symmetry()
             && let Some((i, j)) = self.facts.asymmetry
         {
             return Some(Reason::NotSymmetric { i, j });
@@ -543,27 +560,36 @@ impl Solver {
     /// Builds rung `k`: space, preconditioner, method, engine; and says how long the preconditioner took.
     fn session(&self, k: usize) -> Result<(Session, Duration)> {
         let rung = &self.ladder[k];
-        let n = self.a.rows();
+        let (rows, n) = (self.a.rows(), self.a.cols());
         let exponent = -self.facts.norms.exponent;
         let mut space = Space::new(rung.precision);
         let a = space.operator("A", Arc::clone(&self.a), exponent, Role::Working);
         let x = space.vector("x", n);
-        let r = space.vector("r", n);
+        let r = space.vector("r", rows);
+        let normal = (rung.method.needs == Needs::Any).then(|| Normal {
+            transpose: space.operator(
+                "A^T",
+                Arc::clone(self.transpose.as_ref().expect("made for such methods")),
+                exponent,
+                Role::Working,
+            ),
+            gradient: space.vector("gradient", n),
+        });
         let watch = Watch::new(&mut space);
-        let (entry, argument) = precond::by_name(&rung.preconditioner)?;
         let request = precond::Request {
-            definite: rung.method.needs != Needs::Square,
+            definite: rung.method.needs.symmetry(),
             symmetric: self.facts.symmetric(),
-            argument,
+            normal: normal.is_some(),
+            argument: None,
         };
         let start = Instant::now();
-        let mut m = (entry.build)(&self.a, &request)?;
+        let mut m = precond::build(&rung.preconditioner, &self.a, request)?;
         let setup = start.elapsed();
         m.install(&mut space, exponent);
         // A preconditioner's own scale is the inverse of A's, so that A M is as the user sees it.
         let scale = if m.is_identity() { exponent } else { 0 };
         let spectrum = self.options.spectrum.map(|(a, b)| (ldexp(a, scale), ldexp(b, scale)));
-        let system = System { a, r, x, n, m, watch };
+        let system = System { a, r, x, n, normal, m, watch };
         let subspace = orthonormal(self.options.subspace.clone()).into_iter().map(Arc::new).collect();
         let tuning = Tuning { restart: rung.restart, spectrum, subspace };
         let method = (rung.method.build)(&mut space, system, &tuning);
@@ -578,6 +604,7 @@ impl Solver {
             a,
             x,
             r,
+            normal,
             renewal,
             exponent,
             batch: 2,
@@ -603,6 +630,12 @@ impl Solver {
     pub fn precision(&self) -> Plan {
         self.ladder[0].precision
     }
+}
+
+/// Aᵀ; A itself where the two are equal, so that a device keeps it once.
+fn transpose(a: &Arc<Csr>) -> Arc<Csr> {
+    let t = a.transpose();
+    if t == **a { Arc::clone(a) } else { Arc::new(t) }
 }
 
 /// An engine on the device that `options` name, over `space`.

@@ -17,7 +17,7 @@ pub(crate) struct Args {
 }
 
 const EXIT_CODES: &str = "\
-Exit codes: 0 converged; 1 did not converge; 2 bad usage or input; 3 environment (adapter, memory, \
+Exit codes: 0 converged (lsqr, lsmr: or a least-squares solution); 1 did not converge; 2 bad usage or input; 3 environment (adapter, memory, \
 output not writable); 130 and 143 after SIGINT and SIGTERM.";
 
 #[derive(Debug, Subcommand)]

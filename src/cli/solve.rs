@@ -71,9 +71,9 @@ impl Solve {
         let start = Instant::now();
         let matrix = self.source.load(self.quiet)?;
         let solver = Solver::new(&matrix.csr, self.options.clone()).with_context(|| matrix.name.clone())?;
-        let rows = matrix.csr.rows();
+        let (rows, cols) = (matrix.csr.rows(), matrix.csr.cols());
         let b = self.rhs.make(rows, &self.source)?;
-        let x0 = self.x0.as_ref().map(|path| self.source.vector("x0", path, rows)).transpose()?;
+        let x0 = self.x0.as_ref().map(|path| self.source.vector("x0", path, cols, "columns")).transpose()?;
 
         let cancel = solver.cancel_flag();
         let signals = Signals::catch(&cancel).context("can't watch for signals")?;
@@ -94,7 +94,7 @@ impl Solve {
         let facts = MatrixFacts {
             name: &matrix.name,
             rows,
-            cols: matrix.csr.cols(),
+            cols,
             nnz: matrix.csr.nnz(),
             symmetry: if solver.is_symmetric() { "symmetric" } else { "general" },
             file: matrix.notes.as_ref(),
@@ -111,7 +111,7 @@ impl Solve {
         };
         self.write(&document, &matrix, &b)?;
         Ok(match (&report.reason, signals.code()) {
-            (reason, _) if reason.is_converged() => Exit::Success,
+            _ if report.is_answer() => Exit::Success,
             (Reason::Cancelled, Some(code)) => Exit::Signal(code),
             _ => Exit::NotConverged,
         })

@@ -77,12 +77,12 @@ impl Source {
         }
     }
 
-    /// A vector of `rows` entries from a file.
-    pub(super) fn vector(&self, what: &str, path: &Path, rows: usize) -> Result<Vec<f64>> {
+    /// A vector from a file, of as many entries as the matrix has `side` (rows or columns).
+    pub(super) fn vector(&self, what: &str, path: &Path, n: usize, side: &str) -> Result<Vec<f64>> {
         let v = read_vector(path, &self.read_options())?;
-        if v.len() != rows {
+        if v.len() != n {
             return Err(Error::input(format!(
-                "{}: {what} has {} entries, the matrix has {rows} rows",
+                "{}: {what} has {} entries, the matrix has {n} {side}",
                 path.display(),
                 v.len()
             )));
@@ -125,7 +125,7 @@ impl Rhs {
         match self {
             Self::Ones => Ok(vec![1.0; rows]),
             Self::Random(seed) => Ok(Random::new(*seed).vector(rows)),
-            Self::File(path) => source.vector("b", path, rows),
+            Self::File(path) => source.vector("b", path, rows, "rows"),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The table of methods: one line each.
 
 use super::{
-    Method, System, Tuning, bicgstab, bicgstabl, cg, cgs, chebyshev, cr, fcg, fgmres, gmres, idrs, lgmres,
+    Method, System, Tuning, bicgstab, bicgstabl, cg, cgs, chebyshev, cr, fcg, fgmres, gmres, idrs, lgmres, lsmr, lsqr,
     minimal_residual, minres, projection, richardson, steepest_descent, tfqmr,
 };
 use crate::error::{Error, Result};
@@ -10,12 +10,22 @@ use crate::op::Space;
 /// What a method asks of A.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Needs {
+    /// Any A, rectangular or singular: a least-squares solution.
+    Any,
     /// Any square A.
     Square,
     /// A = Aᵀ.
     Symmetric,
     /// A = Aᵀ, xᵀAx > 0 (or < 0 throughout: the driver turns the sign).
     Definite,
+}
+
+impl Needs {
+    /// True where A must equal Aᵀ.
+    #[must_use]
+    pub fn symmetry(self) -> bool {
+        matches!(self, Self::Symmetric | Self::Definite)
+    }
 }
 
 /// Builds a method's state in a space.
@@ -135,6 +145,18 @@ pub const METHODS: &[MethodEntry] = &[
         about: "GMRES enlarged by corrections of earlier cycles; any square A",
         needs: Needs::Square,
         build: |space, system, tuning| Box::new(lgmres::Lgmres::new(space, system, tuning.restart)),
+    },
+    MethodEntry {
+        id: "lsqr",
+        about: "least squares by Golub-Kahan bidiagonalisation; any A, rectangular or singular",
+        needs: Needs::Any,
+        build: |space, system, _| Box::new(lsqr::Lsqr::new(space, system)),
+    },
+    MethodEntry {
+        id: "lsmr",
+        about: "as lsqr, but A'r falls monotonely: safe to stop early; any A",
+        needs: Needs::Any,
+        build: |space, system, _| Box::new(lsmr::Lsmr::new(space, system)),
     },
 ];
 

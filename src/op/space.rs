@@ -24,6 +24,15 @@ impl Dtype {
             Self::F64 => 8,
         }
     }
+
+    /// The distance from 1 to the next number.
+    #[must_use]
+    pub fn epsilon(self) -> f64 {
+        match self {
+            Self::F32 => f64::from(f32::EPSILON),
+            Self::F64 => f64::EPSILON,
+        }
+    }
 }
 
 /// What a vector is for; the [`Plan`] says which number type that means.

@@ -18,7 +18,7 @@ pub use chebyshev::Chebyshev;
 pub use ilu::Ilu;
 pub use inverse_factors::{InverseFactors, Kind};
 pub use jacobi::Jacobi;
-pub use registry::{PRECONDITIONERS, PreconditionerEntry, Request, by_name};
+pub use registry::{PRECONDITIONERS, PreconditionerEntry, Request, build, by_name};
 
 use crate::matrix::{Csr, Triangular};
 use crate::op::{Operator, Program, Space, Triangle, Vector};
@@ -97,7 +97,7 @@ mod tests {
     impl Applied {
         fn new(a: &Arc<Csr>, spec: &str, exponent: i32) -> Self {
             let (entry, argument) = by_name(spec).unwrap();
-            let request = Request { definite: true, symmetric: true, argument };
+            let request = Request { definite: true, symmetric: true, argument, ..Request::default() };
             let mut m = (entry.build)(a, &request).unwrap();
             let mut space = Space::new(Plan::uniform(Dtype::F64));
             let handle = space.operator("A", Arc::clone(a), exponent, Role::Working);
