@@ -45,6 +45,8 @@ pub(super) struct MatrixFacts<'a> {
     pub(super) rows: usize,
     pub(super) cols: usize,
     pub(super) nnz: usize,
+    /// Rows, columns and entries are those of the real form then.
+    pub(super) complex: bool,
     pub(super) symmetry: &'static str,
     pub(super) file: Option<&'a krylane::io::Notes>,
 }
@@ -72,7 +74,7 @@ impl Solve {
         let matrix = self.source.load(self.quiet)?;
         let solver = Solver::new(&matrix.csr, self.options.clone()).with_context(|| matrix.name.clone())?;
         let (rows, cols) = (matrix.csr.rows(), matrix.csr.cols());
-        let b = self.rhs.make(rows, &self.source)?;
+        let b = self.rhs.make(rows, &self.source, matrix.complex)?;
         let x0 = self.x0.as_ref().map(|path| self.source.vector("x0", path, cols, "columns")).transpose()?;
 
         let cancel = solver.cancel_flag();
@@ -96,6 +98,7 @@ impl Solve {
             rows,
             cols,
             nnz: matrix.csr.nnz(),
+            complex: matrix.complex,
             symmetry: if solver.is_symmetric() { "symmetric" } else { "general" },
             file: matrix.notes.as_ref(),
         };
@@ -122,7 +125,8 @@ impl Solve {
         let report = document.report;
         let mut results = vec![];
         if let Some(target) = &self.output {
-            results.push(target.wrote(krylane::io::write_vector(target.path(), &report.x)));
+            let write = if matrix.complex { krylane::io::write_complex_vector } else { krylane::io::write_vector };
+            results.push(target.wrote(write(target.path(), &report.x)));
         }
         if let Some(target) = &self.json {
             results.push(json::text(document).and_then(|text| target.write(&text)));

@@ -28,7 +28,8 @@ pub(super) fn text(document: &Document<'_>, options: &Options, stdout: bool) -> 
     let mut line = |label: &str, value: &str| {
         let _ = writeln!(out, "{} {value}", paint.with("2", &format!("{label:<12}")));
     };
-    line("matrix", &format!("{}: {} x {}, {} entries, {}", m.name, m.rows, m.cols, m.nnz, m.symmetry));
+    let form = if m.complex { ", real form of a complex matrix" } else { "" };
+    line("matrix", &format!("{}: {} x {}, {} entries, {}{form}", m.name, m.rows, m.cols, m.nnz, m.symmetry));
     if let Some(notes) = m.file {
         line("file", &notes.to_string());
     }
