@@ -8,13 +8,15 @@
 use crate::backend::{Engine, Progress};
 use crate::certify::{Norms, Truth, certify};
 use crate::error::Result;
+use crate::facts::Facts;
 use crate::matrix::Csr;
 use crate::method::{Method, Next, Normal, Outbox, Watch};
 use crate::op::schedule::{Compiled, Compiler};
 use crate::op::{Combination, Dtype, Op, Operator, Program, Space, Stop, Vector};
 use crate::report::{BrokenDown, Passed, Reason, TrueResidual};
-use crate::scale::{exponent, ldexp};
+use crate::scale::{exponent, ldexp, norm2};
 use rayon::prelude::*;
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -64,6 +66,10 @@ pub(crate) struct Problem<'a> {
     pub(crate) matrix: &'a Csr,
     /// Aᵀ, where a least-squares solution may be an answer.
     pub(crate) transpose: Option<&'a Csr>,
+    /// A least-squares solution is looked for: ‖Aᵀr‖ is kept track of.
+    pub(crate) least_squares: bool,
+    /// Where b has a part in a known null space: what takes it out of the residual.
+    pub(crate) null: Option<&'a Facts>,
     pub(crate) norms: &'a Norms,
     pub(crate) b: &'a [f64],
     pub(crate) rtol: f64,
@@ -79,6 +85,14 @@ impl Problem<'_> {
         let truth = certify(self.matrix, self.norms, self.b, x);
         *spent += start.elapsed();
         truth
+    }
+
+    /// The right-hand side of a correction.
+    fn residual<'t>(&self, truth: &'t Truth) -> Cow<'t, [f64]> {
+        match self.null {
+            Some(facts) => Cow::Owned(facts.split_null(&truth.residual).1),
+            None => Cow::Borrowed(&truth.residual),
+        }
     }
 
     /// Adds Aᵀr to what is known of an x.
@@ -121,7 +135,7 @@ impl Problem<'_> {
     }
 
     /// Whether x is a least-squares solution, as far as the tolerance asks.
-    pub(crate) fn least_squares(&self, t: &Truth) -> bool {
+    pub(crate) fn minimised(&self, t: &Truth) -> bool {
         t.certificate.optimality.is_some_and(|o| o <= self.rtol)
     }
 }
@@ -208,9 +222,9 @@ impl Session {
         let working = self.space.plan.working;
         let (mut poor, mut breakdowns) = (0, 0);
         let mut refinement = Refinement { corrections: 0, exponent: exponent(state.truth.norm), resume: false };
-        if self.normal.is_some() {
+        if problem.least_squares {
             problem.add_normal(&mut state.truth, &mut state.certify_time);
-            if problem.least_squares(&state.truth) {
+            if problem.minimised(&state.truth) {
                 return Ok(Reason::LeastSquares);
             }
         }
@@ -225,10 +239,13 @@ impl Session {
             // A method for square systems is at a least-squares solution only where it can't go on: on its way an
             // ill-conditioned A has a small ‖Aᵀr‖ as well.
             let stuck = matches!(ended, Ended::Stop(Stop::LeastSquares | Stop::BreakdownLanczos | Stop::Stagnated));
-            if self.normal.is_some() || stuck {
+            if problem.least_squares && problem.minimised(&state.truth) {
+                return Ok(Reason::LeastSquares);
+            }
+            if stuck && !problem.least_squares && problem.transpose.is_some() {
                 let mut truth = state.truth.clone();
                 problem.add_normal(&mut truth, &mut state.certify_time);
-                if problem.least_squares(&truth) {
+                if problem.minimised(&truth) {
                     state.truth = truth;
                     return Ok(Reason::LeastSquares);
                 }
@@ -278,9 +295,14 @@ impl Session {
             *refinement = Refinement { exponent: exponent(truth.norm), resume: false, ..*refinement };
         }
         let e = refinement.exponent;
-        let scaled: Vec<f64> = truth.residual.par_iter().map(|&r| ldexp(r, -e)).collect();
-        let norm = ldexp(truth.norm, -e);
+        let residual = problem.residual(truth);
+        let scaled: Vec<f64> = residual.par_iter().map(|&r| ldexp(r, -e)).collect();
+        let norm = if problem.null.is_some() { norm2(&scaled) } else { ldexp(truth.norm, -e) };
         let mut tolerance = ldexp(problem.target(truth), -e);
+        if problem.null.is_some() {
+            // What is left of the solvable part shall vanish beside what can't be solved.
+            tolerance = tolerance.min(0.5 * problem.rtol * ldexp(truth.norm, -e));
+        }
         let mut optimality = problem.rtol;
         if refinement.corrections > 0 {
             // The first estimate was too hopeful: ask for more this time.
@@ -295,7 +317,7 @@ impl Session {
         // In units of the user's b: how much one unit of the device's residual is.
         let rhs = ldexp(truth.certificate.rhs_norm, -truth.exponent);
         let unit = ldexp(1.0, e) / if rhs > 0.0 { rhs } else { 1.0 };
-        let ceiling = 1e5 * (1.0f64.max(problem.initial)) / unit;
+        let ceiling = self.method.growth() * (1.0f64.max(problem.initial)) / unit;
         let correction_exponent = e + truth.exponent + self.exponent;
 
         self.method.begin(refinement.corrections);
@@ -308,6 +330,7 @@ impl Session {
         let largest = if self.space.plan.working == Dtype::F32 { f64::from(f32::MAX) } else { f64::MAX };
         for (scalar, value) in [
             (self.watch.tolerance, tolerance),
+            (self.watch.epsilon, self.space.plan.working.epsilon()),
             (self.watch.optimality, optimality * problem.norms.scaled_norm),
             (self.watch.ceiling, ceiling.min(largest)),
             (self.watch.window, limits.window as f64),
@@ -332,7 +355,7 @@ impl Session {
         let candidate: Vec<f64> =
             state.x.par_iter().zip(&d).map(|(&x, &d)| x + ldexp(d, correction_exponent)).collect();
         let mut truth = problem.truth(&candidate, &mut state.certify_time);
-        if self.normal.is_some() {
+        if problem.least_squares {
             problem.add_normal(&mut truth, &mut state.certify_time);
         }
         state.checks.push(TrueResidual { iteration: state.iterations, relative: truth.certificate.relative });

@@ -28,7 +28,7 @@ mod tfqmr;
 pub use registry::{METHODS, MethodEntry, Needs, by_name};
 
 use crate::op::{Array, Expr, Op, Operator, Program, Scalar, Space, Stop, Vector};
-use crate::precond::Preconditioner;
+use crate::precond::{Preconditioner, Side};
 use std::sync::Arc;
 
 /// What a method is given: A, r = b − A x₀, where the correction goes, M, and the shared watch.
@@ -79,14 +79,13 @@ impl System {
     }
 }
 
-/// Inner products below this part of the product of norms are noise.
-const VANISHED: f64 = f64::EPSILON;
-
 /// Numbers a method is tuned by.
 #[derive(Clone, Debug, Default)]
 pub struct Tuning {
     /// Columns of a GMRES cycle.
     pub restart: usize,
+    /// Where M stands, for methods that have a choice.
+    pub side: Side,
     /// Bounds of the spectrum of A M on the device, where the user knows them.
     pub spectrum: Option<(f64, f64)>,
     /// Orthonormal vectors that span the subspace of a projection.
@@ -163,6 +162,11 @@ pub trait Method: Send {
         1e-5
     }
 
+    /// How far ‖r‖ may grow beyond max(‖b‖, ‖r₀‖) before the solve has diverged.
+    fn growth(&self) -> f64 {
+        1e5
+    }
+
     /// What it was built on.
     fn system(&mut self) -> &mut System;
 
@@ -178,6 +182,8 @@ pub struct Watch {
     pub(crate) tolerance: Scalar,
     /// Bound on ‖Aᵀr‖/‖r‖, for least-squares methods.
     pub(crate) optimality: Scalar,
+    /// Rounding of the working precision: inner products below this part of the product of norms are noise.
+    pub(crate) epsilon: Scalar,
     pub(crate) ceiling: Scalar,
     pub(crate) window: Scalar,
     pub(crate) best: Scalar,
@@ -186,9 +192,9 @@ pub struct Watch {
 
 impl Watch {
     pub(crate) fn new(space: &mut Space) -> Self {
-        let [tolerance, optimality, ceiling, window, best, since_best] =
-            space.scalars(["tolerance", "optimality", "ceiling", "window", "best", "since_best"]);
-        Self { tolerance, optimality, ceiling, window, best, since_best }
+        let [tolerance, optimality, epsilon, ceiling, window, best, since_best] =
+            space.scalars(["tolerance", "optimality", "epsilon", "ceiling", "window", "best", "since_best"]);
+        Self { tolerance, optimality, epsilon, ceiling, window, best, since_best }
     }
 
     /// Publishes ‖r‖ and appends: converged by estimate, not finite, diverged, stagnated.

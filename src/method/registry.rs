@@ -6,6 +6,7 @@ use super::{
 };
 use crate::error::{Error, Result};
 use crate::op::Space;
+use crate::precond::Side;
 
 /// What a method asks of A.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -42,6 +43,27 @@ pub struct MethodEntry {
     pub(crate) build: Build,
 }
 
+/// Methods that can end at a least-squares solution, certified by ‖Aᵀr‖.
+const LEAST_SQUARES: [&str; 3] = ["lsqr", "lsmr", "minres"];
+
+impl MethodEntry {
+    /// Where M can stand, the usual place first.
+    #[must_use]
+    pub fn sides(&self) -> &'static [Side] {
+        match self.needs {
+            Needs::Symmetric | Needs::Definite => &[Side::Split],
+            Needs::Square if self.id == "gmres" => &[Side::Right, Side::Left],
+            Needs::Square | Needs::Any => &[Side::Right],
+        }
+    }
+
+    /// True where the method can end at a least-squares solution.
+    #[must_use]
+    pub fn least_squares(&self) -> bool {
+        LEAST_SQUARES.contains(&self.id)
+    }
+}
+
 /// Every method.
 pub const METHODS: &[MethodEntry] = &[
     MethodEntry {
@@ -72,7 +94,7 @@ pub const METHODS: &[MethodEntry] = &[
         id: "gmres",
         about: "generalised minimal residual with restarts; any square A",
         needs: Needs::Square,
-        build: |space, system, tuning| Box::new(gmres::Gmres::new(space, system, tuning.restart)),
+        build: |space, system, tuning| Box::new(gmres::Gmres::new(space, system, tuning)),
     },
     MethodEntry {
         id: "richardson",

@@ -24,6 +24,43 @@ use crate::matrix::{Csr, Triangular};
 use crate::op::{Operator, Program, Space, Triangle, Vector};
 use std::sync::Arc;
 
+/// Where M stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Side {
+    /// As suits the method: the first of its [`sides`](crate::method::MethodEntry::sides).
+    #[default]
+    Auto,
+    /// M A x = M b: the method sees M r. The answer is certified by r all the same.
+    Left,
+    /// A M y = b, x = M y: the method sees r.
+    Right,
+    /// Lᵀ A L y = Lᵀ b, x = L y with M = L Lᵀ, which no method needs to form: the usual preconditioned CG.
+    Split,
+}
+
+impl Side {
+    /// The name users type.
+    #[must_use]
+    pub fn id(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Left => "left",
+            Self::Right => "right",
+            Self::Split => "split",
+        }
+    }
+}
+
+impl std::str::FromStr for Side {
+    type Err = crate::Error;
+    fn from_str(s: &str) -> crate::Result<Self> {
+        let all = [Self::Auto, Self::Left, Self::Right, Self::Split];
+        all.into_iter()
+            .find(|side| side.id() == s)
+            .ok_or_else(|| crate::Error::input(crate::suggest::unknown("side", s, &all.map(Self::id))))
+    }
+}
+
 /// M ≈ A⁻¹.
 pub trait Preconditioner: Send {
     /// Puts what M needs into the space; A is used as A·2^`exponent` there.
