@@ -49,6 +49,7 @@ pub mod op;
 mod plan;
 pub mod precond;
 pub mod random;
+mod refine;
 mod report;
 mod scale;
 mod solver;

@@ -14,8 +14,8 @@ use std::sync::Arc;
 /// The device chosen.
 pub(crate) struct DeviceChoice {
     pub(crate) adapter: AdapterInfo,
-    /// Native f64.
-    pub(crate) has_f64: bool,
+    /// The widest type that residuals can be computed in there.
+    pub(crate) widest: Dtype,
     #[cfg(feature = "gpu")]
     pub(crate) gpu: Option<Arc<crate::backend::gpu::Context>>,
 }
@@ -68,7 +68,7 @@ pub(crate) fn choose_backend(nnz: usize, options: &Options, notes: &mut Vec<Stri
         notes.push(format!("backend cpu: {why}"));
         DeviceChoice {
             adapter: cpu_info(options.threads),
-            has_f64: true,
+            widest: Dtype::F64,
             #[cfg(feature = "gpu")]
             gpu: None,
         }
@@ -92,7 +92,7 @@ pub(crate) fn choose_backend(nnz: usize, options: &Options, notes: &mut Vec<Stri
         };
         let context = wanted?;
         notes.push(format!("backend {}: {}", context.info().backend, context.info().name));
-        Ok(DeviceChoice { adapter: context.info().clone(), has_f64: context.has_f64(), gpu: Some(context) })
+        Ok(DeviceChoice { adapter: context.info().clone(), widest: context.widest(), gpu: Some(context) })
     }
     #[cfg(not(feature = "gpu"))]
     {
@@ -104,12 +104,23 @@ pub(crate) fn choose_backend(nnz: usize, options: &Options, notes: &mut Vec<Stri
     }
 }
 
+/// Bytes that caches may hold: an iteration over less is not bound by memory, and f64 costs it little.
+const CACHED: usize = 32 << 20;
+
 /// Number types for a device, the first choice and what to fall back on; reasons go to `notes`.
-fn precisions(options: &Options, device: &DeviceChoice, notes: &mut Vec<String>) -> Result<Vec<Plan>> {
-    let (single, double) = (Plan::uniform(Dtype::F32), Plan::uniform(Dtype::F64));
-    let mixed = "f32 iterations, residual and x in f64 on the CPU";
+fn precisions(a: &Csr, options: &Options, device: &DeviceChoice, notes: &mut Vec<String>) -> Result<Vec<Plan>> {
+    let double = Plan::uniform(Dtype::F64);
+    let has_f64 = device.widest == Dtype::F64;
+    let single = Plan::mixed(device.widest);
+    let mixed = match device.widest {
+        // The correction of a correction: the device has nothing wider.
+        Dtype::F32 => "f32 iterations, residual and x in f64 on the CPU".to_string(),
+        wide => format!("f32 iterations, residual and x in {wide}, renewed as they converge"),
+    };
+    // The matrix and the ten vectors of a CG iteration.
+    let streamed = 12 * a.nnz() + 80 * a.rows();
     let (plans, why) = match options.precision {
-        Precision::F64 if !device.has_f64 => {
+        Precision::F64 if !has_f64 => {
             return Err(Error::input(format!(
                 "{} has no f64 in shaders; use --precision auto, f32 or mixed (answers are certified in f64 all the same)",
                 device.adapter.name
@@ -117,12 +128,21 @@ fn precisions(options: &Options, device: &DeviceChoice, notes: &mut Vec<String>)
         }
         Precision::F64 => (vec![double], "f64: as asked".to_string()),
         Precision::F32 => (vec![single], format!("f32: as asked; {mixed}")),
-        Precision::Mixed if device.has_f64 => {
+        Precision::Mixed if has_f64 => {
             (vec![single, double], format!("mixed: {mixed}; f64 where that gains too little"))
         }
         Precision::Mixed => (vec![single], format!("mixed: {mixed}")),
-        Precision::Auto if device.has_f64 => (vec![double], "f64: the device has it".to_string()),
-        Precision::Auto => (vec![single], format!("mixed: the device has no f64: {mixed}")),
+        Precision::Auto if !has_f64 => (vec![single], format!("mixed: the device has no f64: {mixed}")),
+        Precision::Auto if streamed < CACHED => {
+            (vec![double], format!("f64: an iteration's {} MB fit caches", streamed.div_ceil(1 << 20)))
+        }
+        Precision::Auto => (
+            vec![single, double],
+            format!(
+                "mixed: an iteration streams {} MB of memory, half in f32; {mixed}; f64 where that gains too little",
+                streamed >> 20
+            ),
+        ),
     };
     notes.push(format!("precision {why}"));
     Ok(plans)
@@ -136,7 +156,7 @@ pub(crate) fn ladder(
     notes: &mut Vec<String>,
 ) -> Result<(Vec<RungPlan>, Vec<String>)> {
     let mut warnings = vec![];
-    let precisions = precisions(options, device, notes)?;
+    let precisions = precisions(a, options, device, notes)?;
     let (positive, negative, zero) = facts.diagonal;
     let definite_candidate = facts.symmetric() && negative == 0 && zero == 0 && positive > 0;
     // What costs nothing to set up and runs everywhere.

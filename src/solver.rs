@@ -12,6 +12,7 @@ use crate::op::schedule::Compiler;
 use crate::op::{Plan, Role, Space};
 use crate::plan::{self, DeviceChoice, RungPlan};
 use crate::precond;
+use crate::refine::Renewal;
 use crate::report::{AdapterInfo, Passed, Reason, Report, Rung, Timings};
 use crate::scale::ldexp;
 use std::ops::ControlFlow;
@@ -114,7 +115,7 @@ pub struct Options {
     pub lag: Option<usize>,
     /// Iterations a batch; results don't depend on it.
     pub batch: Option<usize>,
-    /// Adapter features the program shall not use, as if the device lacked them: "f64".
+    /// Adapter features the program shall not use, as if the device lacked them: "f64", "double-single".
     pub withhold: Vec<String>,
     /// Bytes a single binding may have on the GPU; `None` is the adapter's own limit.
     pub binding_limit: Option<u64>,
@@ -174,8 +175,9 @@ impl Options {
         if self.preconditioner != "auto" {
             precond::by_name(&self.preconditioner)?;
         }
-        if let Some(w) = self.withhold.iter().find(|w| *w != "f64") {
-            return Err(Error::input(crate::suggest::unknown("feature to withhold", w, &["f64"])));
+        let known = ["f64", "double-single"];
+        if let Some(w) = self.withhold.iter().find(|w| !known.contains(&w.as_str())) {
+            return Err(Error::input(crate::suggest::unknown("feature to withhold", w, &known)));
         }
         Ok(())
     }
@@ -323,6 +325,9 @@ impl Solver {
         for session in self.sessions.iter_mut().flatten() {
             session.exponent = exponent;
             session.engine.update_operator(session.a, &self.a, exponent)?;
+            if let Some(wide) = session.renewal.map(|n| n.a).filter(|&wide| wide != session.a) {
+                session.engine.update_operator(wide, &self.a, exponent)?;
+            }
             let updates = session.method.system().m.refresh(&self.a, exponent)?;
             for (v, values) in updates.vectors {
                 session.engine.write_vector(v, &values)?;
@@ -567,7 +572,8 @@ impl Solver {
         let subspace = orthonormal(self.options.subspace.clone()).into_iter().map(Arc::new).collect();
         let tuning = Tuning { restart: rung.restart, spectrum, subspace };
         let method = (rung.method.build)(&mut space, system, &tuning);
-        let renewal = method.restarts().then(|| (space.vector("b", n), space.vector("ax", n)));
+        let refines = rung.precision.working != rung.precision.accumulate;
+        let renewal = (method.restarts() || refines).then(|| Renewal::new(&mut space, a, &self.a, exponent, n));
         let engine = self.device.engine(space.clone(), &self.options)?;
         let session = Session {
             compiler: Compiler::new(engine.fusion()),

@@ -6,8 +6,9 @@ use crate::backend::cpu::Cpu;
 use crate::matrix::Csr;
 use crate::method::{self, Method, Needs, System, Tuning, Watch};
 use crate::op::schedule::{Compiled, Compiler};
-use crate::op::{Array, Basis, Combination, Dtype, Item, Op, Plan, Program, Role, Space, Stop, Vector};
+use crate::op::{Array, Basis, Dtype, Item, Op, Plan, Program, Role, Space, Stop, Vector};
 use crate::precond;
+use crate::refine::Renewal;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -15,10 +16,9 @@ use std::sync::Arc;
 pub(crate) struct Built {
     pub(crate) space: Space,
     pub(crate) method: Box<dyn Method>,
-    a: crate::op::Operator,
     x: Vector,
     r: Vector,
-    renewal: Option<(Vector, Vector)>,
+    renewal: Option<Renewal>,
 }
 
 pub(crate) fn build(id: &str, preconditioner: &str, a: &Csr, plan: Plan, restart: usize) -> Built {
@@ -36,8 +36,9 @@ pub(crate) fn build(id: &str, preconditioner: &str, a: &Csr, plan: Plan, restart
     m.install(&mut space, 0);
     let method =
         (entry.build)(&mut space, System { a: matrix, r, x, n, m, watch }, &Tuning { restart, ..Tuning::default() });
-    let renewal = method.restarts().then(|| (space.vector("b", n), space.vector("ax", n)));
-    Built { space, method, a: matrix, x, r, renewal }
+    let refines = plan.working != plan.accumulate;
+    let renewal = (method.restarts() || refines).then(|| Renewal::new(&mut space, matrix, &a, 0, n));
+    Built { space, method, x, r, renewal }
 }
 
 /// A segment's name and its operations.
@@ -64,11 +65,11 @@ impl Built {
         };
         let m = &mut *self.method;
         let renewal = self.renewal;
-        let (a, x, r) = (self.a, self.x, self.r);
+        let (x, r) = (self.x, self.r);
         add("load", m, &mut |_, p| {
             p.zero(x);
-            if let Some((b, _)) = renewal {
-                p.copy(r, b);
+            if let Some(renewal) = renewal {
+                renewal.load(p, r);
             }
         });
         add("start", m, &mut |m, p| m.start(p));
@@ -77,12 +78,18 @@ impl Built {
                 m.step(p);
             });
         }
-        if let Some((b, t)) = renewal {
+        if m.restarts() {
             add("exchange", m, &mut |m, p| m.exchange(p, &mut method::Outbox::default()));
+        }
+        if let Some(renewal) = renewal {
             add("renewal", m, &mut |_, p| {
-                p.apply(a, x, t);
-                p.assign(r, Combination::default().plus(1.0, b).plus(-1.0, t));
+                renewal.renew(p, x, r);
+                if renewal.refines() {
+                    renewal.measure(p, r);
+                }
             });
+        }
+        if m.restarts() {
             add("start", m, &mut |m, p| m.start(p));
         } else {
             add("resume", m, &mut |m, p| m.resume(p));
@@ -261,7 +268,7 @@ pub(crate) fn on_devices(f: impl Fn(&Device)) {
             }
         };
         let name = full.info().name.clone();
-        if full.has_f64() {
+        if full.widest() == Dtype::F64 {
             f(&Device { context: Some(full), ..device(&format!("{name} f64"), Dtype::F64) });
         }
         f(&Device { context: Some(open(&["f64"]).unwrap()), ..device(&format!("{name} f32"), Dtype::F32) });

@@ -150,7 +150,7 @@ pub(crate) struct SolverArgs {
     /// Run each operation alone.
     #[arg(long)]
     pub(crate) no_fuse: bool,
-    /// Adapter features to do without, as if the device lacked them: f64.
+    /// Adapter features to do without, as if the device lacked them: f64, double-single.
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     pub(crate) withhold: Vec<String>,
     /// Batches in flight; results don't depend on it.

@@ -43,7 +43,7 @@ impl Coding {
 pub(crate) fn scaled(v: f64, exponent: i32, dtype: Dtype) -> f64 {
     let v = ldexp(v, exponent);
     match dtype {
-        Dtype::F64 => v,
+        Dtype::F64 | Dtype::DoubleSingle => v,
         Dtype::F32 => f64::from(v as f32),
     }
 }

@@ -13,6 +13,19 @@ pub enum Dtype {
     F32,
     /// IEEE double.
     F64,
+    /// Two IEEE singles whose sum is the number: 49 bits, on adapters without f64. The CPU keeps an f64 instead.
+    #[serde(rename = "double-single")]
+    DoubleSingle,
+}
+
+impl std::fmt::Display for Dtype {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::F32 => "f32",
+            Self::F64 => "f64",
+            Self::DoubleSingle => "double-single",
+        })
+    }
 }
 
 impl Dtype {
@@ -21,7 +34,7 @@ impl Dtype {
     pub fn size(self) -> usize {
         match self {
             Self::F32 => 4,
-            Self::F64 => 8,
+            Self::F64 | Self::DoubleSingle => 8,
         }
     }
 }
@@ -49,6 +62,12 @@ impl Plan {
     #[must_use]
     pub fn uniform(dtype: Dtype) -> Self {
         Self { working: dtype, accumulate: dtype }
+    }
+
+    /// Iterations in f32, residual and solution in `wide`.
+    #[must_use]
+    pub fn mixed(wide: Dtype) -> Self {
+        Self { working: Dtype::F32, accumulate: wide }
     }
 
     /// The type that `role` stands for.

@@ -45,7 +45,7 @@ fn multiply(a: &Csr, exponent: i32, dtype: Dtype, x: &[f64]) -> Vec<f64> {
             let (columns, values) = a.row(i);
             let entries = columns.iter().zip(values).map(|(&c, &v)| (crate::scale::ldexp(v, exponent), x[c as usize]));
             match dtype {
-                Dtype::F64 => entries.fold(0.0, |sum, (v, x)| v * x + sum),
+                Dtype::F64 | Dtype::DoubleSingle => entries.fold(0.0, |sum, (v, x)| v * x + sum),
                 Dtype::F32 => f64::from(entries.fold(0.0f32, |sum, (v, x)| v as f32 * x as f32 + sum)),
             }
         })

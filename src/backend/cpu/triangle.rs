@@ -33,7 +33,7 @@ impl Triangle {
             Dtype::F32 => {
                 Values::F32 { strict: strict.map(|v| v as f32).collect(), inverse: inverse.map(|v| v as f32).collect() }
             }
-            Dtype::F64 => Values::F64 { strict: strict.collect(), inverse: inverse.collect() },
+            Dtype::F64 | Dtype::DoubleSingle => Values::F64 { strict: strict.collect(), inverse: inverse.collect() },
         };
         let (order, start) = matrix.levels();
         let wide = order.len() >= WIDE * start.len();
