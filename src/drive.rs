@@ -13,8 +13,8 @@ use crate::method::{Method, Next, Outbox, Watch};
 use crate::op::schedule::{Compiled, Compiler};
 use crate::op::{Combination, Dtype, Op, Operator, Program, Space, Stop, Vector};
 use crate::report::{BrokenDown, Passed, Reason, TrueResidual};
-use crate::scale::{exponent, ldexp};
-use rayon::prelude::*;
+use crate::scale::{ldexp, norm2};
+use crate::transform::Transform;
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -136,8 +136,8 @@ pub(crate) struct Session {
     pub(crate) r: Vector,
     /// For methods that restart: the right-hand side of the correction, and room for A x.
     pub(crate) renewal: Option<(Vector, Vector)>,
-    /// A is used as A·2^exponent on the device.
-    pub(crate) exponent: i32,
+    /// How the user's system looks on the device.
+    pub(crate) transform: Arc<Transform>,
     /// How many iterations a batch held last, by measured time.
     pub(crate) batch: usize,
 }
@@ -189,7 +189,8 @@ impl Session {
     ) -> Result<Reason> {
         let working = self.space.plan.working;
         let (mut poor, mut breakdowns) = (0, 0);
-        let mut refinement = Refinement { corrections: 0, exponent: exponent(state.truth.norm), resume: false };
+        let start = self.transform.residual_exponent(&state.truth.residual, state.truth.norm);
+        let mut refinement = Refinement { corrections: 0, exponent: start, resume: false };
         loop {
             let before = state.truth.norm;
             let (ended, estimate) = self.correct(problem, state, limits, &mut refinement).await?;
@@ -239,13 +240,16 @@ impl Session {
         let truth = &state.truth;
         // One scale as long as squares of the residual stay far inside f32's range: then directions of the
         // correction before fit the next one.
-        if exponent(truth.norm) < refinement.exponent - 40 {
-            *refinement = Refinement { exponent: exponent(truth.norm), resume: false, ..*refinement };
+        let now = self.transform.residual_exponent(&truth.residual, truth.norm);
+        if now < refinement.exponent - 40 {
+            *refinement = Refinement { exponent: now, resume: false, ..*refinement };
         }
         let e = refinement.exponent;
-        let scaled: Vec<f64> = truth.residual.par_iter().map(|&r| ldexp(r, -e)).collect();
-        let norm = ldexp(truth.norm, -e);
-        let mut tolerance = ldexp(problem.target(truth), -e);
+        let scaled = self.transform.residual(&truth.residual, e);
+        let norm = if self.transform.scales() { norm2(&scaled) } else { ldexp(truth.norm, -e) };
+        // Under D_r norms differ; the part by which ‖r‖ has to fall is taken over.
+        let before = truth.norm;
+        let mut tolerance = norm * (problem.target(truth) / before);
         if refinement.corrections > 0 {
             // The first estimate was too hopeful: ask for more this time.
             tolerance *= 0.5;
@@ -255,10 +259,9 @@ impl Session {
             tolerance = tolerance.max(norm * self.method.reduction());
         }
         // In units of the user's b: how much one unit of the device's residual is.
-        let rhs = ldexp(truth.certificate.rhs_norm, -truth.exponent);
-        let unit = ldexp(1.0, e) / if rhs > 0.0 { rhs } else { 1.0 };
+        let unit = truth.certificate.relative / norm;
         let ceiling = 1e5 * (1.0f64.max(problem.initial)) / unit;
-        let correction_exponent = e + truth.exponent + self.exponent;
+        let correction_exponent = e + truth.exponent;
 
         self.method.begin(refinement.corrections);
         self.engine.clear_stop();
@@ -286,8 +289,7 @@ impl Session {
         refinement.corrections += 1;
 
         let d = self.engine.read_vector(self.x).await?;
-        let candidate: Vec<f64> =
-            state.x.par_iter().zip(&d).map(|(&x, &d)| x + ldexp(d, correction_exponent)).collect();
+        let candidate = self.transform.corrected(&state.x, &d, correction_exponent);
         let truth = problem.truth(&candidate, &mut state.certify_time);
         state.checks.push(TrueResidual { iteration: state.iterations, relative: truth.certificate.relative });
         // The best x is kept; a NaN is never better.
@@ -295,7 +297,7 @@ impl Session {
         if truth.norm < state.truth.norm {
             // Directions that led to a residual far from the estimated one, or down to the rounding of f32, are
             // not worth keeping.
-            let trusted = ldexp(truth.norm, -e) <= 2.0 * last && last >= 1e-6 * norm;
+            let trusted = norm * (truth.norm / before) <= 2.0 * last && last >= 1e-6 * norm;
             refinement.resume = ended == Ended::Stop(Stop::Estimate) && trusted;
             state.x = candidate;
             state.truth = truth;
