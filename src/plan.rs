@@ -21,6 +21,15 @@ pub(crate) struct DeviceChoice {
 }
 
 impl DeviceChoice {
+    /// An empty space for this device.
+    pub(crate) fn space(&self, plan: Plan) -> Space {
+        #[cfg(feature = "gpu")]
+        if self.gpu.is_some() {
+            return Space::new(plan).without_triangles();
+        }
+        Space::new(plan)
+    }
+
     /// An engine on this device over `space`.
     pub(crate) fn engine(&self, space: Space, options: &Options) -> Result<Box<dyn Engine>> {
         let cpu = |space| Cpu::new(space, options.threads, options.fuse).map(Box::new);
@@ -106,7 +115,7 @@ pub(crate) fn choose_backend(nnz: usize, options: &Options, notes: &mut Vec<Stri
 
 /// Number types for a device, the first choice and what to fall back on; reasons go to `notes`.
 fn precisions(options: &Options, device: &DeviceChoice, notes: &mut Vec<String>) -> Result<Vec<Plan>> {
-    let (single, double) = (Plan::uniform(Dtype::F32), Plan::uniform(Dtype::F64));
+    let (single, double) = (Plan::uniform(Dtype::F32), Plan::uniform(Dtype::F64).with_preconditioner(Dtype::F32));
     let mixed = "f32 iterations, residual and x in f64 on the CPU";
     let (plans, why) = match options.precision {
         Precision::F64 if !device.has_f64 => {

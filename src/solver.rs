@@ -84,6 +84,8 @@ pub struct Options {
     pub method: String,
     /// "auto", or a preconditioner's id with what it wants behind a colon: "jacobi", "chebyshev:4".
     pub preconditioner: String,
+    /// For `amg`: near-null vectors beside the constants, as rigid-body modes for elasticity.
+    pub near_null: Option<Arc<precond::NearNull>>,
     /// Where to solve.
     pub backend: Backend,
     /// Number types.
@@ -125,6 +127,7 @@ impl Default for Options {
         Self {
             method: "auto".into(),
             preconditioner: "auto".into(),
+            near_null: None,
             backend: Backend::Auto,
             precision: Precision::Auto,
             rtol: 1e-8,
@@ -545,7 +548,7 @@ impl Solver {
         let rung = &self.ladder[k];
         let n = self.a.rows();
         let exponent = -self.facts.norms.exponent;
-        let mut space = Space::new(rung.precision);
+        let mut space = self.device.space(rung.precision);
         let a = space.operator("A", Arc::clone(&self.a), exponent, Role::Working);
         let x = space.vector("x", n);
         let r = space.vector("r", n);
@@ -555,6 +558,7 @@ impl Solver {
             definite: rung.method.needs != Needs::Square,
             symmetric: self.facts.symmetric(),
             argument,
+            near_null: self.options.near_null.clone(),
         };
         let start = Instant::now();
         let mut m = (entry.build)(&self.a, &request)?;
