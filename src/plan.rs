@@ -24,6 +24,15 @@ pub(crate) struct DeviceChoice {
 }
 
 impl DeviceChoice {
+    /// An empty space for this device.
+    pub(crate) fn space(&self, plan: Plan) -> Space {
+        #[cfg(feature = "gpu")]
+        if self.gpu.is_some() {
+            return Space::new(plan).without_triangles();
+        }
+        Space::new(plan)
+    }
+
     /// An engine on this device over `space`.
     pub(crate) fn engine(&self, space: Space, options: &Options) -> Result<Box<dyn Engine>> {
         let cpu = |space| Cpu::new(space, options.threads, options.fuse).map(Box::new);
@@ -155,7 +164,7 @@ const CACHED: usize = 32 << 20;
 
 /// Number types for a device, the first choice and what to fall back on; reasons go to `notes`.
 fn precisions(a: &Csr, options: &Options, device: &DeviceChoice, notes: &mut Vec<String>) -> Result<Vec<Plan>> {
-    let double = Plan::uniform(Dtype::F64);
+    let double = Plan::uniform(Dtype::F64).with_preconditioner(Dtype::F32);
     let has_f64 = device.widest == Dtype::F64;
     let single = Plan::mixed(device.widest);
     let mixed = match device.widest {
@@ -200,7 +209,11 @@ const REORDER_FROM: usize = 1 << 17;
 /// The rows in the order of reverse Cuthill–McKee, where that is asked for or pays.
 pub(crate) fn choose_order(a: &Csr, options: &Options, notes: &mut Vec<String>) -> Option<Vec<u32>> {
     let auto = options.reorder == When::Auto;
-    if options.reorder == When::Never || auto && (a.rows() < REORDER_FROM || !scatters(a)) {
+    // Near-null vectors come node by node, in the order as given.
+    if options.reorder == When::Never
+        || options.near_null.is_some()
+        || auto && (a.rows() < REORDER_FROM || !scatters(a))
+    {
         return None;
     }
     let before = rcm::mean_distance(a, None);
@@ -354,7 +367,14 @@ pub(crate) fn ladder(
     notes.push(format!("preconditioner {}: {because}", chosen.unwrap_or(steps[0].preconditioner)));
     let rungs = steps
         .into_iter()
-        .flat_map(|step| precisions.iter().map(move |&precision| (step, precision)))
+        .flat_map(|step| {
+            // A cycle of multigrid moves most of the bytes and is f32 anyway; what f32 iterations save beside it,
+            // their renewals cost.
+            let own = options.precision == Precision::Auto && chosen.unwrap_or(step.preconditioner).starts_with("amg");
+            let wide = precisions.last().filter(|p| own && p.working == Dtype::F64);
+            let plans = wide.map_or(&precisions[..], std::slice::from_ref);
+            plans.iter().map(move |&precision| (step, precision)).collect::<Vec<_>>()
+        })
         .map(|(step, precision)| {
             let equilibrate = equilibrates(facts, options, precision.working);
             Ok(RungPlan {

@@ -111,6 +111,8 @@ pub struct Options {
     pub method: String,
     /// "auto", or a preconditioner's id with what it wants behind a colon: "jacobi", "chebyshev:4".
     pub preconditioner: String,
+    /// For `amg`: near-null vectors beside the constants, as rigid-body modes for elasticity.
+    pub near_null: Option<Arc<precond::NearNull>>,
     /// Where to solve.
     pub backend: Backend,
     /// Number types.
@@ -161,6 +163,7 @@ impl Default for Options {
         Self {
             method: "auto".into(),
             preconditioner: "auto".into(),
+            near_null: None,
             backend: Backend::Auto,
             precision: Precision::Auto,
             rtol: 1e-8,
@@ -209,6 +212,9 @@ impl Options {
         }
         if self.spectrum.is_some() && self.equilibrate == When::Always {
             return Err(Error::input("a spectrum is that of A as given; it does not go with equilibrate always"));
+        }
+        if self.near_null.is_some() && self.reorder == When::Always {
+            return Err(Error::input("near-null vectors come node by node; they do not go with reorder always"));
         }
         if self.method != "auto" {
             method::by_name(&self.method)?;
@@ -637,7 +643,7 @@ impl Solver {
         let rung = &self.ladder[k];
         let n = self.a.rows();
         let (matrix, exponent) = (&transform.matrix, transform.remaining);
-        let mut space = Space::new(rung.precision);
+        let mut space = self.device.space(rung.precision);
         let a = space.operator("A", Arc::clone(matrix), exponent, Role::Working);
         let x = space.vector("x", n);
         let r = space.vector("r", n);
@@ -647,6 +653,7 @@ impl Solver {
             definite: rung.method.needs != Needs::Square,
             symmetric: self.facts.symmetric() && !rung.change.matched,
             argument,
+            near_null: self.options.near_null.as_ref().map(|v| Arc::new(v.changed(|v| transform.direction(v)))),
         };
         let mut m = (entry.build)(matrix, &request)?;
         let setup = start.elapsed();

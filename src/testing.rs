@@ -31,7 +31,7 @@ pub(crate) fn build(id: &str, preconditioner: &str, a: &Csr, plan: Plan, restart
     let watch = Watch::new(&mut space);
     let (line, argument) = precond::by_name(preconditioner).unwrap();
     let symmetric = a.first_asymmetry(1e-12).is_none();
-    let request = precond::Request { definite: entry.needs != Needs::Square, symmetric, argument };
+    let request = precond::Request { definite: entry.needs != Needs::Square, symmetric, argument, near_null: None };
     let mut m = (line.build)(&a, &request).unwrap();
     m.install(&mut space, 0);
     let method =

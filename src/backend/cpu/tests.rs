@@ -185,7 +185,7 @@ fn vectors(n: usize, plan: Plan, threads: usize) -> (Cpu, [Vector; 5]) {
 }
 
 fn plans() -> [Plan; 3] {
-    let mixed = Plan { working: Dtype::F32, accumulate: Dtype::F64 };
+    let mixed = Plan { accumulate: Dtype::F64, ..Plan::uniform(Dtype::F32) };
     [Plan::uniform(Dtype::F64), Plan::uniform(Dtype::F32), mixed]
 }
 
