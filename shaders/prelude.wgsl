@@ -16,9 +16,9 @@ struct Params {
     array_at: u32,   // where the array starts in the ledger
     slot: u32,       // the scalar this kernel works with
     columns_at: u32, // where column indices start behind the row starts
+    zero: u32,       // 0, which no compiler knows
     unused0: u32,
     unused1: u32,
-    unused2: u32,
 }
 
 @group(0) @binding(0) var<uniform> P: Params;

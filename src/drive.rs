@@ -2,8 +2,9 @@
 //!
 //! A solve is a chain of corrections. Each takes the true residual r = b − A x, computed on the host in
 //! f64, scales it by a power of two, lets the method solve A d = r on the device, and adds d to x. In f64
-//! one correction is the rule; in f32 each brings a few digits. Nothing is called converged here but by
-//! the certificate.
+//! one correction is the rule. Where the iterations run in f32, the residual is renewed in a wider type now and
+//! then within a correction (`refine.rs`), on devices that have one; else each correction brings a few digits.
+//! Nothing is called converged here but by the certificate.
 
 use crate::backend::{Engine, Progress};
 use crate::certify::{Norms, Truth, certify};
@@ -12,9 +13,11 @@ use crate::facts::Facts;
 use crate::matrix::Csr;
 use crate::method::{Method, Next, Normal, Outbox, Watch};
 use crate::op::schedule::{Compiled, Compiler};
-use crate::op::{Combination, Dtype, Op, Operator, Program, Space, Stop, Vector};
+use crate::op::{Dtype, Op, Operator, Program, Space, Stop, Vector};
+use crate::refine::Renewal;
 use crate::report::{BrokenDown, Passed, Reason, TrueResidual};
-use crate::scale::{exponent, ldexp, norm2};
+use crate::scale::{ldexp, norm2};
+use crate::transform::Transform;
 use rayon::prelude::*;
 use std::borrow::Cow;
 use std::collections::VecDeque;
@@ -166,10 +169,10 @@ pub(crate) struct Session {
     pub(crate) r: Vector,
     /// Aᵀ and Aᵀr, for least-squares methods.
     pub(crate) normal: Option<Normal>,
-    /// For methods that restart: the right-hand side of the correction, and room for A x.
-    pub(crate) renewal: Option<(Vector, Vector)>,
-    /// A is used as A·2^exponent on the device.
-    pub(crate) exponent: i32,
+    /// For methods that restart, and for iterations in a narrower type than the residual's.
+    pub(crate) renewal: Option<Renewal>,
+    /// How the user's system looks on the device.
+    pub(crate) transform: Arc<Transform>,
     /// How many iterations a batch held last, by measured time.
     pub(crate) batch: usize,
 }
@@ -221,7 +224,8 @@ impl Session {
     ) -> Result<Reason> {
         let working = self.space.plan.working;
         let (mut poor, mut breakdowns) = (0, 0);
-        let mut refinement = Refinement { corrections: 0, exponent: exponent(state.truth.norm), resume: false };
+        let start = self.transform.residual_exponent(&state.truth.residual, state.truth.norm);
+        let mut refinement = Refinement { corrections: 0, exponent: start, resume: false };
         if problem.least_squares {
             problem.add_normal(&mut state.truth, &mut state.certify_time);
             if problem.minimised(&state.truth) {
@@ -291,69 +295,66 @@ impl Session {
         let truth = &state.truth;
         // One scale as long as squares of the residual stay far inside f32's range: then directions of the
         // correction before fit the next one.
-        if exponent(truth.norm) < refinement.exponent - 40 {
-            *refinement = Refinement { exponent: exponent(truth.norm), resume: false, ..*refinement };
+        let now = self.transform.residual_exponent(&truth.residual, truth.norm);
+        if now < refinement.exponent - 40 {
+            *refinement = Refinement { exponent: now, resume: false, ..*refinement };
         }
         let e = refinement.exponent;
         let residual = problem.residual(truth);
-        let scaled: Vec<f64> = residual.par_iter().map(|&r| ldexp(r, -e)).collect();
-        let norm = if problem.null.is_some() { norm2(&scaled) } else { ldexp(truth.norm, -e) };
-        let mut tolerance = ldexp(problem.target(truth), -e);
+        let scaled = self.transform.residual(&residual, e);
+        let same = problem.null.is_none() && !self.transform.scales();
+        let norm = if same { ldexp(truth.norm, -e) } else { norm2(&scaled) };
+        // Under D_r norms differ, and r may have lost a part in the null space; the part by which the whole of ‖r‖
+        // has to fall is taken over.
+        let before = truth.norm;
+        let whole = if problem.null.is_some() { norm * (before / norm2(&residual)) } else { norm };
+        let mut goal = whole * (problem.target(truth) / before);
         if problem.null.is_some() {
             // What is left of the solvable part shall vanish beside what can't be solved.
-            tolerance = tolerance.min(0.5 * problem.rtol * ldexp(truth.norm, -e));
+            goal = goal.min(0.5 * problem.rtol * whole);
         }
         let mut optimality = problem.rtol;
         if refinement.corrections > 0 {
             // The first estimate was too hopeful: ask for more this time.
-            tolerance *= 0.5;
+            goal *= 0.5;
             optimality *= 0.5;
         }
         if self.space.plan.working == Dtype::F32 {
-            // Look at the truth before the residual kept in f32 has drifted from it.
-            tolerance = tolerance.max(norm * self.method.reduction());
             optimality = optimality.max(truth.certificate.optimality.unwrap_or(0.0) * self.method.reduction());
         }
         // In units of the user's b: how much one unit of the device's residual is.
-        let rhs = ldexp(truth.certificate.rhs_norm, -truth.exponent);
-        let unit = ldexp(1.0, e) / if rhs > 0.0 { rhs } else { 1.0 };
+        let unit = truth.certificate.relative / whole;
         let ceiling = self.method.growth() * (1.0f64.max(problem.initial)) / unit;
-        let correction_exponent = e + truth.exponent + self.exponent;
+        let correction_exponent = e + truth.exponent;
 
         self.method.begin(refinement.corrections);
         self.engine.clear_stop();
-        self.engine.write_vector(self.r, &scaled)?;
+        self.engine.write_vector(self.renewal.map_or(self.r, |n| n.b), &scaled)?;
         if let (Some(normal), Some(gradient)) = (self.normal, &truth.normal) {
             let scaled: Vec<f64> = gradient.par_iter().map(|&g| ldexp(g, -e)).collect();
             self.engine.write_vector(normal.gradient, &scaled)?;
         }
-        let largest = if self.space.plan.working == Dtype::F32 { f64::from(f32::MAX) } else { f64::MAX };
         for (scalar, value) in [
-            (self.watch.tolerance, tolerance),
-            (self.watch.epsilon, self.space.plan.working.epsilon()),
             (self.watch.optimality, optimality * problem.norms.scaled_norm),
-            (self.watch.ceiling, ceiling.min(largest)),
+            (self.watch.epsilon, self.space.plan.working.epsilon()),
+            (self.watch.ceiling, ceiling.min(self.largest())),
             (self.watch.window, limits.window as f64),
-            (self.watch.best, largest),
-            (self.watch.since_best, 0.0),
         ] {
             self.engine.write_scalar(scalar, value);
         }
-        let mut p = Program::new(&self.space);
-        p.zero(self.x);
-        if let Some((b, _)) = self.renewal {
-            p.copy(self.r, b);
-        }
-        let compiled = self.compiler.compile(p.ops, &self.space);
-        state.bytes += compiled.bytes;
-        self.engine.enqueue(&compiled)?;
+        let (x, r, renewal) = (self.x, self.r, self.renewal);
+        self.segment(state, |_, p| {
+            p.zero(x);
+            if let Some(n) = renewal {
+                n.load(p, r);
+            }
+        })?;
 
-        let (ended, last) = self.iterate(state, limits, tolerance, norm, unit, refinement.resume).await?;
+        let (ended, last) = self.iterate(state, limits, goal, norm, unit, refinement.resume).await?;
         refinement.corrections += 1;
 
-        let d = self.engine.read_vector(self.x).await?;
-        let candidate: Vec<f64> =
-            state.x.par_iter().zip(&d).map(|(&x, &d)| x + ldexp(d, correction_exponent)).collect();
+        let d = self.engine.read_vector(renewal.map_or(x, |n| n.solution(x))).await?;
+        let candidate = self.transform.corrected(&state.x, &d, correction_exponent);
         let mut truth = problem.truth(&candidate, &mut state.certify_time);
         if problem.least_squares {
             problem.add_normal(&mut truth, &mut state.certify_time);
@@ -362,9 +363,7 @@ impl Session {
         // The best x is kept; a NaN is never better.
         refinement.resume = false;
         if truth.distance() < state.truth.distance() {
-            // Directions that led to a residual far from the estimated one, or down to the rounding of f32, are
-            // not worth keeping.
-            let trusted = ldexp(truth.norm, -e) <= 2.0 * last && last >= 1e-6 * norm;
+            let trusted = worth_keeping(norm, last, norm * (truth.norm / before));
             refinement.resume = ended == Ended::Stop(Stop::Estimate) && trusted;
             state.x = candidate;
             state.truth = truth;
@@ -372,20 +371,25 @@ impl Session {
         Ok((ended, last * unit))
     }
 
-    /// Runs iterations and exchanges until the device or the host half stops, or a limit is met.
+    /// Runs iterations, exchanges and renewals until the device or the host half stops, or a limit is met.
     async fn iterate(
         &mut self,
         state: &mut State,
         limits: &mut Limits<'_>,
-        tolerance: f64,
-        norm: f64,
+        goal: f64,
+        mut norm: f64,
         unit: f64,
         mut resume: bool,
     ) -> Result<(Ended, f64)> {
         let mut last = norm;
         // ‖r‖ at the start and at the end of each cycle.
         let mut cycles = vec![norm];
+        let mut poor = 0;
         loop {
+            // Look at the truth before a residual kept in f32 has drifted from it.
+            let narrow = self.space.plan.working == Dtype::F32;
+            let tolerance = if narrow { goal.max(norm * self.method.reduction()) } else { goal };
+            self.watch_from(tolerance);
             self.segment(state, |method, p| if resume { method.resume(p) } else { method.start(p) })?;
             resume = false;
             let ended = self.pump(state, limits, tolerance, unit, &mut last).await?;
@@ -403,28 +407,85 @@ impl Session {
                 self.issue_extra(state, ops, applications, inner)?;
                 cycles.push(last);
             }
-            if let Some(ended) = ended {
-                self.drain().await?;
+            let refines = self.renewal.is_some_and(|n| n.refines());
+            let estimated = matches!(ended, Some(Ended::Stop(Stop::Estimate) | Ended::Estimate));
+            if let Some(ended) = ended
+                && (!refines || !estimated || poor > 1 || state.matvecs >= limits.max_matvecs)
+            {
+                self.finish(state).await?;
                 return Ok((ended, last));
             }
             // A cycle ended without an answer.
             if let [.., third, _, _, now] = cycles[..]
                 && now > 0.99 * third
             {
-                self.drain().await?;
+                self.finish(state).await?;
                 return Ok((Ended::Stop(Stop::Stagnated), last));
             }
-            if state.iterations >= limits.max_iterations || state.matvecs >= limits.max_matvecs {
-                self.drain().await?;
+            if !estimated && (state.iterations >= limits.max_iterations || state.matvecs >= limits.max_matvecs) {
+                self.finish(state).await?;
                 return Ok((Ended::MaxIterations, last));
             }
-            let (b, t) = self.renewal.expect("a method that exchanges restarts");
-            let (a, x, r) = (self.a, self.x, self.r);
-            self.segment(state, |_, p| {
-                p.apply(a, x, t);
-                p.assign(r, Combination::default().plus(1.0, b).plus(-1.0, t));
-            })?;
-            state.restarts += 1;
+            if refines {
+                let truth = self.renew_and_measure(state).await?;
+                state.checks.push(TrueResidual { iteration: state.iterations, relative: truth * unit });
+                resume = estimated && worth_keeping(norm, last, truth);
+                // Not `truth > goal`: a NaN ends here, too, and the certificate tells.
+                let go_on = estimated && !(truth <= goal) && truth.is_finite() || ended.is_none();
+                if !go_on {
+                    return Ok((ended.unwrap_or(Ended::Estimate), truth));
+                }
+                poor = if GAIN * truth > norm { poor + 1 } else { 0 };
+                (norm, last) = (truth, truth);
+                if let Some(end) = cycles.last_mut() {
+                    *end = truth;
+                }
+            } else {
+                let (x, r, renewal) = (self.x, self.r, self.renewal.expect("a method that exchanges restarts"));
+                self.segment(state, |_, p| renewal.renew(p, x, r))?;
+            }
+            state.restarts += usize::from(self.method.restarts());
+        }
+    }
+
+    /// Renews the residual in the wider type and waits for its norm.
+    async fn renew_and_measure(&mut self, state: &mut State) -> Result<f64> {
+        let (x, r, renewal) = (self.x, self.r, self.renewal.expect("a session that refines renews"));
+        self.engine.clear_stop();
+        self.segment(state, |_, p| {
+            renewal.renew(p, x, r);
+            renewal.measure(p, r);
+        })?;
+        let published = self.drain().await?;
+        Ok(published.first().and_then(|r| r.first()).copied().unwrap_or(f64::NAN))
+    }
+
+    /// Brings the solution of the correction up to date.
+    async fn finish(&mut self, state: &mut State) -> Result<()> {
+        if let Some(renewal) = self.renewal
+            && renewal.refines()
+        {
+            self.drain().await?;
+            self.engine.clear_stop();
+            let x = self.x;
+            self.segment(state, |_, p| renewal.collect(p, x))?;
+        }
+        self.drain().await?;
+        Ok(())
+    }
+
+    /// The largest number of the iteration's type.
+    fn largest(&self) -> f64 {
+        if self.space.plan.working == Dtype::F32 { f64::from(f32::MAX) } else { f64::MAX }
+    }
+
+    /// Sets the stops of the iterations to come.
+    fn watch_from(&mut self, tolerance: f64) {
+        let largest = self.largest();
+        for (scalar, value) in
+            [(self.watch.tolerance, tolerance), (self.watch.best, largest), (self.watch.since_best, 0.0)]
+        {
+            self.engine.write_scalar(scalar, value);
         }
     }
 
@@ -517,8 +578,9 @@ impl Session {
 
     /// Products with A and Aᵀ in a segment, those inside preconditioners among them.
     fn products(&self, compiled: &Compiled) -> usize {
-        let transpose = self.normal.map(|n| n.transpose).filter(|&t| t != self.a);
-        compiled.products.iter().filter(|&&a| a == self.a || Some(a) == transpose).count()
+        let others = [self.renewal.map(|n| n.a), self.normal.map(|n| n.transpose)];
+        let ours = |&&a: &&Operator| a == self.a || others.contains(&Some(a));
+        compiled.products.iter().filter(ours).count()
     }
 
     /// Issues a segment that is no iteration; it goes off with the batch that follows.
@@ -537,12 +599,14 @@ impl Session {
         self.engine.enqueue(&compiled)
     }
 
-    async fn drain(&mut self) -> Result<()> {
+    /// Waits for everything sent off; the records that nobody has read.
+    async fn drain(&mut self) -> Result<Vec<Vec<f64>>> {
         self.engine.flush()?;
+        let mut records = vec![];
         while self.engine.in_flight() > 0 {
-            self.engine.collect().await?;
+            records.extend(self.engine.collect().await?.records);
         }
-        Ok(())
+        Ok(records)
     }
 
     /// Sizes batches by time: long enough to hide the wait, short enough for a watchdog and for Ctrl-C.
@@ -556,4 +620,10 @@ impl Session {
         // At most double, so that one lucky reading can't make a batch that runs for seconds.
         self.batch = wanted.min(2 * self.batch).clamp(1, self.engine.batch_limit());
     }
+}
+
+/// Directions that led from ‖r‖ = `start` to an estimate far from the truth, or down to the rounding of f32, are
+/// not worth keeping.
+fn worth_keeping(start: f64, estimate: f64, truth: f64) -> bool {
+    truth <= 2.0 * estimate && estimate >= 1e-6 * start
 }

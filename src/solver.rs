@@ -7,13 +7,16 @@ use crate::drive::{Criterion, Event, Limits, Problem, Session, State};
 use crate::error::{Error, Result};
 use crate::facts::Facts;
 use crate::matrix::Csr;
+use crate::memory;
 use crate::method::{self, MethodEntry, Needs, Normal, System, Tuning, Watch};
 use crate::op::schedule::Compiler;
-use crate::op::{Plan, Role, Space};
+use crate::op::{Dtype, Plan, Role, Space};
 use crate::plan::{self, DeviceChoice, RungPlan};
 use crate::precond::{self, Side};
+use crate::refine::Renewal;
 use crate::report::{AdapterInfo, Passed, Reason, Report, Rung, Timings};
 use crate::scale::ldexp;
+use crate::transform::{Change, Transform};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -77,6 +80,30 @@ impl std::str::FromStr for Precision {
     }
 }
 
+/// Whether to do what may pay or not.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum When {
+    /// Where the matrix suggests it.
+    #[default]
+    Auto,
+    /// In any case.
+    Always,
+    /// Not at all.
+    Never,
+}
+
+impl std::str::FromStr for When {
+    type Err = Error;
+    fn from_str(s: &str) -> Result<Self> {
+        match s {
+            "auto" => Ok(Self::Auto),
+            "always" => Ok(Self::Always),
+            "never" => Ok(Self::Never),
+            _ => Err(Error::input(crate::suggest::unknown("choice", s, &["auto", "always", "never"]))),
+        }
+    }
+}
+
 /// Everything a solve can be asked for. `Default` is what most systems want.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -89,6 +116,8 @@ pub struct Options {
     /// λ ≥ 0: lsqr and lsmr minimise ‖b − A x‖² + λ²‖x‖². They solve the stacked system [A; λI] x ≈ [b; 0], and
     /// residuals and certificate are those of that system.
     pub damp: f64,
+    /// For `amg`: near-null vectors beside the constants, as rigid-body modes for elasticity.
+    pub near_null: Option<Arc<precond::NearNull>>,
     /// Where to solve.
     pub backend: Backend,
     /// Number types.
@@ -119,8 +148,17 @@ pub struct Options {
     pub lag: Option<usize>,
     /// Iterations a batch; results don't depend on it.
     pub batch: Option<usize>,
-    /// Adapter features the program shall not use, as if the device lacked them: "f64".
+    /// Adapter features the program shall not use, as if the device lacked them: "f64", "double-single".
     pub withhold: Vec<String>,
+    /// Rows and columns in the order of reverse Cuthill–McKee, so that products gather from near by; x is in the
+    /// user's order all the same.
+    pub reorder: When,
+    /// Rows and columns scaled by powers of two, so that none drowns in the rounding of another. The iteration
+    /// then sees ‖D r‖ and not ‖r‖; the certificate is the user's.
+    pub equilibrate: When,
+    /// Bytes that a rung may take for vectors, matrices and factors; `None` is what the system says is free. More is
+    /// refused before it is taken.
+    pub memory_limit: Option<u64>,
     /// Bytes a single binding may have on the GPU; `None` is the adapter's own limit.
     pub binding_limit: Option<u64>,
 }
@@ -132,6 +170,7 @@ impl Default for Options {
             preconditioner: "auto".into(),
             side: Side::Auto,
             damp: 0.0,
+            near_null: None,
             backend: Backend::Auto,
             precision: Precision::Auto,
             rtol: 1e-8,
@@ -148,6 +187,9 @@ impl Default for Options {
             lag: None,
             batch: None,
             withhold: vec![],
+            reorder: When::Auto,
+            equilibrate: When::Auto,
+            memory_limit: None,
             binding_limit: None,
         }
     }
@@ -175,6 +217,12 @@ impl Options {
         {
             return Err(Error::input(format!("the spectrum is [{a}, {b}]; its bounds must be finite, 0 < a <= b")));
         }
+        if self.spectrum.is_some() && self.equilibrate == When::Always {
+            return Err(Error::input("a spectrum is that of A as given; it does not go with equilibrate always"));
+        }
+        if self.near_null.is_some() && self.reorder == When::Always {
+            return Err(Error::input("near-null vectors come node by node; they do not go with reorder always"));
+        }
         if self.method != "auto" {
             let method = method::by_name(&self.method)?;
             if self.side != Side::Auto && !method.sides().contains(&self.side) {
@@ -189,14 +237,20 @@ impl Options {
         } else if self.side != Side::Auto {
             return Err(Error::input("a side goes with a method: name one, as gmres"));
         }
+        if method::by_name(&self.method).is_ok_and(|m| m.needs == Needs::Any)
+            && (self.equilibrate == When::Always || self.reorder == When::Always)
+        {
+            return Err(Error::input("least squares weigh rows as they are: neither reorder nor equilibrate always"));
+        }
         if self.damp > 0.0 && method::by_name(&self.method).map_or(true, |m| m.needs != Needs::Any) {
             return Err(Error::input("damp is of least-squares problems: name the method lsqr or lsmr"));
         }
         if self.preconditioner != "auto" {
             precond::by_name(&self.preconditioner)?;
         }
-        if let Some(w) = self.withhold.iter().find(|w| *w != "f64") {
-            return Err(Error::input(crate::suggest::unknown("feature to withhold", w, &["f64"])));
+        let known = ["f64", "double-single"];
+        if let Some(w) = self.withhold.iter().find(|w| !known.contains(&w.as_str())) {
+            return Err(Error::input(crate::suggest::unknown("feature to withhold", w, &known)));
         }
         Ok(())
     }
@@ -226,6 +280,22 @@ impl ToCsr for sprs::CsMat<f64> {
     }
 }
 
+/// Iterations that every rung may use: fewer tell nothing about a method.
+const LEAST_SHARE: usize = 1000;
+
+/// The form in which a device keeps the matrix.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct StoredForm {
+    /// The device.
+    pub device: String,
+    /// Number type of the values' arithmetic.
+    pub precision: Dtype,
+    /// The form and why, where the device has several.
+    pub form: Option<String>,
+    /// Bytes that a product reads of the matrix.
+    pub bytes_a_product: u64,
+}
+
 /// Hears of every iteration; `Break` ends the solve.
 type Callback = Box<dyn FnMut(Event) -> ControlFlow<()> + Send>;
 
@@ -242,6 +312,10 @@ pub struct Solver {
     facts: Facts,
     ladder: Vec<RungPlan>,
     sessions: Vec<Option<Session>>,
+    /// Those that the sessions work under.
+    transforms: Vec<Arc<Transform>>,
+    /// The rows in the order of reverse Cuthill–McKee, where the plan reorders.
+    order: Option<Vec<u32>>,
     plan: Vec<String>,
     warnings: Vec<String>,
     device: DeviceChoice,
@@ -291,9 +365,13 @@ impl Solver {
         let facts = Facts::of(&a);
         let mut notes = vec![];
         let choice = plan::choose_backend(a.nnz(), &options, &mut notes)?;
-        let (ladder, warnings) = plan::ladder(&a, &facts, &options, &choice, &mut notes)?;
-        let transpose = ladder.iter().any(|r| r.method.needs == Needs::Any).then(|| transpose(&a));
+        let least_squares = method::by_name(&options.method).is_ok_and(|m| m.needs == Needs::Any);
+        let order = if least_squares { None } else { plan::choose_order(&a, &options, &mut notes) };
+        let (ladder, warnings) = plan::ladder(&a, &facts, &options, &choice, order.is_some(), &mut notes)?;
+        let transpose = least_squares.then(|| transpose(&a));
         Ok(Self {
+            transforms: vec![],
+            order,
             sessions: ladder.iter().map(|_| None).collect(),
             a,
             rows,
@@ -341,7 +419,8 @@ impl Solver {
         &self.device.adapter
     }
 
-    /// Puts new values on the same pattern; kernels and memory are kept.
+    /// Puts new values on the same pattern; kernels and memory are kept. So is the plan: the order of the rows, and
+    /// whether they are equilibrated; the powers of two are found anew.
     ///
     /// # Errors
     /// A wrong count, a value that is not finite, or facts that contradict the plan (symmetry lost).
@@ -366,18 +445,25 @@ impl Solver {
         if self.transpose.is_some() {
             self.transpose = Some(transpose(&self.a));
         }
-        let exponent = -self.facts.norms.exponent;
+        let renewed = |t: &Arc<Transform>| Arc::new(t.renewed(&self.a, &self.facts));
+        self.transforms = self.transforms.iter().map(renewed).collect();
         if self.options.spectrum.is_some() {
             // The bounds stand in the session in units of the old scale.
             self.sessions.iter_mut().for_each(|s| *s = None);
         }
         for session in self.sessions.iter_mut().flatten() {
-            session.exponent = exponent;
-            session.engine.update_operator(session.a, &self.a, exponent)?;
+            let same = |t: &&Arc<Transform>| t.change == session.transform.change;
+            let transform = self.transforms.iter().find(same).expect("kept as long as its sessions");
+            session.transform = Arc::clone(transform);
+            let (matrix, exponent) = (&transform.matrix, transform.remaining);
+            session.engine.update_operator(session.a, matrix, exponent)?;
+            if let Some(wide) = session.renewal.map(|n| n.a).filter(|&wide| wide != session.a) {
+                session.engine.update_operator(wide, matrix, exponent)?;
+            }
             if let (Some(normal), Some(transpose)) = (session.normal, &self.transpose) {
                 session.engine.update_operator(normal.transpose, transpose, exponent)?;
             }
-            let updates = session.method.system().m.refresh(&self.a, exponent)?;
+            let updates = session.method.system().m.refresh(matrix, exponent)?;
             for (v, values) in updates.vectors {
                 session.engine.write_vector(v, &values)?;
             }
@@ -532,27 +618,40 @@ impl Solver {
                         self.plan.extend(session.method.system().m.describe());
                         self.sessions[k] = Some(session);
                     }
-                    Err(Error::Preconditioner { row, message }) => {
-                        let reason = Reason::PreconditionerFailed { row, message };
-                        if k + 1 == self.ladder.len() {
-                            return Ok(reason);
-                        }
+                    Err(e) => {
+                        let last = k + 1 == self.ladder.len();
+                        let reason = match e {
+                            Error::Preconditioner { row, message } => {
+                                let reason = Reason::PreconditionerFailed { row, message };
+                                if last {
+                                    return Ok(reason);
+                                }
+                                reason.to_string()
+                            }
+                            // The next rung may need less.
+                            Error::OutOfMemory { .. } if !last => e.to_string(),
+                            e => return Err(e),
+                        };
                         let rung = &self.ladder[k];
                         rungs.push(Rung {
                             method: rung.method.id.into(),
                             preconditioner: rung.preconditioner.clone(),
                             precision: rung.precision,
                             iterations: 0,
-                            reason: reason.to_string(),
+                            reason,
                         });
                         continue;
                     }
-                    Err(e) => return Err(e),
                 }
             }
             let rung = &self.ladder[k];
+            let left = self.options.max_iterations.saturating_sub(state.iterations);
+            let share = match k + 1 == self.ladder.len() {
+                true => left,
+                false => left.min(((rung.share * left as f64) as usize).max(LEAST_SHARE)),
+            };
             let mut limits = Limits {
-                max_iterations: self.options.max_iterations,
+                max_iterations: state.iterations + share,
                 max_matvecs: self.options.max_matvecs,
                 deadline,
                 cancel: &self.cancel,
@@ -573,16 +672,19 @@ impl Solver {
                 iterations: state.iterations - before,
                 reason: reason.to_string(),
             });
-            let another_may_help = matches!(
-                reason,
-                Reason::Stagnated
-                    | Reason::FalseConvergence { .. }
-                    | Reason::Diverged { .. }
-                    | Reason::Breakdown(_)
-                    | Reason::IndefiniteOperator
-                    | Reason::IndefinitePreconditioner
-                    | Reason::NonFinite { .. }
-            );
+            // A share used up is no limit met.
+            let turn_over = reason == Reason::MaxIterations && share < left && state.iterations - before >= share;
+            let another_may_help = turn_over
+                || matches!(
+                    reason,
+                    Reason::Stagnated
+                        | Reason::FalseConvergence { .. }
+                        | Reason::Diverged { .. }
+                        | Reason::Breakdown(_)
+                        | Reason::IndefiniteOperator
+                        | Reason::IndefinitePreconditioner
+                        | Reason::NonFinite { .. }
+                );
             if !another_may_help || k + 1 == self.ladder.len() {
                 return Ok(reason);
             }
@@ -616,13 +718,15 @@ impl Solver {
         self.sessions.iter().flatten().map(|s| s.engine.counters()).fold(Default::default(), |sum, c| sum.plus(&c))
     }
 
-    /// Builds rung `k`: space, preconditioner, method, engine; and says how long the preconditioner took.
-    fn session(&self, k: usize) -> Result<(Session, Duration)> {
+    /// Builds rung `k`: space, preconditioner, method, engine; and says how long its transform and preconditioner took.
+    fn session(&mut self, k: usize) -> Result<(Session, Duration)> {
+        let start = Instant::now();
+        let transform = self.transform(self.ladder[k].change)?;
         let rung = &self.ladder[k];
         let (rows, n) = (self.a.rows(), self.a.cols());
-        let exponent = -self.facts.norms.exponent;
-        let mut space = Space::new(rung.precision);
-        let a = space.operator("A", Arc::clone(&self.a), exponent, Role::Working);
+        let (matrix, exponent) = (&transform.matrix, transform.remaining);
+        let mut space = self.device.space(rung.precision);
+        let a = space.operator("A", Arc::clone(matrix), exponent, Role::Working);
         let x = space.vector("x", n);
         let r = space.vector("r", rows);
         let normal = (rung.method.needs == Needs::Any).then(|| Normal {
@@ -637,22 +741,27 @@ impl Solver {
         let watch = Watch::new(&mut space);
         let request = precond::Request {
             definite: rung.method.needs.symmetry(),
-            symmetric: self.facts.symmetric(),
+            symmetric: self.facts.symmetric() && !rung.change.matched,
             normal: normal.is_some(),
             argument: None,
+            near_null: self.options.near_null.as_ref().map(|v| Arc::new(v.changed(|v| transform.direction(v)))),
         };
-        let start = Instant::now();
-        let mut m = precond::build(&rung.preconditioner, &self.a, request)?;
+        let mut m = precond::build(&rung.preconditioner, matrix, request)?;
         let setup = start.elapsed();
         m.install(&mut space, exponent);
         // A preconditioner's own scale is the inverse of A's, so that A M is as the user sees it.
         let scale = if m.is_identity() { exponent } else { 0 };
         let spectrum = self.options.spectrum.map(|(a, b)| (ldexp(a, scale), ldexp(b, scale)));
         let system = System { a, r, x, n, normal, m, watch };
-        let subspace = orthonormal(self.options.subspace.clone()).into_iter().map(Arc::new).collect();
+        let subspace: Vec<_> = self.options.subspace.iter().map(|v| transform.direction(v)).collect();
+        let subspace = orthonormal(subspace).into_iter().map(Arc::new).collect();
         let tuning = Tuning { restart: rung.restart, side: self.options.side, spectrum, subspace };
         let method = (rung.method.build)(&mut space, system, &tuning);
-        let renewal = method.restarts().then(|| (space.vector("b", n), space.vector("ax", n)));
+        let refines = rung.precision.working != rung.precision.accumulate;
+        let renewal = (method.restarts() || refines).then(|| Renewal::new(&mut space, a, matrix, exponent, n));
+        let (needed, parts) = memory::needed(&space);
+        let what = || format!("{} with {}: {parts}", rung.method.id, rung.preconditioner);
+        memory::check(what, needed, memory::available(self.options.memory_limit))?;
         let engine = self.device.engine(space.clone(), &self.options)?;
         let session = Session {
             compiler: Compiler::new(engine.fusion()),
@@ -665,15 +774,54 @@ impl Solver {
             r,
             normal,
             renewal,
-            exponent,
+            transform,
             batch: 2,
         };
         Ok((session, setup))
     }
 
+    /// How the CPU, and the device chosen where that is another, keep the matrix of the first rung.
+    ///
+    /// # Errors
+    /// A device that fails.
+    pub fn stored_forms(&mut self) -> Result<Vec<StoredForm>> {
+        let (plan, change) = (self.ladder[0].precision, self.ladder[0].change);
+        let transform = self.transform(change)?;
+        let form = |device: &DeviceChoice| {
+            let mut space = Space::new(plan);
+            let a = space.operator("A", Arc::clone(&transform.matrix), transform.remaining, Role::Working);
+            let engine = device.engine(space.clone(), &self.options)?;
+            Ok(StoredForm {
+                device: device.adapter.name.clone(),
+                precision: plan.working,
+                form: engine.describe(a),
+                bytes_a_product: space.operator_bytes(a),
+            })
+        };
+        let cpu = plan::cpu(&self.options);
+        let other = (self.device.adapter.kind != "cpu").then_some(&self.device);
+        std::iter::once(&cpu).chain(other).map(form).collect()
+    }
+
+    /// The transform for `change`, made once.
+    fn transform(&mut self, change: Change) -> Result<Arc<Transform>> {
+        if let Some(known) = self.transforms.iter().find(|t| t.change == change) {
+            return Ok(Arc::clone(known));
+        }
+        if change != Change::default() {
+            let needed = 12 * self.a.nnz() as u64 + 8 * self.a.rows() as u64;
+            let what = || "a copy of the matrix, reordered or scaled,".into();
+            memory::check(what, needed, memory::available(self.options.memory_limit))?;
+        }
+        let made = Arc::new(Transform::new(&self.a, &self.facts, change, self.order.as_deref()));
+        self.plan.extend(made.describe());
+        self.transforms.push(Arc::clone(&made));
+        Ok(made)
+    }
+
     /// Bytes of vectors that the first rung keeps on the device, and how many vectors of length n.
     #[doc(hidden)]
-    pub fn footprint(&self) -> Result<(usize, u64)> {
+    pub fn footprint(&mut self) -> Result<(usize, u64)> {
         let (session, _) = self.session(0)?;
         Ok((session.space.vector_count(), session.space.vector_bytes()))
     }

@@ -5,7 +5,7 @@
 //! degree 2 can follow complex eigenvalues where the real ω of BiCGStab vanishes (strong convection, skew parts).
 //! Each iteration (both steps): 4 products, 10 dots; keeps x, r, r̂, r₁, r₂, u, u₁, u₂ (and û, û₁, r̂₀, r̂₁ with M).
 
-use super::{Method, Next, System};
+use super::{Method, Next, RELIABLE, System};
 use crate::op::{Combination, Expr, Program, Scalar, Space, Stop, Vector};
 
 pub(super) struct BiCgStabL {
@@ -117,6 +117,13 @@ impl Method for BiCgStabL {
         p.stop_if(rho_new.abs().le(shadow_norm * g11.sqrt() * sys.watch.epsilon), Stop::BreakdownRho);
         p.stop_if((gamma[1] * g22.sqrt()).abs().le(old.sqrt() * sys.watch.epsilon), Stop::BreakdownOmega);
         Next::More
+    }
+
+    /// r is the true residual now, and all that a step takes from it is taken anew.
+    fn resume(&mut self, _: &mut Program) {}
+
+    fn reduction(&self) -> f64 {
+        RELIABLE
     }
 
     fn system(&mut self) -> &mut System {

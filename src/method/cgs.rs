@@ -6,7 +6,7 @@
 //! looks and corrects). Each iteration: 2 products, 4 dots; keeps x, r, r̂, d, u, q, v, s, t (and d̂, ŝ with M).
 //! Use BiCGStab or TFQMR unless A is well conditioned.
 
-use super::{Method, Next, System};
+use super::{Method, Next, RELIABLE, System};
 use crate::op::{Combination, Program, Scalar, Space, Stop, Vector};
 
 pub(super) struct Cgs {
@@ -79,6 +79,15 @@ impl Method for Cgs {
         p.stop_if(sigma.abs().le(shadow_norm * vv.sqrt() * sys.watch.epsilon), Stop::BreakdownRho);
         p.stop_if(rho.abs().le(shadow_norm * rr.sqrt() * sys.watch.epsilon), Stop::BreakdownRho);
         Next::More
+    }
+
+    /// r is the true residual now; shadow and directions stay.
+    fn resume(&mut self, p: &mut Program) {
+        p.dot(self.shadow, self.sys.r, self.rho);
+    }
+
+    fn reduction(&self) -> f64 {
+        RELIABLE
     }
 
     /// The square of what BiCG is allowed, as its residual is.

@@ -79,6 +79,9 @@ impl System {
     }
 }
 
+/// The [`Method::reduction`] of a method whose `resume` keeps its directions: it may be renewed often.
+const RELIABLE: f64 = 1e-2;
+
 /// Numbers a method is tuned by.
 #[derive(Clone, Debug, Default)]
 pub struct Tuning {
@@ -156,8 +159,8 @@ pub trait Method: Send {
         self.start(p);
     }
 
-    /// How far ‖r‖ may fall in f32 before it is renewed from the true residual. A method whose `resume`
-    /// keeps its directions loses little by renewing often and follows the truth closely.
+    /// How far ‖r‖ may fall in f32 before it is renewed from the true residual: by default as far as f32 goes,
+    /// since a fresh start costs what was learnt.
     fn reduction(&self) -> f64 {
         1e-5
     }

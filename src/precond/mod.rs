@@ -6,19 +6,26 @@ mod block_jacobi;
 mod chebyshev;
 mod diagonal;
 mod ilu;
+mod ilut;
 mod inverse_factors;
 mod jacobi;
+mod near_null;
 mod polynomial;
 mod registry;
 mod spectrum;
+mod ssor;
+mod triangles;
 
-pub use amg::Amg;
+pub use amg::{Amg, AmgSettings, Smoothing};
 pub use block_jacobi::BlockJacobi;
 pub use chebyshev::Chebyshev;
-pub use ilu::Ilu;
+pub use ilu::{Fill, Ilu};
 pub use inverse_factors::{InverseFactors, Kind};
 pub use jacobi::Jacobi;
+pub use near_null::NearNull;
 pub use registry::{PRECONDITIONERS, PreconditionerEntry, Request, build, by_name};
+pub(crate) use spectrum::least_ritz_value;
+pub use ssor::Ssor;
 
 use crate::matrix::{Csr, Triangular};
 use crate::op::{Operator, Program, Space, Triangle, Vector};
@@ -169,7 +176,7 @@ mod tests {
         }
     }
 
-    const ALL: [&str; 13] = [
+    const ALL: [&str; 20] = [
         "jacobi",
         "amg",
         "amg:degree=2,coarse=20",
@@ -183,6 +190,13 @@ mod tests {
         "chebyshev:4",
         "neumann:2",
         "neumann:3",
+        "amg:smoother=l1_jacobi,coarse=20",
+        "amg:smoother=spai0,coarse=20",
+        "amg:smoother=gauss_seidel,coarse=20",
+        "amg:block=1,precision=full,coarse=50",
+        "ssor",
+        "ssor:omega=1.3,sweeps=3",
+        "ic0:sweeps=2",
     ];
 
     fn dot(x: &[f64], y: &[f64]) -> f64 {

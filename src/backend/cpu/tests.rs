@@ -45,7 +45,7 @@ fn multiply(a: &Csr, exponent: i32, dtype: Dtype, x: &[f64]) -> Vec<f64> {
             let (columns, values) = a.row(i);
             let entries = columns.iter().zip(values).map(|(&c, &v)| (crate::scale::ldexp(v, exponent), x[c as usize]));
             match dtype {
-                Dtype::F64 => entries.fold(0.0, |sum, (v, x)| v * x + sum),
+                Dtype::F64 | Dtype::DoubleSingle => entries.fold(0.0, |sum, (v, x)| v * x + sum),
                 Dtype::F32 => f64::from(entries.fold(0.0f32, |sum, (v, x)| v as f32 * x as f32 + sum)),
             }
         })
@@ -89,6 +89,8 @@ fn forms() -> Vec<Allowed> {
         Allowed { constant_runs: false, ..all },
         Allowed { constant_runs: false, compression: false, ..all },
         slices,
+        Allowed { dictionary_from: 0, ..slices },
+        Allowed { constant_runs: false, dictionary_from: 0, ..all },
         Allowed { compression: false, ..slices },
         Allowed::PLAIN,
     ]
@@ -183,7 +185,7 @@ fn vectors(n: usize, plan: Plan, threads: usize) -> (Cpu, [Vector; 5]) {
 }
 
 fn plans() -> [Plan; 3] {
-    let mixed = Plan { working: Dtype::F32, accumulate: Dtype::F64 };
+    let mixed = Plan { accumulate: Dtype::F64, ..Plan::uniform(Dtype::F32) };
     [Plan::uniform(Dtype::F64), Plan::uniform(Dtype::F32), mixed]
 }
 

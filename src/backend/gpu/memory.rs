@@ -47,7 +47,9 @@ pub(super) struct Params {
     pub(super) array_at: u32,
     pub(super) slot: u32,
     pub(super) columns_at: u32,
-    pub(super) unused: [u32; 3],
+    /// Always 0; see `shaders/double_single.wgsl`.
+    pub(super) zero: u32,
+    pub(super) unused: [u32; 2],
 }
 
 /// Rows `first .. first + rows` of a matrix, small enough for one binding.
@@ -144,7 +146,7 @@ impl Memory {
         let mut vectors = vec![];
         for v in &space.vectors {
             let dtype = space.plan.dtype(v.role);
-            let bytes = (v.len * dtype.size()) as u64;
+            let bytes = v.len as u64 * dtype.size() as u64;
             bound(&v.name, bytes)?;
             let buffer = make(&v.name, bytes, STORAGE)?;
             if let Some(values) = &v.initial {
@@ -373,6 +375,7 @@ fn from_f64(values: &[f64], dtype: Dtype) -> Vec<u8> {
     match dtype {
         Dtype::F64 => bytemuck::cast_slice(values).to_vec(),
         Dtype::F32 => values.iter().flat_map(|&v| (v as f32).to_ne_bytes()).collect(),
+        Dtype::DoubleSingle => values.iter().flat_map(|&v| pair(v)).flat_map(f32::to_ne_bytes).collect(),
     }
 }
 
@@ -381,7 +384,17 @@ pub(super) fn to_f64(bytes: &[u8], dtype: Dtype) -> Vec<f64> {
     match dtype {
         Dtype::F64 => bytemuck::pod_collect_to_vec(bytes),
         Dtype::F32 => bytemuck::pod_collect_to_vec::<u8, f32>(bytes).into_iter().map(f64::from).collect(),
+        Dtype::DoubleSingle => bytemuck::pod_collect_to_vec::<u8, [f32; 2]>(bytes)
+            .into_iter()
+            .map(|[high, low]| f64::from(high) + f64::from(low))
+            .collect(),
     }
+}
+
+/// The two f32 nearest to v: v itself where it has at most 49 bits and none below f32's range.
+fn pair(v: f64) -> [f32; 2] {
+    let high = v as f32;
+    [high, (v - f64::from(high)) as f32]
 }
 
 const _: () = assert!(HEADER == 2, "the read-back expects STOP and the cursor in front");

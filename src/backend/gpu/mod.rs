@@ -9,6 +9,7 @@
 
 mod context;
 mod memory;
+mod self_test;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -115,6 +116,7 @@ impl Gpu {
         let plan = space.plan;
         let real = if plan.working == Dtype::F64 || plan.accumulate == Dtype::F64 { Dtype::F64 } else { Dtype::F32 };
         context.check_type(real)?;
+        context.check_type(plan.accumulate)?;
         let scalar_count = space.scalars.len() + 1;
         let mut counters = Counters::default();
         let memory = Memory::new(&context, &space, real, scalar_count, &mut counters)?;
@@ -506,6 +508,7 @@ fn is_axpy(y: Vector, terms: &[Term], space: &Space) -> bool {
         && other.by.is_none()
         && other.x != y
         && space.dtype(y) == space.dtype(other.x)
+        && space.dtype(y) != Dtype::DoubleSingle
 }
 
 /// True for columns of one basis: the plain kernels bind what they read as read-only, which a buffer that

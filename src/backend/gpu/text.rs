@@ -36,7 +36,10 @@ macro_rules! shaders {
 
 shaders! {
     PRELUDE: "prelude.wgsl",
+    DOUBLE_SINGLE: "double_single.wgsl",
+    DOUBLE_SINGLE_TEST: "double_single_test.wgsl",
     ROW_CSR: "row_csr.wgsl",
+    ROW_CSR_PAIR: "row_csr_pair.wgsl",
     SWEEP: "sweep.wgsl",
     BLOCK_SUM: "block_sum.wgsl",
     SPMV_CSR: "spmv_csr.wgsl",
@@ -53,6 +56,7 @@ pub(super) fn type_name(dtype: Dtype) -> &'static str {
     match dtype {
         Dtype::F32 => "f32",
         Dtype::F64 => "f64",
+        Dtype::DoubleSingle => "vec2<f32>",
     }
 }
 
@@ -75,7 +79,9 @@ pub(super) struct Types {
 
 impl Types {
     fn head(self) -> String {
-        format!("alias real = {};\nalias item = {};\n\n{}\n", type_name(self.real), type_name(self.item), PRELUDE.text)
+        let pairs = if self.item == Dtype::DoubleSingle { DOUBLE_SINGLE.text } else { "" };
+        let (real, item) = (type_name(self.real), type_name(self.item));
+        format!("alias real = {real};\nalias item = {item};\n\n{}\n{pairs}\n", PRELUDE.text)
     }
 }
 
@@ -88,6 +94,20 @@ fn block_sums(rows: usize) -> String {
     }
 }
 
+/// The function that gives a row of A times the variable `x`, its bindings from `first` on.
+fn row_product(value: Dtype, x: &str, first: usize) -> String {
+    let (b, b1) = (first.to_string(), (first + 1).to_string());
+    match value {
+        Dtype::DoubleSingle => fill(ROW_CSR_PAIR.text, &[("x", x), ("b", &b), ("b1", &b1)]),
+        _ => fill(ROW_CSR.text, &[("x", x), ("b", &b), ("b1", &b1), ("value", type_name(value))]),
+    }
+}
+
+/// The kernel that tries double-single arithmetic out.
+pub(super) fn double_single_test() -> String {
+    Types { real: Dtype::F32, item: Dtype::DoubleSingle }.head() + DOUBLE_SINGLE_TEST.text
+}
+
 /// A kernel that stands in `shaders/` as it runs.
 pub(super) fn plain(shader: &Shader, types: Types, minus: bool) -> String {
     let mut text = types.head();
@@ -97,8 +117,7 @@ pub(super) fn plain(shader: &Shader, types: Types, minus: bool) -> String {
         _ => 0,
     });
     if shader.name == SPMV_CSR.name {
-        let value = type_name(types.item);
-        text += &fill(ROW_CSR.text, &[("x", "x"), ("b", "2"), ("b1", "3"), ("value", value)]);
+        text += &row_product(types.item, "x", 2);
     }
     let groups = GROUPS_MAX.to_string();
     text += &fill(shader.text, &[("groups_max", &groups), ("sign", if minus { "-" } else { "+" })]);
@@ -173,10 +192,8 @@ impl Sweep<'_> {
             next += 1;
         }
         if let Some(Op::Apply { a, x, .. }) = self.body.iter().find(|op| matches!(op, Op::Apply { .. })) {
-            let value = type_name(self.space.plan.dtype(self.space.operators[a.0 as usize].role));
-            let x = format!("v{}", position(&vectors, *x));
-            let (b, b1) = (next.to_string(), (next + 1).to_string());
-            bindings += &fill(ROW_CSR.text, &[("x", &x), ("b", &b), ("b1", &b1), ("value", value)]);
+            let value = self.space.plan.dtype(self.space.operators[a.0 as usize].role);
+            bindings += &row_product(value, &format!("v{}", position(&vectors, *x)), next);
             next += 2;
         }
         for (k, (v, written)) in vectors.iter().enumerate() {
@@ -187,7 +204,9 @@ impl Sweep<'_> {
 
         let (sweep, leaves) = self.sweep_code(&vectors);
         bindings += &block_sums(self.pending.len().max(leaves.len()));
-        let text = Types { real: self.real, item: self.real }.head()
+        let pairs = vectors.iter().any(|e| self.space.dtype(e.0) == Dtype::DoubleSingle);
+        let item = if pairs { Dtype::DoubleSingle } else { self.real };
+        let text = Types { real: self.real, item }.head()
             + &fill(
                 SWEEP.text,
                 &[
@@ -303,36 +322,36 @@ impl Sweep<'_> {
         for op in self.body {
             match op {
                 Op::Apply { y, .. } => {
-                    let item = type_name(self.space.dtype(*y));
-                    store(*y, &format!("{item}(row_product(i))"), &mut body, &mut loaded);
+                    let value = self.space.dtype(*y);
+                    store(*y, &format!("{}(row_product(i))", type_name(value)), &mut body, &mut loaded);
                 }
                 Op::Map { y, terms } => {
                     let wide = terms.iter().flat_map(|t| std::iter::once(t.x).chain(t.by)).chain([*y]);
-                    let wide =
-                        wide.map(|v| self.space.dtype(v)).fold(Dtype::F32, |a, b| if a == Dtype::F64 { a } else { b });
-                    let wide = type_name(wide);
-                    let mut sum = String::new();
+                    let types: Vec<Dtype> = wide.map(|v| self.space.dtype(v)).collect();
+                    let arithmetic = Arithmetic::among(&types);
+                    let mut sum: Option<String> = None;
                     for t in terms {
                         let mut factors = vec![];
                         if !t.coefficient.is_one() {
-                            let _ = writeln!(head, "    let c{coefficients} = {wide}({});", self.expr(&t.coefficient));
+                            let c = match t.coefficient.constant() {
+                                // Of the right type from the start: compilers refuse to narrow f64 constants.
+                                Some(c) => arithmetic.constant(c),
+                                None => arithmetic.widen(&self.expr(&t.coefficient), self.real),
+                            };
+                            let _ = writeln!(head, "    let c{coefficients} = {c};");
                             factors.push(format!("c{coefficients}"));
                             coefficients += 1;
                         }
                         for v in std::iter::once(t.x).chain(t.by) {
                             let k = load(v, &mut body, &mut loaded);
-                            factors.push(format!("{wide}(e{k})"));
+                            factors.push(arithmetic.widen(&format!("e{k}"), self.space.dtype(v)));
                         }
-                        if !sum.is_empty() {
-                            sum += " + ";
-                        }
-                        sum += &factors.join(" * ");
+                        let product = factors.into_iter().reduce(|a, b| arithmetic.multiply(&a, &b));
+                        let product = product.expect("a term has a vector");
+                        sum = Some(sum.map_or_else(|| product.clone(), |s| arithmetic.add(&s, &product)));
                     }
-                    if sum.is_empty() {
-                        sum = "0.0".into();
-                    }
-                    let item = type_name(self.space.dtype(*y));
-                    store(*y, &format!("{item}({sum})"), &mut body, &mut loaded);
+                    let value = arithmetic.narrow(sum.as_deref(), self.space.dtype(*y));
+                    store(*y, &value, &mut body, &mut loaded);
                 }
                 Op::Dot { x, y, out } => {
                     let (a, b) = (load(*x, &mut body, &mut loaded), load(*y, &mut body, &mut loaded));
@@ -370,17 +389,10 @@ impl Sweep<'_> {
         (code, leaves)
     }
 
-    fn literal(&self, v: f64) -> String {
-        match self.real {
-            Dtype::F32 => format!("f32({:e})", (v as f32).clamp(f32::MIN, f32::MAX)),
-            Dtype::F64 => format!("({:e}lf)", v.clamp(f64::MIN, f64::MAX)),
-        }
-    }
-
     fn expr(&self, e: &Expr) -> String {
         let two = |f: &str, a: &Expr, b: &Expr| format!("{f}({}, {})", self.expr(a), self.expr(b));
         match e {
-            Expr::Constant(c) => self.literal(c.0),
+            Expr::Constant(c) => literal(self.real, c.0),
             Expr::Scalar(scalar) => format!("s[{}]", HEADER + scalar.0 as usize),
             Expr::Neg(a) => format!("(-{})", self.expr(a)),
             Expr::Abs(a) => format!("abs({})", self.expr(a)),
@@ -401,6 +413,72 @@ impl Sweep<'_> {
             Cond::Lt(a, b) => format!("({} < {})", self.expr(a), self.expr(b)),
             Cond::NotFinite(a) => format!("not_finite({})", self.expr(a)),
             Cond::And(a, b) => format!("({} && {})", self.cond(a), self.cond(b)),
+        }
+    }
+}
+
+/// A number in the text.
+fn literal(dtype: Dtype, v: f64) -> String {
+    match dtype {
+        Dtype::F32 | Dtype::DoubleSingle => format!("f32({:e})", (v as f32).clamp(f32::MIN, f32::MAX)),
+        Dtype::F64 => format!("({:e}lf)", v.clamp(f64::MIN, f64::MAX)),
+    }
+}
+
+/// How the sums of one elementwise update are formed: in the widest type that occurs in it.
+#[derive(Clone, Copy)]
+enum Arithmetic {
+    /// By WGSL's own operators.
+    Plain(Dtype),
+    /// By the functions of `double_single.wgsl`.
+    Pairs,
+}
+
+impl Arithmetic {
+    fn among(types: &[Dtype]) -> Self {
+        if types.contains(&Dtype::DoubleSingle) {
+            return Self::Pairs;
+        }
+        Self::Plain(if types.contains(&Dtype::F64) { Dtype::F64 } else { Dtype::F32 })
+    }
+
+    fn constant(self, v: f64) -> String {
+        match self {
+            Self::Plain(wide) => literal(wide, v),
+            Self::Pairs => format!("vec2<f32>({}, 0.0)", literal(Dtype::F32, v)),
+        }
+    }
+
+    fn widen(self, value: &str, from: Dtype) -> String {
+        match self {
+            Self::Plain(wide) => format!("{}({value})", type_name(wide)),
+            Self::Pairs if from == Dtype::DoubleSingle => value.into(),
+            Self::Pairs => format!("vec2<f32>({value}, 0.0)"),
+        }
+    }
+
+    fn multiply(self, a: &str, b: &str) -> String {
+        match self {
+            Self::Plain(_) => format!("{a} * {b}"),
+            Self::Pairs => format!("pair_multiply({a}, {b})"),
+        }
+    }
+
+    fn add(self, a: &str, b: &str) -> String {
+        match self {
+            Self::Plain(_) => format!("{a} + {b}"),
+            Self::Pairs => format!("pair_add({a}, {b})"),
+        }
+    }
+
+    /// The sum (zero where there is none) as it is stored.
+    fn narrow(self, sum: Option<&str>, to: Dtype) -> String {
+        match (self, sum) {
+            (Self::Pairs, None) => format!("{}(0.0)", type_name(to)),
+            (Self::Pairs, Some(sum)) if to == Dtype::DoubleSingle => sum.into(),
+            // hi is hi + lo rounded to f32.
+            (Self::Pairs, Some(sum)) => format!("{sum}.x"),
+            (Self::Plain(_), sum) => format!("{}({})", type_name(to), sum.unwrap_or("0.0")),
         }
     }
 }
