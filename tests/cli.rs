@@ -277,7 +277,7 @@ fn bad_input_exits_2_and_names_the_place() {
     refuses(&solve(&[&dir.file("e.mtx", "")]), 2, &["e.mtx"]);
     let b = dir.file("b.txt", "1\n2\n3\n");
     refuses(&solve(&[&good, "--rhs", &b]), 2, &["b.txt", "3 entries", "2 rows"]);
-    refuses(&solve(&[&good, "--x0", &b]), 2, &["b.txt", "3 entries", "2 rows"]);
+    refuses(&solve(&[&good, "--x0", &b]), 2, &["b.txt", "3 entries", "2 columns"]);
     refuses(&solve(&[&good, "--rhs", &dir.name("c.txt")]), 2, &["c.txt: no such file"]);
     refuses(&solve(&[&good, "--rhs", &dir.file("n.txt", "1\nnan\n")]), 2, &["n.txt:2"]);
     let pattern = dir.file("q.mtx", "%%MatrixMarket matrix coordinate pattern general\n1 1 1\n1 1\n");
