@@ -212,6 +212,7 @@ pub(crate) fn choose_order(a: &Csr, options: &Options, notes: &mut Vec<String>) 
     // Near-null vectors come node by node, in the order as given.
     if options.reorder == When::Never
         || options.near_null.is_some()
+        || !a.is_square()
         || auto && (a.rows() < REORDER_FROM || !scatters(a))
     {
         return None;
@@ -302,8 +303,12 @@ pub(crate) fn ladder(
     let least = if probe { precond::least_ritz_value(a, PROBE) } else { 0.0 };
     let steps: Vec<Step> = if options.method != "auto" {
         notes.push(format!("method {}: as asked", options.method));
-        let method = method::by_name(&options.method)?.id;
-        vec![Step::new(method, simple, 1.0)]
+        let method = method::by_name(&options.method)?;
+        let least_squares = method.needs == Needs::Any;
+        if least_squares && chosen.is_none() {
+            because = "of all least-squares solutions the shortest; jacobi scales the columns".into();
+        }
+        vec![Step::new(method.id, if least_squares { "none" } else { simple }, 1.0)]
     } else if definite_candidate && least >= NEGATIVE {
         let seen = match (probe, facts.dominance <= 1.0) {
             (true, _) => format!(", {PROBE} Lanczos steps met no negative eigenvalue"),
@@ -376,15 +381,19 @@ pub(crate) fn ladder(
             plans.iter().map(move |&precision| (step, precision)).collect::<Vec<_>>()
         })
         .map(|(step, precision)| {
-            let equilibrate = equilibrates(facts, options, precision.working);
+            let method = method::by_name(step.method)?;
+            // Least squares are those of the user's own rows, and corrected by the host: Aᵀr is renewed with r.
+            let plain = method.needs == Needs::Any;
+            let precision = if plain { Plan::uniform(precision.working) } else { precision };
+            let equilibrate = !plain && equilibrates(facts, options, precision.working);
             Ok(RungPlan {
-                method: method::by_name(step.method)?,
+                method,
                 preconditioner: chosen.unwrap_or(step.preconditioner).into(),
                 precision,
                 restart: options.restart.or(step.restart).unwrap_or(30).min(n.max(1)),
                 // Short recurrences may rest for long on hard systems before they fall.
                 window: n.clamp(1000, 5000),
-                change: Change { equilibrate, reorder, matched: step.matched },
+                change: Change { equilibrate, reorder: reorder && !plain, matched: step.matched },
                 share: step.share,
             })
         })

@@ -1,18 +1,18 @@
 //! The front door: a builder, a solver that can be used again, and the one-line `solve`.
 
 use crate::backend::Engine;
-use crate::certify::{Norms, certify};
+use crate::certify::{Norms, Truth, certify};
 use crate::dense::orthonormal::orthonormal;
 use crate::drive::{Criterion, Event, Limits, Problem, Session, State};
 use crate::error::{Error, Result};
 use crate::facts::Facts;
 use crate::matrix::Csr;
 use crate::memory;
-use crate::method::{self, MethodEntry, Needs, System, Tuning, Watch};
+use crate::method::{self, MethodEntry, Needs, Normal, System, Tuning, Watch};
 use crate::op::schedule::Compiler;
 use crate::op::{Dtype, Plan, Role, Space};
 use crate::plan::{self, DeviceChoice, RungPlan};
-use crate::precond;
+use crate::precond::{self, Side};
 use crate::refine::Renewal;
 use crate::report::{AdapterInfo, Passed, Reason, Report, Rung, Timings};
 use crate::scale::ldexp;
@@ -113,6 +113,11 @@ pub struct Options {
     pub preconditioner: String,
     /// For `amg`: near-null vectors beside the constants, as rigid-body modes for elasticity.
     pub near_null: Option<Arc<precond::NearNull>>,
+    /// Where M stands; a method without that side is refused.
+    pub side: Side,
+    /// λ ≥ 0: lsqr and lsmr minimise ‖b − A x‖² + λ²‖x‖². They solve the stacked system [A; λI] x ≈ [b; 0], and
+    /// residuals and certificate are those of that system.
+    pub damp: f64,
     /// Where to solve.
     pub backend: Backend,
     /// Number types.
@@ -164,6 +169,8 @@ impl Default for Options {
             method: "auto".into(),
             preconditioner: "auto".into(),
             near_null: None,
+            side: Side::Auto,
+            damp: 0.0,
             backend: Backend::Auto,
             precision: Precision::Auto,
             rtol: 1e-8,
@@ -194,7 +201,7 @@ impl Options {
     /// # Errors
     /// The first fault found.
     pub fn check(&self) -> Result<()> {
-        for (name, v) in [("rtol", self.rtol), ("atol", self.atol)] {
+        for (name, v) in [("rtol", self.rtol), ("atol", self.atol), ("damp", self.damp)] {
             if !(v >= 0.0 && v.is_finite()) {
                 return Err(Error::input(format!("{name} is {v}; it must be a finite number, 0 or more")));
             }
@@ -217,7 +224,21 @@ impl Options {
             return Err(Error::input("near-null vectors come node by node; they do not go with reorder always"));
         }
         if self.method != "auto" {
-            method::by_name(&self.method)?;
+            let method = method::by_name(&self.method)?;
+            if self.side != Side::Auto && !method.sides().contains(&self.side) {
+                let known: Vec<&str> = method.sides().iter().map(|s| s.id()).collect();
+                return Err(Error::input(format!(
+                    "{} has no preconditioning on the side {}; it has {}",
+                    method.id,
+                    self.side.id(),
+                    known.join(", ")
+                )));
+            }
+        } else if self.side != Side::Auto {
+            return Err(Error::input("a side goes with a method: name one, as gmres"));
+        }
+        if self.damp > 0.0 && method::by_name(&self.method).map_or(true, |m| m.needs != Needs::Any) {
+            return Err(Error::input("damp is of least-squares problems: name the method lsqr or lsmr"));
         }
         if self.preconditioner != "auto" {
             precond::by_name(&self.preconditioner)?;
@@ -276,7 +297,12 @@ type Callback = Box<dyn FnMut(Event) -> ControlFlow<()> + Send>;
 /// A matrix with a plan for it. Solves any number of right-hand sides; what the first solve allocated,
 /// compiled and uploaded serves the next ones.
 pub struct Solver {
+    /// A; with λI below it where the problem is damped.
     a: Arc<Csr>,
+    /// Rows of A as given.
+    rows: usize,
+    /// Aᵀ, where a least-squares method needs it; A itself where the two are equal.
+    transpose: Option<Arc<Csr>>,
     options: Options,
     facts: Facts,
     ladder: Vec<RungPlan>,
@@ -305,16 +331,21 @@ impl Solver {
     /// Checks the matrix, finds what it is, and plans.
     ///
     /// # Errors
-    /// A rectangular matrix, options out of range, no such adapter.
+    /// A rectangular matrix for a method that needs a square one, options out of range, no such adapter.
     pub fn new(a: &impl ToCsr, options: Options) -> Result<Self> {
         let start = Instant::now();
         options.check()?;
-        let a = a.to_csr()?;
-        if !a.is_square() {
+        let mut a = a.to_csr()?;
+        let rows = a.rows();
+        if options.damp > 0.0 {
+            a = Arc::new(damped(&a, options.damp)?);
+        }
+        if !a.is_square() && method::by_name(&options.method).map_or(true, |m| m.needs != Needs::Any) {
             return Err(Error::input(format!(
-                "the matrix is {} x {}; this method needs a square one. Least-squares problems want lsqr, which is not available yet",
+                "the matrix is {} x {}, and the method {} needs a square one; for a least-squares solution use lsqr or lsmr",
                 a.rows(),
-                a.cols()
+                a.cols(),
+                options.method
             )));
         }
         if options.method == "projection" {
@@ -331,11 +362,14 @@ impl Solver {
         let choice = plan::choose_backend(a.nnz(), &options, &mut notes)?;
         let order = plan::choose_order(&a, &options, &mut notes);
         let (ladder, warnings) = plan::ladder(&a, &facts, &options, &choice, order.is_some(), &mut notes)?;
+        let transpose = ladder.iter().any(|r| r.method.needs == Needs::Any).then(|| transpose(&a));
         Ok(Self {
             transforms: vec![],
             order,
             sessions: ladder.iter().map(|_| None).collect(),
             a,
+            rows,
+            transpose,
             options,
             facts,
             ladder,
@@ -384,10 +418,27 @@ impl Solver {
     ///
     /// # Errors
     /// A wrong count, a value that is not finite, or facts that contradict the plan (symmetry lost).
-    pub fn update_values(&mut self, values: Vec<f64>) -> Result<()> {
-        let a = Arc::make_mut(&mut self.a);
+    pub fn update_values(&mut self, mut values: Vec<f64>) -> Result<()> {
+        let below = self.a.rows() - self.rows;
+        if values.len() + below == self.a.nnz() {
+            values.extend(std::iter::repeat_n(self.options.damp, below));
+        }
+        let mut a = Csr::clone(&self.a);
         a.set_values(values)?;
-        self.facts = Facts::of(&self.a);
+        let facts = Facts::of(&a);
+        if let (true, Some((i, j))) = (self.facts.symmetric(), facts.asymmetry)
+            && let Some(rung) = self.ladder.iter().find(|r| r.method.needs.symmetry())
+        {
+            return Err(Error::input(format!(
+                "the new values are not symmetric (entries ({i}, {j}) and ({j}, {i}) differ, rows counted from 0), and the \
+                 plan rests on {}, which needs symmetry; make a new Solver",
+                rung.method.id
+            )));
+        }
+        (self.a, self.facts) = (Arc::new(a), facts);
+        if self.transpose.is_some() {
+            self.transpose = Some(transpose(&self.a));
+        }
         let renewed = |t: &Arc<Transform>| Arc::new(t.renewed(&self.a, &self.facts));
         self.transforms = self.transforms.iter().map(renewed).collect();
         if self.options.spectrum.is_some() {
@@ -402,6 +453,9 @@ impl Solver {
             session.engine.update_operator(session.a, matrix, exponent)?;
             if let Some(wide) = session.renewal.map(|n| n.a).filter(|&wide| wide != session.a) {
                 session.engine.update_operator(wide, matrix, exponent)?;
+            }
+            if let (Some(normal), Some(transpose)) = (session.normal, &self.transpose) {
+                session.engine.update_operator(normal.transpose, transpose, exponent)?;
             }
             let updates = session.method.system().m.refresh(matrix, exponent)?;
             for (v, values) in updates.vectors {
@@ -438,21 +492,28 @@ impl Solver {
     /// # Errors
     /// As [`Solver::solve`].
     pub async fn solve_async(&mut self, b: &[f64], x0: Option<&[f64]>) -> Result<Report> {
-        let n = self.a.rows();
-        for (name, v) in [("b", Some(b)), ("x0", x0)] {
+        let (rows, cols) = (self.rows, self.a.cols());
+        for (name, v, n, what) in [("b", Some(b), rows, "rows"), ("x0", x0, cols, "columns")] {
             let Some(v) = v else { continue };
             if v.len() != n {
-                return Err(Error::input(format!("{name} has {} entries; the matrix has {n} rows", v.len())));
+                return Err(Error::input(format!("{name} has {} entries; the matrix has {n} {what}", v.len())));
             }
             if let Some(i) = v.iter().position(|x| !x.is_finite()) {
                 return Err(Error::input(format!("{name}[{i}] is {}", v[i])));
             }
         }
+        let stacked: Vec<f64>;
+        let b = if rows == self.a.rows() {
+            b
+        } else {
+            stacked = b.iter().copied().chain(std::iter::repeat_n(0.0, self.a.rows() - rows)).collect();
+            &stacked
+        };
         self.cancel.store(false, Ordering::Relaxed);
         let mut timings = Timings { setup_s: self.setup.as_secs_f64(), ..Timings::default() };
         self.setup = Duration::ZERO;
 
-        let mut x = x0.map_or_else(|| vec![0.0; n], <[f64]>::to_vec);
+        let mut x = x0.map_or_else(|| vec![0.0; cols], <[f64]>::to_vec);
         let zero_rhs = b.iter().all(|&v| v == 0.0);
         if zero_rhs {
             x.fill(0.0);
@@ -460,9 +521,21 @@ impl Solver {
         let a = Arc::clone(&self.a);
         let norms: Norms = self.facts.norms.clone();
         let certify_start = Instant::now();
+        let transpose = self.transpose.clone();
+        // MINRES may end at a least-squares solution, and its A is its own transpose.
+        let own = || (self.facts.symmetric() && self.ladder.iter().any(|r| r.method.least_squares())).then_some(&*a);
+        let transpose = transpose.as_deref().or_else(own);
         let truth = certify(&a, &norms, b, &x);
+        let inconsistent = self.null_component(&truth);
+        let asked = self.ladder[0].method;
+        // A method asked for by name may minimise where nothing solves; a ladder says so before it climbs.
+        let minimise = asked.least_squares() && self.options.method != "auto" && inconsistent.is_some();
+        let null = (minimise && asked.needs != Needs::Any).then(|| self.facts.clone());
         let problem = Problem {
             matrix: &a,
+            transpose,
+            least_squares: minimise || asked.needs == Needs::Any,
+            null: null.as_ref(),
             norms: &norms,
             b,
             rtol: self.options.rtol,
@@ -489,7 +562,7 @@ impl Solver {
             Reason::Converged(Passed::ZeroRhs)
         } else if problem.passed(&state.truth).is_some() {
             Reason::Converged(Passed::InitialGuess)
-        } else if let Some(reason) = self.refusal(&state) {
+        } else if let Some(reason) = self.refusal(inconsistent.filter(|_| !minimise)) {
             reason
         } else {
             self.climb(&problem, &mut state, &mut rungs, &mut timings).await?
@@ -613,23 +686,26 @@ impl Solver {
         unreachable!("a ladder has at least one rung")
     }
 
-    /// Reasons not to iterate at all.
-    fn refusal(&self, state: &State) -> Option<Reason> {
+    /// Reasons not to iterate at all; `inconsistent` is what of b nothing can solve.
+    fn refusal(&self, inconsistent: Option<f64>) -> Option<Reason> {
         let rung = &self.ladder[0];
-        if rung.method.needs != Needs::Square
+        if rung.method.needs.symmetry()
             && let Some((i, j)) = self.facts.asymmetry
         {
             return Some(Reason::NotSymmetric { i, j });
         }
-        if self.facts.null_components.1 > 0 {
-            let (null, _) = self.facts.split_null(&state.truth.residual);
-            let rhs = ldexp(state.truth.certificate.rhs_norm, -state.truth.exponent);
-            let target = self.options.rtol * rhs + ldexp(self.options.atol, -state.truth.exponent);
-            if null > target.max(64.0 * f64::EPSILON * rhs) {
-                return Some(Reason::InconsistentSystem { null_component: null / rhs });
-            }
+        inconsistent.map(|null_component| Reason::InconsistentSystem { null_component })
+    }
+
+    /// ‖part of r in known null vectors of a symmetric A‖ / ‖b‖, where that is more than the tolerance.
+    fn null_component(&self, truth: &Truth) -> Option<f64> {
+        if self.facts.null_components.1 == 0 {
+            return None;
         }
-        None
+        let (null, _) = self.facts.split_null(&truth.residual);
+        let rhs = ldexp(truth.certificate.rhs_norm, -truth.exponent);
+        let target = self.options.rtol * rhs + ldexp(self.options.atol, -truth.exponent);
+        (null > target.max(64.0 * f64::EPSILON * rhs)).then_some(null / rhs)
     }
 
     fn counters(&self) -> crate::backend::Counters {
@@ -641,30 +717,39 @@ impl Solver {
         let start = Instant::now();
         let transform = self.transform(self.ladder[k].change)?;
         let rung = &self.ladder[k];
-        let n = self.a.rows();
+        let (rows, n) = (self.a.rows(), self.a.cols());
         let (matrix, exponent) = (&transform.matrix, transform.remaining);
         let mut space = self.device.space(rung.precision);
         let a = space.operator("A", Arc::clone(matrix), exponent, Role::Working);
         let x = space.vector("x", n);
-        let r = space.vector("r", n);
+        let r = space.vector("r", rows);
+        let normal = (rung.method.needs == Needs::Any).then(|| Normal {
+            transpose: space.operator(
+                "A^T",
+                Arc::clone(self.transpose.as_ref().expect("made for such methods")),
+                exponent,
+                Role::Working,
+            ),
+            gradient: space.vector("gradient", n),
+        });
         let watch = Watch::new(&mut space);
-        let (entry, argument) = precond::by_name(&rung.preconditioner)?;
         let request = precond::Request {
-            definite: rung.method.needs != Needs::Square,
+            definite: rung.method.needs.symmetry(),
             symmetric: self.facts.symmetric() && !rung.change.matched,
-            argument,
+            normal: normal.is_some(),
             near_null: self.options.near_null.as_ref().map(|v| Arc::new(v.changed(|v| transform.direction(v)))),
+            argument: None,
         };
-        let mut m = (entry.build)(matrix, &request)?;
+        let mut m = precond::build(&rung.preconditioner, matrix, request)?;
         let setup = start.elapsed();
         m.install(&mut space, exponent);
         // A preconditioner's own scale is the inverse of A's, so that A M is as the user sees it.
         let scale = if m.is_identity() { exponent } else { 0 };
         let spectrum = self.options.spectrum.map(|(a, b)| (ldexp(a, scale), ldexp(b, scale)));
-        let system = System { a, r, x, n, m, watch };
+        let system = System { a, r, x, n, normal, m, watch };
         let subspace: Vec<_> = self.options.subspace.iter().map(|v| transform.direction(v)).collect();
         let subspace = orthonormal(subspace).into_iter().map(Arc::new).collect();
-        let tuning = Tuning { restart: rung.restart, spectrum, subspace };
+        let tuning = Tuning { restart: rung.restart, side: self.options.side, spectrum, subspace };
         let method = (rung.method.build)(&mut space, system, &tuning);
         let refines = rung.precision.working != rung.precision.accumulate;
         let renewal = (method.restarts() || refines).then(|| Renewal::new(&mut space, a, matrix, exponent, n));
@@ -681,6 +766,7 @@ impl Solver {
             a,
             x,
             r,
+            normal,
             renewal,
             transform,
             batch: 2,
@@ -745,6 +831,21 @@ impl Solver {
     pub fn precision(&self) -> Plan {
         self.ladder[0].precision
     }
+}
+
+/// [A; λI].
+fn damped(a: &Csr, lambda: f64) -> Result<Csr> {
+    let n = a.cols();
+    let row_ptr = a.row_ptr().iter().copied().chain(a.nnz() + 1..=a.nnz() + n).collect();
+    let columns = a.columns().iter().copied().chain(0..n as u32).collect();
+    let values = a.values().iter().copied().chain(std::iter::repeat_n(lambda, n)).collect();
+    Csr::new(a.rows() + n, n, row_ptr, columns, values)
+}
+
+/// Aᵀ; A itself where the two are equal, so that a device keeps it once.
+fn transpose(a: &Arc<Csr>) -> Arc<Csr> {
+    let t = a.transpose();
+    if t == **a { Arc::clone(a) } else { Arc::new(t) }
 }
 
 /// An engine on the device that `options` name, over `space`.

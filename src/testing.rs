@@ -4,7 +4,7 @@
 use crate::backend::Engine;
 use crate::backend::cpu::Cpu;
 use crate::matrix::Csr;
-use crate::method::{self, Method, Needs, System, Tuning, Watch};
+use crate::method::{self, Method, Needs, Normal, System, Tuning, Watch};
 use crate::op::schedule::{Compiled, Compiler};
 use crate::op::{Array, Basis, Dtype, Item, Op, Plan, Program, Role, Space, Stop, Vector};
 use crate::precond;
@@ -28,14 +28,25 @@ pub(crate) fn build(id: &str, preconditioner: &str, a: &Csr, plan: Plan, restart
     let a = Arc::new(a.clone());
     let matrix = space.operator("A", Arc::clone(&a), 0, Role::Working);
     let (x, r) = (space.vector("x", n), space.vector("r", n));
+    let normal = (entry.needs == Needs::Any).then(|| Normal {
+        transpose: space.operator("A^T", Arc::new(a.transpose()), 0, Role::Working),
+        gradient: space.vector("gradient", n),
+    });
     let watch = Watch::new(&mut space);
-    let (line, argument) = precond::by_name(preconditioner).unwrap();
     let symmetric = a.first_asymmetry(1e-12).is_none();
-    let request = precond::Request { definite: entry.needs != Needs::Square, symmetric, argument, near_null: None };
-    let mut m = (line.build)(&a, &request).unwrap();
+    let request = precond::Request {
+        definite: entry.needs.symmetry(),
+        symmetric,
+        normal: normal.is_some(),
+        ..precond::Request::default()
+    };
+    let mut m = precond::build(preconditioner, &a, request).unwrap();
     m.install(&mut space, 0);
-    let method =
-        (entry.build)(&mut space, System { a: matrix, r, x, n, m, watch }, &Tuning { restart, ..Tuning::default() });
+    let method = (entry.build)(
+        &mut space,
+        System { a: matrix, r, x, n, normal, m, watch },
+        &Tuning { restart, ..Tuning::default() },
+    );
     let refines = plan.working != plan.accumulate;
     let renewal = (method.restarts() || refines).then(|| Renewal::new(&mut space, matrix, &a, 0, n));
     Built { space, method, x, r, renewal }

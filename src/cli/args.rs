@@ -17,7 +17,7 @@ pub(crate) struct Args {
 }
 
 const EXIT_CODES: &str = "\
-Exit codes: 0 converged; 1 did not converge; 2 bad usage or input; 3 environment (adapter, memory, \
+Exit codes: 0 converged (lsqr, lsmr: or a least-squares solution); 1 did not converge; 2 bad usage or input; 3 environment (adapter, memory, \
 output not writable); 130 and 143 after SIGINT and SIGTERM.";
 
 #[derive(Debug, Subcommand)]
@@ -105,6 +105,10 @@ pub(crate) struct MatrixArgs {
     /// Read a file that stores places without values with 1 at every place.
     #[arg(long)]
     pub(crate) pattern_as_ones: bool,
+    /// Read complex values and solve the equivalent real form; x is written as complex numbers. Real files are
+    /// read as complex ones.
+    #[arg(long)]
+    pub(crate) complex: bool,
 }
 
 /// How to solve.
@@ -117,6 +121,12 @@ pub(crate) struct SolverArgs {
     pub(crate) method: String,
     #[arg(long, short, value_name = "NAME", default_value = "auto", help = preconditioners())]
     pub(crate) precond: String,
+    /// Where the preconditioner stands; methods without that side refuse it.
+    #[arg(long, default_value = "auto", value_parser = ["auto", "left", "right", "split"])]
+    pub(crate) side: String,
+    /// lsqr and lsmr: minimise |b - A x|^2 + X^2 |x|^2.
+    #[arg(long, value_name = "X", default_value_t = 0.0, allow_negative_numbers = true)]
+    pub(crate) damp: f64,
     /// auto, cpu, gpu, or a part of an adapter's name or its number in `krylane info`.
     #[arg(long, short, value_name = "auto|cpu|gpu|NAME", default_value = "auto")]
     pub(crate) backend: String,

@@ -61,6 +61,8 @@ pub(super) fn options(args: SolverArgs) -> anyhow::Result<Options> {
     let options = Options {
         method: args.method,
         preconditioner: args.precond,
+        side: args.side.parse()?,
+        damp: args.damp,
         backend: args.backend.parse().unwrap_or_else(|never| match never {}),
         precision: args.precision.parse()?,
         rtol: args.rtol,

@@ -37,6 +37,17 @@ impl Dtype {
             Self::F64 | Self::DoubleSingle => 8,
         }
     }
+
+    /// The distance from 1 to the next number.
+    #[must_use]
+    pub fn epsilon(self) -> f64 {
+        match self {
+            Self::F32 => f64::from(f32::EPSILON),
+            Self::F64 => f64::EPSILON,
+            // 2^-49, as 49 bits give.
+            Self::DoubleSingle => 1.8e-15,
+        }
+    }
 }
 
 /// What a vector is for; the [`Plan`] says which number type that means.
