@@ -167,12 +167,12 @@ pub(crate) struct Session {
     pub(crate) a: Operator,
     pub(crate) x: Vector,
     pub(crate) r: Vector,
+    /// Aᵀ and Aᵀr, for least-squares methods.
+    pub(crate) normal: Option<Normal>,
     /// For methods that restart, and for iterations in a narrower type than the residual's.
     pub(crate) renewal: Option<Renewal>,
     /// How the user's system looks on the device.
     pub(crate) transform: Arc<Transform>,
-    /// Aᵀ and Aᵀr, for least-squares methods.
-    pub(crate) normal: Option<Normal>,
     /// How many iterations a batch held last, by measured time.
     pub(crate) batch: usize,
 }
@@ -300,15 +300,16 @@ impl Session {
             *refinement = Refinement { exponent: now, resume: false, ..*refinement };
         }
         let e = refinement.exponent;
-        let on_device = |r: &[f64]| self.transform.residual(r, e);
-        // Under D_r norms differ; the part by which ‖r‖ has to fall is taken over.
+        let residual = problem.residual(truth);
+        let scaled = self.transform.residual(&residual, e);
+        let same = problem.null.is_none() && !self.transform.scales();
+        let norm = if same { ldexp(truth.norm, -e) } else { norm2(&scaled) };
+        // Under D_r norms differ, and r may have lost a part in the null space; the part by which the whole of ‖r‖
+        // has to fall is taken over.
         let before = truth.norm;
-        let whole = if self.transform.scales() { norm2(&on_device(&truth.residual)) } else { ldexp(before, -e) };
+        let whole = if problem.null.is_some() { norm * (before / norm2(&residual)) } else { norm };
         let mut goal = whole * (problem.target(truth) / before);
-        let scaled = on_device(&problem.residual(truth));
-        let mut norm = whole;
         if problem.null.is_some() {
-            norm = norm2(&scaled);
             // What is left of the solvable part shall vanish beside what can't be solved.
             goal = goal.min(0.5 * problem.rtol * whole);
         }
@@ -334,8 +335,8 @@ impl Session {
             self.engine.write_vector(normal.gradient, &scaled)?;
         }
         for (scalar, value) in [
-            (self.watch.epsilon, self.space.plan.working.epsilon()),
             (self.watch.optimality, optimality * problem.norms.scaled_norm),
+            (self.watch.epsilon, self.space.plan.working.epsilon()),
             (self.watch.ceiling, ceiling.min(self.largest())),
             (self.watch.window, limits.window as f64),
         ] {
@@ -577,8 +578,9 @@ impl Session {
 
     /// Products with A and Aᵀ in a segment, those inside preconditioners among them.
     fn products(&self, compiled: &Compiled) -> usize {
-        let with = [Some(self.a), self.renewal.map(|n| n.a), self.normal.map(|n| n.transpose)];
-        compiled.products.iter().filter(|&&a| with.contains(&Some(a))).count()
+        let others = [self.renewal.map(|n| n.a), self.normal.map(|n| n.transpose)];
+        let ours = |&&a: &&Operator| a == self.a || others.contains(&Some(a));
+        compiled.products.iter().filter(ours).count()
     }
 
     /// Issues a segment that is no iteration; it goes off with the batch that follows.

@@ -163,11 +163,12 @@ pub(crate) fn choose_backend(nnz: usize, options: &Options, notes: &mut Vec<Stri
 const CACHED: usize = 32 << 20;
 
 /// Number types for a device, the first choice and what to fall back on; reasons go to `notes`.
-fn precisions(a: &Csr, options: &Options, device: &DeviceChoice, notes: &mut Vec<String>) -> Result<Vec<Plan>> {
+fn precisions(a: &Csr, options: &Options, device: &DeviceChoice, least_squares: bool, notes: &mut Vec<String>) -> Result<Vec<Plan>> {
     let double = Plan::uniform(Dtype::F64).with_preconditioner(Dtype::F32);
     let has_f64 = device.widest == Dtype::F64;
-    let single = Plan::mixed(device.widest);
-    let mixed = match device.widest {
+    // A correction of least squares starts with Aᵀr, which the CPU computes.
+    let single = if least_squares { Plan::uniform(Dtype::F32) } else { Plan::mixed(device.widest) };
+    let mixed = match single.accumulate {
         // The correction of a correction: the device has nothing wider.
         Dtype::F32 => "f32 iterations, residual and x in f64 on the CPU".to_string(),
         wide => format!("f32 iterations, residual and x in {wide}, renewed as they converge"),
@@ -212,7 +213,6 @@ pub(crate) fn choose_order(a: &Csr, options: &Options, notes: &mut Vec<String>) 
     // Near-null vectors come node by node, in the order as given.
     if options.reorder == When::Never
         || options.near_null.is_some()
-        || !a.is_square()
         || auto && (a.rows() < REORDER_FROM || !scatters(a))
     {
         return None;
@@ -262,7 +262,8 @@ pub(crate) fn ladder(
     notes: &mut Vec<String>,
 ) -> Result<(Vec<RungPlan>, Vec<String>)> {
     let mut warnings = vec![];
-    let precisions = precisions(a, options, device, notes)?;
+    let least_squares = method::by_name(&options.method).is_ok_and(|m| m.needs == Needs::Any);
+    let precisions = precisions(a, options, device, least_squares, notes)?;
     if let Some(plan) = precisions.iter().find(|p| equilibrates(facts, options, p.working)) {
         let why = if options.equilibrate == When::Always { "as asked; " } else { "" };
         notes.push(format!(
@@ -303,12 +304,11 @@ pub(crate) fn ladder(
     let least = if probe { precond::least_ritz_value(a, PROBE) } else { 0.0 };
     let steps: Vec<Step> = if options.method != "auto" {
         notes.push(format!("method {}: as asked", options.method));
-        let method = method::by_name(&options.method)?;
-        let least_squares = method.needs == Needs::Any;
         if least_squares && chosen.is_none() {
             because = "of all least-squares solutions the shortest; jacobi scales the columns".into();
         }
-        vec![Step::new(method.id, if least_squares { "none" } else { simple }, 1.0)]
+        let method = method::by_name(&options.method)?.id;
+        vec![Step::new(method, if least_squares { "none" } else { simple }, 1.0)]
     } else if definite_candidate && least >= NEGATIVE {
         let seen = match (probe, facts.dominance <= 1.0) {
             (true, _) => format!(", {PROBE} Lanczos steps met no negative eigenvalue"),
@@ -381,19 +381,16 @@ pub(crate) fn ladder(
             plans.iter().map(move |&precision| (step, precision)).collect::<Vec<_>>()
         })
         .map(|(step, precision)| {
-            let method = method::by_name(step.method)?;
-            // Least squares are those of the user's own rows, and corrected by the host: Aᵀr is renewed with r.
-            let plain = method.needs == Needs::Any;
-            let precision = if plain { Plan::uniform(precision.working) } else { precision };
-            let equilibrate = !plain && equilibrates(facts, options, precision.working);
+            // Least squares weigh rows as they are.
+            let equilibrate = !least_squares && equilibrates(facts, options, precision.working);
             Ok(RungPlan {
-                method,
+                method: method::by_name(step.method)?,
                 preconditioner: chosen.unwrap_or(step.preconditioner).into(),
                 precision,
                 restart: options.restart.or(step.restart).unwrap_or(30).min(n.max(1)),
                 // Short recurrences may rest for long on hard systems before they fall.
                 window: n.clamp(1000, 5000),
-                change: Change { equilibrate, reorder: reorder && !plain, matched: step.matched },
+                change: Change { equilibrate, reorder, matched: step.matched },
                 share: step.share,
             })
         })

@@ -111,13 +111,13 @@ pub struct Options {
     pub method: String,
     /// "auto", or a preconditioner's id with what it wants behind a colon: "jacobi", "chebyshev:4".
     pub preconditioner: String,
-    /// For `amg`: near-null vectors beside the constants, as rigid-body modes for elasticity.
-    pub near_null: Option<Arc<precond::NearNull>>,
     /// Where M stands; a method without that side is refused.
     pub side: Side,
     /// λ ≥ 0: lsqr and lsmr minimise ‖b − A x‖² + λ²‖x‖². They solve the stacked system [A; λI] x ≈ [b; 0], and
     /// residuals and certificate are those of that system.
     pub damp: f64,
+    /// For `amg`: near-null vectors beside the constants, as rigid-body modes for elasticity.
+    pub near_null: Option<Arc<precond::NearNull>>,
     /// Where to solve.
     pub backend: Backend,
     /// Number types.
@@ -168,9 +168,9 @@ impl Default for Options {
         Self {
             method: "auto".into(),
             preconditioner: "auto".into(),
-            near_null: None,
             side: Side::Auto,
             damp: 0.0,
+            near_null: None,
             backend: Backend::Auto,
             precision: Precision::Auto,
             rtol: 1e-8,
@@ -236,6 +236,11 @@ impl Options {
             }
         } else if self.side != Side::Auto {
             return Err(Error::input("a side goes with a method: name one, as gmres"));
+        }
+        if method::by_name(&self.method).is_ok_and(|m| m.needs == Needs::Any)
+            && (self.equilibrate == When::Always || self.reorder == When::Always)
+        {
+            return Err(Error::input("least squares weigh rows as they are: neither reorder nor equilibrate always"));
         }
         if self.damp > 0.0 && method::by_name(&self.method).map_or(true, |m| m.needs != Needs::Any) {
             return Err(Error::input("damp is of least-squares problems: name the method lsqr or lsmr"));
@@ -360,9 +365,10 @@ impl Solver {
         let facts = Facts::of(&a);
         let mut notes = vec![];
         let choice = plan::choose_backend(a.nnz(), &options, &mut notes)?;
-        let order = plan::choose_order(&a, &options, &mut notes);
+        let least_squares = method::by_name(&options.method).is_ok_and(|m| m.needs == Needs::Any);
+        let order = if least_squares { None } else { plan::choose_order(&a, &options, &mut notes) };
         let (ladder, warnings) = plan::ladder(&a, &facts, &options, &choice, order.is_some(), &mut notes)?;
-        let transpose = ladder.iter().any(|r| r.method.needs == Needs::Any).then(|| transpose(&a));
+        let transpose = least_squares.then(|| transpose(&a));
         Ok(Self {
             transforms: vec![],
             order,
@@ -737,8 +743,8 @@ impl Solver {
             definite: rung.method.needs.symmetry(),
             symmetric: self.facts.symmetric() && !rung.change.matched,
             normal: normal.is_some(),
-            near_null: self.options.near_null.as_ref().map(|v| Arc::new(v.changed(|v| transform.direction(v)))),
             argument: None,
+            near_null: self.options.near_null.as_ref().map(|v| Arc::new(v.changed(|v| transform.direction(v)))),
         };
         let mut m = precond::build(&rung.preconditioner, matrix, request)?;
         let setup = start.elapsed();

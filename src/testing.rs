@@ -42,11 +42,8 @@ pub(crate) fn build(id: &str, preconditioner: &str, a: &Csr, plan: Plan, restart
     };
     let mut m = precond::build(preconditioner, &a, request).unwrap();
     m.install(&mut space, 0);
-    let method = (entry.build)(
-        &mut space,
-        System { a: matrix, r, x, n, normal, m, watch },
-        &Tuning { restart, ..Tuning::default() },
-    );
+    let system = System { a: matrix, r, x, n, normal, m, watch };
+    let method = (entry.build)(&mut space, system, &Tuning { restart, ..Tuning::default() });
     let refines = plan.working != plan.accumulate;
     let renewal = (method.restarts() || refines).then(|| Renewal::new(&mut space, matrix, &a, 0, n));
     Built { space, method, x, r, renewal }

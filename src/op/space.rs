@@ -44,8 +44,7 @@ impl Dtype {
         match self {
             Self::F32 => f64::from(f32::EPSILON),
             Self::F64 => f64::EPSILON,
-            // 2^-49, as 49 bits give.
-            Self::DoubleSingle => 1.8e-15,
+            Self::DoubleSingle => 2f64.powi(-48),
         }
     }
 }
