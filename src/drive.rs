@@ -15,8 +15,8 @@ use crate::op::schedule::{Compiled, Compiler};
 use crate::op::{Dtype, Op, Operator, Program, Space, Stop, Vector};
 use crate::refine::Renewal;
 use crate::report::{BrokenDown, Passed, Reason, TrueResidual};
-use crate::scale::{exponent, ldexp};
-use rayon::prelude::*;
+use crate::scale::{ldexp, norm2};
+use crate::transform::Transform;
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -138,8 +138,8 @@ pub(crate) struct Session {
     pub(crate) r: Vector,
     /// For methods that restart, and for iterations in a narrower type than the residual's.
     pub(crate) renewal: Option<Renewal>,
-    /// A is used as A·2^exponent on the device.
-    pub(crate) exponent: i32,
+    /// How the user's system looks on the device.
+    pub(crate) transform: Arc<Transform>,
     /// How many iterations a batch held last, by measured time.
     pub(crate) batch: usize,
 }
@@ -191,7 +191,8 @@ impl Session {
     ) -> Result<Reason> {
         let working = self.space.plan.working;
         let (mut poor, mut breakdowns) = (0, 0);
-        let mut refinement = Refinement { corrections: 0, exponent: exponent(state.truth.norm), resume: false };
+        let start = self.transform.residual_exponent(&state.truth.residual, state.truth.norm);
+        let mut refinement = Refinement { corrections: 0, exponent: start, resume: false };
         loop {
             let before = state.truth.norm;
             let (ended, estimate) = self.correct(problem, state, limits, &mut refinement).await?;
@@ -241,22 +242,24 @@ impl Session {
         let truth = &state.truth;
         // One scale as long as squares of the residual stay far inside f32's range: then directions of the
         // correction before fit the next one.
-        if exponent(truth.norm) < refinement.exponent - 40 {
-            *refinement = Refinement { exponent: exponent(truth.norm), resume: false, ..*refinement };
+        let now = self.transform.residual_exponent(&truth.residual, truth.norm);
+        if now < refinement.exponent - 40 {
+            *refinement = Refinement { exponent: now, resume: false, ..*refinement };
         }
         let e = refinement.exponent;
-        let scaled: Vec<f64> = truth.residual.par_iter().map(|&r| ldexp(r, -e)).collect();
-        let norm = ldexp(truth.norm, -e);
-        let mut goal = ldexp(problem.target(truth), -e);
+        let scaled = self.transform.residual(&truth.residual, e);
+        let norm = if self.transform.scales() { norm2(&scaled) } else { ldexp(truth.norm, -e) };
+        // Under D_r norms differ; the part by which ‖r‖ has to fall is taken over.
+        let before = truth.norm;
+        let mut goal = norm * (problem.target(truth) / before);
         if refinement.corrections > 0 {
             // The first estimate was too hopeful: ask for more this time.
             goal *= 0.5;
         }
         // In units of the user's b: how much one unit of the device's residual is.
-        let rhs = ldexp(truth.certificate.rhs_norm, -truth.exponent);
-        let unit = ldexp(1.0, e) / if rhs > 0.0 { rhs } else { 1.0 };
+        let unit = truth.certificate.relative / norm;
         let ceiling = 1e5 * (1.0f64.max(problem.initial)) / unit;
-        let correction_exponent = e + truth.exponent + self.exponent;
+        let correction_exponent = e + truth.exponent;
 
         self.method.begin(refinement.corrections);
         self.engine.clear_stop();
@@ -275,15 +278,14 @@ impl Session {
         refinement.corrections += 1;
 
         let d = self.engine.read_vector(renewal.map_or(x, |n| n.solution(x))).await?;
-        let candidate: Vec<f64> =
-            state.x.par_iter().zip(&d).map(|(&x, &d)| x + ldexp(d, correction_exponent)).collect();
+        let candidate = self.transform.corrected(&state.x, &d, correction_exponent);
         let truth = problem.truth(&candidate, &mut state.certify_time);
         state.checks.push(TrueResidual { iteration: state.iterations, relative: truth.certificate.relative });
         // The best x is kept; a NaN is never better.
         refinement.resume = false;
         if truth.norm < state.truth.norm {
             refinement.resume =
-                ended == Ended::Stop(Stop::Estimate) && worth_keeping(norm, last, ldexp(truth.norm, -e));
+                ended == Ended::Stop(Stop::Estimate) && worth_keeping(norm, last, norm * (truth.norm / before));
             state.x = candidate;
             state.truth = truth;
         }

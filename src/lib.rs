@@ -54,6 +54,7 @@ mod report;
 mod scale;
 mod solver;
 mod suggest;
+mod transform;
 #[cfg(test)]
 mod testing;
 
@@ -66,7 +67,7 @@ pub use certify::Certificate;
 pub use drive::{Criterion, Event};
 pub use error::{Error, Result};
 pub use report::{AdapterInfo, BrokenDown, NotConverged, Passed, Reason, Report, Rung, Timings, TrueResidual};
-pub use solver::{Backend, Options, Precision, Solver, ToCsr, solve};
+pub use solver::{Backend, Options, Precision, Solver, ToCsr, When, solve};
 
 /// The README's examples are tests.
 #[cfg(doctest)]

@@ -3,11 +3,13 @@
 use crate::backend::{Engine, cpu::Cpu};
 use crate::error::{Error, Result};
 use crate::facts::Facts;
-use crate::matrix::Csr;
+use crate::matrix::format::scatters;
+use crate::matrix::{Csr, rcm};
 use crate::method::{self, MethodEntry, Needs};
 use crate::op::{Dtype, Plan, Space};
 use crate::report::AdapterInfo;
-use crate::solver::{Backend, Options, Precision};
+use crate::solver::{Backend, Options, Precision, When};
+use crate::transform::{self, Change};
 #[cfg(feature = "gpu")]
 use std::sync::Arc;
 
@@ -44,6 +46,8 @@ pub(crate) struct RungPlan {
     pub(crate) precision: Plan,
     pub(crate) restart: usize,
     pub(crate) window: usize,
+    /// How the user's system is changed for it.
+    pub(crate) change: Change,
 }
 
 /// Below this many rows plain iterations are over before multigrid is set up.
@@ -148,15 +152,62 @@ fn precisions(a: &Csr, options: &Options, device: &DeviceChoice, notes: &mut Vec
     Ok(plans)
 }
 
+/// Below this many rows the vector that products gather from stays in a core's cache in any order.
+const REORDER_FROM: usize = 1 << 17;
+
+/// The rows in the order of reverse Cuthill–McKee, where that is asked for or pays.
+pub(crate) fn choose_order(a: &Csr, options: &Options, notes: &mut Vec<String>) -> Option<Vec<u32>> {
+    let auto = options.reorder == When::Auto;
+    if options.reorder == When::Never || auto && (a.rows() < REORDER_FROM || !scatters(a)) {
+        return None;
+    }
+    let before = rcm::mean_distance(a, None);
+    // Set-up costs as much as some dozens of products, so the present order must be a bad one.
+    if auto && before < REORDER_FROM as f64 / 8.0 {
+        return None;
+    }
+    let order = rcm::order(a);
+    let after = rcm::mean_distance(a, Some(&order));
+    if auto && after > before / 4.0 {
+        notes.push(format!(
+            "order as given: gathers scatter, but Cuthill-McKee brings the mean |i - j| only from {before:.0} to {after:.0}"
+        ));
+        return None;
+    }
+    let why = if auto { "gathers scatter beyond the cache" } else { "as asked" };
+    notes.push(format!("order reverse Cuthill-McKee: {why}; mean |i - j| from {before:.0} to {after:.0}"));
+    Some(order)
+}
+
+/// Whether rows and columns are equilibrated for arithmetic in `dtype`.
+fn equilibrates(facts: &Facts, options: &Options, dtype: Dtype) -> bool {
+    match options.equilibrate {
+        When::Always => true,
+        When::Never => false,
+        // Bounds of a spectrum are those of A as given.
+        When::Auto => facts.spread > transform::digits(dtype) && options.spectrum.is_none(),
+    }
+}
+
 pub(crate) fn ladder(
     a: &Csr,
     facts: &Facts,
     options: &Options,
     device: &DeviceChoice,
+    reorder: bool,
     notes: &mut Vec<String>,
 ) -> Result<(Vec<RungPlan>, Vec<String>)> {
     let mut warnings = vec![];
     let precisions = precisions(a, options, device, notes)?;
+    if let Some(plan) = precisions.iter().find(|p| equilibrates(facts, options, p.working)) {
+        let why = if options.equilibrate == When::Always { "as asked; " } else { "" };
+        notes.push(format!(
+            "equilibration by powers of two: {why}the largest entries of rows or columns differ by up to 2^{}, {} has {} binary digits",
+            facts.spread,
+            plan.working,
+            transform::digits(plan.working)
+        ));
+    }
     let (positive, negative, zero) = facts.diagonal;
     let definite_candidate = facts.symmetric() && negative == 0 && zero == 0 && positive > 0;
     // What costs nothing to set up and runs everywhere.
@@ -215,6 +266,7 @@ pub(crate) fn ladder(
                 restart: options.restart.or(restart).unwrap_or(30).min(n.max(1)),
                 // Short recurrences may rest for long on hard systems before they fall.
                 window: n.clamp(1000, 5000),
+                change: Change { equilibrate: equilibrates(facts, options, precision.working), reorder, matched: false },
             })
         })
         .collect::<Result<Vec<_>>>()?;

@@ -15,6 +15,7 @@ use crate::precond;
 use crate::refine::Renewal;
 use crate::report::{AdapterInfo, Passed, Reason, Report, Rung, Timings};
 use crate::scale::ldexp;
+use crate::transform::{Change, Transform};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -78,6 +79,30 @@ impl std::str::FromStr for Precision {
     }
 }
 
+/// Whether to do what may pay or not.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum When {
+    /// Where the matrix suggests it.
+    #[default]
+    Auto,
+    /// In any case.
+    Always,
+    /// Not at all.
+    Never,
+}
+
+impl std::str::FromStr for When {
+    type Err = Error;
+    fn from_str(s: &str) -> Result<Self> {
+        match s {
+            "auto" => Ok(Self::Auto),
+            "always" => Ok(Self::Always),
+            "never" => Ok(Self::Never),
+            _ => Err(Error::input(crate::suggest::unknown("choice", s, &["auto", "always", "never"]))),
+        }
+    }
+}
+
 /// Everything a solve can be asked for. `Default` is what most systems want.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -117,6 +142,12 @@ pub struct Options {
     pub batch: Option<usize>,
     /// Adapter features the program shall not use, as if the device lacked them: "f64", "double-single".
     pub withhold: Vec<String>,
+    /// Rows and columns in the order of reverse Cuthill–McKee, so that products gather from near by; x is in the
+    /// user's order all the same.
+    pub reorder: When,
+    /// Rows and columns scaled by powers of two, so that none drowns in the rounding of another. The iteration
+    /// then sees ‖D r‖ and not ‖r‖; the certificate is the user's.
+    pub equilibrate: When,
     /// Bytes a single binding may have on the GPU; `None` is the adapter's own limit.
     pub binding_limit: Option<u64>,
 }
@@ -142,6 +173,8 @@ impl Default for Options {
             lag: None,
             batch: None,
             withhold: vec![],
+            reorder: When::Auto,
+            equilibrate: When::Auto,
             binding_limit: None,
         }
     }
@@ -168,6 +201,9 @@ impl Options {
             && !(0.0 < a && a <= b && b.is_finite())
         {
             return Err(Error::input(format!("the spectrum is [{a}, {b}]; its bounds must be finite, 0 < a <= b")));
+        }
+        if self.spectrum.is_some() && self.equilibrate == When::Always {
+            return Err(Error::input("a spectrum is that of A as given; it does not go with equilibrate always"));
         }
         if self.method != "auto" {
             method::by_name(&self.method)?;
@@ -218,6 +254,10 @@ pub struct Solver {
     facts: Facts,
     ladder: Vec<RungPlan>,
     sessions: Vec<Option<Session>>,
+    /// Those that the sessions work under.
+    transforms: Vec<Arc<Transform>>,
+    /// The rows in the order of reverse Cuthill–McKee, where the plan reorders.
+    order: Option<Vec<u32>>,
     plan: Vec<String>,
     warnings: Vec<String>,
     device: DeviceChoice,
@@ -262,8 +302,11 @@ impl Solver {
         let facts = Facts::of(&a);
         let mut notes = vec![];
         let choice = plan::choose_backend(a.nnz(), &options, &mut notes)?;
-        let (ladder, warnings) = plan::ladder(&a, &facts, &options, &choice, &mut notes)?;
+        let order = plan::choose_order(&a, &options, &mut notes);
+        let (ladder, warnings) = plan::ladder(&a, &facts, &options, &choice, order.is_some(), &mut notes)?;
         Ok(Self {
+            transforms: vec![],
+            order,
             sessions: ladder.iter().map(|_| None).collect(),
             a,
             options,
@@ -309,7 +352,8 @@ impl Solver {
         &self.device.adapter
     }
 
-    /// Puts new values on the same pattern; kernels and memory are kept.
+    /// Puts new values on the same pattern; kernels and memory are kept. So is the plan: the order of the rows, and
+    /// whether they are equilibrated; the powers of two are found anew.
     ///
     /// # Errors
     /// A wrong count, a value that is not finite, or facts that contradict the plan (symmetry lost).
@@ -317,18 +361,22 @@ impl Solver {
         let a = Arc::make_mut(&mut self.a);
         a.set_values(values)?;
         self.facts = Facts::of(&self.a);
-        let exponent = -self.facts.norms.exponent;
+        let renewed = |t: &Arc<Transform>| Arc::new(t.renewed(&self.a, &self.facts));
+        self.transforms = self.transforms.iter().map(renewed).collect();
         if self.options.spectrum.is_some() {
             // The bounds stand in the session in units of the old scale.
             self.sessions.iter_mut().for_each(|s| *s = None);
         }
         for session in self.sessions.iter_mut().flatten() {
-            session.exponent = exponent;
-            session.engine.update_operator(session.a, &self.a, exponent)?;
+            let same = |t: &&Arc<Transform>| t.change == session.transform.change;
+            let transform = self.transforms.iter().find(same).expect("kept as long as its sessions");
+            session.transform = Arc::clone(transform);
+            let (matrix, exponent) = (&transform.matrix, transform.remaining);
+            session.engine.update_operator(session.a, matrix, exponent)?;
             if let Some(wide) = session.renewal.map(|n| n.a).filter(|&wide| wide != session.a) {
-                session.engine.update_operator(wide, &self.a, exponent)?;
+                session.engine.update_operator(wide, matrix, exponent)?;
             }
-            let updates = session.method.system().m.refresh(&self.a, exponent)?;
+            let updates = session.method.system().m.refresh(matrix, exponent)?;
             for (v, values) in updates.vectors {
                 session.engine.write_vector(v, &values)?;
             }
@@ -545,35 +593,37 @@ impl Solver {
         self.sessions.iter().flatten().map(|s| s.engine.counters()).fold(Default::default(), |sum, c| sum.plus(&c))
     }
 
-    /// Builds rung `k`: space, preconditioner, method, engine; and says how long the preconditioner took.
-    fn session(&self, k: usize) -> Result<(Session, Duration)> {
+    /// Builds rung `k`: space, preconditioner, method, engine; and says how long its transform and preconditioner took.
+    fn session(&mut self, k: usize) -> Result<(Session, Duration)> {
+        let start = Instant::now();
+        let transform = self.transform(self.ladder[k].change);
         let rung = &self.ladder[k];
         let n = self.a.rows();
-        let exponent = -self.facts.norms.exponent;
+        let (matrix, exponent) = (&transform.matrix, transform.remaining);
         let mut space = Space::new(rung.precision);
-        let a = space.operator("A", Arc::clone(&self.a), exponent, Role::Working);
+        let a = space.operator("A", Arc::clone(matrix), exponent, Role::Working);
         let x = space.vector("x", n);
         let r = space.vector("r", n);
         let watch = Watch::new(&mut space);
         let (entry, argument) = precond::by_name(&rung.preconditioner)?;
         let request = precond::Request {
             definite: rung.method.needs != Needs::Square,
-            symmetric: self.facts.symmetric(),
+            symmetric: self.facts.symmetric() && !rung.change.matched,
             argument,
         };
-        let start = Instant::now();
-        let mut m = (entry.build)(&self.a, &request)?;
+        let mut m = (entry.build)(matrix, &request)?;
         let setup = start.elapsed();
         m.install(&mut space, exponent);
         // A preconditioner's own scale is the inverse of A's, so that A M is as the user sees it.
         let scale = if m.is_identity() { exponent } else { 0 };
         let spectrum = self.options.spectrum.map(|(a, b)| (ldexp(a, scale), ldexp(b, scale)));
         let system = System { a, r, x, n, m, watch };
-        let subspace = orthonormal(self.options.subspace.clone()).into_iter().map(Arc::new).collect();
+        let subspace: Vec<_> = self.options.subspace.iter().map(|v| transform.direction(v)).collect();
+        let subspace = orthonormal(subspace).into_iter().map(Arc::new).collect();
         let tuning = Tuning { restart: rung.restart, spectrum, subspace };
         let method = (rung.method.build)(&mut space, system, &tuning);
         let refines = rung.precision.working != rung.precision.accumulate;
-        let renewal = (method.restarts() || refines).then(|| Renewal::new(&mut space, a, &self.a, exponent, n));
+        let renewal = (method.restarts() || refines).then(|| Renewal::new(&mut space, a, matrix, exponent, n));
         let engine = self.device.engine(space.clone(), &self.options)?;
         let session = Session {
             compiler: Compiler::new(engine.fusion()),
@@ -585,15 +635,25 @@ impl Solver {
             x,
             r,
             renewal,
-            exponent,
+            transform,
             batch: 2,
         };
         Ok((session, setup))
     }
 
+    /// The transform for `change`, made once.
+    fn transform(&mut self, change: Change) -> Arc<Transform> {
+        if let Some(known) = self.transforms.iter().find(|t| t.change == change) {
+            return Arc::clone(known);
+        }
+        let made = Arc::new(Transform::new(&self.a, &self.facts, change, self.order.as_deref()));
+        self.transforms.push(Arc::clone(&made));
+        made
+    }
+
     /// Bytes of vectors that the first rung keeps on the device, and how many vectors of length n.
     #[doc(hidden)]
-    pub fn footprint(&self) -> Result<(usize, u64)> {
+    pub fn footprint(&mut self) -> Result<(usize, u64)> {
         let (session, _) = self.session(0)?;
         Ok((session.space.vector_count(), session.space.vector_bytes()))
     }

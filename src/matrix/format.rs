@@ -48,6 +48,20 @@ pub(crate) fn scaled(v: f64, exponent: i32, dtype: Dtype) -> f64 {
     }
 }
 
+/// True where most entries lie more than a few cache lines from the entry of the same place in the row
+/// before. Every 16th row is looked at.
+pub(crate) fn scatters(a: &Csr) -> bool {
+    const NEAR: u32 = 64;
+    let far = |i: usize| {
+        let (before, now) = (a.row(i - 1).0, a.row(i).0);
+        let far = before.iter().zip(now).filter(|(b, n)| b.abs_diff(**n) > NEAR).count();
+        (far, before.len().min(now.len()))
+    };
+    let sum = |p: (usize, usize), q: (usize, usize)| (p.0 + q.0, p.1 + q.1);
+    let (far, all) = (1..a.rows()).into_par_iter().step_by(16).map(far).reduce(|| (0, 0), sum);
+    2 * far > all
+}
+
 /// Consecutive rows of one chunk with one pattern: row i has its entries at the columns i + offset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Run {

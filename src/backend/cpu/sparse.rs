@@ -15,7 +15,7 @@
 use super::memory::Real;
 use super::sweep::CHUNK;
 use crate::matrix::Csr;
-use crate::matrix::format::{Coding, Runs, count_runs, scaled};
+use crate::matrix::format::{Coding, Runs, count_runs, scaled, scatters};
 use crate::op::Dtype;
 use rayon::prelude::*;
 use std::fmt::Write;
@@ -284,20 +284,6 @@ fn chunk_rows(a: &Csr, c: usize) -> std::ops::Range<usize> {
 fn chunk_entries(a: &Csr, c: usize) -> std::ops::Range<usize> {
     let rows = chunk_rows(a, c);
     a.row_ptr()[rows.start]..a.row_ptr()[rows.end]
-}
-
-/// True where most entries lie more than a few cache lines from the entry of the same place in the row
-/// before. Every 16th row is looked at.
-fn scatters(a: &Csr) -> bool {
-    const NEAR: u32 = 64;
-    let far = |i: usize| {
-        let (before, now) = (a.row(i - 1).0, a.row(i).0);
-        let far = before.iter().zip(now).filter(|(b, n)| b.abs_diff(**n) > NEAR).count();
-        (far, before.len().min(now.len()))
-    };
-    let sum = |p: (usize, usize), q: (usize, usize)| (p.0 + q.0, p.1 + q.1);
-    let (far, all) = (1..a.rows()).into_par_iter().step_by(16).map(far).reduce(|| (0, 0), sum);
-    2 * far > all
 }
 
 fn row_offsets(a: &Csr) -> Vec<u32> {
