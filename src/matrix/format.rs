@@ -1,24 +1,33 @@
-//! What makes a matrix compressible without loss: values that fit f32, and runs of consecutive rows that
+//! What makes a matrix compressible without loss: few different values, values that fit f32, and runs of consecutive rows that
 //! look alike. Any backend's format builder can start from here.
 
 use crate::matrix::Csr;
 use crate::op::Dtype;
 use crate::scale::ldexp;
 use rayon::prelude::*;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// How values are kept; each form gives back every bit of the value in the arithmetic's type.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Coding {
     /// Eight bytes.
     F64,
     /// Four bytes: f32 arithmetic, or every value is one of f32's.
     F32,
+    /// One byte, the place in this table of the different values.
+    Dictionary(Vec<f64>),
 }
 
 impl Coding {
-    /// The narrowest form of `values`·2^`exponent` for arithmetic in `dtype`.
-    pub(crate) fn of(values: &[f64], exponent: i32, dtype: Dtype, compress: bool) -> Self {
+    /// The narrowest form of `values`·2^`exponent` for arithmetic in `dtype`; a dictionary only for
+    /// `dictionary_from` values and more.
+    pub(crate) fn of(values: &[f64], exponent: i32, dtype: Dtype, compress: bool, dictionary_from: usize) -> Self {
+        if compress
+            && values.len() >= dictionary_from
+            && let Some(table) = dictionary(values, exponent, dtype)
+        {
+            return Self::Dictionary(table);
+        }
         let fits = |&v: &f64| {
             let v = ldexp(v, exponent);
             f64::from(v as f32).to_bits() == v.to_bits()
@@ -30,13 +39,43 @@ impl Coding {
         }
     }
 
-    /// Bytes a value.
-    pub(crate) fn size(self) -> u64 {
+    /// Bytes that `n` values take.
+    pub(crate) fn bytes(&self, n: usize, dtype: Dtype) -> u64 {
         match self {
-            Self::F64 => 8,
-            Self::F32 => 4,
+            Self::F64 => 8 * n as u64,
+            Self::F32 => 4 * n as u64,
+            Self::Dictionary(table) => (n + table.len() * dtype.size()) as u64,
         }
     }
+}
+
+/// The different values as the arithmetic sees them, in the order of their bits; `None` where they are more than a
+/// byte can tell apart.
+fn dictionary(values: &[f64], exponent: i32, dtype: Dtype) -> Option<Vec<f64>> {
+    const MOST: usize = 1 << u8::BITS;
+    // Most matrices have too many: that shows in the first block.
+    let block = |block: &[f64]| {
+        let mut found = HashSet::new();
+        let few = block.iter().all(|&v| {
+            found.insert(v.to_bits());
+            found.len() <= MOST
+        });
+        few.then_some(found)
+    };
+    let (first, rest) = values.split_at(values.len().min(1 << 14));
+    let mut all = block(first)?;
+    for found in rest.par_chunks(1 << 16).map(block).collect::<Vec<_>>() {
+        all.extend(found?);
+    }
+    let mut table: Vec<u64> = all.into_iter().map(|v| scaled(f64::from_bits(v), exponent, dtype).to_bits()).collect();
+    table.sort_unstable();
+    table.dedup();
+    (table.len() <= MOST).then(|| table.into_iter().map(f64::from_bits).collect())
+}
+
+/// The place of `v` in a table made by [`Coding::of`].
+pub(crate) fn code(table: &[f64], v: f64) -> u8 {
+    table.partition_point(|t| t.to_bits() < v.to_bits()) as u8
 }
 
 /// v·2^e as the arithmetic sees it.

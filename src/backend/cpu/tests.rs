@@ -89,6 +89,8 @@ fn forms() -> Vec<Allowed> {
         Allowed { constant_runs: false, ..all },
         Allowed { constant_runs: false, compression: false, ..all },
         slices,
+        Allowed { dictionary_from: 0, ..slices },
+        Allowed { constant_runs: false, dictionary_from: 0, ..all },
         Allowed { compression: false, ..slices },
         Allowed::PLAIN,
     ]
