@@ -44,6 +44,7 @@ mod facts;
 pub mod io;
 mod krylov;
 pub mod matrix;
+mod memory;
 pub mod method;
 pub mod op;
 mod plan;
@@ -54,9 +55,9 @@ mod report;
 mod scale;
 mod solver;
 mod suggest;
-mod transform;
 #[cfg(test)]
 mod testing;
+mod transform;
 
 pub use backend::Counters;
 #[doc(hidden)]
@@ -67,7 +68,7 @@ pub use certify::Certificate;
 pub use drive::{Criterion, Event};
 pub use error::{Error, Result};
 pub use report::{AdapterInfo, BrokenDown, NotConverged, Passed, Reason, Report, Rung, Timings, TrueResidual};
-pub use solver::{Backend, Options, Precision, Solver, ToCsr, When, solve};
+pub use solver::{Backend, Options, Precision, Solver, StoredForm, ToCsr, When, solve};
 
 /// The README's examples are tests.
 #[cfg(doctest)]

@@ -7,6 +7,7 @@ use crate::matrix::format::scatters;
 use crate::matrix::{Csr, rcm};
 use crate::method::{self, MethodEntry, Needs};
 use crate::op::{Dtype, Plan, Space};
+use crate::precond;
 use crate::report::AdapterInfo;
 use crate::solver::{Backend, Options, Precision, When};
 use crate::transform::{self, Change};
@@ -48,7 +49,43 @@ pub(crate) struct RungPlan {
     pub(crate) window: usize,
     /// How the user's system is changed for it.
     pub(crate) change: Change,
+    /// The part of the iterations left that it may use before the next rung has its turn.
+    pub(crate) share: f64,
 }
+
+/// A rung before options and device have their say.
+#[derive(Clone, Copy)]
+struct Step {
+    method: &'static str,
+    restart: Option<usize>,
+    preconditioner: &'static str,
+    matched: bool,
+    share: f64,
+}
+
+impl Step {
+    const fn new(method: &'static str, preconditioner: &'static str, share: f64) -> Self {
+        Self { method, restart: None, preconditioner, matched: false, share }
+    }
+
+    const fn restart(self, columns: usize) -> Self {
+        Self { restart: Some(columns), ..self }
+    }
+
+    /// With large entries brought to the diagonal first.
+    const fn matched(self) -> Self {
+        Self { matched: true, ..self }
+    }
+}
+
+/// Products of the probe for a negative eigenvalue.
+const PROBE: usize = 15;
+
+/// A least Ritz value below this part of the largest possible one is negative beyond rounding.
+const NEGATIVE: f64 = -1e-10;
+
+/// Bytes of a basis that the last rung may fill: a long cycle solves what short ones don't.
+const LONG_BASIS: usize = 64 << 20;
 
 /// Below this many rows plain iterations are over before multigrid is set up.
 const MULTIGRID_FROM: usize = 30_000;
@@ -67,15 +104,20 @@ fn cpu_info(threads: usize) -> AdapterInfo {
     }
 }
 
+/// The CPU as the device.
+pub(crate) fn cpu(options: &Options) -> DeviceChoice {
+    DeviceChoice {
+        adapter: cpu_info(options.threads),
+        widest: Dtype::F64,
+        #[cfg(feature = "gpu")]
+        gpu: None,
+    }
+}
+
 pub(crate) fn choose_backend(nnz: usize, options: &Options, notes: &mut Vec<String>) -> Result<DeviceChoice> {
     let cpu = |notes: &mut Vec<String>, why: &str| {
         notes.push(format!("backend cpu: {why}"));
-        DeviceChoice {
-            adapter: cpu_info(options.threads),
-            widest: Dtype::F64,
-            #[cfg(feature = "gpu")]
-            gpu: None,
-        }
+        cpu(options)
     };
     if options.backend == Backend::Cpu {
         return Ok(cpu(notes, "as asked"));
@@ -189,6 +231,14 @@ fn equilibrates(facts: &Facts, options: &Options, dtype: Dtype) -> bool {
     }
 }
 
+/// GMRES and BiCGStab with incomplete factors of the matched matrix.
+fn incomplete() -> Vec<Step> {
+    // Threshold factors come after those on A's pattern, where there are any.
+    let known = ["ilu0", "ilut"].into_iter().filter(|id| precond::by_name(id).is_ok());
+    let steps = known.flat_map(|id| [Step::new("gmres", id, 0.2).restart(50), Step::new("bicgstab", id, 0.2)]);
+    steps.map(Step::matched).collect()
+}
+
 pub(crate) fn ladder(
     a: &Csr,
     facts: &Facts,
@@ -225,48 +275,97 @@ pub(crate) fn ladder(
         warnings
             .push(format!("{zero} diagonal entries are zero or missing; their rows are scaled by their largest entry"));
     }
-    let multigrid = definite_candidate && facts.m_matrix && facts.dominance > 0.7 && a.rows() >= MULTIGRID_FROM;
-    let methods: Vec<(&str, Option<usize>, &str)> = if options.method != "auto" {
+    let n = a.rows();
+    let multigrid = definite_candidate && facts.m_matrix && facts.dominance > 0.7 && n >= MULTIGRID_FROM;
+    let factors = cpu && chosen.is_none();
+    let long = Step::new("gmres", simple, 1.0).restart((LONG_BASIS / 8 / n.max(1)).clamp(50, 300));
+    let (_, components) = facts.null_components;
+    if components > 0 {
+        notes.push(format!("null space: the constants on {components} components; b must have no part in it"));
+    }
+    // Dominant rows with a positive diagonal have no negative eigenvalue (Gershgorin); elsewhere it is worth a look,
+    // where the method is to be chosen by it.
+    let probe = options.method == "auto" && definite_candidate && facts.dominance > 1.0;
+    let least = if probe { precond::least_ritz_value(a, PROBE) } else { 0.0 };
+    let steps: Vec<Step> = if options.method != "auto" {
         notes.push(format!("method {}: as asked", options.method));
-        vec![(options.method.as_str(), None, simple)]
-    } else if definite_candidate {
-        notes.push(
-            "method cg: A is symmetric with a positive diagonal; minres, then gmres if it proves indefinite".into(),
-        );
-        let mut list = vec![("cg", None, simple), ("minres", None, simple), ("gmres", Some(50), simple)];
+        let method = method::by_name(&options.method)?.id;
+        vec![Step::new(method, simple, 1.0)]
+    } else if definite_candidate && least >= NEGATIVE {
+        let seen = match (probe, facts.dominance <= 1.0) {
+            (true, _) => format!(", {PROBE} Lanczos steps met no negative eigenvalue"),
+            (_, true) => ", its rows are dominant".into(),
+            _ => String::new(),
+        };
+        notes.push(format!(
+            "method cg: A is symmetric with a positive diagonal{seen}; minres, then gmres if it proves indefinite"
+        ));
+        let mut list = vec![Step::new("cg", simple, 0.7)];
         if multigrid && chosen.is_none() {
             because = format!("no off-diagonal entry is positive and n >= {MULTIGRID_FROM}; {simple} if it fails");
-            list.insert(0, ("cg", None, "amg"));
+            list.insert(0, Step::new("cg", "amg", 0.3));
         }
+        if factors {
+            list.push(Step::new("cg", "ic0", 0.5));
+        }
+        list.extend([Step::new("minres", simple, 0.5), long]);
         list
     } else if facts.symmetric() {
-        notes.push("method minres: A is symmetric, its diagonal is not positive throughout; then gmres".into());
-        vec![("minres", None, simple), ("gmres", Some(50), if cpu { "ilu0" } else { simple })]
+        let why = match (positive, negative) {
+            _ if definite_candidate => {
+                format!("A is symmetric and indefinite: {PROBE} Lanczos steps met a negative eigenvalue")
+            }
+            (0, 1..) if zero == 0 => "A is symmetric, its diagonal is negative throughout".into(),
+            _ => "A is symmetric, its diagonal is not positive throughout".into(),
+        };
+        let definite = negative == n || positive == n;
+        let mut list = vec![Step::new("minres", simple, 0.7), long];
+        if factors && !definite {
+            notes.push(format!("method gmres: {why}; minres if incomplete factors fail"));
+            because =
+                format!("the CPU solves with triangles, large entries are brought to the diagonal; then {simple}");
+            list.splice(0..0, incomplete());
+        } else {
+            notes.push(format!("method minres: {why}; then gmres"));
+        }
+        list
     } else {
         let (i, j) = facts.asymmetry.unwrap_or_default();
         notes.push(format!("method gmres: A is not symmetric (entry ({i}, {j})); then bicgstab"));
-        let mut list = vec![("gmres", Some(50), simple), ("bicgstab", None, simple), ("gmres", Some(200), simple)];
-        if cpu && chosen.is_none() {
+        let mut list = vec![];
+        if factors {
             because = format!("A is not symmetric and the CPU solves with triangles; {simple} if it fails");
-            list.splice(0..0, [("gmres", Some(50), "ilu0"), ("bicgstab", None, "ilu0")]);
+            if zero == 0 {
+                list.extend([Step::new("gmres", "ilu0", 0.2).restart(50), Step::new("bicgstab", "ilu0", 0.2)]);
+            }
+            list.extend(incomplete());
         }
+        list.push(Step::new("gmres", simple, 0.2).restart(50));
+        if zero > 0 && chosen.is_none() {
+            list.push(Step::new("gmres", "jacobi", 0.2).restart(50).matched());
+        }
+        list.extend([Step::new("bicgstab", simple, 0.5), long]);
         list
     };
-    notes.push(format!("preconditioner {}: {because}", chosen.unwrap_or(methods[0].2)));
-    let n = a.rows();
-    let rungs = methods
+    if steps.iter().any(|s| s.matched) {
+        let when = if steps[0].matched { "" } else { ", if the order as given fails" };
+        notes.push(format!("matching: rows are permuted so that the diagonal's product is largest{when}"));
+    }
+    notes.push(format!("preconditioner {}: {because}", chosen.unwrap_or(steps[0].preconditioner)));
+    let rungs = steps
         .into_iter()
-        .flat_map(|(id, restart, m)| precisions.iter().map(move |&precision| (id, restart, m, precision)))
-        .map(|(id, restart, m, precision)| {
-            let method = method::by_name(id)?;
+        .flat_map(|step| precisions.iter().map(move |&precision| (step, precision)))
+        .map(|(step, precision)| {
+            let equilibrate = equilibrates(facts, options, precision.working);
             Ok(RungPlan {
-                method,
-                preconditioner: chosen.unwrap_or(m).into(),
+                method: method::by_name(step.method)?,
+                preconditioner: chosen.unwrap_or(step.preconditioner).into(),
                 precision,
-                restart: options.restart.or(restart).unwrap_or(30).min(n.max(1)),
+                restart: options.restart.or(step.restart).unwrap_or(30).min(n.max(1)),
                 // Short recurrences may rest for long on hard systems before they fall.
                 window: n.clamp(1000, 5000),
-                change: Change { equilibrate: equilibrates(facts, options, precision.working), reorder, matched: false },
+                change: Change { equilibrate, reorder, matched: step.matched },
+                share: step.share,
             })
         })
         .collect::<Result<Vec<_>>>()?;

@@ -7,9 +7,10 @@ use crate::drive::{Criterion, Event, Limits, Problem, Session, State};
 use crate::error::{Error, Result};
 use crate::facts::Facts;
 use crate::matrix::Csr;
+use crate::memory;
 use crate::method::{self, MethodEntry, Needs, System, Tuning, Watch};
 use crate::op::schedule::Compiler;
-use crate::op::{Plan, Role, Space};
+use crate::op::{Dtype, Plan, Role, Space};
 use crate::plan::{self, DeviceChoice, RungPlan};
 use crate::precond;
 use crate::refine::Renewal;
@@ -148,6 +149,9 @@ pub struct Options {
     /// Rows and columns scaled by powers of two, so that none drowns in the rounding of another. The iteration
     /// then sees ‖D r‖ and not ‖r‖; the certificate is the user's.
     pub equilibrate: When,
+    /// Bytes that a rung may take for vectors, matrices and factors; `None` is what the system says is free. More is
+    /// refused before it is taken.
+    pub memory_limit: Option<u64>,
     /// Bytes a single binding may have on the GPU; `None` is the adapter's own limit.
     pub binding_limit: Option<u64>,
 }
@@ -175,6 +179,7 @@ impl Default for Options {
             withhold: vec![],
             reorder: When::Auto,
             equilibrate: When::Auto,
+            memory_limit: None,
             binding_limit: None,
         }
     }
@@ -241,6 +246,22 @@ impl ToCsr for sprs::CsMat<f64> {
     fn to_csr(&self) -> Result<Arc<Csr>> {
         Csr::from_sprs(self).map(Arc::new)
     }
+}
+
+/// Iterations that every rung may use: fewer tell nothing about a method.
+const LEAST_SHARE: usize = 1000;
+
+/// The form in which a device keeps the matrix.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct StoredForm {
+    /// The device.
+    pub device: String,
+    /// Number type of the values' arithmetic.
+    pub precision: Dtype,
+    /// The form and why, where the device has several.
+    pub form: Option<String>,
+    /// Bytes that a product reads of the matrix.
+    pub bytes_a_product: u64,
 }
 
 /// Hears of every iteration; `Break` ends the solve.
@@ -512,27 +533,40 @@ impl Solver {
                         self.plan.extend(session.method.system().m.describe());
                         self.sessions[k] = Some(session);
                     }
-                    Err(Error::Preconditioner { row, message }) => {
-                        let reason = Reason::PreconditionerFailed { row, message };
-                        if k + 1 == self.ladder.len() {
-                            return Ok(reason);
-                        }
+                    Err(e) => {
+                        let last = k + 1 == self.ladder.len();
+                        let reason = match e {
+                            Error::Preconditioner { row, message } => {
+                                let reason = Reason::PreconditionerFailed { row, message };
+                                if last {
+                                    return Ok(reason);
+                                }
+                                reason.to_string()
+                            }
+                            // The next rung may need less.
+                            Error::OutOfMemory { .. } if !last => e.to_string(),
+                            e => return Err(e),
+                        };
                         let rung = &self.ladder[k];
                         rungs.push(Rung {
                             method: rung.method.id.into(),
                             preconditioner: rung.preconditioner.clone(),
                             precision: rung.precision,
                             iterations: 0,
-                            reason: reason.to_string(),
+                            reason,
                         });
                         continue;
                     }
-                    Err(e) => return Err(e),
                 }
             }
             let rung = &self.ladder[k];
+            let left = self.options.max_iterations.saturating_sub(state.iterations);
+            let share = match k + 1 == self.ladder.len() {
+                true => left,
+                false => left.min(((rung.share * left as f64) as usize).max(LEAST_SHARE)),
+            };
             let mut limits = Limits {
-                max_iterations: self.options.max_iterations,
+                max_iterations: state.iterations + share,
                 max_matvecs: self.options.max_matvecs,
                 deadline,
                 cancel: &self.cancel,
@@ -553,16 +587,19 @@ impl Solver {
                 iterations: state.iterations - before,
                 reason: reason.to_string(),
             });
-            let another_may_help = matches!(
-                reason,
-                Reason::Stagnated
-                    | Reason::FalseConvergence { .. }
-                    | Reason::Diverged { .. }
-                    | Reason::Breakdown(_)
-                    | Reason::IndefiniteOperator
-                    | Reason::IndefinitePreconditioner
-                    | Reason::NonFinite { .. }
-            );
+            // A share used up is no limit met.
+            let turn_over = reason == Reason::MaxIterations && share < left && state.iterations - before >= share;
+            let another_may_help = turn_over
+                || matches!(
+                    reason,
+                    Reason::Stagnated
+                        | Reason::FalseConvergence { .. }
+                        | Reason::Diverged { .. }
+                        | Reason::Breakdown(_)
+                        | Reason::IndefiniteOperator
+                        | Reason::IndefinitePreconditioner
+                        | Reason::NonFinite { .. }
+                );
             if !another_may_help || k + 1 == self.ladder.len() {
                 return Ok(reason);
             }
@@ -596,7 +633,7 @@ impl Solver {
     /// Builds rung `k`: space, preconditioner, method, engine; and says how long its transform and preconditioner took.
     fn session(&mut self, k: usize) -> Result<(Session, Duration)> {
         let start = Instant::now();
-        let transform = self.transform(self.ladder[k].change);
+        let transform = self.transform(self.ladder[k].change)?;
         let rung = &self.ladder[k];
         let n = self.a.rows();
         let (matrix, exponent) = (&transform.matrix, transform.remaining);
@@ -624,6 +661,9 @@ impl Solver {
         let method = (rung.method.build)(&mut space, system, &tuning);
         let refines = rung.precision.working != rung.precision.accumulate;
         let renewal = (method.restarts() || refines).then(|| Renewal::new(&mut space, a, matrix, exponent, n));
+        let (needed, parts) = memory::needed(&space);
+        let what = || format!("{} with {}: {parts}", rung.method.id, rung.preconditioner);
+        memory::check(what, needed, memory::available(self.options.memory_limit))?;
         let engine = self.device.engine(space.clone(), &self.options)?;
         let session = Session {
             compiler: Compiler::new(engine.fusion()),
@@ -641,14 +681,43 @@ impl Solver {
         Ok((session, setup))
     }
 
+    /// How the CPU, and the device chosen where that is another, keep the matrix of the first rung.
+    ///
+    /// # Errors
+    /// A device that fails.
+    pub fn stored_forms(&mut self) -> Result<Vec<StoredForm>> {
+        let (plan, change) = (self.ladder[0].precision, self.ladder[0].change);
+        let transform = self.transform(change)?;
+        let form = |device: &DeviceChoice| {
+            let mut space = Space::new(plan);
+            let a = space.operator("A", Arc::clone(&transform.matrix), transform.remaining, Role::Working);
+            let engine = device.engine(space.clone(), &self.options)?;
+            Ok(StoredForm {
+                device: device.adapter.name.clone(),
+                precision: plan.working,
+                form: engine.describe(a),
+                bytes_a_product: space.operator_bytes(a),
+            })
+        };
+        let cpu = plan::cpu(&self.options);
+        let other = (self.device.adapter.kind != "cpu").then_some(&self.device);
+        std::iter::once(&cpu).chain(other).map(form).collect()
+    }
+
     /// The transform for `change`, made once.
-    fn transform(&mut self, change: Change) -> Arc<Transform> {
+    fn transform(&mut self, change: Change) -> Result<Arc<Transform>> {
         if let Some(known) = self.transforms.iter().find(|t| t.change == change) {
-            return Arc::clone(known);
+            return Ok(Arc::clone(known));
+        }
+        if change != Change::default() {
+            let needed = 12 * self.a.nnz() as u64 + 8 * self.a.rows() as u64;
+            let what = || "a copy of the matrix, reordered or scaled,".into();
+            memory::check(what, needed, memory::available(self.options.memory_limit))?;
         }
         let made = Arc::new(Transform::new(&self.a, &self.facts, change, self.order.as_deref()));
+        self.plan.extend(made.describe());
         self.transforms.push(Arc::clone(&made));
-        made
+        Ok(made)
     }
 
     /// Bytes of vectors that the first rung keeps on the device, and how many vectors of length n.

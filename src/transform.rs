@@ -38,6 +38,8 @@ pub(crate) struct Transform {
     /// What it was made for.
     pub(crate) change: Change,
     order: Option<Order>,
+    /// A matching was asked for and there is none.
+    unmatched: bool,
     /// By the user's rows and columns.
     scales: Option<Scales>,
     /// e.
@@ -58,7 +60,9 @@ impl Transform {
         let identity = || (0..a.rows() as u32).collect::<Vec<u32>>();
         let mut order = None;
         let mut matched = None;
-        if change.matched && let Some(m) = matching::matching(a, facts.norms.exponent) {
+        if change.matched
+            && let Some(m) = matching::matching(a, facts.norms.exponent)
+        {
             order = Some(Order { rows: m.rows, columns: identity() });
             matched = Some(m.scales);
         }
@@ -72,7 +76,8 @@ impl Transform {
             let rows = order.map_or_else(|| place.clone(), |o| place.iter().map(|&i| o.rows[i as usize]).collect());
             order = Some(Order { rows, columns: place });
         }
-        Self::with(a, facts, change, order, matched)
+        let unmatched = change.matched && matched.is_none();
+        Self { unmatched, ..Self::with(a, facts, change, order, matched) }
     }
 
     /// This change for new values on the same pattern: the order is kept, powers of two are found anew, but for
@@ -84,8 +89,7 @@ impl Transform {
 
     fn with(a: &Arc<Csr>, facts: &Facts, change: Change, order: Option<Order>, scales: Option<Scales>) -> Self {
         let e = facts.norms.exponent;
-        let scales =
-            scales.or_else(|| change.equilibrate.then(|| equilibrate::scales(a, e, facts.symmetric())));
+        let scales = scales.or_else(|| change.equilibrate.then(|| equilibrate::scales(a, e, facts.symmetric())));
         let (matrix, remaining) = match (&order, &scales) {
             (None, None) => (Arc::clone(a), -e),
             (Some(o), None) => (Arc::new(a.permuted(&o.rows, &o.columns)), -e),
@@ -102,7 +106,12 @@ impl Transform {
                 (Arc::new(a.rebuilt(rows, columns, scaled)), 0)
             }
         };
-        Self { change, order, scales, exponent: -e, matrix, remaining }
+        Self { change, unmatched: false, order, scales, exponent: -e, matrix, remaining }
+    }
+
+    /// What was found on the way, for people.
+    pub(crate) fn describe(&self) -> Option<String> {
+        self.unmatched.then(|| "matching: none exists (A is structurally singular), or the search took too long".into())
     }
 
     /// True where D_r or D_c is not the identity, so that norms on the device differ from the user's.
@@ -183,7 +192,8 @@ mod tests {
         let all: Vec<u32> = (0..60).collect();
         let a = Arc::new(plain.rebuilt(&all, &all, |i, j, v| ldexp(v, (i % 9) as i32 * 20 - (j % 7) as i32 * 10)));
         let facts = Facts::of(&a);
-        let x: Vec<f64> = Random::new(1).vector(60).iter().enumerate().map(|(j, v)| ldexp(*v, j as i32 % 7 * 10)).collect();
+        let x: Vec<f64> =
+            Random::new(1).vector(60).iter().enumerate().map(|(j, v)| ldexp(*v, j as i32 % 7 * 10)).collect();
         let b = a.multiply(&x);
         for bits in 0..8 {
             let change = Change { equilibrate: bits & 1 > 0, reorder: bits & 2 > 0, matched: bits & 4 > 0 };

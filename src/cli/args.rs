@@ -150,6 +150,15 @@ pub(crate) struct SolverArgs {
     /// Run each operation alone.
     #[arg(long)]
     pub(crate) no_fuse: bool,
+    /// Order the rows so that products gather from near by.
+    #[arg(long, default_value = "auto", value_parser = ["auto", "always", "never"])]
+    pub(crate) reorder: String,
+    /// Scale rows and columns by powers of two.
+    #[arg(long, default_value = "auto", value_parser = ["auto", "always", "never"])]
+    pub(crate) equilibrate: String,
+    /// Bytes that may be taken, as in 500M or 8G; by default what is free.
+    #[arg(long, value_name = "BYTES", value_parser = bytes)]
+    pub(crate) memory_limit: Option<u64>,
     /// Adapter features to do without, as if the device lacked them: f64, double-single.
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     pub(crate) withhold: Vec<String>,
@@ -216,6 +225,25 @@ pub(crate) struct InspectArgs {
     /// Print JSON.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// A number of bytes, with K, M, G or T for powers of 1024.
+fn bytes(text: &str) -> Result<u64, String> {
+    let (digits, unit) = match text.find(|c: char| !c.is_ascii_digit()) {
+        Some(end) => text.split_at(end),
+        None => (text, ""),
+    };
+    let power = match unit.trim_end_matches("iB").trim_end_matches('B').to_ascii_uppercase().as_str() {
+        "" => 0,
+        "K" => 10,
+        "M" => 20,
+        "G" => 30,
+        "T" => 40,
+        _ => return Err(format!("{unit:?} is no unit; the form is a whole number with K, M, G or T, as in 8G")),
+    };
+    let number: u64 =
+        digits.parse().map_err(|_| "the form is a whole number with K, M, G or T, as in 8G".to_string())?;
+    number.checked_mul(1 << power).ok_or_else(|| format!("{text} is beyond 2^64 bytes"))
 }
 
 fn methods() -> PossibleValuesParser {

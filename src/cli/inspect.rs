@@ -25,13 +25,17 @@ impl Inspect {
         let matrix = self.source.load(self.json)?;
         let stats = Stats::of(&matrix.csr);
         // A matrix that can't be solved can be looked at.
-        let plan = match Solver::new(&matrix.csr, self.options) {
-            Ok(solver) => solver.plan().to_vec(),
-            Err(e) if e.is_bad_input() => vec![format!("none: {e}")],
+        let (plan, forms) = match Solver::new(&matrix.csr, self.options) {
+            Ok(mut solver) => {
+                let forms = solver.stored_forms()?;
+                (solver.plan().to_vec(), forms)
+            }
+            Err(e) if e.is_bad_input() => (vec![format!("none: {e}")], vec![]),
             Err(e) => return Err(e.into()),
         };
         if self.json {
-            let report = json!({ "name": matrix.name, "file": matrix.notes, "stats": stats, "plan": plan });
+            let report =
+                json!({ "name": matrix.name, "file": matrix.notes, "stats": stats, "plan": plan, "forms": forms });
             return print(&json::text(&report)?);
         }
         let mut text = format!("{:<16} {}\n", "matrix", matrix.name);
@@ -41,6 +45,10 @@ impl Inspect {
         text += &format!("{stats}\n");
         for (k, line) in plan.iter().enumerate() {
             text += &format!("{:<16} {line}\n", if k == 0 { "plan" } else { "" });
+        }
+        for (k, f) in forms.iter().enumerate() {
+            let form = f.form.clone().unwrap_or_else(|| format!("{} bytes a product", f.bytes_a_product));
+            text += &format!("{:<16} {}: {form}\n", if k == 0 { "stored" } else { "" }, f.device);
         }
         print(text.as_bytes())
     }

@@ -75,6 +75,9 @@ pub(super) fn options(args: SolverArgs) -> anyhow::Result<Options> {
         lag: args.lag,
         batch: args.batch,
         withhold: args.withhold,
+        reorder: args.reorder.parse()?,
+        equilibrate: args.equilibrate.parse()?,
+        memory_limit: args.memory_limit,
         ..Options::default()
     };
     options.check()?;

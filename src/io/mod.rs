@@ -32,14 +32,8 @@ pub struct ReadOptions {
 impl Default for ReadOptions {
     /// No patterns; three quarters of the system's memory, or 16 GiB where that isn't known.
     fn default() -> Self {
-        Self { pattern_as_ones: false, memory_limit: system_memory().map_or(16 << 30, |m| m / 4 * 3) }
+        Self { pattern_as_ones: false, memory_limit: crate::memory::total().map_or(16 << 30, |m| m / 4 * 3) }
     }
-}
-
-fn system_memory() -> Option<u64> {
-    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let kib = text.lines().find_map(|l| l.strip_prefix("MemTotal:"))?.split_whitespace().next()?;
-    kib.parse::<u64>().ok()?.checked_mul(1024)
 }
 
 /// A matrix with what its file had to say.

@@ -243,7 +243,7 @@ impl Space {
     /// Bytes of all vectors and bases.
     #[must_use]
     pub fn vector_bytes(&self) -> u64 {
-        let own = self.vectors.iter().map(|v| (v.len * self.plan.dtype(v.role).size()) as u64);
+        let own = self.vectors.iter().map(|v| v.len as u64 * self.plan.dtype(v.role).size() as u64);
         let bases = self.bases.iter().map(|b| b.len as u64 * b.columns as u64 * self.plan.working.size() as u64);
         own.sum::<u64>() + bases.sum::<u64>()
     }

@@ -19,6 +19,7 @@ pub use ilu::Ilu;
 pub use inverse_factors::{InverseFactors, Kind};
 pub use jacobi::Jacobi;
 pub use registry::{PRECONDITIONERS, PreconditionerEntry, Request, by_name};
+pub(crate) use spectrum::least_ritz_value;
 
 use crate::matrix::{Csr, Triangular};
 use crate::op::{Operator, Program, Space, Triangle, Vector};

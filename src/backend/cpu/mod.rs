@@ -271,6 +271,10 @@ impl Engine for Cpu {
         Ok(())
     }
 
+    fn describe(&self, a: Operator) -> Option<String> {
+        Some(self.operators[a.0 as usize].describe())
+    }
+
     fn counters(&self) -> Counters {
         self.counters
     }

@@ -59,13 +59,8 @@ impl Default for Allowed {
 
 impl Allowed {
     /// Only the user's own arrays.
-    pub const PLAIN: Self = Self {
-        constant_runs: false,
-        runs: false,
-        slices: false,
-        compression: false,
-        dictionary_from: usize::MAX,
-    };
+    pub const PLAIN: Self =
+        Self { constant_runs: false, runs: false, slices: false, compression: false, dictionary_from: usize::MAX };
 }
 
 /// A matrix ready for products.
@@ -737,9 +732,8 @@ unsafe fn slices<T: Real, V: Entries<T>, C: Column>(
     x: &[T],
 ) {
     // SAFETY: by the caller's word.
-    let product = |k: usize, sum: T| unsafe {
-        T::mul_add(values.get(k), *x.get_unchecked(columns.get_unchecked(k).get()), sum)
-    };
+    let product =
+        |k: usize, sum: T| unsafe { T::mul_add(values.get(k), *x.get_unchecked(columns.get_unchecked(k).get()), sum) };
     let mut k = 0;
     for (s, slice) in slices.iter().enumerate() {
         let mut sums = [T::default(); LANES];

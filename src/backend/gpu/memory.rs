@@ -146,7 +146,7 @@ impl Memory {
         let mut vectors = vec![];
         for v in &space.vectors {
             let dtype = space.plan.dtype(v.role);
-            let bytes = (v.len * dtype.size()) as u64;
+            let bytes = v.len as u64 * dtype.size() as u64;
             bound(&v.name, bytes)?;
             let buffer = make(&v.name, bytes, STORAGE)?;
             if let Some(values) = &v.initial {
