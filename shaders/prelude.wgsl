@@ -16,9 +16,9 @@ struct Params {
     array_at: u32,   // where the array starts in the ledger
     slot: u32,       // the scalar this kernel works with
     columns_at: u32, // where column indices start behind the row starts
-    unused0: u32,
-    unused1: u32,
-    unused2: u32,
+    row: u32,        // first row of this block
+    tall: u32,       // rows of a small matrix in the ledger
+    kept: u32,       // columns it makes
 }
 
 @group(0) @binding(0) var<uniform> P: Params;
