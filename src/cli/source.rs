@@ -70,7 +70,7 @@ impl Source {
     }
 
     /// The options that vectors beside this matrix are read with.
-    fn read_options(&self) -> ReadOptions {
+    pub(super) fn read_options(&self) -> ReadOptions {
         match self {
             Self::File { options, .. } => options.clone(),
             Self::Gallery(_) => ReadOptions::default(),
