@@ -6,7 +6,7 @@ use std::path::Path;
 
 /// Writes `field`, `width` values a row from the bottom up, in colours: blue below zero, white at zero, red above.
 /// `limit` is the value of the full colours; cells for which `wall` is true are grey.
-pub fn write(
+pub(crate) fn write(
     path: &Path,
     width: usize,
     field: &[f64],
