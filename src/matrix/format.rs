@@ -5,7 +5,7 @@ use crate::matrix::Csr;
 use crate::op::Dtype;
 use crate::scale::ldexp;
 use rayon::prelude::*;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 /// How values are kept; each form gives back every bit of the value in the arithmetic's type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -151,4 +151,33 @@ impl Runs {
     pub(crate) fn patterns(&self) -> usize {
         self.pattern_start.len() - 1
     }
+}
+
+/// The distinct values of `values`·2^`exponent` in `dtype`, ascending by their bits, where there are at most 256.
+pub(crate) fn dictionary(values: &[f64], exponent: i32, dtype: Dtype) -> Option<Vec<f64>> {
+    const MOST: usize = 256;
+    type Found = Option<BTreeSet<u64>>;
+    let find = |part: &[f64]| -> Found {
+        let mut found = BTreeSet::new();
+        let mut last = None;
+        for v in part {
+            if last != Some(v.to_bits()) {
+                last = Some(v.to_bits());
+                found.insert(scaled(*v, exponent, dtype).to_bits());
+                if found.len() > MOST {
+                    return None;
+                }
+            }
+        }
+        Some(found)
+    };
+    let join = |a: Found, b: Found| -> Found {
+        let (mut a, mut b) = (a?, b?);
+        a.append(&mut b);
+        (a.len() <= MOST).then_some(a)
+    };
+    // Whatever the start of the list rules out needs no look at the rest.
+    find(&values[..values.len().min(1 << 14)])?;
+    let found = values.par_chunks(1 << 14).map(find).reduce(|| Some(BTreeSet::new()), join)?;
+    Some(found.into_iter().map(f64::from_bits).collect())
 }

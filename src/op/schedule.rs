@@ -9,6 +9,7 @@
 use super::{Op, Operator, Scalar, Space, Vector};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 /// What a backend can do in one sweep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -179,7 +180,9 @@ fn fits(op: &Op, s: usize, ops: &[Op], place: &[usize], space: &Space, fusion: F
         return false;
     }
     let all = || company.iter().copied().chain([op]);
-    if !fusion.products && all().any(is_product) || all().filter(|o| is_product(o)).count() > 1 {
+    let is_alone = |o: &Op| matches!(o, Op::Apply { a, .. } if space.operators[a.0 as usize].alone.load(Ordering::Relaxed));
+    if !fusion.products && all().any(is_product) || all().any(is_alone) || all().filter(|o| is_product(o)).count() > 1
+    {
         return false;
     }
     let vectors: BTreeSet<Vector> =

@@ -102,6 +102,11 @@ pub fn adapters() -> Vec<AdapterDetails> {
         .collect()
 }
 
+/// What a buffer of `bytes` is rounded up to, for copies.
+pub(super) fn buffer_size(bytes: u64) -> u64 {
+    bytes.max(16).next_multiple_of(16)
+}
+
 impl Context {
     /// The first hardware GPU, or `None`.
     pub(crate) fn hardware(options: &Options) -> Result<Option<Arc<Self>>> {
@@ -231,7 +236,7 @@ impl Context {
 
     /// A buffer of `bytes`, rounded up to what copies need.
     pub(super) fn buffer(&self, what: &str, bytes: u64, usage: wgpu::BufferUsages) -> Result<wgpu::Buffer> {
-        let size = bytes.max(16).next_multiple_of(16);
+        let size = buffer_size(bytes);
         if size > self.max_buffer {
             return Err(Error::OutOfMemory { what: what.into(), needed: size, available: self.max_buffer });
         }

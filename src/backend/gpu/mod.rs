@@ -8,6 +8,7 @@
 //!   sweep before it left, evaluates the scalars, then runs. So a dot product costs no kernel of its own.
 
 mod context;
+mod format;
 mod memory;
 #[cfg(test)]
 mod tests;
@@ -22,18 +23,22 @@ use crate::matrix::{Csr, Triangular};
 use crate::op::schedule::{Compiled, Fusion, Stage, length};
 use crate::op::{Array, Dtype, Op, Operator, Scalar, Space, Stop, Term, Triangle, Vector};
 use crate::solver::Options;
-use memory::{Memory, Params, Slice};
+use format::{Choice, Form, Layout};
+use memory::{Matrix, Memory, Params, Slice};
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 use text::{
-    AXPY, CURSOR, DOT, FINISH, GROUPS_MAX, HEADER, MULTI_AXPY, MULTI_DOT, NORM, SPMV_CSR, Shader, Sweep, Types,
+    AXPY, CURSOR, DOT, FINISH, GROUPS_MAX, HEADER, MULTI_AXPY, MULTI_DOT, SPMV_PIECES, Shader, Sweep, Types,
     WORKGROUP,
 };
 
 /// Iterations of one batch at most.
 const BATCH_LIMIT: usize = 256;
+
+/// Workgroups of a dispatch at most, by the portable limit.
+const DISPATCH_MAX: usize = 65535;
 
 /// What one kernel holds: eight storage bindings, two of them the state.
 const FUSION: Fusion = Fusion { enabled: true, max_vectors: 6, projections: false, products: true };
@@ -72,6 +77,9 @@ struct Flight {
     records: Vec<usize>,
 }
 
+/// How the form of a matrix is found: from the matrix, its exponent, the arithmetic's type.
+type Choose = for<'a> fn(&'a Csr, i32, Dtype) -> Choice<'a>;
+
 /// A kernel's bindings beside the parameters: buffer slice and whether it is written.
 type Binding = (Slice, bool);
 
@@ -84,6 +92,7 @@ pub(crate) struct Gpu {
     space: Space,
     real: Dtype,
     fuse: bool,
+    choose: Choose,
     memory: Memory,
     /// Scalars of the space and one of our own, for the plain axpy's coefficient.
     scalar_count: usize,
@@ -106,6 +115,12 @@ pub(crate) struct Gpu {
 impl Gpu {
     /// Allocates and uploads what `space` lists.
     pub(crate) fn new(context: Arc<Context>, space: Space, options: &Options) -> Result<Self> {
+        // What runs unfused is there to be read, and to compare with.
+        Self::with_forms(context, space, options, if options.fuse { format::choose } else { format::plain })
+    }
+
+    /// `choose` finds the form of each matrix.
+    fn with_forms(context: Arc<Context>, space: Space, options: &Options, choose: Choose) -> Result<Self> {
         if let Some(t) = space.triangles.first() {
             return Err(Error::input(format!(
                 "{} is a triangle to solve with, one row after the other; on a GPU use isai or fsai in place of ilu0 and ic0, or amg",
@@ -117,11 +132,16 @@ impl Gpu {
         context.check_type(real)?;
         let scalar_count = space.scalars.len() + 1;
         let mut counters = Counters::default();
-        let memory = Memory::new(&context, &space, real, scalar_count, &mut counters)?;
+        let mut memory = Memory::new(&context, &space, real, scalar_count, &mut counters)?;
+        for data in &space.operators {
+            let choice = choose(&data.matrix, data.exponent, plan.dtype(data.role));
+            memory.operators.push(Memory::matrix(&context, data, &choice, real, &mut counters)?);
+        }
         Ok(Self {
             context,
             real,
             fuse: options.fuse,
+            choose,
             memory,
             scalar_count,
             parity: 0,
@@ -378,48 +398,17 @@ impl Gpu {
                 Ok(())
             }
             Op::Apply { a, x, y }
-                if stage.body.len() == 1
-                    && (!self.fuse && !one_buffer(*x, *y) || self.memory.operators[a.0 as usize].len() > 1) =>
+                if stage.body.len() == 1 && (!self.fuse || self.memory.operators[a.0 as usize].alone()) =>
             {
                 self.lower_scalars(now, out)?;
-                for panel in self.memory.operators[a.0 as usize].clone() {
-                    let params = Params {
-                        n: panel.rows as u32,
-                        groups: workgroups(panel.rows) as u32,
-                        first: panel.first as u32,
-                        columns_at: panel.rows as u32 + 1,
-                        ..Params::default()
-                    };
-                    let bindings = [
-                        (Slice::whole(&panel.pattern), false),
-                        (Slice::whole(&panel.values), false),
-                        (self.memory.vector(*x), false),
-                        (self.memory.vector(*y), true),
-                    ];
-                    out.push(self.plain(
-                        &SPMV_CSR,
-                        self.space.dtype(*y),
-                        false,
-                        false,
-                        &bindings,
-                        params,
-                        workgroups(panel.rows),
-                    )?);
-                }
-                Ok(())
+                self.lower_product(*a, *x, *y, out)
             }
             Op::Dot { x, y, out: scalar } if !self.fuse && self.space.dtype(*x) == self.space.dtype(*y) => {
                 self.lower_scalars(now, out)?;
                 let at = text::partials_at(self.scalar_count);
                 let params = Params { n: n as u32, groups: workgroups(n) as u32, slot: at as u32, ..Params::default() };
-                let mut bindings = vec![(self.memory.vector(*x), false)];
-                let shader = if x == y {
-                    &NORM
-                } else {
-                    bindings.push((self.memory.vector(*y), false));
-                    &DOT
-                };
-                out.push(self.plain(shader, self.space.dtype(*x), false, true, &bindings, params, workgroups(n))?);
+                let bindings = [(self.memory.vector(*x), false), (self.memory.vector(*y), false)];
+                out.push(self.plain(&DOT, self.space.dtype(*x), false, true, &bindings, params, workgroups(n))?);
                 now.pending = vec![scalar.0];
                 now.pending_groups = workgroups(n) as u32;
                 Ok(())
@@ -439,6 +428,43 @@ impl Gpu {
         }
     }
 
+    /// y = A x by itself, panel by panel.
+    fn lower_product(&mut self, a: Operator, x: Vector, y: Vector, out: &mut Vec<Dispatch>) -> Result<()> {
+        let Matrix { form, panels } = &self.memory.operators[a.0 as usize];
+        let (form, panels) = (*form, panels.clone());
+        let item = self.space.dtype(y);
+        for panel in panels {
+            let (count, groups) = match form.layout {
+                Layout::Blocks => (panel.blocks, panel.blocks.clamp(1, DISPATCH_MAX)),
+                _ => (0, workgroups(panel.rows)),
+            };
+            let params =
+                Params { n: panel.rows as u32, k: count as u32, groups: groups as u32, ..panel.params() };
+            let pattern = (Slice::whole(&panel.pattern), false);
+            let mut bindings = vec![
+                pattern.clone(),
+                (Slice::whole(&panel.values), false),
+                (self.memory.vector(x), one_buffer(x, y)),
+                (self.memory.vector(y), true),
+            ];
+            if form.layout == Layout::Blocks {
+                // A panel without pieces binds what it never writes.
+                let carries = panel.carries.as_ref().unwrap_or(&self.memory.projections);
+                bindings.push((Slice::whole(carries), true));
+            }
+            let text = text::product(form, self.types(item), one_buffer(x, y));
+            out.push(self.dispatch("product", text, false, &bindings, params, groups)?);
+            if let Some(carries) = &panel.carries {
+                let groups = panel.long_rows.min(DISPATCH_MAX);
+                let (k, order_at) = (panel.long_rows as u32, panel.at.long);
+                let params = Params { k, groups: groups as u32, order_at, ..panel.params() };
+                let bindings = [pattern, (Slice::whole(carries), false), (self.memory.vector(y), true)];
+                out.push(self.plain(&SPMV_PIECES, item, false, false, &bindings, params, groups)?);
+            }
+        }
+        Ok(())
+    }
+
     /// A kernel that only finishes partial sums and evaluates scalars, where there are any.
     fn lower_scalars(&mut self, now: &mut Carry, out: &mut Vec<Dispatch>) -> Result<()> {
         if *now == Carry::default() { Ok(()) } else { self.lower_sweep(&[], 0, now, out) }
@@ -452,7 +478,9 @@ impl Gpu {
         if now.scalars.iter().any(|op| matches!(op, Op::Publish(_))) && wide + if matrix { 2 } else { 0 } > 5 {
             self.lower_sweep(&[], 0, now, out)?;
         }
+        let forms: Vec<Form> = self.memory.operators.iter().map(|m| m.form).collect();
         let generated = Sweep {
+            forms: &forms,
             space: &self.space,
             real: self.real,
             pending: &now.pending,
@@ -470,10 +498,10 @@ impl Gpu {
         let mut params = Params { n: n as u32, pending: now.pending_groups, k, ..Params::default() };
         if generated.matrix {
             let a = body.iter().find_map(|op| if let Op::Apply { a, .. } = op { Some(*a) } else { None });
-            let panel = &self.memory.operators[a.expect("a product in the sweep").0 as usize][0];
+            let panel = &self.memory.operators[a.expect("a product in the sweep").0 as usize].panels[0];
             bindings.push((Slice::whole(&panel.pattern), false));
             bindings.push((Slice::whole(&panel.values), false));
-            params.columns_at = panel.rows as u32 + 1;
+            params = Params { n: params.n, pending: params.pending, k, ..panel.params() };
         }
         bindings.extend(generated.vectors.iter().map(|&(v, written)| (self.memory.vector(v), written)));
         let groups = if body.is_empty() { 1 } else { workgroups(n) };
@@ -521,11 +549,7 @@ fn workgroups(n: usize) -> usize {
 
 impl Engine for Gpu {
     fn fusion(&self) -> Fusion {
-        if !self.fuse {
-            return Fusion::NONE;
-        }
-        let panels = self.memory.operators.iter().any(|o| o.len() > 1);
-        Fusion { products: !panels, ..FUSION }
+        if self.fuse { FUSION } else { Fusion::NONE }
     }
 
     fn enqueue(&mut self, segment: &Arc<Compiled>) -> Result<()> {
@@ -670,8 +694,21 @@ impl Engine for Gpu {
 
     fn update_operator(&mut self, a: Operator, matrix: &Arc<Csr>, exponent: i32) -> Result<()> {
         self.flush()?;
-        let dtype = self.space.plan.dtype(self.space.operators[a.0 as usize].role);
-        self.memory.update_operator(&self.context, a, matrix, exponent, dtype);
+        let data = &self.space.operators[a.0 as usize];
+        let choice = (self.choose)(matrix, exponent, self.space.plan.dtype(data.role));
+        if !self.memory.update_operator(&self.context, a, &choice)? {
+            let alone = self.memory.operators[a.0 as usize].alone();
+            let made = Memory::matrix(&self.context, data, &choice, self.real, &mut self.counters)?;
+            if made.alone() && !alone {
+                return Err(Error::input(
+                    "with the new values the matrix no longer fits one binding; make a new solver for them",
+                ));
+            }
+            self.memory.operators[a.0 as usize] = made;
+            // Kernels and bind groups of the form before.
+            self.lowered.clear();
+            self.bind_groups.clear();
+        }
         self.context.check()
     }
 

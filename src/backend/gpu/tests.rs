@@ -1,5 +1,6 @@
 //! Every WGSL text is valid and translates to SPIR-V, MSL and HLSL. No adapter is needed.
 
+use super::format::{Columns, Values};
 use super::text::{self, SHADERS, Sweep, Types};
 use super::*;
 use crate::matrix::gallery;
@@ -58,7 +59,9 @@ fn the_table_lists_the_directory() {
 #[test]
 fn plain_kernels_are_valid() {
     let mut kernels = 0;
-    for shader in SHADERS.iter().filter(|s| s.text.contains("@compute") && s.name != "sweep.wgsl") {
+    for shader in
+        SHADERS.iter().filter(|s| s.text.contains("@compute") && !s.text.contains("row") && s.name != "sweep.wgsl")
+    {
         for real in [Dtype::F32, Dtype::F64] {
             for item in [Dtype::F32, real] {
                 for minus in [false, true] {
@@ -69,11 +72,53 @@ fn plain_kernels_are_valid() {
             }
         }
     }
-    assert!(kernels >= 6 * 8, "{kernels} kernels");
+    assert!(kernels >= 5 * 8, "{kernels} kernels");
+}
+
+/// Every form there is, whether a matrix would take it or not.
+fn forms(dtype: Dtype) -> Vec<Form> {
+    let mut out = vec![];
+    let stored = if dtype == Dtype::F64 { vec![Values::F64, Values::F32] } else { vec![Values::F32] };
+    for values in stored.into_iter().chain([Values::Codes, Values::Shared]) {
+        for bits in [8, 16] {
+            out.push(Form { layout: Layout::Runs { bits }, columns: Columns::Absent, values, dtype });
+        }
+        let slices = [false, true].map(|sorted| Layout::Slices { sorted });
+        let lanes = [4, 8, 16, 32].map(Layout::Lanes);
+        for layout in slices.into_iter().chain(lanes).chain([Layout::Rows, Layout::Blocks]) {
+            for columns in [Columns::Wide, Columns::Short].into_iter().filter(|_| values != Values::Shared) {
+                out.push(Form { layout, columns, values, dtype });
+            }
+        }
+    }
+    out
+}
+
+#[test]
+fn products_of_every_form_are_valid() {
+    for item in [Dtype::F32, Dtype::F64] {
+        for form in forms(item) {
+            for real in [item, Dtype::F64] {
+                for shared in [false, true] {
+                    check(&format!("{form:?} under {real:?}"), &text::product(form, Types { real, item }, shared));
+                }
+            }
+        }
+        check("pieces", &text::plain(&SPMV_PIECES, Types { real: item, item }, false));
+        // In a sweep with dot products and everything else that takes room.
+        let mut built = build("cg", "jacobi", &gallery::poisson2d(6), Plan::uniform(item), 5);
+        let step = Compiler::new(FUSION).compile(built.segments().remove(2).1, &built.space);
+        for form in forms(item).into_iter().filter(|f| f.layout != Layout::Blocks) {
+            for source in sweeps(&built.space, &[Arc::clone(&step)], item, form) {
+                check(&format!("a sweep with {form:?}"), &source);
+            }
+        }
+    }
 }
 
 /// The texts of all sweeps of a list of segments, by the rules of `Gpu::lower_stage`.
-fn sweeps(space: &Space, segments: &[Arc<Compiled>], real: Dtype) -> Vec<String> {
+fn sweeps(space: &Space, segments: &[Arc<Compiled>], real: Dtype, form: Form) -> Vec<String> {
+    let forms = vec![form; space.operators.len()];
     let scalar_count = space.scalars.len() + 1;
     let mut at = 16 * 1024;
     let array_at: Vec<usize> = space
@@ -93,6 +138,7 @@ fn sweeps(space: &Space, segments: &[Arc<Compiled>], real: Dtype) -> Vec<String>
             pending: &now.pending,
             scalars: &now.scalars,
             body,
+            forms: &forms,
             scalar_count,
             array_at: &array_at,
         }
@@ -138,7 +184,7 @@ fn sweeps_of_every_method_are_valid() {
                     let mut compiler = Compiler::new(fusion);
                     let compiled: Vec<_> =
                         segments.iter().map(|(_, ops)| compiler.compile(ops.clone(), &built.space)).collect();
-                    let texts: BTreeSet<String> = sweeps(&built.space, &compiled, dtype).into_iter().collect();
+                    let texts: BTreeSet<String> = sweeps(&built.space, &compiled, dtype, Form::plain(dtype)).into_iter().collect();
                     assert!(texts.len() >= 3, "{}: {} kernels", method.id, texts.len());
                     for source in texts {
                         check(&format!("{} with {} in {dtype:?}", method.id, preconditioner.id), &source);

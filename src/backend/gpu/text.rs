@@ -1,5 +1,6 @@
 //! WGSL text: the frames of `shaders/` filled in, and the few generated lines of a sweep's body.
 
+use super::format::{Columns, Form, Layout, Values};
 use crate::op::{Cond, Dtype, Expr, Item, Op, Space, Vector};
 use std::fmt::Write;
 
@@ -36,13 +37,23 @@ macro_rules! shaders {
 
 shaders! {
     PRELUDE: "prelude.wgsl",
+    MATRIX: "matrix.wgsl",
+    COLUMNS_WIDE: "columns_wide.wgsl",
+    COLUMNS_SHORT: "columns_short.wgsl",
+    VALUES_PLAIN: "values_plain.wgsl",
+    VALUES_CODED: "values_coded.wgsl",
     ROW_CSR: "row_csr.wgsl",
+    ROW_SLICES: "row_slices.wgsl",
+    ROW_ORDER: "row_order.wgsl",
+    ROW_RUNS: "row_runs.wgsl",
+    ROW_LANES: "row_lanes.wgsl",
     SWEEP: "sweep.wgsl",
     BLOCK_SUM: "block_sum.wgsl",
-    SPMV_CSR: "spmv_csr.wgsl",
+    SPMV: "spmv.wgsl",
+    SPMV_BLOCKS: "spmv_blocks.wgsl",
+    SPMV_PIECES: "spmv_pieces.wgsl",
     AXPY: "axpy.wgsl",
     DOT: "dot.wgsl",
-    NORM: "norm.wgsl",
     MULTI_DOT: "multi_dot.wgsl",
     FINISH: "finish.wgsl",
     MULTI_AXPY: "multi_axpy.wgsl",
@@ -90,18 +101,76 @@ fn block_sums(rows: usize) -> String {
 
 /// A kernel that stands in `shaders/` as it runs.
 pub(super) fn plain(shader: &Shader, types: Types, minus: bool) -> String {
-    let mut text = types.head();
-    text += &block_sums(match shader.name {
-        name if [DOT.name, NORM.name, FINISH.name].contains(&name) => 1,
+    let rows = match shader.name {
+        name if [DOT.name, FINISH.name, SPMV_PIECES.name].contains(&name) => 1,
         name if name == MULTI_DOT.name => 8,
         _ => 0,
-    });
-    if shader.name == SPMV_CSR.name {
-        let value = type_name(types.item);
-        text += &fill(ROW_CSR.text, &[("x", "x"), ("b", "2"), ("b1", "3"), ("value", value)]);
-    }
+    };
     let groups = GROUPS_MAX.to_string();
-    text += &fill(shader.text, &[("groups_max", &groups), ("sign", if minus { "-" } else { "+" })]);
+    types.head()
+        + &block_sums(rows)
+        + &fill(shader.text, &[("groups_max", &groups), ("sign", if minus { "-" } else { "+" })])
+}
+
+/// The kernel of y = A x alone, for a panel of a matrix in this form. `shared`: x and y are columns of one basis, and
+/// a buffer that is written can't be bound as read-only.
+pub(super) fn product(form: Form, types: Types, shared: bool) -> String {
+    let access = ("access", if shared { "read_write" } else { "read" });
+    let text = types.head() + &matrix(form, "x[j]", 2);
+    if form.layout == Layout::Blocks {
+        return text + &block_sums(1) + &fill(SPMV_BLOCKS.text, &[access]);
+    }
+    let (prepare, row, product) = row_code(form);
+    text + &fill(SPMV.text, &[access, ("prepare", prepare), ("row", row), ("product", product)])
+}
+
+/// What a loop over places p = start + t needs of a matrix in this form: a statement for all 256 at once, the row at
+/// place p, its product with x.
+fn row_code(form: Form) -> (&'static str, &'static str, &'static str) {
+    match form.layout {
+        Layout::Lanes(_) => ("        row_products(start, t);\n", "p", "products[t]"),
+        Layout::Slices { sorted: true } => ("", "row_at(p)", "row_product(p)"),
+        _ => ("", "p", "row_product(p)"),
+    }
+}
+
+/// Bindings and functions of a matrix in this form; `gathered` is x_j.
+fn matrix(form: Form, gathered: &str, binding: usize) -> String {
+    let value = type_name(form.dtype);
+    let (b, b1) = (binding.to_string(), (binding + 1).to_string());
+    let mut text = fill(
+        MATRIX.text,
+        &[("b", &b), ("b1", &b1), ("stored", type_name(form.stored())), ("value", value), ("gathered", gathered)],
+    );
+    match form.columns {
+        Columns::Wide => text += COLUMNS_WIDE.text,
+        Columns::Short => text += COLUMNS_SHORT.text,
+        Columns::Absent => {}
+    }
+    let values = if form.values == Values::Codes { &VALUES_CODED } else { &VALUES_PLAIN };
+    text += &fill(values.text, &[("value", value)]);
+    match form.layout {
+        Layout::Rows => text += &fill(ROW_CSR.text, &[("value", value)]),
+        Layout::Slices { sorted } => {
+            text += &fill(ROW_SLICES.text, &[("value", value)]);
+            if sorted {
+                text += ROW_ORDER.text;
+            }
+        }
+        Layout::Runs { bits } => {
+            let (slot, step) = match form.values {
+                Values::Shared => ("first", "1"),
+                _ => ("pattern[i / 32u] * 32u + i % 32u", "32"),
+            };
+            let [ids, bits, mask] = [32 / bits, bits, (1 << bits) - 1].map(|v| v.to_string());
+            let places = [("ids", &*ids), ("bits", &*bits), ("mask", &*mask), ("slot", slot), ("step", step)];
+            text += &fill(ROW_RUNS.text, &[&places[..], &[("value", value)]].concat());
+        }
+        Layout::Lanes(lanes) => {
+            text += &fill(ROW_LANES.text, &[("value", value), ("lanes", &lanes.to_string())]);
+        }
+        Layout::Blocks => {}
+    }
     text
 }
 
@@ -113,6 +182,8 @@ pub(super) struct Sweep<'a> {
     pub(super) pending: &'a [u16],
     pub(super) scalars: &'a [Op],
     pub(super) body: &'a [Op],
+    /// Form of each matrix of the space.
+    pub(super) forms: &'a [Form],
     /// Scalars of the space and of the engine.
     pub(super) scalar_count: usize,
     /// Where each array starts in the ledger.
@@ -151,7 +222,7 @@ pub(super) fn partials_at(scalar_count: usize) -> usize {
 impl Sweep<'_> {
     pub(super) fn generate(&self) -> Generated {
         let ledger = self.scalars.iter().any(|op| matches!(op, Op::Publish(_)));
-        let matrix = self.body.iter().any(|op| matches!(op, Op::Apply { .. }));
+        let product = self.product();
         let mut vectors: Vec<(Vector, bool)> = vec![];
         for op in self.body {
             for v in op.gathers().into_iter().chain(op.reads()).chain(op.writes()) {
@@ -172,11 +243,8 @@ impl Sweep<'_> {
             let _ = writeln!(bindings, "@group(0) @binding({next}) var<storage, read_write> ledger: array<real>;");
             next += 1;
         }
-        if let Some(Op::Apply { a, x, .. }) = self.body.iter().find(|op| matches!(op, Op::Apply { .. })) {
-            let value = type_name(self.space.plan.dtype(self.space.operators[a.0 as usize].role));
-            let x = format!("v{}", position(&vectors, *x));
-            let (b, b1) = (next.to_string(), (next + 1).to_string());
-            bindings += &fill(ROW_CSR.text, &[("x", &x), ("b", &b), ("b1", &b1), ("value", value)]);
+        if let Some((form, x)) = product {
+            bindings += &matrix(form, &format!("v{}[j]", position(&vectors, x)), next);
             next += 2;
         }
         for (k, (v, written)) in vectors.iter().enumerate() {
@@ -200,7 +268,15 @@ impl Sweep<'_> {
                     ("sweep", &sweep),
                 ],
             );
-        Generated { text, ledger, matrix, vectors, leaves }
+        Generated { text, ledger, matrix: product.is_some(), vectors, leaves }
+    }
+
+    /// Form of the matrix applied, and the vector it is applied to.
+    fn product(&self) -> Option<(Form, Vector)> {
+        self.body.iter().find_map(|op| match op {
+            Op::Apply { a, x, .. } => Some((self.forms[a.0 as usize], *x)),
+            _ => None,
+        })
     }
 
     fn finish_code(&self) -> String {
@@ -286,10 +362,11 @@ impl Sweep<'_> {
         let mut leaves = vec![];
         let mut loaded = vec![false; vectors.len()];
         let mut coefficients = 0;
+        let (prepare, row, product) = self.product().map_or(("", "p", ""), |(form, _)| row_code(form));
         let load = |v: Vector, body: &mut String, loaded: &mut Vec<bool>| {
             let k = position(vectors, v);
             if !loaded[k] {
-                let _ = writeln!(body, "        var e{k} = v{k}[i];");
+                let _ = writeln!(body, "            var e{k} = v{k}[i];");
                 loaded[k] = true;
             }
             k
@@ -297,14 +374,14 @@ impl Sweep<'_> {
         let store = |v: Vector, value: &str, body: &mut String, loaded: &mut Vec<bool>| {
             let k = position(vectors, v);
             let declare = if loaded[k] { "" } else { "var " };
-            let _ = writeln!(body, "        {declare}e{k} = {value};\n        v{k}[i] = e{k};");
+            let _ = writeln!(body, "            {declare}e{k} = {value};\n            v{k}[i] = e{k};");
             loaded[k] = true;
         };
         for op in self.body {
             match op {
                 Op::Apply { y, .. } => {
                     let item = type_name(self.space.dtype(*y));
-                    store(*y, &format!("{item}(row_product(i))"), &mut body, &mut loaded);
+                    store(*y, &format!("{item}({product})"), &mut body, &mut loaded);
                 }
                 Op::Map { y, terms } => {
                     let wide = terms.iter().flat_map(|t| std::iter::once(t.x).chain(t.by)).chain([*y]);
@@ -338,7 +415,7 @@ impl Sweep<'_> {
                     let (a, b) = (load(*x, &mut body, &mut loaded), load(*y, &mut body, &mut loaded));
                     let d = leaves.len();
                     let _ = writeln!(head, "    var sum{d} = real(0.0);");
-                    let _ = writeln!(body, "        sum{d} += real(e{a}) * real(e{b});");
+                    let _ = writeln!(body, "            sum{d} += real(e{a}) * real(e{b});");
                     leaves.push(out.0);
                 }
                 _ => unreachable!("an operation that no sweep holds"),
@@ -350,7 +427,7 @@ impl Sweep<'_> {
         let mut code = head;
         let _ = writeln!(
             code,
-            "    for (var i = group.x * WORKGROUP + t; i < P.n; i += P.groups * WORKGROUP) {{\n{body}    }}"
+            "    for (var start = group.x * WORKGROUP; start < P.n; start += P.groups * WORKGROUP) {{\n{prepare}        let p = start + t;\n        if (p < P.n) {{\n            let i = {row};\n{body}        }}\n    }}"
         );
         if !leaves.is_empty() {
             for d in 0..leaves.len() {
