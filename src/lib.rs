@@ -60,7 +60,7 @@ pub use backend::Counters;
 #[doc(hidden)]
 pub use backend::cpu::{Allowed, Harness};
 #[cfg(feature = "gpu")]
-pub use backend::gpu::{AdapterDetails, adapters};
+pub use backend::gpu::{AdapterDetails, adapters, gpu_format};
 pub use certify::Certificate;
 pub use drive::{Criterion, Event};
 pub use error::{Error, Result};

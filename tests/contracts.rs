@@ -113,12 +113,9 @@ fn dispatches_bytes_and_submissions_of_an_iteration() {
                 let (a, _) = system("cg", 14);
                 let (n, nnz, value) = (a.rows() as u64, a.nnz() as u64, if target.single { 4 } else { 8 });
                 let matrix = nnz * (value + 4) + 4 * (n + 1);
-                // The CPU may keep the matrix in fewer bytes than CSR takes; vectors are vectors.
+                // A backend may keep the matrix in fewer bytes than CSR takes; vectors are vectors.
                 let (bytes, vectors) = ((many.bytes_moved - few.bytes_moved) / 10, 10 * n * value);
                 assert!(bytes <= matrix + vectors && bytes >= vectors, "{}: {bytes} bytes", target.name);
-                if target.name.contains("gpu") {
-                    assert_eq!(bytes, matrix + vectors, "{}", target.name);
-                }
             }
         }
     }

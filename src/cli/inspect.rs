@@ -5,9 +5,12 @@ use super::exit::Exit;
 use super::output::print;
 use super::source::Source;
 use super::{job, json};
-use krylane::matrix::Stats;
+use krylane::matrix::{Csr, Stats};
+#[cfg(feature = "gpu")]
+use krylane::op::Dtype;
 use krylane::{Options, Solver};
 use serde_json::json;
+use std::collections::BTreeMap;
 
 pub(crate) struct Inspect {
     source: Source,
@@ -30,8 +33,11 @@ impl Inspect {
             Err(e) if e.is_bad_input() => vec![format!("none: {e}")],
             Err(e) => return Err(e.into()),
         };
+        let formats = formats(&matrix.csr);
         if self.json {
-            let report = json!({ "name": matrix.name, "file": matrix.notes, "stats": stats, "plan": plan });
+            let report = json!({
+                "name": matrix.name, "file": matrix.notes, "stats": stats, "plan": plan, "formats": formats,
+            });
             return print(&json::text(&report)?);
         }
         let mut text = format!("{:<16} {}\n", "matrix", matrix.name);
@@ -42,6 +48,19 @@ impl Inspect {
         for (k, line) in plan.iter().enumerate() {
             text += &format!("{:<16} {line}\n", if k == 0 { "plan" } else { "" });
         }
+        for (which, line) in formats {
+            text += &format!("{which:<16} {line}\n");
+        }
         print(text.as_bytes())
     }
+}
+
+/// In which form each device would keep the matrix.
+fn formats(a: &Csr) -> BTreeMap<&'static str, String> {
+    let mut out = BTreeMap::new();
+    #[cfg(feature = "gpu")]
+    for (which, dtype) in [("gpu f64", Dtype::F64), ("gpu f32", Dtype::F32)] {
+        out.insert(which, krylane::gpu_format(a, dtype));
+    }
+    out
 }

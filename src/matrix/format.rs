@@ -153,8 +153,9 @@ impl Runs {
     }
 }
 
-/// The distinct values of `values`·2^`exponent` in `dtype`, ascending by their bits, where there are at most 256.
-pub(crate) fn dictionary(values: &[f64], exponent: i32, dtype: Dtype) -> Option<Vec<f64>> {
+/// The distinct values of `values`·2^`exponent` in `dtype`, ascending by their bits, where there are at most 256; with
+/// the zero of padding if `padded`.
+pub(crate) fn dictionary(values: &[f64], exponent: i32, dtype: Dtype, padded: bool) -> Option<Vec<f64>> {
     const MOST: usize = 256;
     type Found = Option<BTreeSet<u64>>;
     let find = |part: &[f64]| -> Found {
@@ -178,6 +179,7 @@ pub(crate) fn dictionary(values: &[f64], exponent: i32, dtype: Dtype) -> Option<
     };
     // Whatever the start of the list rules out needs no look at the rest.
     find(&values[..values.len().min(1 << 14)])?;
-    let found = values.par_chunks(1 << 14).map(find).reduce(|| Some(BTreeSet::new()), join)?;
+    let zero = || Some(if padded { BTreeSet::from([0.0f64.to_bits()]) } else { BTreeSet::new() });
+    let found = values.par_chunks(1 << 14).map(find).reduce(zero, join)?;
     Some(found.into_iter().map(f64::from_bits).collect())
 }

@@ -203,7 +203,8 @@ impl<'a> Choice<'a> {
             _ => Columns::Wide,
         };
         let shared = runs.as_ref().is_some_and(|r| !r.values.is_empty());
-        let dictionary = if shared { None } else { dictionary(a.values(), exponent, dtype) };
+        let padded = matches!(layout, Layout::Slices { .. } | Layout::Runs { .. });
+        let dictionary = if shared { None } else { dictionary(a.values(), exponent, dtype, padded) };
         let values = match Coding::of(a.values(), exponent, dtype, true) {
             _ if shared => Values::Shared,
             _ if dictionary.is_some() => Values::Codes,
@@ -271,7 +272,10 @@ impl<'a> Choice<'a> {
         let mut words = match layout {
             Layout::Slices { sorted: false } => groups,
             Layout::Slices { sorted: true } => groups + rows.div_ceil(4),
-            Layout::Runs { bits } => groups + rows.div_ceil(32 / u64::from(bits)),
+            Layout::Runs { bits } => {
+                let starts = if values == Values::Shared { 0 } else { groups };
+                starts + rows.div_ceil(32 / u64::from(bits))
+            }
             Layout::Rows | Layout::Lanes(_) => rows,
             // Two neighbouring blocks have more than 1024 entries, or rows, together.
             Layout::Blocks => rows + slots.div_ceil(64) + rows.div_ceil(64),
@@ -353,7 +357,8 @@ impl<'a> Choice<'a> {
             Values::F32 => panel.values = bytes(&cells.par_iter().map(|c| value(c.value)).collect::<Vec<_>>(), Dtype::F32),
             Values::Codes => {
                 let place = |c: &Cell| {
-                    self.dictionary.binary_search_by_key(&value(c.value).to_bits(), |v| v.to_bits()).unwrap_or(0) as u32
+                    let found = self.dictionary.binary_search_by_key(&value(c.value).to_bits(), |v| v.to_bits());
+                    found.expect("every value is in the dictionary") as u32
                 };
                 let codes: Vec<u32> = cells.par_iter().map(place).collect();
                 panel.at.codes = panel.add(pack(&codes, 8));
@@ -532,8 +537,8 @@ fn padding(a: &Csr, sorted: bool) -> f64 {
         .map(|w| slots(a, w * WORKGROUP, ((w + 1) * WORKGROUP).min(n), sorted))
         .sum();
     // The last slice's missing rows are no fault of the rows.
-    let missing = (n.next_multiple_of(SLICE) - n) * (slots / n.max(1));
-    slots.saturating_sub(missing).saturating_sub(a.nnz()) as f64 / a.nnz().max(1) as f64
+    let (missing, mean) = (n.next_multiple_of(SLICE) - n, a.nnz() / n.max(1));
+    slots.saturating_sub(missing * mean).saturating_sub(a.nnz()) as f64 / a.nnz().max(1) as f64
 }
 
 /// First column of each slice, in columns of 32 places, and the places' contents.
@@ -624,3 +629,6 @@ fn pack(numbers: &[u32], bits: u32) -> impl Iterator<Item = u32> + '_ {
         .chunks(32 / bits as usize)
         .map(move |part| part.iter().enumerate().fold(0, |word, (k, v)| word | v << (bits * k as u32)))
 }
+
+#[cfg(test)]
+mod tests;

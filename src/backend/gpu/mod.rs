@@ -43,6 +43,12 @@ const DISPATCH_MAX: usize = 65535;
 /// What one kernel holds: eight storage bindings, two of them the state.
 const FUSION: Fusion = Fusion { enabled: true, max_vectors: 6, projections: false, products: true };
 
+/// The form that a GPU keeps `a` in for arithmetic in f64 or, where it has none, f32; why, and the bytes of a product.
+#[must_use]
+pub fn gpu_format(a: &Csr, dtype: Dtype) -> String {
+    format::choose(a, 0, dtype).describe()
+}
+
 /// One kernel to start, with what it binds under either parity of the state buffers.
 struct Dispatch {
     pipeline: wgpu::ComputePipeline,
