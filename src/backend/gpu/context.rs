@@ -7,6 +7,9 @@ use crate::solver::Options;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+/// Storage buffers that the widest kernel binds: more than WebGPU's 8, and no more than any driver gives.
+const STORAGE_WANTED: u32 = 10;
+
 /// An open device.
 pub(crate) struct Context {
     pub(super) device: wgpu::Device,
@@ -17,6 +20,8 @@ pub(crate) struct Context {
     pub(super) max_binding: u64,
     /// Bytes one buffer may have.
     pub(super) max_buffer: u64,
+    /// Storage buffers one kernel may bind.
+    pub(super) max_storage: usize,
     /// The first error or loss that no error scope caught.
     failure: Arc<Mutex<Option<String>>>,
 }
@@ -156,11 +161,12 @@ impl Context {
     fn open(adapter: &wgpu::Adapter, options: &Options) -> Result<Arc<Self>> {
         let info = details(adapter);
         let has = adapter.limits();
-        // Buffer sizes as large as the adapter gives; everything else at the portable defaults, so that what
-        // runs here runs elsewhere.
+        // Buffer sizes as large as the adapter gives, and room for a product whose operand is formed on the way;
+        // everything else at the portable defaults, so that what runs here runs elsewhere.
         let limits = wgpu::Limits {
             max_storage_buffer_binding_size: has.max_storage_buffer_binding_size,
             max_buffer_size: has.max_buffer_size,
+            max_storage_buffers_per_shader_stage: has.max_storage_buffers_per_shader_stage.clamp(8, STORAGE_WANTED),
             ..wgpu::Limits::defaults()
         };
         let withheld = |name: &str| options.withhold.iter().any(|w| w == name);
@@ -189,7 +195,8 @@ impl Context {
             }
         });
         let max_binding = options.binding_limit.unwrap_or(u64::MAX).min(limits.max_storage_buffer_binding_size);
-        Ok(Arc::new(Self { device, queue, info, has_f64, max_binding, max_buffer: limits.max_buffer_size, failure }))
+        let (max_buffer, max_storage) = (limits.max_buffer_size, limits.max_storage_buffers_per_shader_stage as usize);
+        Ok(Arc::new(Self { device, queue, info, has_f64, max_binding, max_buffer, max_storage, failure }))
     }
 
     pub(crate) fn info(&self) -> &AdapterInfo {

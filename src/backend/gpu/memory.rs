@@ -251,6 +251,20 @@ impl Memory {
         })
     }
 
+    /// Another vector behind those of the space.
+    pub(super) fn add_vector(
+        &mut self,
+        context: &Context,
+        name: &str,
+        len: usize,
+        dtype: Dtype,
+        counters: &mut Counters,
+    ) -> Result<()> {
+        counters.buffers += 1;
+        self.vectors.push(context.buffer(name, (len * dtype.size()) as u64, STORAGE)?);
+        Ok(())
+    }
+
     pub(super) fn vector(&self, v: Vector) -> Slice {
         match v {
             Vector::Own(i) => Slice::whole(&self.vectors[i as usize]),

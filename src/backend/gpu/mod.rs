@@ -20,12 +20,12 @@ pub use context::{AdapterDetails, adapters};
 use super::{Counters, Engine, Local, Progress};
 use crate::error::{Error, Result};
 use crate::matrix::{Csr, Triangular};
-use crate::op::schedule::{Compiled, Fusion, Stage, length};
-use crate::op::{Array, Dtype, Op, Operator, Scalar, Space, Stop, Term, Triangle, Vector};
+use crate::op::schedule::{Compiled, Fusion, length};
+use crate::op::{Array, Dtype, Op, Operator, Scalar, Space, Stop, Term, Triangle, Vector, forming};
 use crate::solver::Options;
-use format::{Choice, Form, Layout};
+use format::{Choice, Columns, Form, Layout};
 use memory::{Matrix, Memory, Params, Slice};
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
@@ -65,6 +65,29 @@ struct Carry {
     pending: Vec<u16>,
     pending_groups: u32,
     scalars: Vec<Op>,
+    deferred: Option<Deferred>,
+}
+
+/// The last sweep of a segment, put off so that the next one may form what it gathers on the way.
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Deferred {
+    /// The updates, in the names of the program.
+    maps: Vec<Op>,
+    /// The vector formed.
+    d: Vector,
+    /// Where d is: itself or its twin.
+    now: Vector,
+    /// Scalar operations after the sweep.
+    after: Vec<Op>,
+}
+
+impl Carry {
+    fn scalars(&mut self) -> &mut Vec<Op> {
+        match &mut self.deferred {
+            Some(deferred) => &mut deferred.after,
+            None => &mut self.scalars,
+        }
+    }
 }
 
 /// Kernels of a segment behind a given carry, and the carry it leaves.
@@ -102,6 +125,8 @@ pub(crate) struct Gpu {
     memory: Memory,
     /// Scalars of the space and one of our own, for the plain axpy's coefficient.
     scalar_count: usize,
+    /// Second places of vectors that are formed while they are gathered.
+    twins: HashMap<Vector, Vector>,
     parity: usize,
     layouts: HashMap<Vec<bool>, (wgpu::BindGroupLayout, wgpu::PipelineLayout)>,
     pipelines: HashMap<String, wgpu::ComputePipeline>,
@@ -150,6 +175,7 @@ impl Gpu {
             choose,
             memory,
             scalar_count,
+            twins: HashMap::new(),
             parity: 0,
             layouts: HashMap::new(),
             pipelines: HashMap::new(),
@@ -323,14 +349,136 @@ impl Gpu {
         }
         let mut dispatches = vec![];
         let mut now = self.carries[carry].clone();
-        for stage in &segment.stages {
-            now.scalars.extend(stage.scalars.iter().cloned());
-            self.lower_stage(stage, &mut now, &mut dispatches)?;
+        let formed = if self.fuse { forming::deferrable(segment, &self.space) } else { None };
+        // Where the segment's vectors are: d may be in its twin.
+        let mut place: Option<(Vector, Vector)> = None;
+        for (k, stage) in segment.stages.iter().enumerate() {
+            now.scalars().extend(stage.scalars.iter().cloned());
+            match formed {
+                Some(d) if k + 1 == segment.stages.len() && self.forms_well(&segment.stages[0].body) => {
+                    let now_at = place.map_or(d, |p| p.1);
+                    now.deferred = Some(Deferred { maps: stage.body.clone(), d, now: now_at, after: vec![] });
+                    place = None;
+                    continue;
+                }
+                _ => {}
+            }
+            let body: Vec<Op> = match place {
+                Some((d, at)) => stage.body.iter().map(|op| op.renamed(d, at)).collect(),
+                None => stage.body.clone(),
+            };
+            if let Some(deferred) = now.deferred.take() {
+                place = self.lower_deferred(deferred, &body, &mut now, &mut dispatches)?;
+                if place.is_some() {
+                    continue;
+                }
+            }
+            self.lower_stage(&body, &mut now, &mut dispatches)?;
         }
-        now.scalars.extend(segment.epilogue.iter().cloned());
+        if let Some((d, at)) = place.filter(|p| p.0 != p.1) {
+            // Back to where the host and other segments look for it.
+            let copy = Op::Map { y: d, terms: vec![Term { coefficient: 1.0.into(), x: at, by: None }] };
+            self.lower_sweep(&[copy], None, self.space.len(d), &mut now, &mut dispatches)?;
+        }
+        now.scalars().extend(segment.epilogue.iter().cloned());
         let done = Arc::new(Lowered { dispatches, out: self.intern(now) });
         self.lowered.insert((carry, segment.id), Arc::clone(&done));
         Ok(done)
+    }
+
+    /// Whether a product of this sweep may gather two vectors in place of one: its rows reach places that lie
+    /// together, and there is room for d's twin among the bindings.
+    fn forms_well(&self, body: &[Op]) -> bool {
+        let local = |op: &Op| match op {
+            Op::Apply { a, .. } => {
+                let matrix = &self.memory.operators[a.0 as usize];
+                !matrix.alone() && matrix.form.columns != Columns::Wide
+            }
+            _ => true,
+        };
+        body.iter().all(local)
+    }
+
+    /// The twin of d, made when it is first asked for.
+    fn twin(&mut self, d: Vector) -> Result<Vector> {
+        if let Some(known) = self.twins.get(&d) {
+            return Ok(*known);
+        }
+        let Vector::Own(of) = d else { unreachable!("columns of a basis have no twins") };
+        let (len, dtype) = (self.space.len(d), self.space.dtype(d));
+        self.memory.add_vector(&self.context, &self.space.name(d), len, dtype, &mut self.counters)?;
+        let mut info = self.space.vectors[of as usize].clone();
+        info.initial = None;
+        self.space.vectors.push(info);
+        let twin = Vector::Own((self.space.vectors.len() - 1) as u16);
+        self.twins.insert(d, twin);
+        Ok(twin)
+    }
+
+    /// Carries out what was put off: together with `body`, where that is a sweep which gathers d, and then says where
+    /// d is; else by itself, leaving d in its own place.
+    fn lower_deferred(
+        &mut self,
+        deferred: Deferred,
+        body: &[Op],
+        now: &mut Carry,
+        out: &mut Vec<Dispatch>,
+    ) -> Result<Option<(Vector, Vector)>> {
+        let Deferred { maps, d, now: at, after } = deferred;
+        let n = self.space.len(d);
+        let mut coefficients = vec![];
+        maps.iter().for_each(|op| op.coefficients(&mut |s| coefficients.push(s)));
+        let kept = after.iter().all(|op| !matches!(op, Op::Set { out, .. } if coefficients.contains(out)));
+        let gathers = body.iter().any(|op| op.gathers() == Some(d)) && self.forms_well(body);
+        if gathers && kept && body.iter().all(|op| length(op, &self.space) == n) {
+            let next = if at == d { self.twin(d)? } else { d };
+            let count = maps.len();
+            let joined = forming::joined(forming::redirected(&maps, d, at, next), body, d, next);
+            if let Some(joined) = joined.filter(|all| self.storage(all) <= self.context.max_storage) {
+                now.scalars.extend(after);
+                self.lower_sweep(&joined, Some((count, at)), n, now, out)?;
+                return Ok(Some((d, next)));
+            }
+        }
+        self.lower_sweep(&forming::redirected(&maps, d, at, d), None, n, now, out)?;
+        now.scalars.extend(after);
+        Ok(None)
+    }
+
+    /// Storage bindings of a sweep with records.
+    fn storage(&self, body: &[Op]) -> usize {
+        let vectors = body.iter().flat_map(|op| op.reads().into_iter().chain(op.writes()).chain(op.gathers()));
+        let matrix = body.iter().any(|op| matches!(op, Op::Apply { .. }));
+        3 + vectors.collect::<BTreeSet<_>>().len() + 2 * usize::from(matrix)
+    }
+
+    /// Kernels that carry out all that `carry` holds: the end of a batch. A segment of its own, so that they are made
+    /// once.
+    fn lower_tail(&mut self, carry: usize) -> Result<Option<Arc<Lowered>>> {
+        let mut now = self.carries[carry].clone();
+        if now == Carry::default() {
+            return Ok(None);
+        }
+        let key = (carry, usize::MAX);
+        if !self.lowered.contains_key(&key) {
+            let mut dispatches = vec![];
+            if let Some(deferred) = now.deferred.take() {
+                self.lower_deferred(deferred, &[], &mut now, &mut dispatches)?;
+            }
+            self.lower_scalars(&mut now, &mut dispatches)?;
+            self.lowered.insert(key, Arc::new(Lowered { dispatches, out: 0 }));
+        }
+        Ok(self.lowered.get(&key).cloned())
+    }
+
+    /// Makes what the segment needs behind itself, wherever d is and however the batch ends, so that no later
+    /// iteration makes anything.
+    fn lower_ahead(&mut self, mut carry: usize, segment: &Compiled) -> Result<()> {
+        while !self.lowered.contains_key(&(carry, segment.id)) {
+            self.lower_tail(carry)?;
+            carry = self.lower(carry, segment)?.out;
+        }
+        Ok(())
     }
 
     fn intern(&mut self, carry: Carry) -> usize {
@@ -340,8 +488,8 @@ impl Gpu {
         })
     }
 
-    fn lower_stage(&mut self, stage: &Stage, now: &mut Carry, out: &mut Vec<Dispatch>) -> Result<()> {
-        let Some(first) = stage.body.first() else { return Ok(()) };
+    fn lower_stage(&mut self, body: &[Op], now: &mut Carry, out: &mut Vec<Dispatch>) -> Result<()> {
+        let Some(first) = body.first() else { return Ok(()) };
         let n = length(first, &self.space);
         match first {
             Op::MultiDot { v, k, w, out: array } => {
@@ -404,7 +552,7 @@ impl Gpu {
                 Ok(())
             }
             Op::Apply { a, x, y }
-                if stage.body.len() == 1 && (!self.fuse || self.memory.operators[a.0 as usize].alone()) =>
+                if body.len() == 1 && (!self.fuse || self.memory.operators[a.0 as usize].alone()) =>
             {
                 self.lower_scalars(now, out)?;
                 self.lower_product(*a, *x, *y, out)
@@ -430,7 +578,7 @@ impl Gpu {
                 out.push(self.plain(&AXPY, self.space.dtype(*y), false, false, &bindings, params, workgroups(n))?);
                 Ok(())
             }
-            _ => self.lower_sweep(&stage.body, n, now, out),
+            _ => self.lower_sweep(body, None, n, now, out),
         }
     }
 
@@ -473,20 +621,27 @@ impl Gpu {
 
     /// A kernel that only finishes partial sums and evaluates scalars, where there are any.
     fn lower_scalars(&mut self, now: &mut Carry, out: &mut Vec<Dispatch>) -> Result<()> {
-        if *now == Carry::default() { Ok(()) } else { self.lower_sweep(&[], 0, now, out) }
+        if *now == Carry::default() { Ok(()) } else { self.lower_sweep(&[], None, 0, now, out) }
     }
 
-    fn lower_sweep(&mut self, body: &[Op], n: usize, now: &mut Carry, out: &mut Vec<Dispatch>) -> Result<()> {
+    /// One kernel for `body`, whose first operations may be updates put off and what they form been elsewhere so far.
+    fn lower_sweep(
+        &mut self,
+        body: &[Op],
+        formed: Option<(usize, Vector)>,
+        n: usize,
+        now: &mut Carry,
+        out: &mut Vec<Dispatch>,
+    ) -> Result<()> {
         // Records need the ledger's place among the bindings; where the sweep has none left, they go first.
-        let wide = body.iter().flat_map(|op| op.reads().into_iter().chain(op.writes()).chain(op.gathers()));
-        let wide = wide.collect::<std::collections::BTreeSet<_>>().len();
-        let matrix = body.iter().any(|op| matches!(op, Op::Apply { .. }));
-        if now.scalars.iter().any(|op| matches!(op, Op::Publish(_))) && wide + if matrix { 2 } else { 0 } > 5 {
-            self.lower_sweep(&[], 0, now, out)?;
+        if now.scalars.iter().any(|op| matches!(op, Op::Publish(_))) && self.storage(body) > self.context.max_storage {
+            self.lower_sweep(&[], None, 0, now, out)?;
         }
         let forms: Vec<Form> = self.memory.operators.iter().map(|m| m.form).collect();
         let generated = Sweep {
             forms: &forms,
+            deferred: formed.map_or(0, |f| f.0),
+            twin: formed.map(|f| f.1),
             space: &self.space,
             real: self.real,
             pending: &now.pending,
@@ -516,7 +671,7 @@ impl Gpu {
         *now = Carry {
             pending_groups: if generated.leaves.is_empty() { 0 } else { groups as u32 },
             pending: generated.leaves,
-            scalars: vec![],
+            ..Carry::default()
         };
         Ok(())
     }
@@ -564,6 +719,9 @@ impl Engine for Gpu {
             self.flush()?;
         }
         let lowered = self.lower(self.carry, segment)?;
+        if self.carries[lowered.out].deferred.is_some() {
+            self.lower_ahead(lowered.out, segment)?;
+        }
         self.carry = lowered.out;
         self.batch.push(lowered);
         self.records.extend(&segment.records);
@@ -574,18 +732,7 @@ impl Engine for Gpu {
         if self.batch.is_empty() {
             return Ok(());
         }
-        let mut tail = vec![];
-        let mut now = self.carries[self.carry].clone();
-        if now != Carry::default() {
-            // The tail is a segment of its own, so that its kernel is made once.
-            let key = (self.carry, usize::MAX);
-            if !self.lowered.contains_key(&key) {
-                let mut dispatches = vec![];
-                self.lower_scalars(&mut now, &mut dispatches)?;
-                self.lowered.insert(key, Arc::new(Lowered { dispatches, out: 0 }));
-            }
-            tail.push(Arc::clone(&self.lowered[&key]));
-        }
+        let tail = self.lower_tail(self.carry)?;
         // The batch's records start at the ledger's beginning.
         self.memory.write_real(&self.context, self.parity, CURSOR, 0.0, self.real);
         let mut encoder = self.context.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());

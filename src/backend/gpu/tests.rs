@@ -5,7 +5,7 @@ use super::text::{self, SHADERS, Sweep, Types};
 use super::*;
 use crate::matrix::gallery;
 use crate::op::Plan;
-use crate::op::schedule::Compiler;
+use crate::op::schedule::{Compiler, traffic};
 use crate::testing::build;
 use std::collections::BTreeSet;
 
@@ -13,6 +13,10 @@ use std::collections::BTreeSet;
 const WORKGROUP_BYTES: u32 = 16384;
 
 fn check(what: &str, source: &str) {
+    check_with(what, source, 8);
+}
+
+fn check_with(what: &str, source: &str, most: usize) {
     let module = naga::front::wgsl::parse_str(source)
         .unwrap_or_else(|e| panic!("{what}: {}\n{source}", e.emit_to_string(source)));
     let info = naga::valid::Validator::new(naga::valid::ValidationFlags::all(), naga::valid::Capabilities::FLOAT64)
@@ -28,7 +32,7 @@ fn check(what: &str, source: &str) {
         .sum();
     assert!(shared <= WORKGROUP_BYTES, "{what}: {shared} bytes of workgroup memory");
     let storage = source.matches("var<storage").count();
-    assert!(storage <= 8, "{what}: {storage} storage bindings");
+    assert!(storage <= most, "{what}: {storage} storage bindings");
 
     let words = naga::back::spv::write_vec(&module, &info, &naga::back::spv::Options::default(), None);
     assert!(words.unwrap_or_else(|e| panic!("{what} to SPIR-V: {e}")).len() > 100);
@@ -116,6 +120,42 @@ fn products_of_every_form_are_valid() {
     }
 }
 
+/// The sweep that ends one iteration of CG and begins the next, in every form.
+#[test]
+fn sweeps_that_form_what_they_gather_are_valid() {
+    for dtype in [Dtype::F32, Dtype::F64] {
+        for preconditioner in ["none", "jacobi"] {
+            let mut built = build("cg", preconditioner, &gallery::poisson2d(6), Plan::uniform(dtype), 5);
+            let d = built.segments()[2].1.iter().find_map(Op::gathers).unwrap();
+            let step = Compiler::new(FUSION).compile(built.segments().remove(2).1, &built.space);
+            assert_eq!(forming::deferrable(&step, &built.space), Some(d));
+            let twin = built.space.vector("d", 36);
+            let maps = &step.stages.last().unwrap().body;
+            let redirected = forming::redirected(maps, d, d, twin);
+            let joined = forming::joined(redirected, &step.stages[0].body, d, twin).unwrap();
+            // x, d, its twin, r or z, q: written 3, read 3, one of them both. The matrix comes on top.
+            let bytes = traffic(&joined, &built.space) - built.space.operator_bytes(Operator(0));
+            assert_eq!(bytes, 6 * 36 * dtype.size() as u64, "{preconditioner}");
+            for form in forms(dtype).into_iter().filter(|f| f.layout != Layout::Blocks) {
+                let made = Sweep {
+                    space: &built.space,
+                    real: dtype,
+                    pending: &[0, 1],
+                    scalars: &step.epilogue,
+                    body: &joined,
+                    deferred: maps.len(),
+                    twin: Some(d),
+                    forms: &vec![form; built.space.operators.len()],
+                    scalar_count: built.space.scalars.len() + 1,
+                    array_at: &[],
+                }
+                .generate();
+                check_with(&format!("{preconditioner} with {form:?}"), &made.text, 10);
+            }
+        }
+    }
+}
+
 /// The texts of all sweeps of a list of segments, by the rules of `Gpu::lower_stage`.
 fn sweeps(space: &Space, segments: &[Arc<Compiled>], real: Dtype, form: Form) -> Vec<String> {
     let forms = vec![form; space.operators.len()];
@@ -138,6 +178,8 @@ fn sweeps(space: &Space, segments: &[Arc<Compiled>], real: Dtype, form: Form) ->
             pending: &now.pending,
             scalars: &now.scalars,
             body,
+            deferred: 0,
+            twin: None,
             forms: &forms,
             scalar_count,
             array_at: &array_at,

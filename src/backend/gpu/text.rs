@@ -1,7 +1,7 @@
 //! WGSL text: the frames of `shaders/` filled in, and the few generated lines of a sweep's body.
 
 use super::format::{Columns, Form, Layout, Values};
-use crate::op::{Cond, Dtype, Expr, Item, Op, Space, Vector};
+use crate::op::{Cond, Dtype, Expr, Item, Op, Space, Term, Vector, forming};
 use std::fmt::Write;
 
 /// Most workgroups of one dispatch: enough to fill the largest GPUs, few enough that every workgroup can
@@ -76,6 +76,9 @@ fn fill(template: &str, values: &[(&str, &str)]) -> String {
     debug_assert!(!text.contains("{{"), "unfilled place in {text}");
     text
 }
+
+/// What a sweep does once the STOP code is set.
+const STOPPED: &str = "    if (stopped != 0u) {\n        return;\n    }\n";
 
 /// Types of a kernel: scalars, and vectors where the kernel knows only one kind.
 #[derive(Clone, Copy)]
@@ -182,6 +185,10 @@ pub(super) struct Sweep<'a> {
     pub(super) pending: &'a [u16],
     pub(super) scalars: &'a [Op],
     pub(super) body: &'a [Op],
+    /// How many operations of the body the sweep before put off: updates that form what the product gathers.
+    pub(super) deferred: usize,
+    /// Where the vector they form was until now.
+    pub(super) twin: Option<Vector>,
     /// Form of each matrix of the space.
     pub(super) forms: &'a [Form],
     /// Scalars of the space and of the engine.
@@ -234,6 +241,8 @@ impl Sweep<'_> {
                 vectors.iter_mut().filter(|e| e.0 == w).for_each(|e| e.1 = true);
             }
         }
+        // At a stop the vector formed is left in both its places.
+        vectors.iter_mut().filter(|e| Some(e.0) == self.twin).for_each(|e| e.1 = true);
         // Columns of one basis are one buffer, which a kernel either only reads or may write.
         let written: Vec<u16> = vectors.iter().filter(|e| e.1).filter_map(|e| basis(e.0)).collect();
         vectors.iter_mut().filter(|e| basis(e.0).is_some_and(|b| written.contains(&b))).for_each(|e| e.1 = true);
@@ -244,7 +253,9 @@ impl Sweep<'_> {
             next += 1;
         }
         if let Some((form, x)) = product {
-            bindings += &matrix(form, &format!("v{}[j]", position(&vectors, x)), next);
+            let (gathered, private) = self.gathered(x, &vectors);
+            bindings += &private;
+            bindings += &matrix(form, &gathered, next);
             next += 2;
         }
         for (k, (v, written)) in vectors.iter().enumerate() {
@@ -357,20 +368,58 @@ impl Sweep<'_> {
         code
     }
 
+    /// x_j as a product gathers it, and the variables in which it finds the coefficients.
+    fn gathered(&self, x: Vector, vectors: &[(Vector, bool)]) -> (String, String) {
+        let Some(terms) = forming::formula(&self.body[..self.deferred], x) else {
+            return (format!("v{}[j]", position(vectors, x)), String::new());
+        };
+        let wide = self.widest(x, terms);
+        let mut private = String::new();
+        let sum = self.sum(terms, wide, |v| format!("v{}[j]", position(vectors, v)), &mut |_| {
+            let name = format!("g{}", private.lines().count());
+            let _ = writeln!(private, "var<private> {name}: {wide};");
+            name
+        });
+        (format!("{}({sum})", type_name(self.space.dtype(x))), private)
+    }
+
+    /// The type in which a sum is formed.
+    fn widest(&self, y: Vector, terms: &[Term]) -> &'static str {
+        let vectors = terms.iter().flat_map(|t| std::iter::once(t.x).chain(t.by)).chain([y]);
+        let wide =
+            vectors.map(|v| self.space.dtype(v)).fold(Dtype::F32, |a, b| if a == Dtype::F64 { a } else { b });
+        type_name(wide)
+    }
+
+    /// Σ c u (v): `entry` reads a vector, `coefficient` names a factor.
+    fn sum(
+        &self,
+        terms: &[Term],
+        wide: &str,
+        mut entry: impl FnMut(Vector) -> String,
+        coefficient: &mut impl FnMut(&Expr) -> String,
+    ) -> String {
+        let term = |t: &Term| {
+            let mut factors = vec![];
+            if !t.coefficient.is_one() {
+                factors.push(coefficient(&t.coefficient));
+            }
+            factors.extend(std::iter::once(t.x).chain(t.by).map(|v| format!("{wide}({})", entry(v))));
+            factors.join(" * ")
+        };
+        let sum = terms.iter().map(term).collect::<Vec<_>>().join(" + ");
+        if sum.is_empty() { "0.0".into() } else { sum }
+    }
+
     fn sweep_code(&self, vectors: &[(Vector, bool)]) -> (String, Vec<u16>) {
-        let (mut head, mut body) = (String::new(), String::new());
+        if self.body.is_empty() {
+            return (STOPPED.into(), vec![]);
+        }
+        let (mut head, mut body, mut lines) = (String::new(), String::new(), vec![]);
         let mut leaves = vec![];
         let mut loaded = vec![false; vectors.len()];
         let mut coefficients = 0;
         let (prepare, row, product) = self.product().map_or(("", "p", ""), |(form, _)| row_code(form));
-        let load = |v: Vector, body: &mut String, loaded: &mut Vec<bool>| {
-            let k = position(vectors, v);
-            if !loaded[k] {
-                let _ = writeln!(body, "            var e{k} = v{k}[i];");
-                loaded[k] = true;
-            }
-            k
-        };
         let store = |v: Vector, value: &str, body: &mut String, loaded: &mut Vec<bool>| {
             let k = position(vectors, v);
             let declare = if loaded[k] { "" } else { "var " };
@@ -378,57 +427,72 @@ impl Sweep<'_> {
             loaded[k] = true;
         };
         for op in self.body {
+            lines.push(body.len());
+            let mut load = |v: Vector, body: &mut String| {
+                let k = position(vectors, v);
+                if !loaded[k] {
+                    let _ = writeln!(body, "            var e{k} = v{k}[i];");
+                    loaded[k] = true;
+                }
+                format!("e{k}")
+            };
             match op {
                 Op::Apply { y, .. } => {
                     let item = type_name(self.space.dtype(*y));
                     store(*y, &format!("{item}({product})"), &mut body, &mut loaded);
                 }
                 Op::Map { y, terms } => {
-                    let wide = terms.iter().flat_map(|t| std::iter::once(t.x).chain(t.by)).chain([*y]);
-                    let wide =
-                        wide.map(|v| self.space.dtype(v)).fold(Dtype::F32, |a, b| if a == Dtype::F64 { a } else { b });
-                    let wide = type_name(wide);
-                    let mut sum = String::new();
-                    for t in terms {
-                        let mut factors = vec![];
-                        if !t.coefficient.is_one() {
-                            let _ = writeln!(head, "    let c{coefficients} = {wide}({});", self.expr(&t.coefficient));
-                            factors.push(format!("c{coefficients}"));
-                            coefficients += 1;
-                        }
-                        for v in std::iter::once(t.x).chain(t.by) {
-                            let k = load(v, &mut body, &mut loaded);
-                            factors.push(format!("{wide}(e{k})"));
-                        }
-                        if !sum.is_empty() {
-                            sum += " + ";
-                        }
-                        sum += &factors.join(" * ");
-                    }
-                    if sum.is_empty() {
-                        sum = "0.0".into();
-                    }
+                    let wide = self.widest(*y, terms);
+                    let sum = self.sum(terms, wide, |v| load(v, &mut body), &mut |c| {
+                        let name = format!("c{coefficients}");
+                        let _ = writeln!(head, "    let {name} = {wide}({});", self.expr(c));
+                        coefficients += 1;
+                        name
+                    });
                     let item = type_name(self.space.dtype(*y));
                     store(*y, &format!("{item}({sum})"), &mut body, &mut loaded);
                 }
                 Op::Dot { x, y, out } => {
-                    let (a, b) = (load(*x, &mut body, &mut loaded), load(*y, &mut body, &mut loaded));
+                    let (a, b) = (load(*x, &mut body), load(*y, &mut body));
                     let d = leaves.len();
                     let _ = writeln!(head, "    var sum{d} = real(0.0);");
-                    let _ = writeln!(body, "            sum{d} += real(e{a}) * real(e{b});");
+                    let _ = writeln!(body, "            sum{d} += real({a}) * real({b});");
                     leaves.push(out.0);
                 }
                 _ => unreachable!("an operation that no sweep holds"),
             }
         }
-        if self.body.is_empty() {
-            return (String::new(), leaves);
+        let each = |prepare: &str, row: &str, body: &str| {
+            format!(
+                "    for (var start = group.x * WORKGROUP; start < P.n; start += P.groups * WORKGROUP) {{\n{prepare}        let p = start + t;\n        if (p < P.n) {{\n            let i = {row};\n{body}        }}\n    }}\n"
+            )
+        };
+        let mut code = String::new();
+        match (self.product(), self.twin) {
+            (Some((_, x)), Some(twin)) => {
+                // The coefficients as in the updates themselves.
+                let terms = forming::formula(&self.body[..self.deferred], x).expect("a vector formed");
+                let factors = terms.iter().map(|t| &t.coefficient).filter(|c| !c.is_one());
+                let wide = self.widest(x, terms);
+                for (k, c) in factors.enumerate() {
+                    let _ = writeln!(head, "    g{k} = {wide}({});", self.expr(c));
+                }
+                let (new, old) = (position(vectors, x), position(vectors, twin));
+                let mut updates = body[..lines[self.deferred]].to_string();
+                let _ = writeln!(updates, "            v{old}[i] = e{new};");
+                code += &head;
+                let _ = writeln!(
+                    code,
+                    "    if (stopped != 0u) {{\n        // Stopped just now, with the updates of the iteration before still to do.\n        if (state_in[STOP] == real(0.0)) {{\n{}        }}\n        return;\n    }}",
+                    each("", "p", &updates)
+                );
+            }
+            _ => {
+                code += STOPPED;
+                code += &head;
+            }
         }
-        let mut code = head;
-        let _ = writeln!(
-            code,
-            "    for (var start = group.x * WORKGROUP; start < P.n; start += P.groups * WORKGROUP) {{\n{prepare}        let p = start + t;\n        if (p < P.n) {{\n            let i = {row};\n{body}        }}\n    }}"
-        );
+        code += &each(prepare, row, &body);
         if !leaves.is_empty() {
             for d in 0..leaves.len() {
                 let _ = writeln!(code, "    tile[t + {}u] = sum{d};", d * WORKGROUP);
