@@ -353,8 +353,12 @@ impl<'a> Choice<'a> {
         }
         let value = |v: f64| scaled(v, self.exponent, dtype);
         match values {
-            Values::F64 => panel.values = bytes(&cells.par_iter().map(|c| value(c.value)).collect::<Vec<_>>(), Dtype::F64),
-            Values::F32 => panel.values = bytes(&cells.par_iter().map(|c| value(c.value)).collect::<Vec<_>>(), Dtype::F32),
+            Values::F64 => {
+                panel.values = bytes(&cells.par_iter().map(|c| value(c.value)).collect::<Vec<_>>(), Dtype::F64)
+            }
+            Values::F32 => {
+                panel.values = bytes(&cells.par_iter().map(|c| value(c.value)).collect::<Vec<_>>(), Dtype::F32)
+            }
             Values::Codes => {
                 let place = |c: &Cell| {
                     let found = self.dictionary.binary_search_by_key(&value(c.value).to_bits(), |v| v.to_bits());

@@ -20,18 +20,18 @@ pub use context::{AdapterDetails, adapters};
 use super::{Counters, Engine, Local, Progress};
 use crate::error::{Error, Result};
 use crate::matrix::{Csr, Triangular};
-use crate::op::schedule::{Compiled, Fusion, length};
+use crate::op::schedule::{Compiled, Fusion, Projections, length};
 use crate::op::{Array, Dtype, Op, Operator, Scalar, Space, Stop, Term, Triangle, Vector, forming};
 use crate::solver::Options;
-use format::{Choice, Columns, Form, Layout};
-use memory::{Matrix, Memory, Params, Slice};
+use format::{Choice, Form, Layout};
+use memory::{Columns, Matrix, Memory, Params, Slice};
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 use text::{
-    AXPY, CURSOR, DOT, FINISH, GROUPS_MAX, HEADER, MULTI_AXPY, MULTI_DOT, SPMV_PIECES, Shader, Sweep, Types,
-    WORKGROUP,
+    AXPY, CURSOR, DOT, FINISH, GROUPS_MAX, HEADER, MULTI_AXPY, MULTI_AXPY_DOT, MULTI_AXPY_NORM, MULTI_DOT, SPMV_PIECES,
+    Shader, Sweep, Types, WORKGROUP,
 };
 
 /// Iterations of one batch at most.
@@ -41,7 +41,7 @@ const BATCH_LIMIT: usize = 256;
 const DISPATCH_MAX: usize = 65535;
 
 /// What one kernel holds: eight storage bindings, two of them the state.
-const FUSION: Fusion = Fusion { enabled: true, max_vectors: 6, projections: false, products: true };
+const FUSION: Fusion = Fusion { enabled: true, max_vectors: 6, projections: Projections::Paired, products: true };
 
 /// The form that a GPU keeps `a` in for arithmetic in f64 or, where it has none, f32; why, and the bytes of a product.
 #[must_use]
@@ -392,7 +392,7 @@ impl Gpu {
         let local = |op: &Op| match op {
             Op::Apply { a, .. } => {
                 let matrix = &self.memory.operators[a.0 as usize];
-                !matrix.alone() && matrix.form.columns != Columns::Wide
+                !matrix.alone() && matrix.form.columns != format::Columns::Wide
             }
             _ => true,
         };
@@ -494,66 +494,56 @@ impl Gpu {
         match first {
             Op::MultiDot { v, k, w, out: array } => {
                 self.lower_scalars(now, out)?;
-                let groups = workgroups(n);
                 for panel in self.memory.bases[v.0 as usize].panels(*k) {
-                    let params = Params {
-                        n: n as u32,
-                        groups: groups as u32,
-                        k: panel.columns as u32,
-                        stride: panel.stride as u32,
-                        first: panel.first as u32,
-                        ..Params::default()
-                    };
+                    let params = panel_params(&panel, n, 0);
                     let bindings = [
                         (panel.slice, false),
                         (self.memory.vector(*w), false),
                         (Slice::whole(&self.memory.projections), true),
                     ];
-                    out.push(self.plain(&MULTI_DOT, self.space.dtype(*w), false, false, &bindings, params, groups)?);
+                    let item = self.space.dtype(*w);
+                    out.push(self.plain(&MULTI_DOT, item, false, false, &bindings, params, workgroups(n))?);
                 }
-                let params = Params {
-                    pending: groups as u32,
-                    array_at: self.memory.array_at[array.0 as usize] as u32,
-                    ..Params::default()
-                };
-                let bindings =
-                    [(Slice::whole(&self.memory.projections), false), (Slice::whole(&self.memory.ledger), true)];
-                let item = self.space.plan.working;
-                out.push(self.plain(&FINISH, item, false, false, &bindings, params, *k)?);
-                Ok(())
+                self.lower_finish(*array, *k, n, out)
             }
             Op::MultiAxpy { v, k, coefficients, minus, w } => {
                 self.lower_scalars(now, out)?;
-                for panel in self.memory.bases[v.0 as usize].panels(*k) {
-                    let params = Params {
-                        n: n as u32,
-                        groups: workgroups(n) as u32,
-                        k: panel.columns as u32,
-                        stride: panel.stride as u32,
-                        first: panel.first as u32,
-                        array_at: self.memory.array_at[coefficients.0 as usize] as u32,
-                        ..Params::default()
-                    };
-                    let bindings = [
-                        (Slice::whole(&self.memory.ledger), false),
-                        (panel.slice, false),
-                        (self.memory.vector(*w), true),
-                    ];
-                    out.push(self.plain(
-                        &MULTI_AXPY,
-                        self.space.dtype(*w),
-                        *minus,
-                        false,
-                        &bindings,
-                        params,
-                        workgroups(n),
-                    )?);
+                let mut panels = self.memory.bases[v.0 as usize].panels(*k);
+                // Only the last panel leaves w as what follows wants it; a projection wants all columns.
+                let last = match body.get(1) {
+                    Some(Op::Dot { .. }) => panels.pop(),
+                    Some(Op::MultiDot { .. }) if panels.len() == 1 => panels.pop(),
+                    _ => None,
+                };
+                let array_at = self.memory.array_at[coefficients.0 as usize];
+                let (item, groups) = (self.space.dtype(*w), workgroups(n));
+                let ledger = (Slice::whole(&self.memory.ledger), false);
+                let w = (self.memory.vector(*w), true);
+                for panel in panels {
+                    let params = panel_params(&panel, n, array_at);
+                    let bindings = [ledger.clone(), (panel.slice, false), w.clone()];
+                    out.push(self.plain(&MULTI_AXPY, item, *minus, false, &bindings, params, groups)?);
                 }
-                Ok(())
+                match (last, body.get(1)) {
+                    (Some(panel), Some(Op::MultiDot { out: array, .. })) => {
+                        let params = panel_params(&panel, n, array_at);
+                        let partials = (Slice::whole(&self.memory.projections), true);
+                        let bindings = [ledger, (panel.slice, false), w, partials];
+                        out.push(self.plain(&MULTI_AXPY_DOT, item, *minus, false, &bindings, params, groups)?);
+                        self.lower_finish(*array, *k, n, out)
+                    }
+                    (Some(panel), Some(Op::Dot { out: scalar, .. })) => {
+                        let slot = text::partials_at(self.scalar_count) as u32;
+                        let params = Params { slot, ..panel_params(&panel, n, array_at) };
+                        let bindings = [ledger, (panel.slice, false), w];
+                        out.push(self.plain(&MULTI_AXPY_NORM, item, *minus, true, &bindings, params, groups)?);
+                        (now.pending, now.pending_groups) = (vec![scalar.0], groups as u32);
+                        Ok(())
+                    }
+                    _ => self.lower_stage(&body[1..], now, out),
+                }
             }
-            Op::Apply { a, x, y }
-                if body.len() == 1 && (!self.fuse || self.memory.operators[a.0 as usize].alone()) =>
-            {
+            Op::Apply { a, x, y } if body.len() == 1 && (!self.fuse || self.memory.operators[a.0 as usize].alone()) => {
                 self.lower_scalars(now, out)?;
                 self.lower_product(*a, *x, *y, out)
             }
@@ -582,6 +572,19 @@ impl Gpu {
         }
     }
 
+    /// Adds the partial sums of projections onto k columns.
+    fn lower_finish(&mut self, array: Array, k: usize, n: usize, out: &mut Vec<Dispatch>) -> Result<()> {
+        let params = Params {
+            pending: workgroups(n) as u32,
+            array_at: self.memory.array_at[array.0 as usize] as u32,
+            ..Params::default()
+        };
+        let bindings = [(Slice::whole(&self.memory.projections), false), (Slice::whole(&self.memory.ledger), true)];
+        let item = self.space.plan.working;
+        out.push(self.plain(&FINISH, item, false, false, &bindings, params, k)?);
+        Ok(())
+    }
+
     /// y = A x by itself, panel by panel.
     fn lower_product(&mut self, a: Operator, x: Vector, y: Vector, out: &mut Vec<Dispatch>) -> Result<()> {
         let Matrix { form, panels } = &self.memory.operators[a.0 as usize];
@@ -592,8 +595,7 @@ impl Gpu {
                 Layout::Blocks => (panel.blocks, panel.blocks.clamp(1, DISPATCH_MAX)),
                 _ => (0, workgroups(panel.rows)),
             };
-            let params =
-                Params { n: panel.rows as u32, k: count as u32, groups: groups as u32, ..panel.params() };
+            let params = Params { n: panel.rows as u32, k: count as u32, groups: groups as u32, ..panel.params() };
             let pattern = (Slice::whole(&panel.pattern), false);
             let mut bindings = vec![
                 pattern.clone(),
@@ -683,6 +685,19 @@ impl Gpu {
 
     fn read_reals(&self, bytes: &[u8]) -> Vec<f64> {
         memory::to_f64(bytes, self.real)
+    }
+}
+
+/// What a projection's kernel is told of a panel of columns of length `n`, and where their coefficients are.
+fn panel_params(panel: &Columns, n: usize, array_at: usize) -> Params {
+    Params {
+        n: n as u32,
+        groups: workgroups(n) as u32,
+        k: panel.columns as u32,
+        stride: panel.stride as u32,
+        first: panel.first as u32,
+        array_at: array_at as u32,
+        ..Params::default()
     }
 }
 

@@ -202,6 +202,8 @@ fn sweeps(space: &Space, segments: &[Arc<Compiled>], real: Dtype, form: Form) ->
             }
             if !projection {
                 generate(&mut now, &stage.body);
+            } else if let Some(Op::Dot { out, .. }) = stage.body.get(1) {
+                now.pending = vec![out.0];
             }
         }
         now.scalars.extend(segment.epilogue.iter().cloned());
@@ -226,7 +228,8 @@ fn sweeps_of_every_method_are_valid() {
                     let mut compiler = Compiler::new(fusion);
                     let compiled: Vec<_> =
                         segments.iter().map(|(_, ops)| compiler.compile(ops.clone(), &built.space)).collect();
-                    let texts: BTreeSet<String> = sweeps(&built.space, &compiled, dtype, Form::plain(dtype)).into_iter().collect();
+                    let texts: BTreeSet<String> =
+                        sweeps(&built.space, &compiled, dtype, Form::plain(dtype)).into_iter().collect();
                     assert!(texts.len() >= 3, "{}: {} kernels", method.id, texts.len());
                     for source in texts {
                         check(&format!("{} with {} in {dtype:?}", method.id, preconditioner.id), &source);

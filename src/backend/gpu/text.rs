@@ -56,7 +56,10 @@ shaders! {
     DOT: "dot.wgsl",
     MULTI_DOT: "multi_dot.wgsl",
     FINISH: "finish.wgsl",
+    COMBINATION: "combination.wgsl",
     MULTI_AXPY: "multi_axpy.wgsl",
+    MULTI_AXPY_DOT: "multi_axpy_dot.wgsl",
+    MULTI_AXPY_NORM: "multi_axpy_norm.wgsl",
 }
 
 /// The name of a number type in WGSL.
@@ -104,14 +107,17 @@ fn block_sums(rows: usize) -> String {
 
 /// A kernel that stands in `shaders/` as it runs.
 pub(super) fn plain(shader: &Shader, types: Types, minus: bool) -> String {
-    let rows = match shader.name {
-        name if [DOT.name, FINISH.name, SPMV_PIECES.name].contains(&name) => 1,
-        name if name == MULTI_DOT.name => 8,
-        _ => 0,
+    let is = |list: &[Shader]| list.iter().any(|s| s.name == shader.name);
+    let rows = if is(&[MULTI_DOT, MULTI_AXPY_DOT]) {
+        8
+    } else {
+        usize::from(is(&[DOT, FINISH, SPMV_PIECES, MULTI_AXPY_NORM]))
     };
+    let combination = if is(&[MULTI_AXPY, MULTI_AXPY_DOT, MULTI_AXPY_NORM]) { COMBINATION.text } else { "" };
     let groups = GROUPS_MAX.to_string();
     types.head()
         + &block_sums(rows)
+        + combination
         + &fill(shader.text, &[("groups_max", &groups), ("sign", if minus { "-" } else { "+" })])
 }
 
@@ -386,8 +392,7 @@ impl Sweep<'_> {
     /// The type in which a sum is formed.
     fn widest(&self, y: Vector, terms: &[Term]) -> &'static str {
         let vectors = terms.iter().flat_map(|t| std::iter::once(t.x).chain(t.by)).chain([y]);
-        let wide =
-            vectors.map(|v| self.space.dtype(v)).fold(Dtype::F32, |a, b| if a == Dtype::F64 { a } else { b });
+        let wide = vectors.map(|v| self.space.dtype(v)).fold(Dtype::F32, |a, b| if a == Dtype::F64 { a } else { b });
         type_name(wide)
     }
 

@@ -4,7 +4,7 @@ use super::*;
 use crate::backend::Engine;
 use crate::backend::gpu::{Choose, Context, Gpu};
 use crate::matrix::{Triplets, gallery};
-use crate::op::schedule::{Compiler, Fusion};
+use crate::op::schedule::{Compiler, Fusion, Projections};
 use crate::op::{Operator, Plan, Program, Role, Space};
 use crate::random::Random;
 use crate::testing::{Reference, build, on_devices};
@@ -42,11 +42,7 @@ fn ways() -> [(&'static str, Choose); 16] {
             Layout::Lanes(4),
             Layout::Lanes(32),
         ];
-        if W < 6 {
-            Choice::with(a, e, d, layout[W], None, String::new())
-        } else {
-            wide(a, e, d, layout[W - 6])
-        }
+        if W < 6 { Choice::with(a, e, d, layout[W], None, String::new()) } else { wide(a, e, d, layout[W - 6]) }
     }
     ways! {
         "chosen": choose, "plain": plain, "runs": runs::<false>, "runs with values": runs::<true>,
@@ -301,7 +297,7 @@ fn bytes_of_an_iteration() {
         let mut built = build("cg", "none", &a, Plan::uniform(dtype), 5);
         let choose = ways().into_iter().find(|w| w.0 == way).unwrap().1;
         built.space.operators[0].stored_bytes.store(choose(&a, 0, dtype).bytes(), Ordering::Relaxed);
-        let fusion = Fusion { enabled: true, max_vectors: 6, projections: false, products: true };
+        let fusion = Fusion { enabled: true, max_vectors: 6, projections: Projections::Paired, products: true };
         let mut compiler = Compiler::new(fusion);
         built.compile(&mut compiler, |m, p| m.start(p));
         let step = built.compile(&mut compiler, |m, p| {
