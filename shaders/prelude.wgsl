@@ -19,6 +19,10 @@ struct Params {
     base_at: u32,    // and what 16-bit columns count from, or the rows' patterns
     codes_at: u32,   // and the codes of values
     order_at: u32,   // and the order of the rows, the patterns' offsets, or the blocks
+    zero: u32,       // 0, which no compiler knows
+    unused0: u32,
+    unused1: u32,
+    unused2: u32,
 }
 
 @group(0) @binding(0) var<uniform> P: Params;

@@ -48,7 +48,28 @@ pub(crate) struct Truth {
     pub(crate) norm: f64,
     /// The common scale.
     pub(crate) exponent: i32,
+    /// Aᵀr in the scales of A and r, where a least-squares solution is looked for.
+    pub(crate) normal: Option<Vec<f64>>,
     pub(crate) certificate: Certificate,
+}
+
+impl Truth {
+    /// Adds Aᵀr; `transpose` is Aᵀ.
+    pub(crate) fn add_normal(&mut self, transpose: &Csr, norms: &Norms) {
+        let mut gradient = residual(transpose, -norms.exponent, &vec![0.0; transpose.rows()], &self.residual);
+        gradient.par_iter_mut().for_each(|v| *v = -*v);
+        let norm = norm2(&gradient);
+        let whole = norms.scaled_norm * self.norm;
+        self.certificate.normal_residual = Some(ldexp(norm, norms.exponent + self.exponent));
+        self.certificate.optimality = Some(if whole > 0.0 { norm / whole } else { norm });
+        self.normal = Some(gradient);
+    }
+
+    /// How far x is from what the solve looks for: ‖r‖/‖b‖, or ‖Aᵀr‖/(‖A‖‖r‖) where that is less.
+    pub(crate) fn distance(&self) -> f64 {
+        let c = &self.certificate;
+        c.optimality.map_or(c.relative, |o| o.min(c.relative))
+    }
 }
 
 /// How good an x is, in the user's units.
@@ -60,6 +81,10 @@ pub struct Certificate {
     pub relative: f64,
     /// ‖b − A x‖₂ / (‖A‖‖x‖₂ + ‖b‖₂) with ‖A‖ = √(‖A‖₁‖A‖∞).
     pub backward_error: f64,
+    /// ‖Aᵀ(b − A x)‖₂, zero at a least-squares solution; computed where one is looked for.
+    pub normal_residual: Option<f64>,
+    /// ‖Aᵀr‖₂ / (‖A‖‖r‖₂) with that ‖A‖: what the outcome LeastSquares is certified by.
+    pub optimality: Option<f64>,
     /// ‖b‖₂.
     pub rhs_norm: f64,
     /// ‖x‖₂.
@@ -88,11 +113,13 @@ pub(crate) fn certify(a: &Csr, norms: &Norms, b: &[f64], x: &[f64]) -> Truth {
         absolute,
         relative: if rhs > 0.0 { norm / rhs } else { absolute },
         backward_error: if whole > 0.0 { norm / whole } else { norm },
+        normal_residual: None,
+        optimality: None,
         rhs_norm: ldexp(rhs, e),
         solution_norm: ldexp(solution, ex),
         computed_on: "CPU, f64 with compensated row sums",
     };
-    Truth { residual, norm, exponent: e, certificate }
+    Truth { residual, norm, exponent: e, normal: None, certificate }
 }
 
 /// b − (A·2^ea) x by rows.

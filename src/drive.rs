@@ -2,19 +2,24 @@
 //!
 //! A solve is a chain of corrections. Each takes the true residual r = b − A x, computed on the host in
 //! f64, scales it by a power of two, lets the method solve A d = r on the device, and adds d to x. In f64
-//! one correction is the rule; in f32 each brings a few digits. Nothing is called converged here but by
-//! the certificate.
+//! one correction is the rule. Where the iterations run in f32, the residual is renewed in a wider type now and
+//! then within a correction (`refine.rs`), on devices that have one; else each correction brings a few digits.
+//! Nothing is called converged here but by the certificate.
 
 use crate::backend::{Engine, Progress};
 use crate::certify::{Norms, Truth, certify};
 use crate::error::Result;
+use crate::facts::Facts;
 use crate::matrix::Csr;
-use crate::method::{Method, Next, Outbox, Watch};
+use crate::method::{Method, Next, Normal, Outbox, Watch};
 use crate::op::schedule::{Compiled, Compiler};
-use crate::op::{Combination, Dtype, Op, Operator, Program, Space, Stop, Vector};
+use crate::op::{Dtype, Op, Operator, Program, Space, Stop, Vector};
+use crate::refine::Renewal;
 use crate::report::{BrokenDown, Passed, Reason, TrueResidual};
-use crate::scale::{exponent, ldexp};
+use crate::scale::{ldexp, norm2};
+use crate::transform::Transform;
 use rayon::prelude::*;
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -62,6 +67,12 @@ pub(crate) struct Limits<'a> {
 /// The user's system and the test its answer must pass.
 pub(crate) struct Problem<'a> {
     pub(crate) matrix: &'a Csr,
+    /// Aᵀ, where a least-squares solution may be an answer.
+    pub(crate) transpose: Option<&'a Csr>,
+    /// A least-squares solution is looked for: ‖Aᵀr‖ is kept track of.
+    pub(crate) least_squares: bool,
+    /// Where b has a part in a known null space: what takes it out of the residual.
+    pub(crate) null: Option<&'a Facts>,
     pub(crate) norms: &'a Norms,
     pub(crate) b: &'a [f64],
     pub(crate) rtol: f64,
@@ -77,6 +88,23 @@ impl Problem<'_> {
         let truth = certify(self.matrix, self.norms, self.b, x);
         *spent += start.elapsed();
         truth
+    }
+
+    /// The right-hand side of a correction.
+    fn residual<'t>(&self, truth: &'t Truth) -> Cow<'t, [f64]> {
+        match self.null {
+            Some(facts) => Cow::Owned(facts.split_null(&truth.residual).1),
+            None => Cow::Borrowed(&truth.residual),
+        }
+    }
+
+    /// Adds Aᵀr to what is known of an x.
+    fn add_normal(&self, truth: &mut Truth, spent: &mut Duration) {
+        let start = Instant::now();
+        if let (Some(transpose), None) = (self.transpose, &truth.normal) {
+            truth.add_normal(transpose, self.norms);
+        }
+        *spent += start.elapsed();
     }
 
     /// The bound on ‖r‖ in the scaled units of `t`.
@@ -108,6 +136,11 @@ impl Problem<'_> {
             _ => Passed::Rtol,
         })
     }
+
+    /// Whether x is a least-squares solution, as far as the tolerance asks.
+    pub(crate) fn minimised(&self, t: &Truth) -> bool {
+        t.certificate.optimality.is_some_and(|o| o <= self.rtol)
+    }
 }
 
 /// What a solve has so far; rungs hand it on.
@@ -134,10 +167,12 @@ pub(crate) struct Session {
     pub(crate) a: Operator,
     pub(crate) x: Vector,
     pub(crate) r: Vector,
-    /// For methods that restart: the right-hand side of the correction, and room for A x.
-    pub(crate) renewal: Option<(Vector, Vector)>,
-    /// A is used as A·2^exponent on the device.
-    pub(crate) exponent: i32,
+    /// Aᵀ and Aᵀr, for least-squares methods.
+    pub(crate) normal: Option<Normal>,
+    /// For methods that restart, and for iterations in a narrower type than the residual's.
+    pub(crate) renewal: Option<Renewal>,
+    /// How the user's system looks on the device.
+    pub(crate) transform: Arc<Transform>,
     /// How many iterations a batch held last, by measured time.
     pub(crate) batch: usize,
 }
@@ -189,14 +224,35 @@ impl Session {
     ) -> Result<Reason> {
         let working = self.space.plan.working;
         let (mut poor, mut breakdowns) = (0, 0);
-        let mut refinement = Refinement { corrections: 0, exponent: exponent(state.truth.norm), resume: false };
+        let start = self.transform.residual_exponent(&state.truth.residual, state.truth.norm);
+        let mut refinement = Refinement { corrections: 0, exponent: start, resume: false };
+        if problem.least_squares {
+            problem.add_normal(&mut state.truth, &mut state.certify_time);
+            if problem.minimised(&state.truth) {
+                return Ok(Reason::LeastSquares);
+            }
+        }
         loop {
-            let before = state.truth.norm;
+            let before = state.truth.distance();
             let (ended, estimate) = self.correct(problem, state, limits, &mut refinement).await?;
-            let gain = before / state.truth.norm;
+            let gain = before / state.truth.distance();
             if let Some(passed) = problem.passed(&state.truth) {
                 let happy = ended == Ended::Invariant && passed == Passed::Rtol;
                 return Ok(Reason::Converged(if happy { Passed::HappyBreakdown } else { passed }));
+            }
+            // A method for square systems is at a least-squares solution only where it can't go on: on its way an
+            // ill-conditioned A has a small ‖Aᵀr‖ as well.
+            let stuck = matches!(ended, Ended::Stop(Stop::LeastSquares | Stop::BreakdownLanczos | Stop::Stagnated));
+            if problem.least_squares && problem.minimised(&state.truth) {
+                return Ok(Reason::LeastSquares);
+            }
+            if stuck && !problem.least_squares && problem.transpose.is_some() {
+                let mut truth = state.truth.clone();
+                problem.add_normal(&mut truth, &mut state.certify_time);
+                if problem.minimised(&truth) {
+                    state.truth = truth;
+                    return Ok(Reason::LeastSquares);
+                }
             }
             poor = if gain >= GAIN { 0 } else { poor + 1 };
             let at_floor = state.truth.certificate.backward_error <= 4.0 * f64::EPSILON;
@@ -239,63 +295,75 @@ impl Session {
         let truth = &state.truth;
         // One scale as long as squares of the residual stay far inside f32's range: then directions of the
         // correction before fit the next one.
-        if exponent(truth.norm) < refinement.exponent - 40 {
-            *refinement = Refinement { exponent: exponent(truth.norm), resume: false, ..*refinement };
+        let now = self.transform.residual_exponent(&truth.residual, truth.norm);
+        if now < refinement.exponent - 40 {
+            *refinement = Refinement { exponent: now, resume: false, ..*refinement };
         }
         let e = refinement.exponent;
-        let scaled: Vec<f64> = truth.residual.par_iter().map(|&r| ldexp(r, -e)).collect();
-        let norm = ldexp(truth.norm, -e);
-        let mut tolerance = ldexp(problem.target(truth), -e);
+        let residual = problem.residual(truth);
+        let scaled = self.transform.residual(&residual, e);
+        let same = problem.null.is_none() && !self.transform.scales();
+        let norm = if same { ldexp(truth.norm, -e) } else { norm2(&scaled) };
+        // Under D_r norms differ, and r may have lost a part in the null space; the part by which the whole of ‖r‖
+        // has to fall is taken over.
+        let before = truth.norm;
+        let whole = if problem.null.is_some() { norm * (before / norm2(&residual)) } else { norm };
+        let mut goal = whole * (problem.target(truth) / before);
+        if problem.null.is_some() {
+            // What is left of the solvable part shall vanish beside what can't be solved.
+            goal = goal.min(0.5 * problem.rtol * whole);
+        }
+        let mut optimality = problem.rtol;
         if refinement.corrections > 0 {
             // The first estimate was too hopeful: ask for more this time.
-            tolerance *= 0.5;
+            goal *= 0.5;
+            optimality *= 0.5;
         }
         if self.space.plan.working == Dtype::F32 {
-            // Look at the truth before the residual kept in f32 has drifted from it.
-            tolerance = tolerance.max(norm * self.method.reduction());
+            optimality = optimality.max(truth.certificate.optimality.unwrap_or(0.0) * self.method.reduction());
         }
         // In units of the user's b: how much one unit of the device's residual is.
-        let rhs = ldexp(truth.certificate.rhs_norm, -truth.exponent);
-        let unit = ldexp(1.0, e) / if rhs > 0.0 { rhs } else { 1.0 };
-        let ceiling = 1e5 * (1.0f64.max(problem.initial)) / unit;
-        let correction_exponent = e + truth.exponent + self.exponent;
+        let unit = truth.certificate.relative / whole;
+        let ceiling = self.method.growth() * (1.0f64.max(problem.initial)) / unit;
+        let correction_exponent = e + truth.exponent;
 
         self.method.begin(refinement.corrections);
         self.engine.clear_stop();
-        self.engine.write_vector(self.r, &scaled)?;
-        let largest = if self.space.plan.working == Dtype::F32 { f64::from(f32::MAX) } else { f64::MAX };
+        self.engine.write_vector(self.renewal.map_or(self.r, |n| n.b), &scaled)?;
+        if let (Some(normal), Some(gradient)) = (self.normal, &truth.normal) {
+            let scaled: Vec<f64> = gradient.par_iter().map(|&g| ldexp(g, -e)).collect();
+            self.engine.write_vector(normal.gradient, &scaled)?;
+        }
         for (scalar, value) in [
-            (self.watch.tolerance, tolerance),
-            (self.watch.ceiling, ceiling.min(largest)),
+            (self.watch.optimality, optimality * problem.norms.scaled_norm),
+            (self.watch.epsilon, self.space.plan.working.epsilon()),
+            (self.watch.ceiling, ceiling.min(self.largest())),
             (self.watch.window, limits.window as f64),
-            (self.watch.best, largest),
-            (self.watch.since_best, 0.0),
         ] {
             self.engine.write_scalar(scalar, value);
         }
-        let mut p = Program::new(&self.space);
-        p.zero(self.x);
-        if let Some((b, _)) = self.renewal {
-            p.copy(self.r, b);
-        }
-        let compiled = self.compiler.compile(p.ops, &self.space);
-        state.bytes += compiled.bytes;
-        self.engine.enqueue(&compiled)?;
+        let (x, r, renewal) = (self.x, self.r, self.renewal);
+        self.segment(state, |_, p| {
+            p.zero(x);
+            if let Some(n) = renewal {
+                n.load(p, r);
+            }
+        })?;
 
-        let (ended, last) = self.iterate(state, limits, tolerance, norm, unit, refinement.resume).await?;
+        let (ended, last) = self.iterate(state, limits, goal, norm, unit, refinement.resume).await?;
         refinement.corrections += 1;
 
-        let d = self.engine.read_vector(self.x).await?;
-        let candidate: Vec<f64> =
-            state.x.par_iter().zip(&d).map(|(&x, &d)| x + ldexp(d, correction_exponent)).collect();
-        let truth = problem.truth(&candidate, &mut state.certify_time);
+        let d = self.engine.read_vector(renewal.map_or(x, |n| n.solution(x))).await?;
+        let candidate = self.transform.corrected(&state.x, &d, correction_exponent);
+        let mut truth = problem.truth(&candidate, &mut state.certify_time);
+        if problem.least_squares {
+            problem.add_normal(&mut truth, &mut state.certify_time);
+        }
         state.checks.push(TrueResidual { iteration: state.iterations, relative: truth.certificate.relative });
         // The best x is kept; a NaN is never better.
         refinement.resume = false;
-        if truth.norm < state.truth.norm {
-            // Directions that led to a residual far from the estimated one, or down to the rounding of f32, are
-            // not worth keeping.
-            let trusted = ldexp(truth.norm, -e) <= 2.0 * last && last >= 1e-6 * norm;
+        if truth.distance() < state.truth.distance() {
+            let trusted = worth_keeping(norm, last, norm * (truth.norm / before));
             refinement.resume = ended == Ended::Stop(Stop::Estimate) && trusted;
             state.x = candidate;
             state.truth = truth;
@@ -303,20 +371,25 @@ impl Session {
         Ok((ended, last * unit))
     }
 
-    /// Runs iterations and exchanges until the device or the host half stops, or a limit is met.
+    /// Runs iterations, exchanges and renewals until the device or the host half stops, or a limit is met.
     async fn iterate(
         &mut self,
         state: &mut State,
         limits: &mut Limits<'_>,
-        tolerance: f64,
-        norm: f64,
+        goal: f64,
+        mut norm: f64,
         unit: f64,
         mut resume: bool,
     ) -> Result<(Ended, f64)> {
         let mut last = norm;
         // ‖r‖ at the start and at the end of each cycle.
         let mut cycles = vec![norm];
+        let mut poor = 0;
         loop {
+            // Look at the truth before a residual kept in f32 has drifted from it.
+            let narrow = self.space.plan.working == Dtype::F32;
+            let tolerance = if narrow { goal.max(norm * self.method.reduction()) } else { goal };
+            self.watch_from(tolerance);
             self.segment(state, |method, p| if resume { method.resume(p) } else { method.start(p) })?;
             resume = false;
             let ended = self.pump(state, limits, tolerance, unit, &mut last).await?;
@@ -334,28 +407,85 @@ impl Session {
                 self.issue_extra(state, ops, applications, inner)?;
                 cycles.push(last);
             }
-            if let Some(ended) = ended {
-                self.drain().await?;
+            let refines = self.renewal.is_some_and(|n| n.refines());
+            let estimated = matches!(ended, Some(Ended::Stop(Stop::Estimate) | Ended::Estimate));
+            if let Some(ended) = ended
+                && (!refines || !estimated || poor > 1 || state.matvecs >= limits.max_matvecs)
+            {
+                self.finish(state).await?;
                 return Ok((ended, last));
             }
             // A cycle ended without an answer.
             if let [.., third, _, _, now] = cycles[..]
                 && now > 0.99 * third
             {
-                self.drain().await?;
+                self.finish(state).await?;
                 return Ok((Ended::Stop(Stop::Stagnated), last));
             }
-            if state.iterations >= limits.max_iterations || state.matvecs >= limits.max_matvecs {
-                self.drain().await?;
+            if !estimated && (state.iterations >= limits.max_iterations || state.matvecs >= limits.max_matvecs) {
+                self.finish(state).await?;
                 return Ok((Ended::MaxIterations, last));
             }
-            let (b, t) = self.renewal.expect("a method that exchanges restarts");
-            let (a, x, r) = (self.a, self.x, self.r);
-            self.segment(state, |_, p| {
-                p.apply(a, x, t);
-                p.assign(r, Combination::default().plus(1.0, b).plus(-1.0, t));
-            })?;
-            state.restarts += 1;
+            if refines {
+                let truth = self.renew_and_measure(state).await?;
+                state.checks.push(TrueResidual { iteration: state.iterations, relative: truth * unit });
+                resume = estimated && worth_keeping(norm, last, truth);
+                // Not `truth > goal`: a NaN ends here, too, and the certificate tells.
+                let go_on = estimated && !(truth <= goal) && truth.is_finite() || ended.is_none();
+                if !go_on {
+                    return Ok((ended.unwrap_or(Ended::Estimate), truth));
+                }
+                poor = if GAIN * truth > norm { poor + 1 } else { 0 };
+                (norm, last) = (truth, truth);
+                if let Some(end) = cycles.last_mut() {
+                    *end = truth;
+                }
+            } else {
+                let (x, r, renewal) = (self.x, self.r, self.renewal.expect("a method that exchanges restarts"));
+                self.segment(state, |_, p| renewal.renew(p, x, r))?;
+            }
+            state.restarts += usize::from(self.method.restarts());
+        }
+    }
+
+    /// Renews the residual in the wider type and waits for its norm.
+    async fn renew_and_measure(&mut self, state: &mut State) -> Result<f64> {
+        let (x, r, renewal) = (self.x, self.r, self.renewal.expect("a session that refines renews"));
+        self.engine.clear_stop();
+        self.segment(state, |_, p| {
+            renewal.renew(p, x, r);
+            renewal.measure(p, r);
+        })?;
+        let published = self.drain().await?;
+        Ok(published.first().and_then(|r| r.first()).copied().unwrap_or(f64::NAN))
+    }
+
+    /// Brings the solution of the correction up to date.
+    async fn finish(&mut self, state: &mut State) -> Result<()> {
+        if let Some(renewal) = self.renewal
+            && renewal.refines()
+        {
+            self.drain().await?;
+            self.engine.clear_stop();
+            let x = self.x;
+            self.segment(state, |_, p| renewal.collect(p, x))?;
+        }
+        self.drain().await?;
+        Ok(())
+    }
+
+    /// The largest number of the iteration's type.
+    fn largest(&self) -> f64 {
+        if self.space.plan.working == Dtype::F32 { f64::from(f32::MAX) } else { f64::MAX }
+    }
+
+    /// Sets the stops of the iterations to come.
+    fn watch_from(&mut self, tolerance: f64) {
+        let largest = self.largest();
+        for (scalar, value) in
+            [(self.watch.tolerance, tolerance), (self.watch.best, largest), (self.watch.since_best, 0.0)]
+        {
+            self.engine.write_scalar(scalar, value);
         }
     }
 
@@ -446,9 +576,11 @@ impl Session {
         Ok(ended.or(limit_met.then_some(Ended::MaxIterations)))
     }
 
-    /// Products with A in a segment, those inside preconditioners among them.
+    /// Products with A and Aᵀ in a segment, those inside preconditioners among them.
     fn products(&self, compiled: &Compiled) -> usize {
-        compiled.products.iter().filter(|&&a| a == self.a).count()
+        let others = [self.renewal.map(|n| n.a), self.normal.map(|n| n.transpose)];
+        let ours = |&&a: &&Operator| a == self.a || others.contains(&Some(a));
+        compiled.products.iter().filter(ours).count()
     }
 
     /// Issues a segment that is no iteration; it goes off with the batch that follows.
@@ -467,12 +599,14 @@ impl Session {
         self.engine.enqueue(&compiled)
     }
 
-    async fn drain(&mut self) -> Result<()> {
+    /// Waits for everything sent off; the records that nobody has read.
+    async fn drain(&mut self) -> Result<Vec<Vec<f64>>> {
         self.engine.flush()?;
+        let mut records = vec![];
         while self.engine.in_flight() > 0 {
-            self.engine.collect().await?;
+            records.extend(self.engine.collect().await?.records);
         }
-        Ok(())
+        Ok(records)
     }
 
     /// Sizes batches by time: long enough to hide the wait, short enough for a watchdog and for Ctrl-C.
@@ -486,4 +620,10 @@ impl Session {
         // At most double, so that one lucky reading can't make a batch that runs for seconds.
         self.batch = wanted.min(2 * self.batch).clamp(1, self.engine.batch_limit());
     }
+}
+
+/// Directions that led from ‖r‖ = `start` to an estimate far from the truth, or down to the rounding of f32, are
+/// not worth keeping.
+fn worth_keeping(start: f64, estimate: f64, truth: f64) -> bool {
+    truth <= 2.0 * estimate && estimate >= 1e-6 * start
 }

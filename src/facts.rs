@@ -1,7 +1,7 @@
 //! What a matrix is, found once before solving: symmetry, signs, null vectors. Plans are made of these.
 
 use crate::certify::Norms;
-use crate::matrix::Csr;
+use crate::matrix::{Csr, equilibrate};
 use rayon::prelude::*;
 
 /// Off-diagonal pairs may differ by this much of √|a_ii a_jj| and still count as symmetric.
@@ -21,6 +21,8 @@ pub(crate) struct Facts {
     pub(crate) m_matrix: bool,
     /// The largest Σ_j≠i |a_ij| / |a_ii|: below 1 for strictly dominant rows.
     pub(crate) dominance: f64,
+    /// How far apart, in powers of two, the largest entries of two rows or of two columns are.
+    pub(crate) spread: i32,
     /// Connected components on which A·1 = 0 = Aᵀ·1: each row's component, or `u32::MAX`; and their number.
     pub(crate) null_components: (Vec<u32>, usize),
 }
@@ -43,6 +45,7 @@ impl Facts {
             norms: Norms::of(a),
             diagonal: (count(|v| v > 0.0), count(|v| v < 0.0), count(|v| v == 0.0)),
             constant_diagonal: d.windows(2).all(|w| w[0] == w[1]),
+            spread: equilibrate::spread(a),
             null_components: if asymmetry.is_none() { null_components(a) } else { (vec![], 0) },
             asymmetry,
         }

@@ -44,28 +44,31 @@ mod facts;
 pub mod io;
 mod krylov;
 pub mod matrix;
+mod memory;
 pub mod method;
 pub mod op;
 mod plan;
 pub mod precond;
 pub mod random;
+mod refine;
 mod report;
 mod scale;
 mod solver;
 mod suggest;
 #[cfg(test)]
 mod testing;
+mod transform;
 
 pub use backend::Counters;
 #[doc(hidden)]
 pub use backend::cpu::{Allowed, Harness};
 #[cfg(feature = "gpu")]
-pub use backend::gpu::{AdapterDetails, adapters, gpu_format};
+pub use backend::gpu::{AdapterDetails, adapters};
 pub use certify::Certificate;
 pub use drive::{Criterion, Event};
 pub use error::{Error, Result};
 pub use report::{AdapterInfo, BrokenDown, NotConverged, Passed, Reason, Report, Rung, Timings, TrueResidual};
-pub use solver::{Backend, Options, Precision, Solver, ToCsr, solve};
+pub use solver::{Backend, Options, Precision, Solver, StoredForm, ToCsr, When, solve};
 
 /// The README's examples are tests.
 #[cfg(doctest)]

@@ -3,24 +3,37 @@
 use crate::backend::{Engine, cpu::Cpu};
 use crate::error::{Error, Result};
 use crate::facts::Facts;
-use crate::matrix::Csr;
+use crate::matrix::format::scatters;
+use crate::matrix::{Csr, rcm};
+use crate::memory;
 use crate::method::{self, MethodEntry, Needs};
 use crate::op::{Dtype, Plan, Space};
+use crate::precond;
 use crate::report::AdapterInfo;
-use crate::solver::{Backend, Options, Precision};
+use crate::solver::{Backend, Options, Precision, When};
+use crate::transform::{self, Change};
 #[cfg(feature = "gpu")]
 use std::sync::Arc;
 
 /// The device chosen.
 pub(crate) struct DeviceChoice {
     pub(crate) adapter: AdapterInfo,
-    /// Native f64.
-    pub(crate) has_f64: bool,
+    /// The widest type that residuals can be computed in there.
+    pub(crate) widest: Dtype,
     #[cfg(feature = "gpu")]
     pub(crate) gpu: Option<Arc<crate::backend::gpu::Context>>,
 }
 
 impl DeviceChoice {
+    /// An empty space for this device.
+    pub(crate) fn space(&self, plan: Plan) -> Space {
+        #[cfg(feature = "gpu")]
+        if self.gpu.is_some() {
+            return Space::new(plan).without_triangles();
+        }
+        Space::new(plan)
+    }
+
     /// An engine on this device over `space`.
     pub(crate) fn engine(&self, space: Space, options: &Options) -> Result<Box<dyn Engine>> {
         let cpu = |space| Cpu::new(space, options.threads, options.fuse).map(Box::new);
@@ -44,7 +57,45 @@ pub(crate) struct RungPlan {
     pub(crate) precision: Plan,
     pub(crate) restart: usize,
     pub(crate) window: usize,
+    /// How the user's system is changed for it.
+    pub(crate) change: Change,
+    /// The part of the iterations left that it may use before the next rung has its turn.
+    pub(crate) share: f64,
 }
+
+/// A rung before options and device have their say.
+#[derive(Clone, Copy)]
+struct Step {
+    method: &'static str,
+    restart: Option<usize>,
+    preconditioner: &'static str,
+    matched: bool,
+    share: f64,
+}
+
+impl Step {
+    const fn new(method: &'static str, preconditioner: &'static str, share: f64) -> Self {
+        Self { method, restart: None, preconditioner, matched: false, share }
+    }
+
+    const fn restart(self, columns: usize) -> Self {
+        Self { restart: Some(columns), ..self }
+    }
+
+    /// With large entries brought to the diagonal first.
+    const fn matched(self) -> Self {
+        Self { matched: true, ..self }
+    }
+}
+
+/// Products of the probe for a negative eigenvalue.
+const PROBE: usize = 15;
+
+/// A least Ritz value below this part of the largest possible one is negative beyond rounding.
+const NEGATIVE: f64 = -1e-10;
+
+/// Bytes of a basis that the last rung may fill: a long cycle solves what short ones don't.
+const LONG_BASIS: usize = 64 << 20;
 
 /// Below this many rows plain iterations are over before multigrid is set up.
 const MULTIGRID_FROM: usize = 30_000;
@@ -63,15 +114,20 @@ fn cpu_info(threads: usize) -> AdapterInfo {
     }
 }
 
+/// The CPU as the device.
+pub(crate) fn cpu(options: &Options) -> DeviceChoice {
+    DeviceChoice {
+        adapter: cpu_info(options.threads),
+        widest: Dtype::F64,
+        #[cfg(feature = "gpu")]
+        gpu: None,
+    }
+}
+
 pub(crate) fn choose_backend(nnz: usize, options: &Options, notes: &mut Vec<String>) -> Result<DeviceChoice> {
     let cpu = |notes: &mut Vec<String>, why: &str| {
         notes.push(format!("backend cpu: {why}"));
-        DeviceChoice {
-            adapter: cpu_info(options.threads),
-            has_f64: true,
-            #[cfg(feature = "gpu")]
-            gpu: None,
-        }
+        cpu(options)
     };
     if options.backend == Backend::Cpu {
         return Ok(cpu(notes, "as asked"));
@@ -92,7 +148,7 @@ pub(crate) fn choose_backend(nnz: usize, options: &Options, notes: &mut Vec<Stri
         };
         let context = wanted?;
         notes.push(format!("backend {}: {}", context.info().backend, context.info().name));
-        Ok(DeviceChoice { adapter: context.info().clone(), has_f64: context.has_f64(), gpu: Some(context) })
+        Ok(DeviceChoice { adapter: context.info().clone(), widest: context.widest(), gpu: Some(context) })
     }
     #[cfg(not(feature = "gpu"))]
     {
@@ -104,12 +160,30 @@ pub(crate) fn choose_backend(nnz: usize, options: &Options, notes: &mut Vec<Stri
     }
 }
 
+/// Bytes that caches may hold: an iteration over less is not bound by memory, and f64 costs it little.
+const CACHED: usize = 32 << 20;
+
 /// Number types for a device, the first choice and what to fall back on; reasons go to `notes`.
-fn precisions(options: &Options, device: &DeviceChoice, notes: &mut Vec<String>) -> Result<Vec<Plan>> {
-    let (single, double) = (Plan::uniform(Dtype::F32), Plan::uniform(Dtype::F64));
-    let mixed = "f32 iterations, residual and x in f64 on the CPU";
+fn precisions(
+    a: &Csr,
+    options: &Options,
+    device: &DeviceChoice,
+    least_squares: bool,
+    notes: &mut Vec<String>,
+) -> Result<Vec<Plan>> {
+    let double = Plan::uniform(Dtype::F64).with_preconditioner(Dtype::F32);
+    let has_f64 = device.widest == Dtype::F64;
+    // A correction of least squares starts with Aᵀr, which the CPU computes.
+    let single = if least_squares { Plan::uniform(Dtype::F32) } else { Plan::mixed(device.widest) };
+    let mixed = match single.accumulate {
+        // The correction of a correction: the device has nothing wider.
+        Dtype::F32 => "f32 iterations, residual and x in f64 on the CPU".to_string(),
+        wide => format!("f32 iterations, residual and x in {wide}, renewed as they converge"),
+    };
+    // The matrix and the ten vectors of a CG iteration.
+    let streamed = 12 * a.nnz() + 80 * a.rows();
     let (plans, why) = match options.precision {
-        Precision::F64 if !device.has_f64 => {
+        Precision::F64 if !has_f64 => {
             return Err(Error::input(format!(
                 "{} has no f64 in shaders; use --precision auto, f32 or mixed (answers are certified in f64 all the same)",
                 device.adapter.name
@@ -117,15 +191,74 @@ fn precisions(options: &Options, device: &DeviceChoice, notes: &mut Vec<String>)
         }
         Precision::F64 => (vec![double], "f64: as asked".to_string()),
         Precision::F32 => (vec![single], format!("f32: as asked; {mixed}")),
-        Precision::Mixed if device.has_f64 => {
+        Precision::Mixed if has_f64 => {
             (vec![single, double], format!("mixed: {mixed}; f64 where that gains too little"))
         }
         Precision::Mixed => (vec![single], format!("mixed: {mixed}")),
-        Precision::Auto if device.has_f64 => (vec![double], "f64: the device has it".to_string()),
-        Precision::Auto => (vec![single], format!("mixed: the device has no f64: {mixed}")),
+        Precision::Auto if !has_f64 => (vec![single], format!("mixed: the device has no f64: {mixed}")),
+        Precision::Auto if streamed < CACHED => {
+            (vec![double], format!("f64: an iteration's {} MB fit caches", streamed.div_ceil(1 << 20)))
+        }
+        Precision::Auto => (
+            vec![single, double],
+            format!(
+                "mixed: an iteration streams {} MB of memory, half in f32; {mixed}; f64 where that gains too little",
+                streamed >> 20
+            ),
+        ),
     };
     notes.push(format!("precision {why}"));
     Ok(plans)
+}
+
+/// Below this many rows the vector that products gather from stays in a core's cache in any order.
+const REORDER_FROM: usize = 1 << 17;
+
+/// The rows in the order of reverse Cuthill–McKee, where that is asked for or pays.
+pub(crate) fn choose_order(a: &Csr, options: &Options, notes: &mut Vec<String>) -> Option<Vec<u32>> {
+    let auto = options.reorder == When::Auto;
+    // Near-null vectors come node by node, in the order as given.
+    if options.reorder == When::Never
+        || options.near_null.is_some()
+        || auto && (a.rows() < REORDER_FROM || !scatters(a))
+    {
+        return None;
+    }
+    let before = rcm::mean_distance(a, None);
+    // Set-up costs as much as some dozens of products, so the present order must be a bad one.
+    if auto && before < REORDER_FROM as f64 / 8.0 {
+        return None;
+    }
+    let order = rcm::order(a);
+    let after = rcm::mean_distance(a, Some(&order));
+    if auto && after > before / 4.0 {
+        notes.push(format!(
+            "order as given: gathers scatter, but Cuthill-McKee brings the mean |i - j| only from {before:.0} to {after:.0}"
+        ));
+        return None;
+    }
+    let why = if auto { "gathers scatter beyond the cache" } else { "as asked" };
+    notes.push(format!("order reverse Cuthill-McKee: {why}; mean |i - j| from {before:.0} to {after:.0}"));
+    Some(order)
+}
+
+/// Whether rows and columns are equilibrated for arithmetic in `dtype`.
+fn equilibrates(facts: &Facts, options: &Options, dtype: Dtype) -> bool {
+    match options.equilibrate {
+        When::Always => true,
+        When::Never => false,
+        // Bounds of a spectrum are those of A as given.
+        When::Auto => facts.spread > transform::digits(dtype) && options.spectrum.is_none(),
+    }
+}
+
+/// GMRES, then BiCGStab with incomplete factors of the matched matrix: those that work do so within dozens of
+/// iterations, so their shares are small.
+fn incomplete() -> Vec<Step> {
+    // Threshold factors come after those on A's pattern, where there are any.
+    let known = || ["ilu0", "ilut"].into_iter().filter(|id| precond::by_name(id).is_ok());
+    let gmres = known().map(|id| Step::new("gmres", id, 0.1).restart(50).matched());
+    gmres.chain(known().map(|id| Step::new("bicgstab", id, 0.1).matched())).collect()
 }
 
 pub(crate) fn ladder(
@@ -133,10 +266,21 @@ pub(crate) fn ladder(
     facts: &Facts,
     options: &Options,
     device: &DeviceChoice,
+    reorder: bool,
     notes: &mut Vec<String>,
 ) -> Result<(Vec<RungPlan>, Vec<String>)> {
     let mut warnings = vec![];
-    let precisions = precisions(options, device, notes)?;
+    let least_squares = method::by_name(&options.method).is_ok_and(|m| m.needs == Needs::Any);
+    let precisions = precisions(a, options, device, least_squares, notes)?;
+    if let Some(plan) = precisions.iter().find(|p| equilibrates(facts, options, p.working)) {
+        let why = if options.equilibrate == When::Always { "as asked; " } else { "" };
+        notes.push(format!(
+            "equilibration by powers of two: {why}the largest entries of rows or columns differ by up to 2^{}, {} has {} binary digits",
+            facts.spread,
+            plan.working,
+            transform::digits(plan.working)
+        ));
+    }
     let (positive, negative, zero) = facts.diagonal;
     let definite_candidate = facts.symmetric() && negative == 0 && zero == 0 && positive > 0;
     // What costs nothing to set up and runs everywhere.
@@ -154,47 +298,113 @@ pub(crate) fn ladder(
         warnings
             .push(format!("{zero} diagonal entries are zero or missing; their rows are scaled by their largest entry"));
     }
-    let multigrid = definite_candidate && facts.m_matrix && facts.dominance > 0.7 && a.rows() >= MULTIGRID_FROM;
-    let methods: Vec<(&str, Option<usize>, &str)> = if options.method != "auto" {
+    let n = a.rows();
+    let multigrid = definite_candidate && facts.m_matrix && facts.dominance > 0.7 && n >= MULTIGRID_FROM;
+    let factors = cpu && chosen.is_none();
+    let long = Step::new("gmres", simple, 1.0).restart((LONG_BASIS / 8 / n.max(1)).clamp(50, 300));
+    let (_, components) = facts.null_components;
+    if components > 0 {
+        notes.push(format!("null space: the constants on {components} components; b must have no part in it"));
+    }
+    // Dominant rows with a positive diagonal have no negative eigenvalue (Gershgorin); elsewhere it is worth a look,
+    // where the method is to be chosen by it.
+    let probe = options.method == "auto" && definite_candidate && facts.dominance > 1.0;
+    let least = if probe { precond::least_ritz_value(a, PROBE) } else { 0.0 };
+    let steps: Vec<Step> = if options.method != "auto" {
         notes.push(format!("method {}: as asked", options.method));
-        vec![(options.method.as_str(), None, simple)]
-    } else if definite_candidate {
-        notes.push(
-            "method cg: A is symmetric with a positive diagonal; minres, then gmres if it proves indefinite".into(),
-        );
-        let mut list = vec![("cg", None, simple), ("minres", None, simple), ("gmres", Some(50), simple)];
+        if least_squares && chosen.is_none() {
+            because = "of all least-squares solutions the shortest; jacobi scales the columns".into();
+        }
+        let method = method::by_name(&options.method)?.id;
+        vec![Step::new(method, if least_squares { "none" } else { simple }, 1.0)]
+    } else if definite_candidate && least >= NEGATIVE {
+        let seen = match (probe, facts.dominance <= 1.0) {
+            (true, _) => format!(", {PROBE} Lanczos steps met no negative eigenvalue"),
+            (_, true) => ", its rows are dominant".into(),
+            _ => String::new(),
+        };
+        notes.push(format!(
+            "method cg: A is symmetric with a positive diagonal{seen}; minres, then gmres if it proves indefinite"
+        ));
+        let mut list = vec![Step::new("cg", simple, 0.7)];
         if multigrid && chosen.is_none() {
             because = format!("no off-diagonal entry is positive and n >= {MULTIGRID_FROM}; {simple} if it fails");
-            list.insert(0, ("cg", None, "amg"));
+            list.insert(0, Step::new("cg", "amg", 0.3));
         }
+        if factors {
+            list.push(Step::new("cg", "ic0", 0.5));
+        }
+        list.extend([Step::new("minres", simple, 0.5), long]);
         list
     } else if facts.symmetric() {
-        notes.push("method minres: A is symmetric, its diagonal is not positive throughout; then gmres".into());
-        vec![("minres", None, simple), ("gmres", Some(50), if cpu { "ilu0" } else { simple })]
+        let why = match (positive, negative) {
+            _ if definite_candidate => {
+                format!("A is symmetric and indefinite: {PROBE} Lanczos steps met a negative eigenvalue")
+            }
+            (0, 1..) if zero == 0 => "A is symmetric, its diagonal is negative throughout".into(),
+            _ => "A is symmetric, its diagonal is not positive throughout".into(),
+        };
+        let definite = negative == n || positive == n;
+        let mut list = vec![Step::new("minres", simple, 0.9), long];
+        if factors && !definite {
+            notes.push(format!("method gmres: {why}; minres if incomplete factors fail"));
+            because =
+                format!("the CPU solves with triangles, large entries are brought to the diagonal; then {simple}");
+            list.splice(0..0, incomplete());
+        } else {
+            notes.push(format!("method minres: {why}; then gmres"));
+        }
+        list
     } else {
         let (i, j) = facts.asymmetry.unwrap_or_default();
         notes.push(format!("method gmres: A is not symmetric (entry ({i}, {j})); then bicgstab"));
-        let mut list = vec![("gmres", Some(50), simple), ("bicgstab", None, simple), ("gmres", Some(200), simple)];
-        if cpu && chosen.is_none() {
+        let mut list = vec![];
+        if factors {
             because = format!("A is not symmetric and the CPU solves with triangles; {simple} if it fails");
-            list.splice(0..0, [("gmres", Some(50), "ilu0"), ("bicgstab", None, "ilu0")]);
+            if zero == 0 {
+                list.extend([Step::new("gmres", "ilu0", 0.1).restart(50), Step::new("bicgstab", "ilu0", 0.1)]);
+            }
+            list.extend(incomplete());
         }
+        list.push(Step::new("gmres", simple, 0.2).restart(50));
+        if zero > 0 && chosen.is_none() {
+            list.push(Step::new("gmres", "jacobi", 0.2).restart(50).matched());
+        }
+        list.extend([Step::new("bicgstab", simple, 0.5), long]);
         list
     };
-    notes.push(format!("preconditioner {}: {because}", chosen.unwrap_or(methods[0].2)));
-    let n = a.rows();
-    let rungs = methods
+    if steps.iter().any(|s| s.matched) {
+        let when = if steps[0].matched { "" } else { ", if the order as given fails" };
+        notes.push(format!("matching: rows are permuted so that the diagonal's product is largest{when}"));
+    }
+    notes.push(format!("preconditioner {}: {because}", chosen.unwrap_or(steps[0].preconditioner)));
+    // Columns of a basis that leave half of the memory to all else.
+    let room = memory::available(options.memory_limit).map_or(usize::MAX, |m| (m / 16 / n.max(1) as u64) as usize);
+    if steps.iter().any(|s| options.restart.is_none() && s.restart > Some(room)) {
+        notes.push(format!("restart at most {room}: a longer basis would take half of the memory that is left"));
+    }
+    let rungs = steps
         .into_iter()
-        .flat_map(|(id, restart, m)| precisions.iter().map(move |&precision| (id, restart, m, precision)))
-        .map(|(id, restart, m, precision)| {
-            let method = method::by_name(id)?;
+        .flat_map(|step| {
+            // A cycle of multigrid moves most of the bytes and is f32 anyway; what f32 iterations save beside it,
+            // their renewals cost.
+            let own = options.precision == Precision::Auto && chosen.unwrap_or(step.preconditioner).starts_with("amg");
+            let wide = precisions.last().filter(|p| own && p.working == Dtype::F64);
+            let plans = wide.map_or(&precisions[..], std::slice::from_ref);
+            plans.iter().map(move |&precision| (step, precision)).collect::<Vec<_>>()
+        })
+        .map(|(step, precision)| {
+            // Least squares weigh rows as they are.
+            let equilibrate = !least_squares && equilibrates(facts, options, precision.working);
             Ok(RungPlan {
-                method,
-                preconditioner: chosen.unwrap_or(m).into(),
+                method: method::by_name(step.method)?,
+                preconditioner: chosen.unwrap_or(step.preconditioner).into(),
                 precision,
-                restart: options.restart.or(restart).unwrap_or(30).min(n.max(1)),
+                restart: options.restart.unwrap_or(step.restart.unwrap_or(30).min(room.max(1))).min(n.max(1)),
                 // Short recurrences may rest for long on hard systems before they fall.
                 window: n.clamp(1000, 5000),
+                change: Change { equilibrate, reorder, matched: step.matched },
+                share: step.share,
             })
         })
         .collect::<Result<Vec<_>>>()?;

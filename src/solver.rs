@@ -1,19 +1,22 @@
 //! The front door: a builder, a solver that can be used again, and the one-line `solve`.
 
 use crate::backend::Engine;
-use crate::certify::{Norms, certify};
+use crate::certify::{Norms, Truth, certify};
 use crate::dense::orthonormal::orthonormal;
 use crate::drive::{Criterion, Event, Limits, Problem, Session, State};
 use crate::error::{Error, Result};
 use crate::facts::Facts;
 use crate::matrix::Csr;
-use crate::method::{self, MethodEntry, Needs, System, Tuning, Watch};
+use crate::memory;
+use crate::method::{self, MethodEntry, Needs, Normal, System, Tuning, Watch};
 use crate::op::schedule::Compiler;
-use crate::op::{Plan, Role, Space};
+use crate::op::{Dtype, Plan, Role, Space};
 use crate::plan::{self, DeviceChoice, RungPlan};
-use crate::precond;
+use crate::precond::{self, Side};
+use crate::refine::Renewal;
 use crate::report::{AdapterInfo, Passed, Reason, Report, Rung, Timings};
 use crate::scale::ldexp;
+use crate::transform::{Change, Transform};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -77,6 +80,30 @@ impl std::str::FromStr for Precision {
     }
 }
 
+/// Whether to do what may pay or not.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum When {
+    /// Where the matrix suggests it.
+    #[default]
+    Auto,
+    /// In any case.
+    Always,
+    /// Not at all.
+    Never,
+}
+
+impl std::str::FromStr for When {
+    type Err = Error;
+    fn from_str(s: &str) -> Result<Self> {
+        match s {
+            "auto" => Ok(Self::Auto),
+            "always" => Ok(Self::Always),
+            "never" => Ok(Self::Never),
+            _ => Err(Error::input(crate::suggest::unknown("choice", s, &["auto", "always", "never"]))),
+        }
+    }
+}
+
 /// Everything a solve can be asked for. `Default` is what most systems want.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -84,6 +111,13 @@ pub struct Options {
     pub method: String,
     /// "auto", or a preconditioner's id with what it wants behind a colon: "jacobi", "chebyshev:4".
     pub preconditioner: String,
+    /// Where M stands; a method without that side is refused.
+    pub side: Side,
+    /// λ ≥ 0: lsqr and lsmr minimise ‖b − A x‖² + λ²‖x‖². They solve the stacked system [A; λI] x ≈ [b; 0], and
+    /// residuals and certificate are those of that system.
+    pub damp: f64,
+    /// For `amg`: near-null vectors beside the constants, as rigid-body modes for elasticity.
+    pub near_null: Option<Arc<precond::NearNull>>,
     /// Where to solve.
     pub backend: Backend,
     /// Number types.
@@ -114,8 +148,17 @@ pub struct Options {
     pub lag: Option<usize>,
     /// Iterations a batch; results don't depend on it.
     pub batch: Option<usize>,
-    /// Adapter features the program shall not use, as if the device lacked them: "f64".
+    /// Adapter features the program shall not use, as if the device lacked them: "f64", "double-single".
     pub withhold: Vec<String>,
+    /// Rows and columns in the order of reverse Cuthill–McKee, so that products gather from near by; x is in the
+    /// user's order all the same.
+    pub reorder: When,
+    /// Rows and columns scaled by powers of two, so that none drowns in the rounding of another. The iteration
+    /// then sees ‖D r‖ and not ‖r‖; the certificate is the user's.
+    pub equilibrate: When,
+    /// Bytes that a rung may take for vectors, matrices and factors; `None` is what the system says is free. More is
+    /// refused before it is taken.
+    pub memory_limit: Option<u64>,
     /// Bytes a single binding may have on the GPU; `None` is the adapter's own limit.
     pub binding_limit: Option<u64>,
 }
@@ -125,6 +168,9 @@ impl Default for Options {
         Self {
             method: "auto".into(),
             preconditioner: "auto".into(),
+            side: Side::Auto,
+            damp: 0.0,
+            near_null: None,
             backend: Backend::Auto,
             precision: Precision::Auto,
             rtol: 1e-8,
@@ -141,6 +187,9 @@ impl Default for Options {
             lag: None,
             batch: None,
             withhold: vec![],
+            reorder: When::Auto,
+            equilibrate: When::Auto,
+            memory_limit: None,
             binding_limit: None,
         }
     }
@@ -152,7 +201,7 @@ impl Options {
     /// # Errors
     /// The first fault found.
     pub fn check(&self) -> Result<()> {
-        for (name, v) in [("rtol", self.rtol), ("atol", self.atol)] {
+        for (name, v) in [("rtol", self.rtol), ("atol", self.atol), ("damp", self.damp)] {
             if !(v >= 0.0 && v.is_finite()) {
                 return Err(Error::input(format!("{name} is {v}; it must be a finite number, 0 or more")));
             }
@@ -168,14 +217,40 @@ impl Options {
         {
             return Err(Error::input(format!("the spectrum is [{a}, {b}]; its bounds must be finite, 0 < a <= b")));
         }
+        if self.spectrum.is_some() && self.equilibrate == When::Always {
+            return Err(Error::input("a spectrum is that of A as given; it does not go with equilibrate always"));
+        }
+        if self.near_null.is_some() && self.reorder == When::Always {
+            return Err(Error::input("near-null vectors come node by node; they do not go with reorder always"));
+        }
         if self.method != "auto" {
-            method::by_name(&self.method)?;
+            let method = method::by_name(&self.method)?;
+            if self.side != Side::Auto && !method.sides().contains(&self.side) {
+                let known: Vec<&str> = method.sides().iter().map(|s| s.id()).collect();
+                return Err(Error::input(format!(
+                    "{} has no preconditioning on the side {}; it has {}",
+                    method.id,
+                    self.side.id(),
+                    known.join(", ")
+                )));
+            }
+        } else if self.side != Side::Auto {
+            return Err(Error::input("a side goes with a method: name one, as gmres"));
+        }
+        if method::by_name(&self.method).is_ok_and(|m| m.needs == Needs::Any)
+            && (self.equilibrate == When::Always || self.reorder == When::Always)
+        {
+            return Err(Error::input("least squares weigh rows as they are: neither reorder nor equilibrate always"));
+        }
+        if self.damp > 0.0 && method::by_name(&self.method).map_or(true, |m| m.needs != Needs::Any) {
+            return Err(Error::input("damp is of least-squares problems: name the method lsqr or lsmr"));
         }
         if self.preconditioner != "auto" {
             precond::by_name(&self.preconditioner)?;
         }
-        if let Some(w) = self.withhold.iter().find(|w| *w != "f64") {
-            return Err(Error::input(crate::suggest::unknown("feature to withhold", w, &["f64"])));
+        let known = ["f64", "double-single"];
+        if let Some(w) = self.withhold.iter().find(|w| !known.contains(&w.as_str())) {
+            return Err(Error::input(crate::suggest::unknown("feature to withhold", w, &known)));
         }
         Ok(())
     }
@@ -205,17 +280,42 @@ impl ToCsr for sprs::CsMat<f64> {
     }
 }
 
+/// Iterations that every rung may use: fewer tell nothing about a method.
+const LEAST_SHARE: usize = 1000;
+
+/// The form in which a device keeps the matrix.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct StoredForm {
+    /// The device.
+    pub device: String,
+    /// Number type of the values' arithmetic.
+    pub precision: Dtype,
+    /// The form and why, where the device has several.
+    pub form: Option<String>,
+    /// Bytes that a product reads of the matrix.
+    pub bytes_a_product: u64,
+}
+
 /// Hears of every iteration; `Break` ends the solve.
 type Callback = Box<dyn FnMut(Event) -> ControlFlow<()> + Send>;
 
 /// A matrix with a plan for it. Solves any number of right-hand sides; what the first solve allocated,
 /// compiled and uploaded serves the next ones.
 pub struct Solver {
+    /// A; with λI below it where the problem is damped.
     a: Arc<Csr>,
+    /// Rows of A as given.
+    rows: usize,
+    /// Aᵀ, where a least-squares method needs it; A itself where the two are equal.
+    transpose: Option<Arc<Csr>>,
     options: Options,
     facts: Facts,
     ladder: Vec<RungPlan>,
     sessions: Vec<Option<Session>>,
+    /// Those that the sessions work under.
+    transforms: Vec<Arc<Transform>>,
+    /// The rows in the order of reverse Cuthill–McKee, where the plan reorders.
+    order: Option<Vec<u32>>,
     plan: Vec<String>,
     warnings: Vec<String>,
     device: DeviceChoice,
@@ -236,16 +336,21 @@ impl Solver {
     /// Checks the matrix, finds what it is, and plans.
     ///
     /// # Errors
-    /// A rectangular matrix, options out of range, no such adapter.
+    /// A rectangular matrix for a method that needs a square one, options out of range, no such adapter.
     pub fn new(a: &impl ToCsr, options: Options) -> Result<Self> {
         let start = Instant::now();
         options.check()?;
-        let a = a.to_csr()?;
-        if !a.is_square() {
+        let mut a = a.to_csr()?;
+        let rows = a.rows();
+        if options.damp > 0.0 {
+            a = Arc::new(damped(&a, options.damp)?);
+        }
+        if !a.is_square() && method::by_name(&options.method).map_or(true, |m| m.needs != Needs::Any) {
             return Err(Error::input(format!(
-                "the matrix is {} x {}; this method needs a square one. Least-squares problems want lsqr, which is not available yet",
+                "the matrix is {} x {}, and the method {} needs a square one; for a least-squares solution use lsqr or lsmr",
                 a.rows(),
-                a.cols()
+                a.cols(),
+                options.method
             )));
         }
         if options.method == "projection" {
@@ -260,10 +365,17 @@ impl Solver {
         let facts = Facts::of(&a);
         let mut notes = vec![];
         let choice = plan::choose_backend(a.nnz(), &options, &mut notes)?;
-        let (ladder, warnings) = plan::ladder(&a, &facts, &options, &choice, &mut notes)?;
+        let least_squares = method::by_name(&options.method).is_ok_and(|m| m.needs == Needs::Any);
+        let order = if least_squares { None } else { plan::choose_order(&a, &options, &mut notes) };
+        let (ladder, warnings) = plan::ladder(&a, &facts, &options, &choice, order.is_some(), &mut notes)?;
+        let transpose = least_squares.then(|| transpose(&a));
         Ok(Self {
+            transforms: vec![],
+            order,
             sessions: ladder.iter().map(|_| None).collect(),
             a,
+            rows,
+            transpose,
             options,
             facts,
             ladder,
@@ -307,23 +419,51 @@ impl Solver {
         &self.device.adapter
     }
 
-    /// Puts new values on the same pattern; kernels and memory are kept.
+    /// Puts new values on the same pattern; kernels and memory are kept. So is the plan: the order of the rows, and
+    /// whether they are equilibrated; the powers of two are found anew.
     ///
     /// # Errors
     /// A wrong count, a value that is not finite, or facts that contradict the plan (symmetry lost).
-    pub fn update_values(&mut self, values: Vec<f64>) -> Result<()> {
-        let a = Arc::make_mut(&mut self.a);
+    pub fn update_values(&mut self, mut values: Vec<f64>) -> Result<()> {
+        let below = self.a.rows() - self.rows;
+        if values.len() + below == self.a.nnz() {
+            values.extend(std::iter::repeat_n(self.options.damp, below));
+        }
+        let mut a = Csr::clone(&self.a);
         a.set_values(values)?;
-        self.facts = Facts::of(&self.a);
-        let exponent = -self.facts.norms.exponent;
+        let facts = Facts::of(&a);
+        if let (true, Some((i, j))) = (self.facts.symmetric(), facts.asymmetry)
+            && let Some(rung) = self.ladder.iter().find(|r| r.method.needs.symmetry())
+        {
+            return Err(Error::input(format!(
+                "the new values are not symmetric (entries ({i}, {j}) and ({j}, {i}) differ, rows counted from 0), and the \
+                 plan rests on {}, which needs symmetry; make a new Solver",
+                rung.method.id
+            )));
+        }
+        (self.a, self.facts) = (Arc::new(a), facts);
+        if self.transpose.is_some() {
+            self.transpose = Some(transpose(&self.a));
+        }
+        let renewed = |t: &Arc<Transform>| Arc::new(t.renewed(&self.a, &self.facts));
+        self.transforms = self.transforms.iter().map(renewed).collect();
         if self.options.spectrum.is_some() {
             // The bounds stand in the session in units of the old scale.
             self.sessions.iter_mut().for_each(|s| *s = None);
         }
         for session in self.sessions.iter_mut().flatten() {
-            session.exponent = exponent;
-            session.engine.update_operator(session.a, &self.a, exponent)?;
-            let updates = session.method.system().m.refresh(&self.a, exponent)?;
+            let same = |t: &&Arc<Transform>| t.change == session.transform.change;
+            let transform = self.transforms.iter().find(same).expect("kept as long as its sessions");
+            session.transform = Arc::clone(transform);
+            let (matrix, exponent) = (&transform.matrix, transform.remaining);
+            session.engine.update_operator(session.a, matrix, exponent)?;
+            if let Some(wide) = session.renewal.map(|n| n.a).filter(|&wide| wide != session.a) {
+                session.engine.update_operator(wide, matrix, exponent)?;
+            }
+            if let (Some(normal), Some(transpose)) = (session.normal, &self.transpose) {
+                session.engine.update_operator(normal.transpose, transpose, exponent)?;
+            }
+            let updates = session.method.system().m.refresh(matrix, exponent)?;
             for (v, values) in updates.vectors {
                 session.engine.write_vector(v, &values)?;
             }
@@ -358,21 +498,28 @@ impl Solver {
     /// # Errors
     /// As [`Solver::solve`].
     pub async fn solve_async(&mut self, b: &[f64], x0: Option<&[f64]>) -> Result<Report> {
-        let n = self.a.rows();
-        for (name, v) in [("b", Some(b)), ("x0", x0)] {
+        let (rows, cols) = (self.rows, self.a.cols());
+        for (name, v, n, what) in [("b", Some(b), rows, "rows"), ("x0", x0, cols, "columns")] {
             let Some(v) = v else { continue };
             if v.len() != n {
-                return Err(Error::input(format!("{name} has {} entries; the matrix has {n} rows", v.len())));
+                return Err(Error::input(format!("{name} has {} entries; the matrix has {n} {what}", v.len())));
             }
             if let Some(i) = v.iter().position(|x| !x.is_finite()) {
                 return Err(Error::input(format!("{name}[{i}] is {}", v[i])));
             }
         }
+        let stacked: Vec<f64>;
+        let b = if rows == self.a.rows() {
+            b
+        } else {
+            stacked = b.iter().copied().chain(std::iter::repeat_n(0.0, self.a.rows() - rows)).collect();
+            &stacked
+        };
         self.cancel.store(false, Ordering::Relaxed);
         let mut timings = Timings { setup_s: self.setup.as_secs_f64(), ..Timings::default() };
         self.setup = Duration::ZERO;
 
-        let mut x = x0.map_or_else(|| vec![0.0; n], <[f64]>::to_vec);
+        let mut x = x0.map_or_else(|| vec![0.0; cols], <[f64]>::to_vec);
         let zero_rhs = b.iter().all(|&v| v == 0.0);
         if zero_rhs {
             x.fill(0.0);
@@ -380,9 +527,21 @@ impl Solver {
         let a = Arc::clone(&self.a);
         let norms: Norms = self.facts.norms.clone();
         let certify_start = Instant::now();
+        let transpose = self.transpose.clone();
+        // MINRES may end at a least-squares solution, and its A is its own transpose.
+        let own = || (self.facts.symmetric() && self.ladder.iter().any(|r| r.method.least_squares())).then_some(&*a);
+        let transpose = transpose.as_deref().or_else(own);
         let truth = certify(&a, &norms, b, &x);
+        let inconsistent = self.null_component(&truth);
+        let asked = self.ladder[0].method;
+        // A method asked for by name may minimise where nothing solves; a ladder says so before it climbs.
+        let minimise = asked.least_squares() && self.options.method != "auto" && inconsistent.is_some();
+        let null = (minimise && asked.needs != Needs::Any).then(|| self.facts.clone());
         let problem = Problem {
             matrix: &a,
+            transpose,
+            least_squares: minimise || asked.needs == Needs::Any,
+            null: null.as_ref(),
             norms: &norms,
             b,
             rtol: self.options.rtol,
@@ -409,7 +568,7 @@ impl Solver {
             Reason::Converged(Passed::ZeroRhs)
         } else if problem.passed(&state.truth).is_some() {
             Reason::Converged(Passed::InitialGuess)
-        } else if let Some(reason) = self.refusal(&state) {
+        } else if let Some(reason) = self.refusal(inconsistent.filter(|_| !minimise)) {
             reason
         } else {
             self.climb(&problem, &mut state, &mut rungs, &mut timings).await?
@@ -459,27 +618,40 @@ impl Solver {
                         self.plan.extend(session.method.system().m.describe());
                         self.sessions[k] = Some(session);
                     }
-                    Err(Error::Preconditioner { row, message }) => {
-                        let reason = Reason::PreconditionerFailed { row, message };
-                        if k + 1 == self.ladder.len() {
-                            return Ok(reason);
-                        }
+                    Err(e) => {
+                        let last = k + 1 == self.ladder.len();
+                        let reason = match e {
+                            Error::Preconditioner { row, message } => {
+                                let reason = Reason::PreconditionerFailed { row, message };
+                                if last {
+                                    return Ok(reason);
+                                }
+                                reason.to_string()
+                            }
+                            // The next rung may need less.
+                            Error::OutOfMemory { .. } if !last => e.to_string(),
+                            e => return Err(e),
+                        };
                         let rung = &self.ladder[k];
                         rungs.push(Rung {
                             method: rung.method.id.into(),
                             preconditioner: rung.preconditioner.clone(),
                             precision: rung.precision,
                             iterations: 0,
-                            reason: reason.to_string(),
+                            reason,
                         });
                         continue;
                     }
-                    Err(e) => return Err(e),
                 }
             }
             let rung = &self.ladder[k];
+            let left = self.options.max_iterations.saturating_sub(state.iterations);
+            let share = match k + 1 == self.ladder.len() {
+                true => left,
+                false => left.min(((rung.share * left as f64) as usize).max(LEAST_SHARE)),
+            };
             let mut limits = Limits {
-                max_iterations: self.options.max_iterations,
+                max_iterations: state.iterations + share,
                 max_matvecs: self.options.max_matvecs,
                 deadline,
                 cancel: &self.cancel,
@@ -500,16 +672,19 @@ impl Solver {
                 iterations: state.iterations - before,
                 reason: reason.to_string(),
             });
-            let another_may_help = matches!(
-                reason,
-                Reason::Stagnated
-                    | Reason::FalseConvergence { .. }
-                    | Reason::Diverged { .. }
-                    | Reason::Breakdown(_)
-                    | Reason::IndefiniteOperator
-                    | Reason::IndefinitePreconditioner
-                    | Reason::NonFinite { .. }
-            );
+            // A share used up is no limit met.
+            let turn_over = reason == Reason::MaxIterations && share < left && state.iterations - before >= share;
+            let another_may_help = turn_over
+                || matches!(
+                    reason,
+                    Reason::Stagnated
+                        | Reason::FalseConvergence { .. }
+                        | Reason::Diverged { .. }
+                        | Reason::Breakdown(_)
+                        | Reason::IndefiniteOperator
+                        | Reason::IndefinitePreconditioner
+                        | Reason::NonFinite { .. }
+                );
             if !another_may_help || k + 1 == self.ladder.len() {
                 return Ok(reason);
             }
@@ -517,57 +692,76 @@ impl Solver {
         unreachable!("a ladder has at least one rung")
     }
 
-    /// Reasons not to iterate at all.
-    fn refusal(&self, state: &State) -> Option<Reason> {
+    /// Reasons not to iterate at all; `inconsistent` is what of b nothing can solve.
+    fn refusal(&self, inconsistent: Option<f64>) -> Option<Reason> {
         let rung = &self.ladder[0];
-        if rung.method.needs != Needs::Square
+        if rung.method.needs.symmetry()
             && let Some((i, j)) = self.facts.asymmetry
         {
             return Some(Reason::NotSymmetric { i, j });
         }
-        if self.facts.null_components.1 > 0 {
-            let (null, _) = self.facts.split_null(&state.truth.residual);
-            let rhs = ldexp(state.truth.certificate.rhs_norm, -state.truth.exponent);
-            let target = self.options.rtol * rhs + ldexp(self.options.atol, -state.truth.exponent);
-            if null > target.max(64.0 * f64::EPSILON * rhs) {
-                return Some(Reason::InconsistentSystem { null_component: null / rhs });
-            }
+        inconsistent.map(|null_component| Reason::InconsistentSystem { null_component })
+    }
+
+    /// ‖part of r in known null vectors of a symmetric A‖ / ‖b‖, where that is more than the tolerance.
+    fn null_component(&self, truth: &Truth) -> Option<f64> {
+        if self.facts.null_components.1 == 0 {
+            return None;
         }
-        None
+        let (null, _) = self.facts.split_null(&truth.residual);
+        let rhs = ldexp(truth.certificate.rhs_norm, -truth.exponent);
+        let target = self.options.rtol * rhs + ldexp(self.options.atol, -truth.exponent);
+        (null > target.max(64.0 * f64::EPSILON * rhs)).then_some(null / rhs)
     }
 
     fn counters(&self) -> crate::backend::Counters {
         self.sessions.iter().flatten().map(|s| s.engine.counters()).fold(Default::default(), |sum, c| sum.plus(&c))
     }
 
-    /// Builds rung `k`: space, preconditioner, method, engine; and says how long the preconditioner took.
-    fn session(&self, k: usize) -> Result<(Session, Duration)> {
-        let rung = &self.ladder[k];
-        let n = self.a.rows();
-        let exponent = -self.facts.norms.exponent;
-        let mut space = Space::new(rung.precision);
-        let a = space.operator("A", Arc::clone(&self.a), exponent, Role::Working);
-        let x = space.vector("x", n);
-        let r = space.vector("r", n);
-        let watch = Watch::new(&mut space);
-        let (entry, argument) = precond::by_name(&rung.preconditioner)?;
-        let request = precond::Request {
-            definite: rung.method.needs != Needs::Square,
-            symmetric: self.facts.symmetric(),
-            argument,
-        };
+    /// Builds rung `k`: space, preconditioner, method, engine; and says how long its transform and preconditioner took.
+    fn session(&mut self, k: usize) -> Result<(Session, Duration)> {
         let start = Instant::now();
-        let mut m = (entry.build)(&self.a, &request)?;
+        let transform = self.transform(self.ladder[k].change)?;
+        let rung = &self.ladder[k];
+        let (rows, n) = (self.a.rows(), self.a.cols());
+        let (matrix, exponent) = (&transform.matrix, transform.remaining);
+        let mut space = self.device.space(rung.precision);
+        let a = space.operator("A", Arc::clone(matrix), exponent, Role::Working);
+        let x = space.vector("x", n);
+        let r = space.vector("r", rows);
+        let normal = (rung.method.needs == Needs::Any).then(|| Normal {
+            transpose: space.operator(
+                "A^T",
+                Arc::clone(self.transpose.as_ref().expect("made for such methods")),
+                exponent,
+                Role::Working,
+            ),
+            gradient: space.vector("gradient", n),
+        });
+        let watch = Watch::new(&mut space);
+        let request = precond::Request {
+            definite: rung.method.needs.symmetry(),
+            symmetric: self.facts.symmetric() && !rung.change.matched,
+            normal: normal.is_some(),
+            argument: None,
+            near_null: self.options.near_null.as_ref().map(|v| Arc::new(v.changed(|v| transform.direction(v)))),
+        };
+        let mut m = precond::build(&rung.preconditioner, matrix, request)?;
         let setup = start.elapsed();
         m.install(&mut space, exponent);
         // A preconditioner's own scale is the inverse of A's, so that A M is as the user sees it.
         let scale = if m.is_identity() { exponent } else { 0 };
         let spectrum = self.options.spectrum.map(|(a, b)| (ldexp(a, scale), ldexp(b, scale)));
-        let system = System { a, r, x, n, m, watch };
-        let subspace = orthonormal(self.options.subspace.clone()).into_iter().map(Arc::new).collect();
-        let tuning = Tuning { restart: rung.restart, spectrum, subspace };
+        let system = System { a, r, x, n, normal, m, watch };
+        let subspace: Vec<_> = self.options.subspace.iter().map(|v| transform.direction(v)).collect();
+        let subspace = orthonormal(subspace).into_iter().map(Arc::new).collect();
+        let tuning = Tuning { restart: rung.restart, side: self.options.side, spectrum, subspace };
         let method = (rung.method.build)(&mut space, system, &tuning);
-        let renewal = method.restarts().then(|| (space.vector("b", n), space.vector("ax", n)));
+        let refines = rung.precision.working != rung.precision.accumulate;
+        let renewal = (method.restarts() || refines).then(|| Renewal::new(&mut space, a, matrix, exponent, n));
+        let (needed, parts) = memory::needed(&space);
+        let what = || format!("{} with {}: {parts}", rung.method.id, rung.preconditioner);
+        memory::check(what, needed, memory::available(self.options.memory_limit))?;
         let engine = self.device.engine(space.clone(), &self.options)?;
         let session = Session {
             compiler: Compiler::new(engine.fusion()),
@@ -578,16 +772,56 @@ impl Solver {
             a,
             x,
             r,
+            normal,
             renewal,
-            exponent,
+            transform,
             batch: 2,
         };
         Ok((session, setup))
     }
 
+    /// How the CPU, and the device chosen where that is another, keep the matrix of the first rung.
+    ///
+    /// # Errors
+    /// A device that fails.
+    pub fn stored_forms(&mut self) -> Result<Vec<StoredForm>> {
+        let (plan, change) = (self.ladder[0].precision, self.ladder[0].change);
+        let transform = self.transform(change)?;
+        let form = |device: &DeviceChoice| {
+            let mut space = Space::new(plan);
+            let a = space.operator("A", Arc::clone(&transform.matrix), transform.remaining, Role::Working);
+            let engine = device.engine(space.clone(), &self.options)?;
+            Ok(StoredForm {
+                device: device.adapter.name.clone(),
+                precision: plan.working,
+                form: engine.describe(a),
+                bytes_a_product: space.operator_bytes(a),
+            })
+        };
+        let cpu = plan::cpu(&self.options);
+        let other = (self.device.adapter.kind != "cpu").then_some(&self.device);
+        std::iter::once(&cpu).chain(other).map(form).collect()
+    }
+
+    /// The transform for `change`, made once.
+    fn transform(&mut self, change: Change) -> Result<Arc<Transform>> {
+        if let Some(known) = self.transforms.iter().find(|t| t.change == change) {
+            return Ok(Arc::clone(known));
+        }
+        if change != Change::default() {
+            let needed = 12 * self.a.nnz() as u64 + 8 * self.a.rows() as u64;
+            let what = || "a copy of the matrix, reordered or scaled,".into();
+            memory::check(what, needed, memory::available(self.options.memory_limit))?;
+        }
+        let made = Arc::new(Transform::new(&self.a, &self.facts, change, self.order.as_deref()));
+        self.plan.extend(made.describe());
+        self.transforms.push(Arc::clone(&made));
+        Ok(made)
+    }
+
     /// Bytes of vectors that the first rung keeps on the device, and how many vectors of length n.
     #[doc(hidden)]
-    pub fn footprint(&self) -> Result<(usize, u64)> {
+    pub fn footprint(&mut self) -> Result<(usize, u64)> {
         let (session, _) = self.session(0)?;
         Ok((session.space.vector_count(), session.space.vector_bytes()))
     }
@@ -603,6 +837,21 @@ impl Solver {
     pub fn precision(&self) -> Plan {
         self.ladder[0].precision
     }
+}
+
+/// [A; λI].
+fn damped(a: &Csr, lambda: f64) -> Result<Csr> {
+    let n = a.cols();
+    let row_ptr = a.row_ptr().iter().copied().chain(a.nnz() + 1..=a.nnz() + n).collect();
+    let columns = a.columns().iter().copied().chain(0..n as u32).collect();
+    let values = a.values().iter().copied().chain(std::iter::repeat_n(lambda, n)).collect();
+    Csr::new(a.rows() + n, n, row_ptr, columns, values)
+}
+
+/// Aᵀ; A itself where the two are equal, so that a device keeps it once.
+fn transpose(a: &Arc<Csr>) -> Arc<Csr> {
+    let t = a.transpose();
+    if t == **a { Arc::clone(a) } else { Arc::new(t) }
 }
 
 /// An engine on the device that `options` name, over `space`.

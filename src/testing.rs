@@ -4,10 +4,11 @@
 use crate::backend::Engine;
 use crate::backend::cpu::Cpu;
 use crate::matrix::Csr;
-use crate::method::{self, Method, Needs, System, Tuning, Watch};
+use crate::method::{self, Method, Needs, Normal, System, Tuning, Watch};
 use crate::op::schedule::{Compiled, Compiler};
-use crate::op::{Array, Basis, Combination, Dtype, Item, Op, Plan, Program, Role, Space, Stop, Vector};
+use crate::op::{Array, Basis, Dtype, Item, Op, Plan, Program, Role, Space, Stop, Vector};
 use crate::precond;
+use crate::refine::Renewal;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -15,10 +16,9 @@ use std::sync::Arc;
 pub(crate) struct Built {
     pub(crate) space: Space,
     pub(crate) method: Box<dyn Method>,
-    a: crate::op::Operator,
     x: Vector,
     r: Vector,
-    renewal: Option<(Vector, Vector)>,
+    renewal: Option<Renewal>,
 }
 
 pub(crate) fn build(id: &str, preconditioner: &str, a: &Csr, plan: Plan, restart: usize) -> Built {
@@ -28,16 +28,25 @@ pub(crate) fn build(id: &str, preconditioner: &str, a: &Csr, plan: Plan, restart
     let a = Arc::new(a.clone());
     let matrix = space.operator("A", Arc::clone(&a), 0, Role::Working);
     let (x, r) = (space.vector("x", n), space.vector("r", n));
+    let normal = (entry.needs == Needs::Any).then(|| Normal {
+        transpose: space.operator("A^T", Arc::new(a.transpose()), 0, Role::Working),
+        gradient: space.vector("gradient", n),
+    });
     let watch = Watch::new(&mut space);
-    let (line, argument) = precond::by_name(preconditioner).unwrap();
     let symmetric = a.first_asymmetry(1e-12).is_none();
-    let request = precond::Request { definite: entry.needs != Needs::Square, symmetric, argument };
-    let mut m = (line.build)(&a, &request).unwrap();
+    let request = precond::Request {
+        definite: entry.needs.symmetry(),
+        symmetric,
+        normal: normal.is_some(),
+        ..precond::Request::default()
+    };
+    let mut m = precond::build(preconditioner, &a, request).unwrap();
     m.install(&mut space, 0);
-    let method =
-        (entry.build)(&mut space, System { a: matrix, r, x, n, m, watch }, &Tuning { restart, ..Tuning::default() });
-    let renewal = method.restarts().then(|| (space.vector("b", n), space.vector("ax", n)));
-    Built { space, method, a: matrix, x, r, renewal }
+    let system = System { a: matrix, r, x, n, normal, m, watch };
+    let method = (entry.build)(&mut space, system, &Tuning { restart, ..Tuning::default() });
+    let refines = plan.working != plan.accumulate;
+    let renewal = (method.restarts() || refines).then(|| Renewal::new(&mut space, matrix, &a, 0, n));
+    Built { space, method, x, r, renewal }
 }
 
 /// A segment's name and its operations.
@@ -64,11 +73,11 @@ impl Built {
         };
         let m = &mut *self.method;
         let renewal = self.renewal;
-        let (a, x, r) = (self.a, self.x, self.r);
+        let (x, r) = (self.x, self.r);
         add("load", m, &mut |_, p| {
             p.zero(x);
-            if let Some((b, _)) = renewal {
-                p.copy(r, b);
+            if let Some(renewal) = renewal {
+                renewal.load(p, r);
             }
         });
         add("start", m, &mut |m, p| m.start(p));
@@ -77,12 +86,18 @@ impl Built {
                 m.step(p);
             });
         }
-        if let Some((b, t)) = renewal {
+        if m.restarts() {
             add("exchange", m, &mut |m, p| m.exchange(p, &mut method::Outbox::default()));
+        }
+        if let Some(renewal) = renewal {
             add("renewal", m, &mut |_, p| {
-                p.apply(a, x, t);
-                p.assign(r, Combination::default().plus(1.0, b).plus(-1.0, t));
+                renewal.renew(p, x, r);
+                if renewal.refines() {
+                    renewal.measure(p, r);
+                }
             });
+        }
+        if m.restarts() {
             add("start", m, &mut |m, p| m.start(p));
         } else {
             add("resume", m, &mut |m, p| m.resume(p));
@@ -267,7 +282,7 @@ pub(crate) fn on_devices(f: impl Fn(&Device)) {
             }
         };
         let name = full.info().name.clone();
-        if full.has_f64() {
+        if full.widest() == Dtype::F64 {
             f(&Device { context: Some(full), ..device(&format!("{name} f64"), Dtype::F64) });
         }
         f(&Device { context: Some(open(&["f64"]).unwrap()), ..device(&format!("{name} f32"), Dtype::F32) });

@@ -236,6 +236,26 @@ fn new_values_on_the_pattern_give_what_a_new_solver_gives() {
 }
 
 #[test]
+fn new_values_must_keep_the_symmetry_that_the_plan_rests_on() {
+    let a = gallery::poisson2d(5);
+    let mut values = a.values().to_vec();
+    // Entry (0, 1).
+    values[1] += 0.5;
+    for (method, refused) in [("cg", true), ("auto", true), ("gmres", false)] {
+        let mut solver = Solver::new(&a, Options { ..cpu().options(method) }).unwrap();
+        match solver.update_values(values.clone()) {
+            Err(e) => {
+                assert!(refused && e.is_bad_input() && e.to_string().contains("(0, 1)"), "{method}: {e}");
+                // The old values stand.
+                let report = solver.solve(&[1.0; 25]).unwrap();
+                assert_solved(method, &a, &[1.0; 25], &report, 1e-8);
+            }
+            Ok(()) => assert!(!refused, "{method}"),
+        }
+    }
+}
+
+#[test]
 fn a_solver_is_as_new_after_any_outcome() {
     let _guard = one_at_a_time();
     for target in targets() {

@@ -15,7 +15,6 @@ pub(crate) struct Lockstep {
     reference: Box<dyn Engine>,
     tested: Box<dyn Engine>,
     compiler: Compiler,
-    tolerance: f64,
     done: VecDeque<Progress>,
 }
 
@@ -33,8 +32,7 @@ fn drain(engine: &mut dyn Engine) -> Result<Progress> {
 
 impl Lockstep {
     pub(crate) fn new(space: Space, reference: Box<dyn Engine>, tested: Box<dyn Engine>) -> Self {
-        let tolerance = if space.plan.working.size() == 4 { 1e-3 } else { 1e-9 };
-        Self { space, reference, tested, compiler: Compiler::new(Fusion::NONE), tolerance, done: VecDeque::new() }
+        Self { space, reference, tested, compiler: Compiler::new(Fusion::NONE), done: VecDeque::new() }
     }
 
     fn step(&mut self, op: &crate::op::Op) -> Result<()> {
@@ -48,8 +46,9 @@ impl Lockstep {
         let size = crate::scale::norm2(&expected);
         let difference: Vec<f64> = expected.iter().zip(&found).map(|(a, b)| a - b).collect();
         let error = crate::scale::norm2(&difference);
+        let tolerance = if self.space.dtype(v).size() == 4 { 1e-3 } else { 1e-9 };
         assert!(
-            error <= self.tolerance * size.max(f64::MIN_POSITIVE),
+            error <= tolerance * size.max(f64::MIN_POSITIVE),
             "backends differ by {error:e} of {size:e} after: {}",
             crate::op::named(&self.space, op)
         );

@@ -94,6 +94,10 @@ pub(crate) trait Engine: Send {
     fn update_operator(&mut self, a: Operator, matrix: &Arc<Csr>, exponent: i32) -> Result<()>;
     /// New values on the pattern of `t`, scaled by 2^exponent.
     fn update_triangle(&mut self, t: Triangle, matrix: &Arc<Triangular>, exponent: i32) -> Result<()>;
+    /// The form in which `a` is kept, why, and bytes a product, for people; `None` from a backend with one form.
+    fn describe(&self, _a: Operator) -> Option<String> {
+        None
+    }
     /// What was done so far.
     fn counters(&self) -> Counters;
     /// How many segments suit one batch: one where a batch costs nothing.

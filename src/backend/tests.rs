@@ -165,6 +165,42 @@ fn every_operation_at_every_size() {
 }
 
 /// Scalar expressions on the device against the host's, at the corners of the language's totality.
+/// 65535 workgroups of 256: where one dimension of a dispatch ends.
+#[test]
+fn vectors_beyond_one_dimension_of_workgroups() {
+    on_devices(|device| {
+        for n in [16_776_959, 16_776_960, 16_776_961] {
+            let mut space = Space::new(device.plan());
+            let (x, y) = (space.vector("x", n), space.vector("y", n));
+            let [xy, yy] = space.scalars(["xy", "yy"]);
+            let mut engine = device.engine(&space, true);
+            // Small whole numbers: every product and, in f64, every sum is exact.
+            let entry = |i: usize| (i % 5) as f64 - 2.0;
+            engine.write_vector(x, &(0..n).map(entry).collect::<Vec<_>>()).unwrap();
+            engine.write_vector(y, &vec![1.0; n]).unwrap();
+            let mut p = Program::new(&space);
+            p.axpy(2.0, x, y);
+            p.dot(x, y, xy);
+            p.dot(y, y, yy);
+            p.publish(&[xy.into(), yy.into()]);
+            let mut compiler = Compiler::new(engine.fusion());
+            let compiled = compiler.compile(p.ops, &space);
+            engine.enqueue(&compiled).unwrap();
+            let sums = records(&mut *engine).remove(0);
+            let expected = (0..n).fold([0.0, 0.0], |[xy, yy], i| {
+                let (x, y) = (entry(i), 1.0 + 2.0 * entry(i));
+                [xy + x * y, yy + y * y]
+            });
+            for (found, expected) in sums.iter().zip(expected) {
+                assert!((found - expected).abs() <= 1e3 * device.epsilon() * expected, "{}: n = {n}", device.name);
+            }
+            let y = pollster::block_on(engine.read_vector(y)).unwrap();
+            let wrong = y.iter().enumerate().find(|(i, y)| **y != 1.0 + 2.0 * entry(*i));
+            assert!(wrong.is_none(), "{}: n = {n}: {wrong:?}", device.name);
+        }
+    });
+}
+
 #[test]
 fn expressions_are_total_on_every_device() {
     on_devices(|device| {

@@ -17,7 +17,7 @@ pub(crate) struct Args {
 }
 
 const EXIT_CODES: &str = "\
-Exit codes: 0 converged; 1 did not converge; 2 bad usage or input; 3 environment (adapter, memory, \
+Exit codes: 0 converged (lsqr, lsmr: or a least-squares solution); 1 did not converge; 2 bad usage or input; 3 environment (adapter, memory, \
 output not writable); 130 and 143 after SIGINT and SIGTERM.";
 
 #[derive(Debug, Subcommand)]
@@ -105,6 +105,10 @@ pub(crate) struct MatrixArgs {
     /// Read a file that stores places without values with 1 at every place.
     #[arg(long)]
     pub(crate) pattern_as_ones: bool,
+    /// Read complex values and solve the equivalent real form; x is written as complex numbers. Real files are
+    /// read as complex ones.
+    #[arg(long)]
+    pub(crate) complex: bool,
 }
 
 /// How to solve.
@@ -117,6 +121,12 @@ pub(crate) struct SolverArgs {
     pub(crate) method: String,
     #[arg(long, short, value_name = "NAME", default_value = "auto", help = preconditioners())]
     pub(crate) precond: String,
+    /// Where the preconditioner stands; methods without that side refuse it.
+    #[arg(long, default_value = "auto", value_parser = ["auto", "left", "right", "split"])]
+    pub(crate) side: String,
+    /// lsqr and lsmr: minimise |b - A x|^2 + X^2 |x|^2.
+    #[arg(long, value_name = "X", default_value_t = 0.0, allow_negative_numbers = true)]
+    pub(crate) damp: f64,
     /// auto, cpu, gpu, or a part of an adapter's name or its number in `krylane info`.
     #[arg(long, short, value_name = "auto|cpu|gpu|NAME", default_value = "auto")]
     pub(crate) backend: String,
@@ -150,7 +160,16 @@ pub(crate) struct SolverArgs {
     /// Run each operation alone.
     #[arg(long)]
     pub(crate) no_fuse: bool,
-    /// Adapter features to do without, as if the device lacked them: f64.
+    /// Order the rows so that products gather from near by.
+    #[arg(long, default_value = "auto", value_parser = ["auto", "always", "never"])]
+    pub(crate) reorder: String,
+    /// Scale rows and columns by powers of two.
+    #[arg(long, default_value = "auto", value_parser = ["auto", "always", "never"])]
+    pub(crate) equilibrate: String,
+    /// Bytes that may be taken, as in 500M or 8G; by default what is free.
+    #[arg(long, value_name = "BYTES", value_parser = bytes)]
+    pub(crate) memory_limit: Option<u64>,
+    /// Adapter features to do without, as if the device lacked them: f64, double-single.
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     pub(crate) withhold: Vec<String>,
     /// Batches in flight; results don't depend on it.
@@ -216,6 +235,25 @@ pub(crate) struct InspectArgs {
     /// Print JSON.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// A number of bytes, with K, M, G or T for powers of 1024.
+fn bytes(text: &str) -> Result<u64, String> {
+    let (digits, unit) = match text.find(|c: char| !c.is_ascii_digit()) {
+        Some(end) => text.split_at(end),
+        None => (text, ""),
+    };
+    let power = match unit.trim_end_matches("iB").trim_end_matches('B').to_ascii_uppercase().as_str() {
+        "" => 0,
+        "K" => 10,
+        "M" => 20,
+        "G" => 30,
+        "T" => 40,
+        _ => return Err(format!("{unit:?} is no unit; the form is a whole number with K, M, G or T, as in 8G")),
+    };
+    let number: u64 =
+        digits.parse().map_err(|_| "the form is a whole number with K, M, G or T, as in 8G".to_string())?;
+    number.checked_mul(1 << power).ok_or_else(|| format!("{text} is beyond 2^64 bytes"))
 }
 
 fn methods() -> PossibleValuesParser {

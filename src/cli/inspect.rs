@@ -5,12 +5,9 @@ use super::exit::Exit;
 use super::output::print;
 use super::source::Source;
 use super::{job, json};
-use krylane::matrix::{Csr, Stats};
-#[cfg(feature = "gpu")]
-use krylane::op::Dtype;
+use krylane::matrix::Stats;
 use krylane::{Options, Solver};
 use serde_json::json;
-use std::collections::BTreeMap;
 
 pub(crate) struct Inspect {
     source: Source,
@@ -28,16 +25,17 @@ impl Inspect {
         let matrix = self.source.load(self.json)?;
         let stats = Stats::of(&matrix.csr);
         // A matrix that can't be solved can be looked at.
-        let plan = match Solver::new(&matrix.csr, self.options) {
-            Ok(solver) => solver.plan().to_vec(),
-            Err(e) if e.is_bad_input() => vec![format!("none: {e}")],
+        let (plan, forms) = match Solver::new(&matrix.csr, self.options) {
+            Ok(mut solver) => {
+                let forms = solver.stored_forms()?;
+                (solver.plan().to_vec(), forms)
+            }
+            Err(e) if e.is_bad_input() => (vec![format!("none: {e}")], vec![]),
             Err(e) => return Err(e.into()),
         };
-        let formats = formats(&matrix.csr);
         if self.json {
-            let report = json!({
-                "name": matrix.name, "file": matrix.notes, "stats": stats, "plan": plan, "formats": formats,
-            });
+            let report =
+                json!({ "name": matrix.name, "file": matrix.notes, "stats": stats, "plan": plan, "forms": forms });
             return print(&json::text(&report)?);
         }
         let mut text = format!("{:<16} {}\n", "matrix", matrix.name);
@@ -48,19 +46,10 @@ impl Inspect {
         for (k, line) in plan.iter().enumerate() {
             text += &format!("{:<16} {line}\n", if k == 0 { "plan" } else { "" });
         }
-        for (which, line) in formats {
-            text += &format!("{which:<16} {line}\n");
+        for (k, f) in forms.iter().enumerate() {
+            let form = f.form.clone().unwrap_or_else(|| format!("{} bytes a product", f.bytes_a_product));
+            text += &format!("{:<16} {}: {form}\n", if k == 0 { "stored" } else { "" }, f.device);
         }
         print(text.as_bytes())
     }
-}
-
-/// In which form each device would keep the matrix.
-fn formats(a: &Csr) -> BTreeMap<&'static str, String> {
-    let mut out = BTreeMap::new();
-    #[cfg(feature = "gpu")]
-    for (which, dtype) in [("gpu f64", Dtype::F64), ("gpu f32", Dtype::F32)] {
-        out.insert(which, krylane::gpu_format(a, dtype));
-    }
-    out
 }

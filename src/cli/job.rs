@@ -61,6 +61,8 @@ pub(super) fn options(args: SolverArgs) -> anyhow::Result<Options> {
     let options = Options {
         method: args.method,
         preconditioner: args.precond,
+        side: args.side.parse()?,
+        damp: args.damp,
         backend: args.backend.parse().unwrap_or_else(|never| match never {}),
         precision: args.precision.parse()?,
         rtol: args.rtol,
@@ -75,6 +77,9 @@ pub(super) fn options(args: SolverArgs) -> anyhow::Result<Options> {
         lag: args.lag,
         batch: args.batch,
         withhold: args.withhold,
+        reorder: args.reorder.parse()?,
+        equilibrate: args.equilibrate.parse()?,
+        memory_limit: args.memory_limit,
         ..Options::default()
     };
     options.check()?;

@@ -28,7 +28,8 @@ pub(super) fn text(document: &Document<'_>, options: &Options, stdout: bool) -> 
     let mut line = |label: &str, value: &str| {
         let _ = writeln!(out, "{} {value}", paint.with("2", &format!("{label:<12}")));
     };
-    line("matrix", &format!("{}: {} x {}, {} entries, {}", m.name, m.rows, m.cols, m.nnz, m.symmetry));
+    let form = if m.complex { ", real form of a complex matrix" } else { "" };
+    line("matrix", &format!("{}: {} x {}, {} entries, {}{form}", m.name, m.rows, m.cols, m.nnz, m.symmetry));
     if let Some(notes) = m.file {
         line("file", &notes.to_string());
     }
@@ -43,7 +44,7 @@ pub(super) fn text(document: &Document<'_>, options: &Options, stdout: bool) -> 
         }
     }
     line("adapter", &format!("{} ({}, {})", r.adapter.name, r.adapter.backend, r.adapter.driver));
-    let colour = if r.reason.is_converged() { "1;32" } else { "1;31" };
+    let colour = if r.is_answer() { "1;32" } else { "1;31" };
     line("outcome", &paint.with(colour, &r.reason.to_string()));
     line("", r.reason.advice());
     let c = &r.certificate;
@@ -57,6 +58,9 @@ pub(super) fn text(document: &Document<'_>, options: &Options, stdout: bool) -> 
             c.backward_error
         ),
     );
+    if let (Some(normal), Some(optimality)) = (c.normal_residual, c.optimality) {
+        line("", &format!("|A'r| = {normal:.3e}, |A'r|/(|A||r|) = {optimality:.3e}"));
+    }
     line("", &format!("computed on {}", c.computed_on));
     line(
         "work",

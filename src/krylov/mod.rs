@@ -2,4 +2,5 @@
 
 pub(crate) mod arnoldi;
 pub(crate) mod cycle;
+pub(crate) mod golub_kahan;
 pub(crate) mod ritz;

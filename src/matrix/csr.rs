@@ -228,6 +228,31 @@ impl Csr {
         Self { rows: self.cols, cols: self.rows, row_ptr, columns, values }
     }
 
+    /// The matrix whose row i is row `rows[i]` and whose column j is column `columns[j]` of this one.
+    pub(crate) fn permuted(&self, rows: &[u32], columns: &[u32]) -> Self {
+        self.rebuilt(rows, columns, |_, _, v| v)
+    }
+
+    /// [`Csr::permuted`] with the values `f(i, j, a_ij)`, i and j those of this matrix.
+    pub(crate) fn rebuilt(&self, rows: &[u32], columns: &[u32], f: impl Fn(usize, usize, f64) -> f64 + Sync) -> Self {
+        assert!(rows.len() == self.rows && columns.len() == self.cols, "an order of all rows and columns");
+        let place = inverse_order(columns);
+        let mut row_ptr = Vec::with_capacity(self.rows + 1);
+        row_ptr.push(0);
+        for &i in rows {
+            row_ptr.push(row_ptr[row_ptr.len() - 1] + self.row(i as usize).0.len());
+        }
+        let row = |&i: &u32| {
+            let (cs, vs) = self.row(i as usize);
+            let entry = |(&c, &v): (&u32, &f64)| (place[c as usize], f(i as usize, c as usize, v));
+            let mut row: Vec<(u32, f64)> = cs.iter().zip(vs).map(entry).collect();
+            row.sort_unstable_by_key(|e| e.0);
+            row
+        };
+        let (new_columns, values) = rows.par_iter().with_min_len(1024).flat_map_iter(row).unzip();
+        Self::trusted(self.rows, self.cols, row_ptr, new_columns, values)
+    }
+
     /// The first entry (i, j) with |a_ij − a_ji| > `tolerance`·√|a_ii a_jj| (or > `tolerance`·max|a_ij|
     /// where a diagonal entry is zero), or `None` for a symmetric matrix.
     #[must_use]
@@ -301,6 +326,13 @@ impl Csr {
         self.values.truncate(kept);
         self.row_ptr = row_ptr;
     }
+}
+
+/// Where each index stands in `order`.
+pub(crate) fn inverse_order(order: &[u32]) -> Vec<u32> {
+    let mut place = vec![0; order.len()];
+    order.iter().enumerate().for_each(|(k, &i)| place[i as usize] = k as u32);
+    place
 }
 
 /// Where the first bad element is. In blocks, as rayon's own search asks an atomic per element.

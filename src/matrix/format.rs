@@ -1,24 +1,33 @@
-//! What makes a matrix compressible without loss: values that fit f32, and runs of consecutive rows that
+//! What makes a matrix compressible without loss: few different values, values that fit f32, and runs of consecutive rows that
 //! look alike. Any backend's format builder can start from here.
 
 use crate::matrix::Csr;
 use crate::op::Dtype;
 use crate::scale::ldexp;
 use rayon::prelude::*;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{HashMap, HashSet};
 
 /// How values are kept; each form gives back every bit of the value in the arithmetic's type.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Coding {
     /// Eight bytes.
     F64,
     /// Four bytes: f32 arithmetic, or every value is one of f32's.
     F32,
+    /// One byte, the place in this table of the different values.
+    Dictionary(Vec<f64>),
 }
 
 impl Coding {
-    /// The narrowest form of `values`·2^`exponent` for arithmetic in `dtype`.
-    pub(crate) fn of(values: &[f64], exponent: i32, dtype: Dtype, compress: bool) -> Self {
+    /// The narrowest form of `values`·2^`exponent` for arithmetic in `dtype`; a dictionary only for
+    /// `dictionary_from` values and more.
+    pub(crate) fn of(values: &[f64], exponent: i32, dtype: Dtype, compress: bool, dictionary_from: usize) -> Self {
+        if compress
+            && values.len() >= dictionary_from
+            && let Some(table) = dictionary(values, exponent, dtype)
+        {
+            return Self::Dictionary(table);
+        }
         let fits = |&v: &f64| {
             let v = ldexp(v, exponent);
             f64::from(v as f32).to_bits() == v.to_bits()
@@ -30,22 +39,66 @@ impl Coding {
         }
     }
 
-    /// Bytes a value.
-    pub(crate) fn size(self) -> u64 {
+    /// Bytes that `n` values take.
+    pub(crate) fn bytes(&self, n: usize, dtype: Dtype) -> u64 {
         match self {
-            Self::F64 => 8,
-            Self::F32 => 4,
+            Self::F64 => 8 * n as u64,
+            Self::F32 => 4 * n as u64,
+            Self::Dictionary(table) => (n + table.len() * dtype.size()) as u64,
         }
     }
+}
+
+/// The different values as the arithmetic sees them, in the order of their bits; `None` where they are more than a
+/// byte can tell apart.
+fn dictionary(values: &[f64], exponent: i32, dtype: Dtype) -> Option<Vec<f64>> {
+    const MOST: usize = 1 << u8::BITS;
+    // Most matrices have too many: that shows in the first block.
+    let block = |block: &[f64]| {
+        let mut found = HashSet::new();
+        let few = block.iter().all(|&v| {
+            found.insert(v.to_bits());
+            found.len() <= MOST
+        });
+        few.then_some(found)
+    };
+    let (first, rest) = values.split_at(values.len().min(1 << 14));
+    let mut all = block(first)?;
+    for found in rest.par_chunks(1 << 16).map(block).collect::<Vec<_>>() {
+        all.extend(found?);
+    }
+    let mut table: Vec<u64> = all.into_iter().map(|v| scaled(f64::from_bits(v), exponent, dtype).to_bits()).collect();
+    table.sort_unstable();
+    table.dedup();
+    (table.len() <= MOST).then(|| table.into_iter().map(f64::from_bits).collect())
+}
+
+/// The place of `v` in a table made by [`Coding::of`].
+pub(crate) fn code(table: &[f64], v: f64) -> u8 {
+    table.partition_point(|t| t.to_bits() < v.to_bits()) as u8
 }
 
 /// v·2^e as the arithmetic sees it.
 pub(crate) fn scaled(v: f64, exponent: i32, dtype: Dtype) -> f64 {
     let v = ldexp(v, exponent);
     match dtype {
-        Dtype::F64 => v,
+        Dtype::F64 | Dtype::DoubleSingle => v,
         Dtype::F32 => f64::from(v as f32),
     }
+}
+
+/// True where most entries lie more than a few cache lines from the entry of the same place in the row
+/// before. Every 16th row is looked at.
+pub(crate) fn scatters(a: &Csr) -> bool {
+    const NEAR: u32 = 64;
+    let far = |i: usize| {
+        let (before, now) = (a.row(i - 1).0, a.row(i).0);
+        let far = before.iter().zip(now).filter(|(b, n)| b.abs_diff(**n) > NEAR).count();
+        (far, before.len().min(now.len()))
+    };
+    let sum = |p: (usize, usize), q: (usize, usize)| (p.0 + q.0, p.1 + q.1);
+    let (far, all) = (1..a.rows()).into_par_iter().step_by(16).map(far).reduce(|| (0, 0), sum);
+    2 * far > all
 }
 
 /// Consecutive rows of one chunk with one pattern: row i has its entries at the columns i + offset.
@@ -151,35 +204,4 @@ impl Runs {
     pub(crate) fn patterns(&self) -> usize {
         self.pattern_start.len() - 1
     }
-}
-
-/// The distinct values of `values`·2^`exponent` in `dtype`, ascending by their bits, where there are at most 256; with
-/// the zero of padding if `padded`.
-pub(crate) fn dictionary(values: &[f64], exponent: i32, dtype: Dtype, padded: bool) -> Option<Vec<f64>> {
-    const MOST: usize = 256;
-    type Found = Option<BTreeSet<u64>>;
-    let find = |part: &[f64]| -> Found {
-        let mut found = BTreeSet::new();
-        let mut last = None;
-        for v in part {
-            if last != Some(v.to_bits()) {
-                last = Some(v.to_bits());
-                found.insert(scaled(*v, exponent, dtype).to_bits());
-                if found.len() > MOST {
-                    return None;
-                }
-            }
-        }
-        Some(found)
-    };
-    let join = |a: Found, b: Found| -> Found {
-        let (mut a, mut b) = (a?, b?);
-        a.append(&mut b);
-        (a.len() <= MOST).then_some(a)
-    };
-    // Whatever the start of the list rules out needs no look at the rest.
-    find(&values[..values.len().min(1 << 14)])?;
-    let zero = || Some(if padded { BTreeSet::from([0.0f64.to_bits()]) } else { BTreeSet::new() });
-    let found = values.par_chunks(1 << 14).map(find).reduce(zero, join)?;
-    Some(found.into_iter().map(f64::from_bits).collect())
 }

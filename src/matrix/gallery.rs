@@ -5,7 +5,7 @@
 //! assemble rows directly and panic beyond 2³² − 1 rows; [`by_name`] checks first.
 
 use crate::error::{Error, Result};
-use crate::matrix::Csr;
+use crate::matrix::{Csr, complex::real_form};
 use crate::random::Random;
 use crate::suggest::did_you_mean;
 
@@ -328,6 +328,201 @@ fn symmetric(n: usize, edges: Vec<(usize, usize, f64)>, diagonal: impl Fn(usize,
     })
 }
 
+/// −Δu − (1 + iσ) w² u on a square with an absorbing layer around it: the frequency-domain wave equation, 5-point
+/// stencil, `wave` = w·h radians a cell (2π over the cells of a wavelength; 10 of them or more are the rule). σ grows
+/// with the square of the depth in the outer `layer` cells, up to `absorption`, so that waves leave and little comes
+/// back. Complex symmetric; in its [real form](crate::matrix::complex), of order 2k².
+#[must_use]
+pub fn helmholtz2d(k: usize, wave: f64, layer: usize, absorption: f64) -> Csr {
+    let depth = |i: usize| {
+        let from_edge = i.min(k - 1 - i);
+        if from_edge < layer { (layer - from_edge) as f64 / layer as f64 } else { 0.0 }
+    };
+    let shift = wave * wave;
+    let re = map_diagonal(&poisson2d(k), |_, v| v - shift);
+    let im = diagonal(
+        &(0..k * k)
+            .map(|i| {
+                let (x, y) = (depth(i % k), depth(i / k));
+                -shift * absorption * (x * x + y * y)
+            })
+            .collect::<Vec<_>>(),
+    );
+    real_form(&re, &im).expect("parts of one shape")
+}
+
+fn map_diagonal(a: &Csr, f: impl Fn(usize, f64) -> f64) -> Csr {
+    assemble(a.rows(), a.cols(), 5, |rows, i| {
+        let (columns, values) = a.row(i);
+        columns.iter().zip(values).for_each(|(&j, &v)| rows.put(j as usize, if j as usize == i { f(i, v) } else { v }));
+    })
+}
+
+/// Isotropic linear elasticity in the plane (plane strain) on kx × ky bilinear square elements, Young's modulus 1 and
+/// Poisson's ratio ν; two unknowns a node, node by node, x fastest, and the nodes' coordinates. `clamped` holds the left
+/// edge, whose nodes are left out; without it the plate floats, with three rigid-body modes as its null space.
+///
+/// # Panics
+/// ν outside (−1, 1/2).
+#[must_use]
+pub fn elasticity2d(kx: usize, ky: usize, nu: f64, clamped: bool) -> (Csr, Vec<[f64; 2]>) {
+    elasticity([kx, ky], nu, clamped)
+}
+
+/// Linear elasticity of a cube of k × k × k trilinear elements, three unknowns a node; see [`elasticity2d`].
+#[must_use]
+pub fn elasticity3d(k: usize, nu: f64, clamped: bool) -> (Csr, Vec<[f64; 3]>) {
+    elasticity([k; 3], nu, clamped)
+}
+
+/// Stiffness ∫ λ (∇·u)(∇·v) + 2μ ε(u):ε(v) of unit cubes, by Gauss' rule of two points a direction.
+fn elasticity<const D: usize>(elements: [usize; D], nu: f64, clamped: bool) -> (Csr, Vec<[f64; D]>) {
+    assert!(nu > -1.0 && nu < 0.5, "Poisson's ratio {nu} is outside (-1, 1/2)");
+    let corners = 1 << D;
+    let (lambda, mu) = (nu / ((1.0 + nu) * (1.0 - 2.0 * nu)), 0.5 / (1.0 + nu));
+    let corner = |c: usize, d: usize| (c >> d & 1) as f64;
+    let mut element = vec![0.0; (corners * D).pow(2)];
+    for point in 0..corners {
+        let at = |d: usize| 0.5 + (corner(point, d) - 0.5) / 3f64.sqrt();
+        let gradient = |c: usize, d: usize| -> f64 {
+            let shape = |e: usize| if corner(c, e) == 1.0 { at(e) } else { 1.0 - at(e) };
+            (2.0 * corner(c, d) - 1.0) * (0..D).filter(|&e| e != d).map(shape).product::<f64>()
+        };
+        for a in 0..corners {
+            for b in 0..corners {
+                let inner: f64 = (0..D).map(|d| gradient(a, d) * gradient(b, d)).sum();
+                for i in 0..D {
+                    for j in 0..D {
+                        let same = if i == j { mu * inner } else { 0.0 };
+                        let value =
+                            lambda * gradient(a, i) * gradient(b, j) + mu * gradient(a, j) * gradient(b, i) + same;
+                        element[(a * D + i) * corners * D + b * D + j] += value / corners as f64;
+                    }
+                }
+            }
+        }
+    }
+
+    // Nodes of the grid; the clamped ones, x = 0, have no rows.
+    let mut nodes = elements.map(|k| k + 1);
+    let first = usize::from(clamped);
+    nodes[0] -= first;
+    let count = nodes.iter().try_fold(1usize, |n, &k| n.checked_mul(k)).expect("a grid of at most 2^32 - 1 rows");
+    let place = |node: usize| -> [usize; D] {
+        let mut rest = node;
+        std::array::from_fn(|d| {
+            let at = rest % nodes[d];
+            rest /= nodes[d];
+            at + if d == 0 { first } else { 0 }
+        })
+    };
+    let points = (0..count).map(|node| place(node).map(|x| x as f64)).collect();
+    let mut row: Vec<(usize, f64)> = vec![];
+    let a = assemble(count * D, count * D, 3usize.pow(D as u32) * D, |rows, i| {
+        let (here, component) = (place(i / D), i % D);
+        row.clear();
+        // Elements around the node; `own` is the node's corner in them.
+        'element: for own in 0..corners {
+            for d in 0..D {
+                let before = own >> d & 1 == 1;
+                if if before { here[d] == 0 } else { here[d] == elements[d] } {
+                    continue 'element;
+                }
+            }
+            for other in 0..corners {
+                let there: [usize; D] = std::array::from_fn(|d| here[d] + (other >> d & 1) - (own >> d & 1));
+                if there[0] < first {
+                    continue;
+                }
+                let node = (0..D).rev().fold(0, |n, d| n * nodes[d] + there[d] - if d == 0 { first } else { 0 });
+                for j in 0..D {
+                    row.push((node * D + j, element[(own * D + component) * corners * D + other * D + j]));
+                }
+            }
+        }
+        row.sort_by_key(|e| e.0);
+        for same in row.chunk_by(|p, q| p.0 == q.0) {
+            let sum: f64 = same.iter().map(|e| e.1).sum();
+            // Couplings that cancel between elements are rounding.
+            if sum.abs() > 1e-14 {
+                rows.put(same[0].0, sum);
+            }
+        }
+    });
+    (a, points)
+}
+
+/// −∇·(c ∇u) on a k×k grid, 5-point stencil with harmonic means: c is `contrast` on the black squares of an m×m
+/// chessboard and 1 elsewhere. SPD, k² × k².
+#[must_use]
+pub fn chessboard2d(k: usize, m: usize, contrast: f64) -> Csr {
+    let n = points(k, 2);
+    let c = |x: usize, y: usize| if (x * m / k + y * m / k) % 2 == 1 { contrast } else { 1.0 };
+    let face = |a: f64, b: f64| 2.0 * a * b / (a + b);
+    assemble(n, n, 5, |rows, i| {
+        let (x, y) = (i % k, i / k);
+        let own = c(x, y);
+        let west = if x > 0 { face(own, c(x - 1, y)) } else { own };
+        let east = if x + 1 < k { face(own, c(x + 1, y)) } else { own };
+        let south = if y > 0 { face(own, c(x, y - 1)) } else { own };
+        let north = if y + 1 < k { face(own, c(x, y + 1)) } else { own };
+        if y > 0 {
+            rows.put(i - k, -south);
+        }
+        if x > 0 {
+            rows.put(i - 1, -west);
+        }
+        rows.put(i, west + east + south + north);
+        if x + 1 < k {
+            rows.put(i + 1, -east);
+        }
+        if y + 1 < k {
+            rows.put(i + k, -north);
+        }
+    })
+}
+
+/// −Δu + v·∇u on a k×k×k grid with upwind differences, v ≥ 0: diagonal 6 + Σ p_d, −1 − p_d before and −1 after, p_d = v_d h.
+/// Nonsymmetric, an M-matrix. k³ × k³.
+#[must_use]
+pub fn upwind3d(k: usize, p: [f64; 3]) -> Csr {
+    stencil(k, 6.0 + p.iter().sum::<f64>(), p.map(|p| -1.0 - p), [-1.0; 3])
+}
+
+/// Laplacian of a random geometric graph plus 10⁻² I: n points in the unit cube in random order, tied to those within the
+/// radius that gives about `degree` neighbours, weights log-uniform in [0.1, 10]. SPD, n × n.
+#[must_use]
+pub fn geometric_graph(n: usize, degree: usize, seed: u64) -> Csr {
+    let mut random = Random::new(seed);
+    let at: Vec<[f64; 3]> = (0..n).map(|_| std::array::from_fn(|_| random.uniform(0.0, 1.0))).collect();
+    let radius = (degree as f64 / (n.max(1) as f64 * 4.0 / 3.0 * std::f64::consts::PI)).cbrt();
+    // Cells no smaller than the radius: neighbours lie in the 27 cells around.
+    let side = ((1.0 / radius) as usize).clamp(1, 1 << 9);
+    let cell = |p: &[f64; 3]| p.map(|x| ((x * side as f64) as usize).min(side - 1));
+    let mut members = vec![vec![]; side.pow(3)];
+    for (i, p) in at.iter().enumerate() {
+        let [x, y, z] = cell(p);
+        members[x + side * (y + side * z)].push(i);
+    }
+    let mut edges = vec![];
+    for (i, p) in at.iter().enumerate() {
+        let [x, y, z] = cell(p).map(|c| c.saturating_sub(1)..(c + 2).min(side));
+        for z in z {
+            for y in y.clone() {
+                for x in x.clone() {
+                    for &j in members[x + side * (y + side * z)].iter().filter(|&&j| j < i) {
+                        let distance: f64 = (0..3).map(|d| (p[d] - at[j][d]).powi(2)).sum();
+                        if distance <= radius * radius {
+                            edges.push((i, j, -10f64.powf(random.uniform(-1.0, 1.0))));
+                        }
+                    }
+                }
+            }
+        }
+    }
+    symmetric(n, edges, |_, sum| sum + 1e-2)
+}
+
 /// One kind of matrix that [`by_name`] makes.
 #[derive(Debug)]
 pub struct Family {
@@ -342,6 +537,14 @@ pub struct Family {
     /// Upper bound of the entries for this order and these parameters.
     entries: fn(f64, &[f64]) -> f64,
     make: fn(usize, &[f64]) -> Csr,
+}
+
+impl Family {
+    /// True where the matrix is the [real form](crate::matrix::complex) of a complex one, of twice the order.
+    #[must_use]
+    pub fn is_complex(&self) -> bool {
+        self.name == "helmholtz2d"
+    }
 }
 
 macro_rules! family {
@@ -370,6 +573,19 @@ pub static NAMES: &[Family] = &[
         |n, _| 5.0 * n, |k, p| convection_diffusion2d(k, [p[0]; 2])),
     family!("convection_diffusion3d", "-Laplace u + v.grad u, central, cell Peclet number, order size^3", 3, ["peclet": 0.5],
         |n, _| 7.0 * n, |k, p| convection_diffusion3d(k, [p[0]; 3])),
+    family!("helmholtz2d", "-Laplace u - w^2 u with an absorbing layer, complex; wave = w h; order size^2", 2,
+        ["wave": 0.6, "layer": 10.0, "absorption": 1.0], |n, _| 12.0 * n,
+        |k, p| helmholtz2d(k, p[0], p[1] as usize, p[2])),
+    family!("upwind3d", "-Laplace u + v.grad u, upwind, cell Peclet number, order size^3", 3, ["peclet": 1.0],
+        |n, _| 7.0 * n, |k, p| upwind3d(k, [p[0], p[0] / 2.0, p[0] / 4.0])),
+    family!("chessboard2d", "-div(c grad u), c jumps on a chessboard of squares^2 fields, order size^2", 2,
+        ["squares": 10.0, "contrast": 1e6], |n, _| 5.0 * n, |k, p| chessboard2d(k, p[0] as usize, p[1])),
+    family!("elasticity2d", "plane strain, bilinear elements, one edge clamped, order 2 size (size + 1)", 2, ["nu": 0.3],
+        |n, _| 40.0 * n, |k, p| elasticity2d(k, k, p[0], true).0),
+    family!("elasticity3d", "elasticity of a cube, trilinear elements, one face clamped, order 3 size (size + 1)^2", 3,
+        ["nu": 0.3], |n, _| 250.0 * n, |k, p| elasticity3d(k, p[0], true).0),
+    family!("geometric_graph", "Laplacian of a random geometric graph in the cube, points in random order", 1,
+        ["degree": 14.0, "seed": 7.0], |n, p| n * (2.0 * p[0] + 10.0), |n, p| geometric_graph(n, p[0] as usize, p[1] as u64)),
     family!("neumann2d", "-Laplace u with Neumann boundaries, singular, order size^2", 2, [], |n, _| 5.0 * n, |k, _| neumann2d(k)),
     family!("cycle_laplacian", "Laplacian of a cycle, singular, double eigenvalues", 1, [], |n, _| 3.0 * n, |n, _| cycle_laplacian(n)),
     family!("graph_laplacian", "Laplacian of a random graph with hubs; grounded = 1 makes it SPD", 1,
@@ -418,7 +634,7 @@ pub fn by_name(name: &str, size: usize, params: &[(String, f64)]) -> Result<Csr>
             let near = did_you_mean(key, known.iter().copied());
             return Err(Error::input(format!("{name} has no parameter `{key}`{near}; {list}")));
         };
-        let whole = matches!(key.as_str(), "seed" | "degree" | "nnz_per_row" | "k" | "grounded");
+        let whole = matches!(key.as_str(), "seed" | "layer" | "degree" | "nnz_per_row" | "k" | "grounded" | "squares");
         let limit = if key == "seed" { 2f64.powi(53) } else { f64::from(u32::MAX) };
         if !value.is_finite() || (whole && (value.fract() != 0.0 || !(0.0..=limit).contains(value))) {
             let wanted = if whole { format!("a whole number from 0 to {limit}") } else { "finite".to_string() };
@@ -426,7 +642,9 @@ pub fn by_name(name: &str, size: usize, params: &[(String, f64)]) -> Result<Csr>
         }
         values[k] = *value;
     }
-    let rows = size.checked_pow(family.dimensions).filter(|&n| n <= u32::MAX as usize);
+    let rows = size
+        .checked_pow(family.dimensions)
+        .filter(|&n| n <= u32::MAX as usize / if family.is_complex() { 2 } else { 1 });
     let Some(rows) = rows else {
         let power = family.dimensions;
         return Err(Error::input(format!("{name}: {size}^{power} rows are beyond the limit of {}", u32::MAX)));

@@ -1,11 +1,12 @@
 //! Triangular matrices as solves see them.
 
 use crate::matrix::Csr;
+use std::sync::Arc;
 
 /// T = D + N: N strictly lower or strictly upper, the diagonal D kept by its inverse.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Triangular {
-    strict: Csr,
+    strict: Arc<Csr>,
     inverse: Vec<f64>,
     upper: bool,
 }
@@ -27,13 +28,47 @@ impl Triangular {
             }
         };
         assert!((0..strict.rows()).all(inside), "an entry on the wrong side of the diagonal");
-        Self { strict, inverse, upper }
+        Self { strict: Arc::new(strict), inverse, upper }
     }
 
     /// N.
     #[must_use]
     pub fn strict(&self) -> &Csr {
         &self.strict
+    }
+
+    /// N, shared.
+    #[must_use]
+    pub fn strict_shared(&self) -> Arc<Csr> {
+        Arc::clone(&self.strict)
+    }
+
+    /// Where ranges of rows start that need no rows of other ranges, and the end: `[0, n]` where all hang together.
+    /// Cost: one look at each row.
+    #[must_use]
+    pub fn parts(&self) -> Vec<usize> {
+        let n = self.rows();
+        let mut starts = vec![];
+        // Rows from i on need none before i (lower), rows before i none from i on (upper).
+        let mut reach = if self.upper { 0 } else { n };
+        if self.upper {
+            for i in 0..n {
+                if reach <= i {
+                    starts.push(i);
+                }
+                reach = reach.max(self.strict.row(i).0.last().map_or(0, |&j| j as usize + 1));
+            }
+        } else {
+            for i in (0..n).rev() {
+                reach = reach.min(self.strict.row(i).0.first().map_or(n, |&j| j as usize));
+                if reach >= i {
+                    starts.push(i);
+                }
+            }
+            starts.reverse();
+        }
+        starts.push(n);
+        starts
     }
 
     /// The inverse of D.
@@ -117,6 +152,15 @@ mod tests {
         let u = Triangular::new(strict.transpose(), vec![0.5; 4], true);
         assert_eq!(u.solve(&[3.0, 1.0, 1.0, 2.0]), [2.0, 1.0, 1.0, 1.0]);
         assert_eq!(u.levels(), (vec![3, 2, 1, 0], vec![0, 1, 2, 3, 4]));
+        assert_eq!((t.parts(), u.parts()), (vec![0, 4], vec![0, 4]));
+        // Blocks {0, 1}, {2} and {3, 4}.
+        let blocks = gallery::tridiagonal(5, -1.0, 0.0, 0.0);
+        let values: Vec<f64> = [1.0, 0.0, 0.0, 1.0].into();
+        let kept = (0..4).filter(|&k| values[k] != 0.0);
+        let (columns, row_ptr) = (kept.map(|k| blocks.columns()[k]).collect(), vec![0, 0, 1, 1, 1, 2]);
+        let cut = Csr::new(5, 5, row_ptr, columns, vec![1.0; 2]).unwrap();
+        assert_eq!(Triangular::new(cut.clone(), vec![1.0; 5], false).parts(), [0, 2, 3, 5]);
+        assert_eq!(Triangular::new(cut.transpose(), vec![1.0; 5], true).parts(), [0, 2, 3, 5]);
         let empty = Triangular::new(gallery::diagonal(&[]), vec![], false);
         assert_eq!(empty.levels(), (vec![], vec![0]));
     }

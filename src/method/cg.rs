@@ -5,7 +5,7 @@
 //! Fused: the matrix and 10 n-vectors of memory traffic. Iterations grow with √κ(MA).
 //! Use it for every symmetric positive definite system; for indefinite A use MINRES.
 
-use super::{Method, Next, System};
+use super::{Method, Next, RELIABLE, System};
 use crate::op::{Expr, Program, Scalar, Space, Stop, Vector};
 
 pub(super) struct Cg {
@@ -71,7 +71,7 @@ impl Method for Cg {
     }
 
     fn reduction(&self) -> f64 {
-        1e-2
+        RELIABLE
     }
 
     fn system(&mut self) -> &mut System {

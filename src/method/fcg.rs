@@ -5,7 +5,7 @@
 //! d = z − (⟨z, A d⟩/⟨d, A d⟩) d keeps the new direction A-orthogonal to the last one whatever M did. Each iteration:
 //! 1 product, 3 dots (4 with M); keeps x, r, d, q (and z with M). With one fixed symmetric M it is CG.
 
-use super::{Method, Next, System};
+use super::{Method, Next, RELIABLE, System};
 use crate::op::{Program, Scalar, Space, Stop, Vector};
 
 pub(super) struct Fcg {
@@ -55,6 +55,15 @@ impl Method for Fcg {
         p.stop_if(sigma.le(0.0), Stop::Indefinite);
         p.stop_if(rho.le(0.0), Stop::IndefinitePreconditioner);
         Next::More
+    }
+
+    /// r is the true residual now; the step along d is the minimising one again.
+    fn resume(&mut self, p: &mut Program) {
+        p.dot(self.s.r, self.d, self.rho);
+    }
+
+    fn reduction(&self) -> f64 {
+        RELIABLE
     }
 
     fn system(&mut self) -> &mut System {

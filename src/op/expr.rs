@@ -141,6 +141,13 @@ impl Expr {
         matches!(self, Self::Constant(c) if c.0 == 1.0)
     }
 
+    /// Its value, where no scalar stands in it.
+    pub(crate) fn constant(&self) -> Option<f64> {
+        let mut known = true;
+        self.scalars(&mut |_| known = false);
+        known.then(|| self.eval(&|_| 0.0))
+    }
+
     pub(crate) fn eval(&self, get: &impl Fn(Scalar) -> f64) -> f64 {
         match self {
             Self::Constant(c) => c.0,

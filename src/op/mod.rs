@@ -212,6 +212,8 @@ pub enum Stop {
     BreakdownOmega,
     /// A Lanczos step gave nothing new before the residual was small.
     BreakdownLanczos,
+    /// ‖Aᵀr‖ vanished against ‖A‖‖r‖: a least-squares solution, by estimate.
+    LeastSquares,
     /// ‖r‖ grew beyond the divergence tolerance.
     Diverged,
     /// ‖r‖ is NaN or infinite.
@@ -221,13 +223,14 @@ pub enum Stop {
 }
 
 impl Stop {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::Estimate,
         Self::Indefinite,
         Self::IndefinitePreconditioner,
         Self::BreakdownRho,
         Self::BreakdownOmega,
         Self::BreakdownLanczos,
+        Self::LeastSquares,
         Self::Diverged,
         Self::NonFinite,
         Self::Stagnated,

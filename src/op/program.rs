@@ -1,6 +1,6 @@
 //! The verbs a method writes with, and the checks that catch a slip where it is written.
 
-use super::{Array, Basis, Cond, Expr, Item, Op, Operator, Scalar, Space, Stop, Term, Triangle, Vector};
+use super::{Array, Basis, Cond, Dtype, Expr, Item, Op, Operator, Scalar, Space, Stop, Term, Triangle, Vector};
 use std::fmt;
 
 /// A straight list of operations: one start, one iteration, one exchange.
@@ -69,7 +69,17 @@ impl<'a> Program<'a> {
             self.space.name(y),
             self.space.len(y)
         );
+        let dtype = self.space.plan.dtype(data.role);
+        self.same_type("apply", &data.name, dtype, [x, y]);
         self.ops.push(Op::Apply { a, x, y });
+    }
+
+    /// A product or a solve runs in one number type; sums of vectors may mix them.
+    fn same_type(&self, what: &str, matrix: &str, dtype: Dtype, vectors: [Vector; 2]) {
+        for v in vectors {
+            let found = self.space.dtype(v);
+            assert!(found == dtype, "{what}: {matrix} is {dtype:?}, {} is {found:?}", self.space.name(v));
+        }
     }
 
     /// y = T⁻¹ x; both may be one vector.
@@ -78,6 +88,7 @@ impl<'a> Program<'a> {
         let n = data.matrix.rows();
         self.same_length("solve", &[x, y]);
         assert!(self.space.len(x) == n, "solve: {} has {n} rows, {} has another length", data.name, self.space.name(x));
+        self.same_type("solve", &data.name, self.space.plan.dtype(data.role), [x, y]);
         self.ops.push(Op::TriangularSolve { t, x, y });
     }
 

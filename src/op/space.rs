@@ -13,6 +13,19 @@ pub enum Dtype {
     F32,
     /// IEEE double.
     F64,
+    /// Two IEEE singles whose sum is the number: 49 bits, on adapters without f64. The CPU keeps an f64 instead.
+    #[serde(rename = "double-single")]
+    DoubleSingle,
+}
+
+impl std::fmt::Display for Dtype {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::F32 => "f32",
+            Self::F64 => "f64",
+            Self::DoubleSingle => "double-single",
+        })
+    }
 }
 
 impl Dtype {
@@ -21,7 +34,17 @@ impl Dtype {
     pub fn size(self) -> usize {
         match self {
             Self::F32 => 4,
-            Self::F64 => 8,
+            Self::F64 | Self::DoubleSingle => 8,
+        }
+    }
+
+    /// The distance from 1 to the next number.
+    #[must_use]
+    pub fn epsilon(self) -> f64 {
+        match self {
+            Self::F32 => f64::from(f32::EPSILON),
+            Self::F64 => f64::EPSILON,
+            Self::DoubleSingle => 2f64.powi(-48),
         }
     }
 }
@@ -33,6 +56,8 @@ pub enum Role {
     Working,
     /// The solution and the true residual: what the answer's accuracy hangs on.
     Accumulate,
+    /// Inside a preconditioner: M need only be near A⁻¹, so fewer digits do.
+    Preconditioner,
 }
 
 /// The number type of each role.
@@ -42,13 +67,27 @@ pub struct Plan {
     pub working: Dtype,
     /// For [`Role::Accumulate`].
     pub accumulate: Dtype,
+    /// For [`Role::Preconditioner`].
+    pub preconditioner: Dtype,
 }
 
 impl Plan {
     /// One type for everything.
     #[must_use]
     pub fn uniform(dtype: Dtype) -> Self {
-        Self { working: dtype, accumulate: dtype }
+        Self { working: dtype, accumulate: dtype, preconditioner: dtype }
+    }
+
+    /// This plan with another type inside preconditioners.
+    #[must_use]
+    pub fn with_preconditioner(self, dtype: Dtype) -> Self {
+        Self { preconditioner: dtype, ..self }
+    }
+
+    /// Iterations in f32, residual and solution in `wide`.
+    #[must_use]
+    pub fn mixed(wide: Dtype) -> Self {
+        Self { working: Dtype::F32, accumulate: wide, preconditioner: Dtype::F32 }
     }
 
     /// The type that `role` stands for.
@@ -57,6 +96,7 @@ impl Plan {
         match role {
             Role::Working => self.working,
             Role::Accumulate => self.accumulate,
+            Role::Preconditioner => self.preconditioner,
         }
     }
 }
@@ -91,13 +131,14 @@ pub(crate) struct OperatorData {
     pub(crate) alone: Arc<AtomicBool>,
 }
 
-/// A triangle and its power-of-two scale, solved with in working precision.
+/// A triangle, its power-of-two scale, and the role it is solved with in.
 #[derive(Clone, Debug)]
 pub(crate) struct TriangleData {
     pub(crate) name: String,
     pub(crate) matrix: Arc<Triangular>,
     /// The triangle is used as T·2^exponent.
     pub(crate) exponent: i32,
+    pub(crate) role: Role,
 }
 
 /// Every handle of one solve. Methods ask it for vectors; a backend allocates what it lists.
@@ -110,6 +151,7 @@ pub struct Space {
     pub(crate) arrays: Vec<(String, usize)>,
     pub(crate) operators: Vec<OperatorData>,
     pub(crate) triangles: Vec<TriangleData>,
+    solves_triangles: bool,
 }
 
 fn index(len: usize, what: &str) -> u16 {
@@ -128,7 +170,20 @@ impl Space {
             arrays: vec![],
             operators: vec![],
             triangles: vec![],
+            solves_triangles: true,
         }
+    }
+
+    /// For a device that has no triangular solves.
+    #[must_use]
+    pub fn without_triangles(self) -> Self {
+        Self { solves_triangles: false, ..self }
+    }
+
+    /// True where [`crate::op::Op::TriangularSolve`] may be written.
+    #[must_use]
+    pub fn solves_triangles(&self) -> bool {
+        self.solves_triangles
     }
 
     /// A zeroed vector in working precision.
@@ -144,6 +199,16 @@ impl Space {
     /// A vector in working precision that starts with these values.
     pub fn constant(&mut self, name: &str, values: Arc<Vec<f64>>) -> Vector {
         self.add_vector(name, values.len(), Role::Working, Some(values))
+    }
+
+    /// A zeroed vector in the precision of `role`.
+    pub fn vector_in(&mut self, role: Role, name: &str, len: usize) -> Vector {
+        self.add_vector(name, len, role, None)
+    }
+
+    /// A vector in the precision of `role` that starts with these values.
+    pub fn constant_in(&mut self, role: Role, name: &str, values: Arc<Vec<f64>>) -> Vector {
+        self.add_vector(name, values.len(), role, Some(values))
     }
 
     fn add_vector(&mut self, name: &str, len: usize, role: Role, initial: Option<Arc<Vec<f64>>>) -> Vector {
@@ -174,9 +239,12 @@ impl Space {
         Array(index(self.arrays.len() - 1, "arrays"))
     }
 
-    /// A matrix, its values times 2^`exponent`. The same matrix under the same scale and role is kept once.
+    /// A matrix, its values times 2^`exponent`. The same matrix under the same scale and number type is kept once.
     pub fn operator(&mut self, name: &str, matrix: Arc<Csr>, exponent: i32, role: Role) -> Operator {
-        let same = |o: &OperatorData| Arc::ptr_eq(&o.matrix, &matrix) && o.exponent == exponent && o.role == role;
+        let dtype = self.plan.dtype(role);
+        let same = |o: &OperatorData| {
+            Arc::ptr_eq(&o.matrix, &matrix) && o.exponent == exponent && self.plan.dtype(o.role) == dtype
+        };
         if let Some(known) = self.operators.iter().position(same) {
             return Operator(index(known, "operators"));
         }
@@ -192,8 +260,8 @@ impl Space {
     }
 
     /// A triangle to solve with, all of it times 2^`exponent`.
-    pub fn triangle(&mut self, name: &str, matrix: Arc<Triangular>, exponent: i32) -> Triangle {
-        self.triangles.push(TriangleData { name: name.into(), matrix, exponent });
+    pub fn triangle(&mut self, name: &str, matrix: Arc<Triangular>, exponent: i32, role: Role) -> Triangle {
+        self.triangles.push(TriangleData { name: name.into(), matrix, exponent, role });
         Triangle(index(self.triangles.len() - 1, "triangles"))
     }
 
@@ -233,7 +301,7 @@ impl Space {
     /// Bytes of all vectors and bases.
     #[must_use]
     pub fn vector_bytes(&self) -> u64 {
-        let own = self.vectors.iter().map(|v| (v.len * self.plan.dtype(v.role).size()) as u64);
+        let own = self.vectors.iter().map(|v| v.len as u64 * self.plan.dtype(v.role).size() as u64);
         let bases = self.bases.iter().map(|b| b.len as u64 * b.columns as u64 * self.plan.working.size() as u64);
         own.sum::<u64>() + bases.sum::<u64>()
     }
@@ -241,8 +309,8 @@ impl Space {
     /// Bytes that one solve with `t` reads of it: values, columns, row starts, the diagonal.
     #[must_use]
     pub fn triangle_bytes(&self, t: Triangle) -> u64 {
-        let matrix = &self.triangles[t.0 as usize].matrix;
-        let value = self.plan.working.size() as u64;
+        let TriangleData { matrix, role, .. } = &self.triangles[t.0 as usize];
+        let value = self.plan.dtype(*role).size() as u64;
         (value + 4) * matrix.strict().nnz() as u64 + (value + 4) * matrix.rows() as u64
     }
 

@@ -74,7 +74,7 @@ impl Preconditioner for Chebyshev {
         let a = space.operator("A", Arc::clone(&self.a), exponent, Role::Working);
         let inverse = space.constant("inverse_diagonal", Arc::new(self.scaled(exponent)));
         let degree = if self.neumann { 1 } else { self.degree };
-        let polynomial = Polynomial::new(space, a, inverse, self.rho, degree);
+        let polynomial = Polynomial::new(space, Role::Working, a, inverse, self.rho, degree);
         let spare = space.vector("spare", self.a.rows());
         self.installed = Some((polynomial, inverse, spare));
     }
@@ -96,7 +96,7 @@ impl Preconditioner for Chebyshev {
 
     fn refresh(&mut self, a: &Arc<Csr>, exponent: i32) -> Result<Updates> {
         let argument = Some(self.degree.to_string());
-        let request = Request { definite: self.definite, symmetric: self.symmetric, argument };
+        let request = Request { definite: self.definite, symmetric: self.symmetric, argument, ..Request::default() };
         let installed = self.installed.take();
         *self = Self { installed, ..Self::new(a, self.neumann, &request)? };
         let values = self.scaled(exponent);

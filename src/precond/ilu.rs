@@ -3,23 +3,27 @@
 //!
 //! M = (L U)⁻¹ with (L U)_ij = a_ij on the pattern of A and its diagonal. IC(0) is the same factorisation of a symmetric
 //! matrix, U = D Lᵀ, with every pivot positive. Set-up: about Σ_i Σ_{k<i, a_ik≠0} nnz(row k) multiplications,
-//! one thread. One application: two triangular solves, together the traffic of a product.
+//! one thread. One application: two triangular solves, together the traffic of a product; on a device without them
+//! Jacobi sweeps (see `triangles`), which `ilu0:sweeps=4` asks for everywhere.
 //!
 //! A pivot below 10⁻¹² of its row's largest entry is not divided by: the factorisation starts again on
 //! A + α diag(σ), σ_i the row's largest entry with the diagonal's sign (Manteuffel 1980,
 //! doi:10.1090/S0025-5718-1980-0559197-0), α growing from 10⁻³.
 
-use super::{Preconditioner, Request, Updates};
+use super::triangles::Pair;
+use super::{Preconditioner, Request, Updates, ilut};
 use crate::error::{Error, Result};
 use crate::matrix::{Csr, Triangular};
-use crate::op::{Program, Space, Triangle, Vector};
+use crate::op::{Program, Space, Vector};
 use std::sync::Arc;
 
 /// L and U, solved with.
 pub struct Ilu {
     definite: bool,
+    fill: Option<Fill>,
+    sweeps: Option<usize>,
     factors: Factors,
-    handles: Option<(Triangle, Triangle)>,
+    pair: Option<Pair>,
 }
 
 /// L with ones on its diagonal, and U.
@@ -36,29 +40,84 @@ const SHIFTS: [f64; 7] = [0.0, 1e-3, 1e-2, 0.03, 0.1, 0.3, 1.0];
 /// A pivot below this part of its row's largest entry counts as zero.
 const PIVOT: f64 = 1e-12;
 
+/// L and U, or the row and value of the first bad pivot.
+pub(super) type Factored = std::result::Result<(Triangular, Triangular), (usize, f64)>;
+
+/// How much an ILUT keeps (Saad 1994, doi:10.1002/nla.1680010405).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Fill {
+    /// Entries below this part of the row's mean size are dropped.
+    pub drop: f64,
+    /// Entries of L and of U that a row keeps, in multiples of what A has there.
+    pub growth: f64,
+}
+
+impl Default for Fill {
+    fn default() -> Self {
+        Self { drop: 1e-3, growth: 2.0 }
+    }
+}
+
 impl Ilu {
-    /// Factors `a`; `definite` wants positive pivots (IC(0)).
+    /// Factors `a` on its own pattern; `definite` wants positive pivots (IC(0)).
     ///
     /// # Errors
     /// [`Error::Preconditioner`] with the row of a pivot that no shift cures.
     pub fn new(a: &Csr, definite: bool) -> Result<Self> {
-        Ok(Self { definite, factors: Factors::new(a, definite)?, handles: None })
+        Self::with(a, definite, None, None)
+    }
+
+    /// Factors `a` with the fill that is large enough. M is not symmetric, even where A is.
+    ///
+    /// # Errors
+    /// As [`Ilu::new`].
+    pub fn with_fill(a: &Csr, fill: Fill) -> Result<Self> {
+        Self::with(a, false, Some(fill), None)
+    }
+
+    fn with(a: &Csr, definite: bool, fill: Option<Fill>, sweeps: Option<usize>) -> Result<Self> {
+        Ok(Self { definite, fill, sweeps, factors: Factors::with_fill(a, definite, fill)?, pair: None })
     }
 
     pub(super) fn build(a: &Csr, request: &Request) -> Result<Self> {
-        if let Some(argument) = &request.argument {
-            return Err(Error::input(format!("ilu0 and ic0 have no parameter; {argument:?} is one")));
+        let [sweeps] = request.numbers("ilu0 and ic0", [("sweeps", 1.0, 100.0)])?;
+        Self::with(a, request.definite, None, sweeps.map(|k| k as usize))
+    }
+
+    pub(super) fn build_with_fill(a: &Csr, request: &Request) -> Result<Self> {
+        if request.definite {
+            return Err(Error::input("ilut is not symmetric, and this method wants a symmetric M; use ic0, or gmres"));
         }
-        Self::new(a, request.definite)
+        let known = [("drop", 0.0, 1.0), ("fill", 0.0, 1000.0), ("sweeps", 1.0, 100.0)];
+        let [drop, growth, sweeps] = request.numbers("ilut", known)?;
+        let plain = Fill::default();
+        let fill = Fill { drop: drop.unwrap_or(plain.drop), growth: growth.unwrap_or(plain.growth) };
+        Self::with(a, false, Some(fill), sweeps.map(|k| k as usize))
+    }
+
+    fn kind(&self) -> String {
+        match self.fill {
+            Some(fill) => format!("ilut with drop {:e}, fill {}", fill.drop, fill.growth),
+            None if self.definite => "ic0".into(),
+            None => "ilu0".into(),
+        }
     }
 }
 
 impl Factors {
     pub(super) fn new(a: &Csr, definite: bool) -> Result<Self> {
+        Self::with_fill(a, definite, None)
+    }
+
+    fn with_fill(a: &Csr, definite: bool, fill: Option<Fill>) -> Result<Self> {
         let pattern = with_diagonal(a);
         let mut failed = None;
         for shift in SHIFTS {
-            match factor(&pattern, shift, definite) {
+            let factored = match fill {
+                None => factor(&pattern, shift, definite),
+                Some(fill) => ilut::factor(&pattern, shift, fill),
+            };
+            match factored {
                 Ok((lower, upper)) => {
                     return Ok(Self { lower: Arc::new(lower), upper: Arc::new(upper), shift });
                 }
@@ -75,8 +134,24 @@ impl Factors {
     }
 }
 
+impl Factors {
+    /// A on the pattern of L + U.
+    fn places(&self, a: &Csr) -> Csr {
+        let (mut row_ptr, mut columns) = (vec![0], vec![]);
+        for i in 0..a.rows() {
+            columns.extend_from_slice(self.lower.strict().row(i).0);
+            columns.push(i as u32);
+            columns.extend_from_slice(self.upper.strict().row(i).0);
+            row_ptr.push(columns.len());
+        }
+        let rows = row_ptr.windows(2).enumerate();
+        let values = rows.flat_map(|(i, w)| columns[w[0]..w[1]].iter().map(move |&j| a.get(i, j as usize))).collect();
+        Csr::trusted(a.rows(), a.cols(), row_ptr, columns, values)
+    }
+}
+
 /// A with zeros stored where its diagonal is missing.
-fn with_diagonal(a: &Csr) -> Csr {
+pub(super) fn with_diagonal(a: &Csr) -> Csr {
     let missing = |i: usize| a.row(i).0.binary_search(&(i as u32)).is_err();
     if !(0..a.rows()).any(missing) {
         return a.clone();
@@ -100,7 +175,7 @@ fn with_diagonal(a: &Csr) -> Csr {
 }
 
 /// L and U of A + α diag(σ), or the row and value of the first bad pivot. The diagonal of `a` is stored.
-fn factor(a: &Csr, shift: f64, definite: bool) -> std::result::Result<(Triangular, Triangular), (usize, f64)> {
+fn factor(a: &Csr, shift: f64, definite: bool) -> Factored {
     let n = a.rows();
     let (ptr, columns) = (a.row_ptr(), a.columns());
     let mut values = a.values().to_vec();
@@ -134,14 +209,7 @@ fn factor(a: &Csr, shift: f64, definite: bool) -> std::result::Result<(Triangula
         for k in row {
             place[columns[k] as usize] = 0;
         }
-        let pivot = values[diagonal[i]];
-        let row_is_empty = largest == 0.0;
-        let inverted = if row_is_empty { 1.0 } else { 1.0 / pivot };
-        let negative = definite && pivot < 0.0;
-        if !row_is_empty && (pivot.is_nan() || pivot.abs() <= PIVOT * largest || negative) || !inverted.is_finite() {
-            return Err((i, pivot));
-        }
-        inverse[i] = inverted;
+        inverse[i] = inverse_pivot(values[diagonal[i]], largest, definite).ok_or((i, values[diagonal[i]]))?;
     }
     let part = |upper: bool| {
         let range = |i: usize| if upper { diagonal[i] + 1..ptr[i + 1] } else { ptr[i]..diagonal[i] };
@@ -154,48 +222,59 @@ fn factor(a: &Csr, shift: f64, definite: bool) -> std::result::Result<(Triangula
         }
         Csr::trusted(n, n, row_ptr, cs, vs)
     };
-    let (lower, upper) = (part(false), part(true));
+    finished(part(false), part(true), inverse)
+}
+
+/// 1/pivot where that is safe in a row of this largest entry; 1 for an empty row.
+pub(super) fn inverse_pivot(pivot: f64, largest: f64, definite: bool) -> Option<f64> {
+    if largest == 0.0 {
+        return Some(1.0);
+    }
+    let bad = pivot.is_nan() || pivot.abs() <= PIVOT * largest || definite && pivot < 0.0;
+    Some(1.0 / pivot).filter(|v| !bad && v.is_finite())
+}
+
+/// The factors, if their entries are finite; the strict parts and the inverse pivots.
+pub(super) fn finished(lower: Csr, upper: Csr, inverse: Vec<f64>) -> Factored {
     for strict in [&lower, &upper] {
         if let Some(k) = strict.values().iter().position(|v| !v.is_finite()) {
             return Err((strict.row_ptr().partition_point(|&p| p <= k) - 1, f64::INFINITY));
         }
     }
-    Ok((Triangular::new(lower, vec![1.0; n], false), Triangular::new(upper, inverse, true)))
+    let ones = vec![1.0; inverse.len()];
+    Ok((Triangular::new(lower, ones, false), Triangular::new(upper, inverse, true)))
 }
 
 impl Preconditioner for Ilu {
     fn install(&mut self, space: &mut Space, exponent: i32) {
-        let lower = space.triangle("L", Arc::clone(&self.factors.lower), 0);
-        let upper = space.triangle("U", Arc::clone(&self.factors.upper), exponent);
-        self.handles = Some((lower, upper));
+        self.pair = Some(Pair::new(space, &self.factors.lower, &self.factors.upper, exponent, self.sweeps));
     }
 
     fn emit(&self, p: &mut Program, r: Vector, z: Vector) {
-        let (lower, upper) = self.handles.expect("installed before use");
-        p.solve(lower, r, z);
-        p.solve(upper, z, z);
+        self.pair.as_ref().expect("installed before use").emit(p, r, z);
     }
 
     fn refresh(&mut self, a: &Arc<Csr>, exponent: i32) -> Result<Updates> {
-        self.factors = Factors::new(a, self.definite)?;
-        let mut updates = Updates::default();
-        if let Some((lower, upper)) = self.handles {
-            updates.triangles.push((lower, Arc::clone(&self.factors.lower), 0));
-            updates.triangles.push((upper, Arc::clone(&self.factors.upper), exponent));
-        }
-        Ok(updates)
+        // The places of an ILUT stay as its first values chose them.
+        self.factors = match self.fill {
+            None => Factors::new(a, self.definite)?,
+            Some(_) => Factors::new(&self.factors.places(a), false)?,
+        };
+        let Factors { lower, upper, .. } = &self.factors;
+        Ok(self.pair.as_ref().map(|p| p.refresh(lower, upper, exponent)).unwrap_or_default())
     }
 
     fn describe(&self) -> Vec<String> {
         let Factors { lower, upper, shift } = &self.factors;
         let entries = lower.strict().nnz() + upper.strict().nnz() + upper.rows();
-        let kind = if self.definite { "ic0" } else { "ilu0" };
         let shifted = if *shift > 0.0 {
             format!(", diagonal shifted by {shift} of each row's largest entry")
         } else {
             String::new()
         };
-        vec![format!("{kind}: {entries} entries, {} levels{shifted}", lower.levels().1.len() - 1)]
+        let applied = self.pair.as_ref().map_or_else(String::new, |p| format!(", {}", p.describe()));
+        let levels = lower.levels().1.len() - 1;
+        vec![format!("{}: {entries} entries, {levels} levels{applied}{shifted}", self.kind())]
     }
 }
 

@@ -6,7 +6,7 @@
 //! (Lottes 2023, doi:10.1002/nla.2518; β from Phillips and Fischer 2022, arXiv:2210.03179). Needs no lower bound of
 //! the spectrum. Degree 1 is Jacobi's step with 3/(2λ).
 
-use crate::op::{Combination, Operator, Program, Space, Vector};
+use crate::op::{Combination, Operator, Program, Role, Space, Vector};
 
 /// β of the optimised polynomials, degree 1 to 4.
 const BETA: [&[f64]; 4] = [
@@ -30,12 +30,17 @@ pub(super) struct Polynomial {
 
 impl Polynomial {
     /// `inverse` holds D, `rho` is λmax(DA) in the units of the device: both scales cancel.
-    pub(super) fn new(space: &mut Space, a: Operator, inverse: Vector, rho: f64, degree: usize) -> Self {
+    pub(super) fn new(space: &mut Space, role: Role, a: Operator, inverse: Vector, rho: f64, degree: usize) -> Self {
         let n = space.len(inverse);
-        let t = space.vector("t", n);
-        let work = (degree > 1)
-            .then(|| (space.vector("residual", n), [space.vector("step", n), space.vector("next_step", n)]));
+        let mut vector = |name: &str| space.vector_in(role, name, n);
+        let t = vector("t");
+        let work = (degree > 1).then(|| (vector("residual"), [vector("step"), vector("next_step")]));
         Self { a, inverse, rho, degree, t, work }
+    }
+
+    /// The damped step z = x + ω D (b − A x).
+    pub(super) fn damped(space: &mut Space, role: Role, a: Operator, inverse: Vector, omega: f64) -> Self {
+        Self::new(space, role, a, inverse, 1.5 / omega, 1)
     }
 
     pub(super) fn set_rho(&mut self, rho: f64) {

@@ -1,6 +1,6 @@
 //! The table of preconditioners: one line each.
 
-use super::{Amg, BlockJacobi, Chebyshev, Identity, Ilu, InverseFactors, Jacobi, Kind, Preconditioner};
+use super::{Amg, BlockJacobi, Chebyshev, Identity, Ilu, InverseFactors, Jacobi, Kind, NearNull, Preconditioner, Ssor};
 use crate::error::{Error, Result};
 use crate::matrix::Csr;
 use std::sync::Arc;
@@ -12,8 +12,35 @@ pub struct Request {
     pub definite: bool,
     /// A is symmetric.
     pub symmetric: bool,
+    /// M is to be near (AᵀA)⁻¹: for least-squares methods.
+    pub normal: bool,
     /// What stands behind the colon of `id:argument`.
     pub argument: Option<String>,
+    /// What multigrid's coarse levels must hold, beside the constants.
+    pub near_null: Option<Arc<NearNull>>,
+}
+
+impl Request {
+    /// The argument as pairs `key=number` of these keys and ranges; `None` for what is not said.
+    ///
+    /// # Errors
+    /// An unknown key, or a number out of its range.
+    pub(crate) fn numbers<const K: usize>(&self, who: &str, known: [(&str, f64, f64); K]) -> Result<[Option<f64>; K]> {
+        let mut out = [None; K];
+        for pair in self.argument.iter().flat_map(|a| a.split(',')).filter(|p| !p.is_empty()) {
+            let (key, text) = pair.split_once('=').unwrap_or((pair, ""));
+            let Some(k) = known.iter().position(|e| e.0 == key) else {
+                let names = known.map(|e| e.0);
+                return Err(Error::input(crate::suggest::unknown(&format!("parameter of {who}"), key, &names)));
+            };
+            let (_, low, high) = known[k];
+            let number = text.parse().ok().filter(|v| (low..=high).contains(v));
+            out[k] = Some(number.ok_or_else(|| {
+                Error::input(format!("{who}: {key}={text:?}; {key} is a number from {low} to {high}"))
+            })?);
+        }
+        Ok(out)
+    }
 }
 
 /// Sets a preconditioner up.
@@ -34,22 +61,39 @@ pub const PRECONDITIONERS: &[PreconditionerEntry] = &[
     PreconditionerEntry {
         id: "jacobi",
         about: "the inverse of the diagonal",
-        build: |a, request| Ok(Box::new(Jacobi::new(a, request.definite))),
+        build: |a, request| {
+            Ok(Box::new(if request.normal { Jacobi::normal(a) } else { Jacobi::new(a, request.definite) }))
+        },
     },
     PreconditionerEntry {
         id: "amg",
-        about: "algebraic multigrid by smoothed aggregation; amg:theta=0.08,degree=1,coarse=300",
+        about: "algebraic multigrid by smoothed aggregation; amg:theta=0.08,smoother=chebyshev,degree=1,coarse=300; smoothers: chebyshev, l1_jacobi, spai0, gauss_seidel",
         build: |a, request| Ok(Box::new(Amg::new(a, request)?)),
     },
     PreconditionerEntry {
         id: "ilu0",
-        about: "incomplete LU factors on the pattern of A; the CPU only",
+        about: "incomplete LU factors on the pattern of A; on a GPU solved by Jacobi sweeps, ilu0:sweeps=4",
         build: |a, request| Ok(Box::new(Ilu::build(a, request)?)),
     },
     PreconditionerEntry {
         id: "ic0",
-        about: "incomplete Cholesky factors on the pattern of A, positive definite; the CPU only",
+        about: "incomplete Cholesky factors on the pattern of A, positive definite; on a GPU solved by Jacobi sweeps",
         build: |a, request| Ok(Box::new(Ilu::build(a, &Request { definite: true, ..request.clone() })?)),
+    },
+    PreconditionerEntry {
+        id: "ilut",
+        about: "incomplete LU factors by threshold; ilut:drop=0.001,fill=2; on a GPU solved by Jacobi sweeps",
+        build: |a, request| Ok(Box::new(Ilu::build_with_fill(a, request)?)),
+    },
+    PreconditionerEntry {
+        id: "ssor",
+        about: "symmetric successive over-relaxation; ssor:omega=1; on a GPU solved by Jacobi sweeps",
+        build: |a, request| Ok(Box::new(Ssor::build(a, request)?)),
+    },
+    PreconditionerEntry {
+        id: "gauss_seidel",
+        about: "one sweep of Gauss-Seidel, for methods that take any M; on a GPU solved by Jacobi sweeps",
+        build: |a, request| Ok(Box::new(Ssor::build_forward(a, request)?)),
     },
     PreconditionerEntry {
         id: "fsai",
@@ -89,4 +133,23 @@ pub fn by_name(spec: &str) -> Result<(&'static PreconditionerEntry, Option<Strin
         Error::input(crate::suggest::unknown("preconditioner", id, &names))
     })?;
     Ok((entry, argument))
+}
+
+/// Those that know a form for AᵀA.
+const NORMAL: [&str; 2] = ["none", "jacobi"];
+
+/// Sets up what `spec` names for A; what stands behind its colon goes into the request.
+///
+/// # Errors
+/// An unknown name, one that a least-squares method can't use, what the set-up says.
+pub fn build(spec: &str, a: &Arc<Csr>, request: Request) -> Result<Box<dyn Preconditioner>> {
+    let (entry, argument) = by_name(spec)?;
+    if request.normal && !NORMAL.contains(&entry.id) {
+        return Err(Error::input(format!(
+            "{} is no preconditioner of A'A, which least-squares methods need; they take {}",
+            entry.id,
+            NORMAL.join(" or ")
+        )));
+    }
+    (entry.build)(a, &Request { argument, ..request })
 }

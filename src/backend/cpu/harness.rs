@@ -26,7 +26,7 @@ impl Harness {
     /// The form in which the CPU keeps a matrix.
     #[must_use]
     pub fn describe(&self, a: Operator) -> String {
-        self.cpu.operators[a.0 as usize].describe()
+        self.cpu.describe(a).unwrap_or_default()
     }
 
     /// Puts values into a vector.

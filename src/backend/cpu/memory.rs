@@ -16,7 +16,7 @@ impl Buffer {
     pub(super) fn zeros(len: usize, dtype: Dtype) -> Self {
         match dtype {
             Dtype::F32 => Self::F32(vec![0.0; len]),
-            Dtype::F64 => Self::F64(vec![0.0; len]),
+            Dtype::F64 | Dtype::DoubleSingle => Self::F64(vec![0.0; len]),
         }
     }
 

@@ -112,7 +112,7 @@ impl Cpu {
             space.bases.iter().zip(&strides).map(|(b, s)| Buffer::zeros(s * b.columns, space.plan.working)).collect();
         let operators = space.operators.iter().map(|o| stored(&space, o, allowed)).collect();
         let triangles =
-            space.triangles.iter().map(|t| Triangle::new(&t.matrix, t.exponent, space.plan.working)).collect();
+            space.triangles.iter().map(|t| Triangle::new(&t.matrix, t.exponent, space.plan.dtype(t.role))).collect();
         Ok(Self {
             vectors,
             bases,
@@ -267,8 +267,13 @@ impl Engine for Cpu {
     }
 
     fn update_triangle(&mut self, t: Handle, matrix: &Arc<Triangular>, exponent: i32) -> Result<()> {
-        self.triangles[t.0 as usize] = Triangle::new(matrix, exponent, self.space.plan.working);
+        let dtype = self.space.plan.dtype(self.space.triangles[t.0 as usize].role);
+        self.triangles[t.0 as usize] = Triangle::new(matrix, exponent, dtype);
         Ok(())
+    }
+
+    fn describe(&self, a: Operator) -> Option<String> {
+        Some(self.operators[a.0 as usize].describe())
     }
 
     fn counters(&self) -> Counters {

@@ -9,13 +9,13 @@
 //! - *rows*: the user's CSR arrays.
 //!
 //! Columns take two bytes where every chunk spans fewer than 2¹⁶, values the form that
-//! [`Coding`] finds. A row's products are added in the order of its columns in every layout, so the
+//! [`Coding`] finds: eight bytes, four, or one that names a value in a table. A row's products are added in the order of its columns in every layout, so the
 //! choice changes no bit of y.
 
 use super::memory::Real;
 use super::sweep::CHUNK;
 use crate::matrix::Csr;
-use crate::matrix::format::{Coding, Runs, count_runs, scaled};
+use crate::matrix::format::{Coding, Runs, code, count_runs, scaled, scatters};
 use crate::op::Dtype;
 use rayon::prelude::*;
 use std::fmt::Write;
@@ -44,17 +44,23 @@ pub struct Allowed {
     pub slices: bool,
     /// Short columns and values.
     pub compression: bool,
+    /// Entries from which a table of the different values is worth its look-ups.
+    pub dictionary_from: usize,
 }
+
+/// Values that stay in a cache cost less than a look-up.
+const DICTIONARY_FROM: usize = 1 << 19;
 
 impl Default for Allowed {
     fn default() -> Self {
-        Self { constant_runs: true, runs: true, slices: true, compression: true }
+        Self { constant_runs: true, runs: true, slices: true, compression: true, dictionary_from: DICTIONARY_FROM }
     }
 }
 
 impl Allowed {
     /// Only the user's own arrays.
-    pub const PLAIN: Self = Self { constant_runs: false, runs: false, slices: false, compression: false };
+    pub const PLAIN: Self =
+        Self { constant_runs: false, runs: false, slices: false, compression: false, dictionary_from: usize::MAX };
 }
 
 /// A matrix ready for products.
@@ -103,30 +109,90 @@ enum Columns {
 enum Values {
     F64(Vec<f64>),
     F32(Vec<f32>),
+    /// Places in a table of the different values.
+    Dictionary(Vec<u8>, Patterns),
     /// They stand with the patterns of the runs.
     Constant(Patterns),
 }
 
-/// Values of all patterns in both number types.
+/// A few values in both number types: those of all patterns, or of a dictionary.
 pub(super) struct Patterns {
     pub(super) f32: Vec<f32>,
     pub(super) f64: Vec<f64>,
 }
 
-/// A stored value.
-trait Entry: Copy + Send + Sync + Default {
-    fn get<T: Real>(self) -> T;
-}
-impl Entry for f64 {
-    #[inline(always)]
-    fn get<T: Real>(self) -> T {
-        T::from_f64(self)
+impl Patterns {
+    fn new(values: Vec<f64>) -> Self {
+        Self { f32: values.iter().map(|&v| v as f32).collect(), f64: values }
     }
 }
-impl Entry for f32 {
+
+/// Stored values for arithmetic in T.
+trait Entries<T>: Copy {
+    fn len(self) -> usize;
+    /// The first `n`, and the others.
+    fn split(self, n: usize) -> (Self, Self);
+    /// Value `k`.
+    ///
+    /// # Safety
+    /// k is below the length.
+    unsafe fn get(self, k: usize) -> T;
+}
+
+impl<T: Real> Entries<T> for &[f64] {
     #[inline(always)]
-    fn get<T: Real>(self) -> T {
-        T::from_f32(self)
+    fn len(self) -> usize {
+        self.len()
+    }
+    #[inline(always)]
+    fn split(self, n: usize) -> (Self, Self) {
+        self.split_at(n)
+    }
+    #[inline(always)]
+    unsafe fn get(self, k: usize) -> T {
+        // SAFETY: by the caller's word.
+        T::from_f64(unsafe { *self.get_unchecked(k) })
+    }
+}
+
+impl<T: Real> Entries<T> for &[f32] {
+    #[inline(always)]
+    fn len(self) -> usize {
+        self.len()
+    }
+    #[inline(always)]
+    fn split(self, n: usize) -> (Self, Self) {
+        self.split_at(n)
+    }
+    #[inline(always)]
+    unsafe fn get(self, k: usize) -> T {
+        // SAFETY: by the caller's word.
+        T::from_f32(unsafe { *self.get_unchecked(k) })
+    }
+}
+
+/// Values by their place in a table.
+#[derive(Clone, Copy)]
+struct Coded<'a, T> {
+    codes: &'a [u8],
+    /// Every code lies within.
+    table: &'a [T],
+}
+
+impl<T: Real> Entries<T> for Coded<'_, T> {
+    #[inline(always)]
+    fn len(self) -> usize {
+        self.codes.len()
+    }
+    #[inline(always)]
+    fn split(self, n: usize) -> (Self, Self) {
+        let (codes, rest) = self.codes.split_at(n);
+        (Self { codes, ..self }, Self { codes: rest, ..self })
+    }
+    #[inline(always)]
+    unsafe fn get(self, k: usize) -> T {
+        // SAFETY: k by the caller's word, its code by the set-up.
+        unsafe { *self.table.get_unchecked(*self.codes.get_unchecked(k) as usize) }
     }
 }
 
@@ -172,31 +238,30 @@ impl Sparse {
         let (n, nnz) = (a.rows(), a.nnz());
         let (by_columns, by_values) = if allowed.runs { count_runs(a, CHUNK) } else { (n, n) };
         let long = |runs: usize| nnz > 0 && runs * RUN_ROWS <= n;
-        let coding = || Coding::of(a.values(), exponent, dtype, allowed.compression);
+        let coding = || Coding::of(a.values(), exponent, dtype, allowed.compression, allowed.dictionary_from);
 
         let (layout, values, bytes);
         if allowed.constant_runs && long(by_values) {
             let runs = Runs::new(a, CHUNK, true);
             let scaled: Vec<f64> = runs.values.iter().map(|&v| scaled(v, exponent, dtype)).collect();
-            let patterns = Patterns { f32: scaled.iter().map(|&v| v as f32).collect(), f64: scaled };
             bytes = run_bytes(&runs) + (runs.values.len() * dtype.size()) as u64;
-            values = Values::Constant(patterns);
+            values = Values::Constant(Patterns::new(scaled));
             layout = Layout::Runs(runs);
         } else if allowed.runs && long(by_columns) {
             let runs = Runs::new(a, CHUNK, false);
             let coding = coding();
-            bytes = run_bytes(&runs) + coding.size() * nnz as u64;
+            bytes = run_bytes(&runs) + coding.bytes(nnz, dtype);
             values = encode(a, exponent, dtype, coding, |c, entries| order_runs(a, &runs, c, entries));
             layout = Layout::Runs(runs);
         } else if allowed.slices {
             let coding = coding();
             let sliced = Sliced::new(a);
-            bytes = coding.size() * nnz as u64;
+            bytes = coding.bytes(nnz, dtype);
             values = encode(a, exponent, dtype, coding, |c, entries| sliced.entries(a, c, entries));
             layout = sliced.layout(a, allowed.compression);
         } else {
             let coding = coding();
-            bytes = coding.size() * nnz as u64;
+            bytes = coding.bytes(nnz, dtype);
             values = encode(a, exponent, dtype, coding, |c, entries| entries.extend(chunk_entries(a, c)));
             layout = Layout::Rows { offsets: row_offsets(a) };
         }
@@ -239,6 +304,7 @@ impl Sparse {
         let values = match &self.values {
             Values::F64(_) => "f64 values",
             Values::F32(_) => "f32 values",
+            Values::Dictionary(_, table) => &format!("8-bit values out of {} different ones", table.f64.len()),
             Values::Constant(_) => "values shared by the rows of a run",
         };
         let plain = 12 * nnz as u64 + 4 * (n as u64 + 1);
@@ -284,20 +350,6 @@ fn chunk_rows(a: &Csr, c: usize) -> std::ops::Range<usize> {
 fn chunk_entries(a: &Csr, c: usize) -> std::ops::Range<usize> {
     let rows = chunk_rows(a, c);
     a.row_ptr()[rows.start]..a.row_ptr()[rows.end]
-}
-
-/// True where most entries lie more than a few cache lines from the entry of the same place in the row
-/// before. Every 16th row is looked at.
-fn scatters(a: &Csr) -> bool {
-    const NEAR: u32 = 64;
-    let far = |i: usize| {
-        let (before, now) = (a.row(i - 1).0, a.row(i).0);
-        let far = before.iter().zip(now).filter(|(b, n)| b.abs_diff(**n) > NEAR).count();
-        (far, before.len().min(now.len()))
-    };
-    let sum = |p: (usize, usize), q: (usize, usize)| (p.0 + q.0, p.1 + q.1);
-    let (far, all) = (1..a.rows()).into_par_iter().step_by(16).map(far).reduce(|| (0, 0), sum);
-    2 * far > all
 }
 
 fn row_offsets(a: &Csr) -> Vec<u32> {
@@ -346,6 +398,10 @@ fn encode(
     match coding {
         Coding::F64 => Values::F64(rearrange(a, order, |_, k| value(k))),
         Coding::F32 => Values::F32(rearrange(a, order, |_, k| value(k) as f32)),
+        Coding::Dictionary(table) => {
+            let codes = rearrange(a, order, |_, k| code(&table, value(k)));
+            Values::Dictionary(codes, Patterns::new(table))
+        }
     }
 }
 
@@ -477,22 +533,25 @@ impl Sparse {
     #[inline(always)]
     pub(super) unsafe fn rows_of_chunk<T: Real>(&self, c: usize, y: &mut [T], x: &[T]) {
         debug_assert!(x.len() == self.matrix.cols() && y.len() == chunk_rows(&self.matrix, c).len());
+        let entries = chunk_entries(&self.matrix, c);
         // SAFETY: by the caller's word.
         unsafe {
             match &self.values {
-                Values::F64(values) => self.with_values(c, y, x, values),
-                Values::F32(values) => self.with_values(c, y, x, values),
+                Values::F64(values) => self.with_values(c, y, x, &values[entries]),
+                Values::F32(values) => self.with_values(c, y, x, &values[entries]),
+                Values::Dictionary(codes, table) => {
+                    self.with_values(c, y, x, Coded { codes: &codes[entries], table: T::patterns(table) });
+                }
                 Values::Constant(values) => self.constant_runs(c, y, x, T::patterns(values)),
             }
         }
     }
 
     /// # Safety
-    /// As [`Self::rows_of_chunk`].
+    /// As [`Self::rows_of_chunk`]; `values` are those of the chunk.
     #[inline(always)]
-    unsafe fn with_values<T: Real, V: Entry>(&self, c: usize, y: &mut [T], x: &[T], values: &[V]) {
+    unsafe fn with_values<T: Real, V: Entries<T>>(&self, c: usize, y: &mut [T], x: &[T], values: V) {
         let entries = chunk_entries(&self.matrix, c);
-        let values = &values[entries.clone()];
         // SAFETY: by the caller's word; the set-up put the entries of chunk c there, each with a column of the
         // checked matrix, less the base where columns are narrow.
         unsafe {
@@ -561,7 +620,7 @@ impl Sparse {
     /// # Safety
     /// As [`Self::rows_of_chunk`]; `values` are those of the chunk.
     #[inline(always)]
-    unsafe fn runs<T: Real, V: Entry>(&self, runs: &Runs, c: usize, y: &mut [T], x: &[T], values: &[V]) {
+    unsafe fn runs<T: Real, V: Entries<T>>(&self, runs: &Runs, c: usize, y: &mut [T], x: &[T], values: V) {
         let mut values = values;
         for run in &runs.runs[runs.chunk_start[c]..runs.chunk_start[c + 1]] {
             let pattern = run.pattern as usize;
@@ -570,7 +629,7 @@ impl Sparse {
             let y = &mut y[first..first + run.rows as usize];
             let row = (c * CHUNK + first) as i64;
             let mine;
-            (mine, values) = values.split_at(offsets.len() * y.len());
+            (mine, values) = values.split(offsets.len() * y.len());
             // SAFETY: row + offset is a column of the matrix for every row of the run, and `mine` holds its
             // entries block by block.
             unsafe {
@@ -581,7 +640,7 @@ impl Sparse {
                     for &offset in offsets {
                         let at = x.as_ptr().offset((row + i as i64 + offset) as isize);
                         for l in 0..LANES {
-                            sums[l] = T::mul_add(mine.get_unchecked(k + l).get(), *at.add(l), sums[l]);
+                            sums[l] = T::mul_add(mine.get(k + l), *at.add(l), sums[l]);
                         }
                         k += LANES;
                     }
@@ -592,7 +651,7 @@ impl Sparse {
                     let mut sum = T::default();
                     for &offset in offsets {
                         let at = x.as_ptr().offset((row + i as i64 + offset) as isize);
-                        sum = T::mul_add(mine.get_unchecked(k).get(), *at, sum);
+                        sum = T::mul_add(mine.get(k), *at, sum);
                         k += 1;
                     }
                     y[i] = sum;
@@ -627,7 +686,7 @@ unsafe fn constant_block<T: Real, const B: usize>(y: &mut [T], row: i64, offsets
 /// # Safety
 /// Every column is below `x.len()`; offsets ascend and end within `values` and `columns`.
 #[inline(always)]
-unsafe fn rows<T: Real, V: Entry>(y: &mut [T], offsets: &[u32], columns: &[u32], values: &[V], x: &[T]) {
+unsafe fn rows<T: Real, V: Entries<T>>(y: &mut [T], offsets: &[u32], columns: &[u32], values: V, x: &[T]) {
     let mut start = offsets[0] as usize;
     for (y, &end) in y.iter_mut().zip(&offsets[1..]) {
         let end = end as usize;
@@ -636,7 +695,7 @@ unsafe fn rows<T: Real, V: Entry>(y: &mut [T], offsets: &[u32], columns: &[u32],
             // SAFETY: by the caller's word.
             unsafe {
                 let c = *columns.get_unchecked(k) as usize;
-                sum = T::mul_add(values.get_unchecked(k).get(), *x.get_unchecked(c), sum);
+                sum = T::mul_add(values.get(k), *x.get_unchecked(c), sum);
             }
         }
         *y = sum;
@@ -663,19 +722,18 @@ fn prefetch<T>(x: &[T], c: usize) {
 /// Every column is below `x.len()`; the lengths of slices and tails add up to those of `values` and
 /// `columns`.
 #[inline(always)]
-unsafe fn slices<T: Real, V: Entry, C: Column>(
+unsafe fn slices<T: Real, V: Entries<T>, C: Column>(
     y: &mut [T],
     slices: &[Slice],
     tails: &[[u32; LANES]],
     order: &[u16],
     columns: &[C],
-    values: &[V],
+    values: V,
     x: &[T],
 ) {
     // SAFETY: by the caller's word.
-    let product = |k: usize, sum: T| unsafe {
-        T::mul_add(values.get_unchecked(k).get(), *x.get_unchecked(columns.get_unchecked(k).get()), sum)
-    };
+    let product =
+        |k: usize, sum: T| unsafe { T::mul_add(values.get(k), *x.get_unchecked(columns.get_unchecked(k).get()), sum) };
     let mut k = 0;
     for (s, slice) in slices.iter().enumerate() {
         let mut sums = [T::default(); LANES];

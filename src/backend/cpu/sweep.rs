@@ -174,7 +174,7 @@ macro_rules! by_type {
                 type $t = f32;
                 $body
             }
-            Dtype::F64 => {
+            Dtype::F64 | Dtype::DoubleSingle => {
                 type $t = f64;
                 $body
             }

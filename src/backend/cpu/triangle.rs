@@ -1,4 +1,5 @@
-//! Triangular solves: row by row, or by levels where levels are wide enough for threads.
+//! Triangular solves: row by row; side by side where the triangle falls into parts, or by levels where levels are wide
+//! enough for threads.
 
 use super::memory::{Real, Shared};
 use crate::matrix::Triangular;
@@ -15,8 +16,38 @@ enum Values {
 pub(super) struct Triangle {
     matrix: Arc<Triangular>,
     values: Values,
-    /// Rows by level, where that pays.
-    levels: Option<(Vec<u32>, Vec<usize>)>,
+    order: Order,
+}
+
+/// In which order rows are solved; it changes no bit.
+enum Order {
+    /// One after the other.
+    Serial,
+    /// Ranges of rows that need none of each other, side by side.
+    Parts(Vec<usize>),
+    /// Rows by level, those of a level side by side.
+    Levels(Vec<u32>, Vec<usize>),
+}
+
+impl Order {
+    fn of(matrix: &Triangular) -> Self {
+        let mut parts = matrix.parts();
+        // Small ranges are taken together.
+        let mut kept = 0;
+        let end = matrix.rows();
+        parts.retain(|&p| {
+            let keep = p == 0 || p == end || p - kept >= ROWS;
+            if keep {
+                kept = p;
+            }
+            keep
+        });
+        if parts.len() > 2 {
+            return Self::Parts(parts);
+        }
+        let (order, start) = matrix.levels();
+        if order.len() >= WIDE * start.len() { Self::Levels(order, start) } else { Self::Serial }
+    }
 }
 
 /// Mean rows a level from which threads pay for meeting after each level.
@@ -33,11 +64,9 @@ impl Triangle {
             Dtype::F32 => {
                 Values::F32 { strict: strict.map(|v| v as f32).collect(), inverse: inverse.map(|v| v as f32).collect() }
             }
-            Dtype::F64 => Values::F64 { strict: strict.collect(), inverse: inverse.collect() },
+            Dtype::F64 | Dtype::DoubleSingle => Values::F64 { strict: strict.collect(), inverse: inverse.collect() },
         };
-        let (order, start) = matrix.levels();
-        let wide = order.len() >= WIDE * start.len();
-        Self { matrix: Arc::clone(matrix), values, levels: wide.then_some((order, start)) }
+        Self { matrix: Arc::clone(matrix), values, order: Order::of(matrix) }
     }
 
     /// y = T⁻¹ x; x and y may be one vector.
@@ -72,8 +101,14 @@ impl Triangle {
             }
         };
         assert!(T::parts(x).1 == n && T::parts(y).1 == n && inverse.len() == n && strict.len() == columns.len());
-        match &self.levels {
-            Some((order, start)) if rayon::current_num_threads() > 1 => {
+        let range = |rows: std::ops::Range<usize>| {
+            if self.matrix.is_upper() { rows.rev().for_each(row) } else { rows.for_each(row) }
+        };
+        match &self.order {
+            Order::Parts(starts) if rayon::current_num_threads() > 1 => {
+                starts.par_windows(2).for_each(|w| range(w[0]..w[1]));
+            }
+            Order::Levels(order, start) if rayon::current_num_threads() > 1 => {
                 for level in start.windows(2) {
                     let rows = &order[level[0]..level[1]];
                     if rows.len() < 2 * ROWS {
@@ -83,8 +118,7 @@ impl Triangle {
                     }
                 }
             }
-            _ if self.matrix.is_upper() => (0..n).rev().for_each(row),
-            _ => (0..n).for_each(row),
+            _ => range(0..n),
         }
     }
 }

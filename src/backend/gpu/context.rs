@@ -4,7 +4,7 @@ use crate::error::{Error, Result};
 use crate::op::Dtype;
 use crate::report::AdapterInfo;
 use crate::solver::Options;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 /// Storage buffers that the widest kernel binds: more than WebGPU's 8, and no more than any driver gives.
@@ -16,6 +16,9 @@ pub(crate) struct Context {
     pub(super) queue: wgpu::Queue,
     info: AdapterInfo,
     has_f64: bool,
+    pub(super) double_single_withheld: bool,
+    /// Whether double-single arithmetic passed its test; see `self_test.rs`.
+    pub(super) double_single: OnceLock<bool>,
     /// Bytes one storage binding may have.
     pub(super) max_binding: u64,
     /// Bytes one buffer may have.
@@ -195,22 +198,42 @@ impl Context {
             }
         });
         let max_binding = options.binding_limit.unwrap_or(u64::MAX).min(limits.max_storage_buffer_binding_size);
-        let (max_buffer, max_storage) = (limits.max_buffer_size, limits.max_storage_buffers_per_shader_stage as usize);
-        Ok(Arc::new(Self { device, queue, info, has_f64, max_binding, max_buffer, max_storage, failure }))
+        Ok(Arc::new(Self {
+            device,
+            queue,
+            info,
+            has_f64,
+            double_single_withheld: withheld("double-single"),
+            double_single: OnceLock::new(),
+            max_binding,
+            max_buffer: limits.max_buffer_size,
+            max_storage: limits.max_storage_buffers_per_shader_stage as usize,
+            failure,
+        }))
     }
 
     pub(crate) fn info(&self) -> &AdapterInfo {
         &self.info
     }
 
-    pub(crate) fn has_f64(&self) -> bool {
-        self.has_f64
+    /// The widest type that residuals can be computed in.
+    pub(crate) fn widest(&self) -> Dtype {
+        match self.has_f64 {
+            true => Dtype::F64,
+            false if self.double_single() => Dtype::DoubleSingle,
+            false => Dtype::F32,
+        }
     }
 
-    /// The type scalars have on this device under a plan whose widest type is `widest`.
-    pub(super) fn check_type(&self, widest: Dtype) -> Result<()> {
-        if widest == Dtype::F64 && !self.has_f64 {
-            return Err(Error::Device(format!("{} has no f64 in shaders", self.info.name)));
+    /// An error where this device does not know `dtype`.
+    pub(super) fn check_type(&self, dtype: Dtype) -> Result<()> {
+        let missing = match dtype {
+            Dtype::F32 => false,
+            Dtype::F64 => !self.has_f64,
+            Dtype::DoubleSingle => !self.double_single(),
+        };
+        if missing {
+            return Err(Error::Device(format!("{} can't compute in {dtype}", self.info.name)));
         }
         Ok(())
     }

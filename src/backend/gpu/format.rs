@@ -18,7 +18,7 @@ use super::memory::from_f64 as bytes;
 use super::text::WORKGROUP;
 use crate::error::{Error, Result};
 use crate::matrix::Csr;
-use crate::matrix::format::{Coding, Runs, count_runs, dictionary, scaled};
+use crate::matrix::format::{Coding, Runs, code, count_runs, scaled};
 use crate::op::Dtype;
 use rayon::prelude::*;
 use std::fmt::Write;
@@ -74,6 +74,8 @@ pub(crate) enum Columns {
 pub(crate) enum Values {
     F64,
     F32,
+    /// Two f32 each, whose sum is the value.
+    Pairs,
     /// One byte each, into a dictionary.
     Codes,
     /// With the patterns.
@@ -93,7 +95,11 @@ pub(crate) struct Form {
 impl Form {
     /// CSR as it stands: what unfused programs run.
     pub(super) fn plain(dtype: Dtype) -> Self {
-        let values = if dtype == Dtype::F64 { Values::F64 } else { Values::F32 };
+        let values = match dtype {
+            Dtype::F64 => Values::F64,
+            Dtype::F32 => Values::F32,
+            Dtype::DoubleSingle => Values::Pairs,
+        };
         Self { layout: Layout::Rows, columns: Columns::Wide, values, dtype }
     }
 
@@ -102,6 +108,7 @@ impl Form {
         match self.values {
             Values::F64 => Dtype::F64,
             Values::F32 => Dtype::F32,
+            Values::Pairs => Dtype::DoubleSingle,
             Values::Codes | Values::Shared => self.dtype,
         }
     }
@@ -146,6 +153,10 @@ pub(crate) struct Choice<'a> {
 
 /// The form for `a`·2^`exponent` in arithmetic of `dtype`.
 pub(crate) fn choose(a: &Csr, exponent: i32, dtype: Dtype) -> Choice<'_> {
+    if dtype == Dtype::DoubleSingle {
+        // Now and then a residual: the arithmetic costs more than the bytes.
+        return Choice { reason: "only residuals are in double-single".into(), ..plain(a, exponent, dtype) };
+    }
     let (n, nnz) = (a.rows(), a.nnz());
     let mean = nnz as f64 / n.max(1) as f64;
     let (by_columns, by_values) = count_runs(a, RUN_CHUNK);
@@ -202,17 +213,20 @@ impl<'a> Choice<'a> {
             _ if short(a, layout) => Columns::Short,
             _ => Columns::Wide,
         };
-        let shared = runs.as_ref().is_some_and(|r| !r.values.is_empty());
         let padded = matches!(layout, Layout::Slices { .. } | Layout::Runs { .. });
-        let dictionary = if shared { None } else { dictionary(a.values(), exponent, dtype, padded) };
-        let values = match Coding::of(a.values(), exponent, dtype, true) {
-            _ if shared => Values::Shared,
-            _ if dictionary.is_some() => Values::Codes,
-            Coding::F32 => Values::F32,
-            Coding::F64 => Values::F64,
+        let coding = match Coding::of(a.values(), exponent, dtype, true, 0) {
+            Coding::Dictionary(table) if padded => with_zero(table)
+                .map_or_else(|| Coding::of(a.values(), exponent, dtype, true, usize::MAX), Coding::Dictionary),
+            coding => coding,
+        };
+        let (values, dictionary) = match coding {
+            _ if runs.as_ref().is_some_and(|r| !r.values.is_empty()) => (Values::Shared, vec![]),
+            Coding::Dictionary(table) => (Values::Codes, table),
+            Coding::F32 => (Values::F32, vec![]),
+            Coding::F64 => (Values::F64, vec![]),
         };
         let form = Form { layout, columns, values, dtype };
-        Self { a, exponent, form, reason, runs, dictionary: dictionary.unwrap_or_default() }
+        Self { a, exponent, form, reason, runs, dictionary }
     }
 
     /// Cuts the rows into panels whose buffers take at most `limit` bytes each.
@@ -286,7 +300,7 @@ impl<'a> Choice<'a> {
             Columns::Absent => 0,
         };
         let bytes = match values {
-            Values::F64 => 8 * slots,
+            Values::F64 | Values::Pairs => 8 * slots,
             Values::F32 => 4 * slots,
             Values::Codes => {
                 words += slots.div_ceil(4);
@@ -353,18 +367,13 @@ impl<'a> Choice<'a> {
         }
         let value = |v: f64| scaled(v, self.exponent, dtype);
         match values {
-            Values::F64 => {
-                panel.values = bytes(&cells.par_iter().map(|c| value(c.value)).collect::<Vec<_>>(), Dtype::F64)
-            }
-            Values::F32 => {
-                panel.values = bytes(&cells.par_iter().map(|c| value(c.value)).collect::<Vec<_>>(), Dtype::F32)
+            Values::F64 | Values::F32 | Values::Pairs => {
+                let numbers: Vec<f64> = cells.par_iter().map(|c| value(c.value)).collect();
+                panel.values = bytes(&numbers, self.form.stored());
             }
             Values::Codes => {
-                let place = |c: &Cell| {
-                    let found = self.dictionary.binary_search_by_key(&value(c.value).to_bits(), |v| v.to_bits());
-                    found.expect("every value is in the dictionary") as u32
-                };
-                let codes: Vec<u32> = cells.par_iter().map(place).collect();
+                let codes: Vec<u32> =
+                    cells.par_iter().map(|c| u32::from(code(&self.dictionary, value(c.value)))).collect();
                 panel.at.codes = panel.add(pack(&codes, 8));
                 panel.values = bytes(&self.dictionary, dtype);
             }
@@ -430,6 +439,7 @@ impl<'a> Choice<'a> {
         };
         text += match values {
             Values::F64 => ", f64 values",
+            Values::Pairs => ", values as pairs of f32",
             Values::F32 => ", f32 values",
             Values::Codes => ", values by one byte each",
             Values::Shared => ", values shared by the rows of a pattern",
@@ -489,6 +499,15 @@ impl Panel {
         self.at.order = self.add(words.into_iter());
         self.at.long = self.add(long.into_iter().flatten());
     }
+}
+
+/// The table with the zero of padding; `None` where it is full.
+fn with_zero(mut table: Vec<f64>) -> Option<Vec<f64>> {
+    // Its bits are the least ones.
+    if table.first().is_none_or(|v| v.to_bits() != 0) {
+        table.insert(0, 0.0);
+    }
+    (table.len() <= 1 << 8).then_some(table)
 }
 
 /// Lanes of each of `rows` rows of a block.

@@ -50,6 +50,9 @@ pub(super) struct Params {
     pub(super) base_at: u32,
     pub(super) codes_at: u32,
     pub(super) order_at: u32,
+    /// Always 0; see `shaders/double_single.wgsl`.
+    pub(super) zero: u32,
+    pub(super) unused: [u32; 3],
 }
 
 /// A panel of a matrix on the device.
@@ -98,6 +101,8 @@ impl RowPanel {
 pub(super) struct Matrix {
     pub(super) form: Form,
     pub(super) panels: Vec<RowPanel>,
+    /// Form, reason and bytes, for people.
+    pub(super) description: String,
 }
 
 impl Matrix {
@@ -191,7 +196,7 @@ impl Memory {
         let mut vectors = vec![];
         for v in &space.vectors {
             let dtype = space.plan.dtype(v.role);
-            let bytes = (v.len * dtype.size()) as u64;
+            let bytes = v.len as u64 * dtype.size() as u64;
             bound(&v.name, bytes)?;
             let buffer = make(&v.name, bytes, STORAGE)?;
             if let Some(values) = &v.initial {
@@ -345,7 +350,7 @@ impl Memory {
             made.upload(context, panel);
             panels.push(made);
         }
-        let matrix = Matrix { form: choice.form, panels };
+        let matrix = Matrix { form: choice.form, panels, description: choice.describe() };
         data.alone.store(matrix.alone(), Ordering::Relaxed);
         Ok(matrix)
     }
@@ -406,6 +411,7 @@ pub(super) fn from_f64(values: &[f64], dtype: Dtype) -> Vec<u8> {
     match dtype {
         Dtype::F64 => bytemuck::cast_slice(values).to_vec(),
         Dtype::F32 => values.iter().flat_map(|&v| (v as f32).to_ne_bytes()).collect(),
+        Dtype::DoubleSingle => values.iter().flat_map(|&v| pair(v)).flat_map(f32::to_ne_bytes).collect(),
     }
 }
 
@@ -414,7 +420,17 @@ pub(super) fn to_f64(bytes: &[u8], dtype: Dtype) -> Vec<f64> {
     match dtype {
         Dtype::F64 => bytemuck::pod_collect_to_vec(bytes),
         Dtype::F32 => bytemuck::pod_collect_to_vec::<u8, f32>(bytes).into_iter().map(f64::from).collect(),
+        Dtype::DoubleSingle => bytemuck::pod_collect_to_vec::<u8, [f32; 2]>(bytes)
+            .into_iter()
+            .map(|[high, low]| f64::from(high) + f64::from(low))
+            .collect(),
     }
+}
+
+/// The two f32 nearest to v: v itself where it has at most 49 bits and none below f32's range.
+fn pair(v: f64) -> [f32; 2] {
+    let high = v as f32;
+    [high, (v - f64::from(high)) as f32]
 }
 
 const _: () = assert!(HEADER == 2, "the read-back expects STOP and the cursor in front");

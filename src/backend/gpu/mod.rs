@@ -10,6 +10,7 @@
 mod context;
 mod format;
 mod memory;
+mod self_test;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -42,12 +43,6 @@ const DISPATCH_MAX: usize = 65535;
 
 /// What one kernel holds: eight storage bindings, two of them the state.
 const FUSION: Fusion = Fusion { enabled: true, max_vectors: 6, projections: Projections::Paired, products: true };
-
-/// The form that a GPU keeps `a` in for arithmetic in f64 or, where it has none, f32; why, and the bytes of a product.
-#[must_use]
-pub fn gpu_format(a: &Csr, dtype: Dtype) -> String {
-    format::choose(a, 0, dtype).describe()
-}
 
 /// One kernel to start, with what it binds under either parity of the state buffers.
 struct Dispatch {
@@ -161,6 +156,7 @@ impl Gpu {
         let plan = space.plan;
         let real = if plan.working == Dtype::F64 || plan.accumulate == Dtype::F64 { Dtype::F64 } else { Dtype::F32 };
         context.check_type(real)?;
+        context.check_type(plan.accumulate)?;
         let scalar_count = space.scalars.len() + 1;
         let mut counters = Counters::default();
         let mut memory = Memory::new(&context, &space, real, scalar_count, &mut counters)?;
@@ -587,7 +583,7 @@ impl Gpu {
 
     /// y = A x by itself, panel by panel.
     fn lower_product(&mut self, a: Operator, x: Vector, y: Vector, out: &mut Vec<Dispatch>) -> Result<()> {
-        let Matrix { form, panels } = &self.memory.operators[a.0 as usize];
+        let Matrix { form, panels, .. } = &self.memory.operators[a.0 as usize];
         let (form, panels) = (*form, panels.clone());
         let item = self.space.dtype(y);
         for panel in panels {
@@ -710,6 +706,7 @@ fn is_axpy(y: Vector, terms: &[Term], space: &Space) -> bool {
         && other.by.is_none()
         && other.x != y
         && space.dtype(y) == space.dtype(other.x)
+        && space.dtype(y) != Dtype::DoubleSingle
 }
 
 /// True for columns of one basis: the plain kernels bind what they read as read-only, which a buffer that
@@ -882,6 +879,10 @@ impl Engine for Gpu {
 
     fn update_triangle(&mut self, _: Triangle, _: &Arc<Triangular>, _: i32) -> Result<()> {
         unreachable!("a space with triangles is refused")
+    }
+
+    fn describe(&self, a: Operator) -> Option<String> {
+        Some(self.memory.operators[a.0 as usize].description.clone())
     }
 
     fn counters(&self) -> Counters {

@@ -63,9 +63,9 @@ fn the_table_lists_the_directory() {
 #[test]
 fn plain_kernels_are_valid() {
     let mut kernels = 0;
-    for shader in
-        SHADERS.iter().filter(|s| s.text.contains("@compute") && !s.text.contains("row") && s.name != "sweep.wgsl")
-    {
+    check("double-single test", &text::double_single_test());
+    let frames = ["sweep.wgsl", "spmv.wgsl", "spmv_blocks.wgsl", "double_single_test.wgsl"];
+    for shader in SHADERS.iter().filter(|s| s.text.contains("@compute") && !frames.contains(&s.name)) {
         for real in [Dtype::F32, Dtype::F64] {
             for item in [Dtype::F32, real] {
                 for minus in [false, true] {
@@ -221,8 +221,14 @@ fn sweeps_of_every_method_are_valid() {
         for preconditioner in
             crate::precond::PRECONDITIONERS.iter().filter(|p| !["ilu0", "ic0", "fsai"].contains(&p.id))
         {
-            for dtype in [Dtype::F32, Dtype::F64] {
-                let mut built = build(method.id, preconditioner.id, &a, Plan::uniform(dtype), 5);
+            let plans = [
+                (Dtype::F32, Plan::uniform(Dtype::F32)),
+                (Dtype::F64, Plan::uniform(Dtype::F64)),
+                (Dtype::F64, Plan::mixed(Dtype::F64)),
+                (Dtype::F32, Plan::mixed(Dtype::DoubleSingle)),
+            ];
+            for (dtype, plan) in plans {
+                let mut built = build(method.id, preconditioner.id, &a, plan, 5);
                 let segments = built.segments();
                 for fusion in [FUSION, Fusion::NONE] {
                     let mut compiler = Compiler::new(fusion);

@@ -37,12 +37,15 @@ macro_rules! shaders {
 
 shaders! {
     PRELUDE: "prelude.wgsl",
+    DOUBLE_SINGLE: "double_single.wgsl",
+    DOUBLE_SINGLE_TEST: "double_single_test.wgsl",
     MATRIX: "matrix.wgsl",
     COLUMNS_WIDE: "columns_wide.wgsl",
     COLUMNS_SHORT: "columns_short.wgsl",
     VALUES_PLAIN: "values_plain.wgsl",
     VALUES_CODED: "values_coded.wgsl",
     ROW_CSR: "row_csr.wgsl",
+    ROW_CSR_PAIR: "row_csr_pair.wgsl",
     ROW_SLICES: "row_slices.wgsl",
     ROW_ORDER: "row_order.wgsl",
     ROW_RUNS: "row_runs.wgsl",
@@ -67,6 +70,7 @@ pub(super) fn type_name(dtype: Dtype) -> &'static str {
     match dtype {
         Dtype::F32 => "f32",
         Dtype::F64 => "f64",
+        Dtype::DoubleSingle => "vec2<f32>",
     }
 }
 
@@ -92,7 +96,9 @@ pub(super) struct Types {
 
 impl Types {
     fn head(self) -> String {
-        format!("alias real = {};\nalias item = {};\n\n{}\n", type_name(self.real), type_name(self.item), PRELUDE.text)
+        let pairs = if self.item == Dtype::DoubleSingle { DOUBLE_SINGLE.text } else { "" };
+        let (real, item) = (type_name(self.real), type_name(self.item));
+        format!("alias real = {real};\nalias item = {item};\n\n{}\n{pairs}\n", PRELUDE.text)
     }
 }
 
@@ -103,6 +109,11 @@ fn block_sums(rows: usize) -> String {
         0 => String::new(),
         _ => fill(BLOCK_SUM.text, &[("tile", &(rows * WORKGROUP).to_string())]),
     }
+}
+
+/// The kernel that tries double-single arithmetic out.
+pub(super) fn double_single_test() -> String {
+    Types { real: Dtype::F32, item: Dtype::DoubleSingle }.head() + DOUBLE_SINGLE_TEST.text
 }
 
 /// A kernel that stands in `shaders/` as it runs.
@@ -159,6 +170,7 @@ fn matrix(form: Form, gathered: &str, binding: usize) -> String {
     let values = if form.values == Values::Codes { &VALUES_CODED } else { &VALUES_PLAIN };
     text += &fill(values.text, &[("value", value)]);
     match form.layout {
+        Layout::Rows if form.dtype == Dtype::DoubleSingle => text += ROW_CSR_PAIR.text,
         Layout::Rows => text += &fill(ROW_CSR.text, &[("value", value)]),
         Layout::Slices { sorted } => {
             text += &fill(ROW_SLICES.text, &[("value", value)]);
@@ -272,7 +284,9 @@ impl Sweep<'_> {
 
         let (sweep, leaves) = self.sweep_code(&vectors);
         bindings += &block_sums(self.pending.len().max(leaves.len()));
-        let text = Types { real: self.real, item: self.real }.head()
+        let pairs = vectors.iter().any(|e| self.space.dtype(e.0) == Dtype::DoubleSingle);
+        let item = if pairs { Dtype::DoubleSingle } else { self.real };
+        let text = Types { real: self.real, item }.head()
             + &fill(
                 SWEEP.text,
                 &[
@@ -379,41 +393,43 @@ impl Sweep<'_> {
         let Some(terms) = forming::formula(&self.body[..self.deferred], x) else {
             return (format!("v{}[j]", position(vectors, x)), String::new());
         };
-        let wide = self.widest(x, terms);
         let mut private = String::new();
-        let sum = self.sum(terms, wide, |v| format!("v{}[j]", position(vectors, v)), &mut |_| {
+        let sum = self.sum(x, terms, |v| format!("v{}[j]", position(vectors, v)), &mut |_, kind| {
             let name = format!("g{}", private.lines().count());
-            let _ = writeln!(private, "var<private> {name}: {wide};");
+            let _ = writeln!(private, "var<private> {name}: {kind};");
             name
         });
-        (format!("{}({sum})", type_name(self.space.dtype(x))), private)
+        (sum, private)
     }
 
-    /// The type in which a sum is formed.
-    fn widest(&self, y: Vector, terms: &[Term]) -> &'static str {
-        let vectors = terms.iter().flat_map(|t| std::iter::once(t.x).chain(t.by)).chain([y]);
-        let wide = vectors.map(|v| self.space.dtype(v)).fold(Dtype::F32, |a, b| if a == Dtype::F64 { a } else { b });
-        type_name(wide)
-    }
-
-    /// Σ c u (v): `entry` reads a vector, `coefficient` names a factor.
+    /// Σ c u (v) as y stores it: `entry` reads a vector, `coefficient` names a factor that has this text and type.
     fn sum(
         &self,
+        y: Vector,
         terms: &[Term],
-        wide: &str,
         mut entry: impl FnMut(Vector) -> String,
-        coefficient: &mut impl FnMut(&Expr) -> String,
+        coefficient: &mut impl FnMut(String, &str) -> String,
     ) -> String {
+        let vectors = terms.iter().flat_map(|t| std::iter::once(t.x).chain(t.by)).chain([y]);
+        let types: Vec<Dtype> = vectors.map(|v| self.space.dtype(v)).collect();
+        let arithmetic = Arithmetic::among(&types);
         let term = |t: &Term| {
             let mut factors = vec![];
             if !t.coefficient.is_one() {
-                factors.push(coefficient(&t.coefficient));
+                let c = match t.coefficient.constant() {
+                    // Of the right type from the start: compilers refuse to narrow f64 constants.
+                    Some(c) => arithmetic.constant(c),
+                    None => arithmetic.widen(&self.expr(&t.coefficient), self.real),
+                };
+                factors.push(coefficient(c, arithmetic.type_name()));
             }
-            factors.extend(std::iter::once(t.x).chain(t.by).map(|v| format!("{wide}({})", entry(v))));
-            factors.join(" * ")
+            for v in std::iter::once(t.x).chain(t.by) {
+                factors.push(arithmetic.widen(&entry(v), self.space.dtype(v)));
+            }
+            factors.into_iter().reduce(|a, b| arithmetic.multiply(&a, &b)).expect("a term has a vector")
         };
-        let sum = terms.iter().map(term).collect::<Vec<_>>().join(" + ");
-        if sum.is_empty() { "0.0".into() } else { sum }
+        let sum = terms.iter().map(term).reduce(|a, b| arithmetic.add(&a, &b));
+        arithmetic.narrow(sum.as_deref(), self.space.dtype(y))
     }
 
     fn sweep_code(&self, vectors: &[(Vector, bool)]) -> (String, Vec<u16>) {
@@ -447,15 +463,13 @@ impl Sweep<'_> {
                     store(*y, &format!("{item}({product})"), &mut body, &mut loaded);
                 }
                 Op::Map { y, terms } => {
-                    let wide = self.widest(*y, terms);
-                    let sum = self.sum(terms, wide, |v| load(v, &mut body), &mut |c| {
+                    let sum = self.sum(*y, terms, |v| load(v, &mut body), &mut |value, _| {
                         let name = format!("c{coefficients}");
-                        let _ = writeln!(head, "    let {name} = {wide}({});", self.expr(c));
+                        let _ = writeln!(head, "    let {name} = {value};");
                         coefficients += 1;
                         name
                     });
-                    let item = type_name(self.space.dtype(*y));
-                    store(*y, &format!("{item}({sum})"), &mut body, &mut loaded);
+                    store(*y, &sum, &mut body, &mut loaded);
                 }
                 Op::Dot { x, y, out } => {
                     let (a, b) = (load(*x, &mut body), load(*y, &mut body));
@@ -477,11 +491,12 @@ impl Sweep<'_> {
             (Some((_, x)), Some(twin)) => {
                 // The coefficients as in the updates themselves.
                 let terms = forming::formula(&self.body[..self.deferred], x).expect("a vector formed");
-                let factors = terms.iter().map(|t| &t.coefficient).filter(|c| !c.is_one());
-                let wide = self.widest(x, terms);
-                for (k, c) in factors.enumerate() {
-                    let _ = writeln!(head, "    g{k} = {wide}({});", self.expr(c));
-                }
+                let mut factors = 0;
+                let _ = self.sum(x, terms, |_| String::new(), &mut |value, _| {
+                    let _ = writeln!(head, "    g{factors} = {value};");
+                    factors += 1;
+                    String::new()
+                });
                 let (new, old) = (position(vectors, x), position(vectors, twin));
                 let mut updates = body[..lines[self.deferred]].to_string();
                 let _ = writeln!(updates, "            v{old}[i] = e{new};");
@@ -516,17 +531,10 @@ impl Sweep<'_> {
         (code, leaves)
     }
 
-    fn literal(&self, v: f64) -> String {
-        match self.real {
-            Dtype::F32 => format!("f32({:e})", (v as f32).clamp(f32::MIN, f32::MAX)),
-            Dtype::F64 => format!("({:e}lf)", v.clamp(f64::MIN, f64::MAX)),
-        }
-    }
-
     fn expr(&self, e: &Expr) -> String {
         let two = |f: &str, a: &Expr, b: &Expr| format!("{f}({}, {})", self.expr(a), self.expr(b));
         match e {
-            Expr::Constant(c) => self.literal(c.0),
+            Expr::Constant(c) => literal(self.real, c.0),
             Expr::Scalar(scalar) => format!("s[{}]", HEADER + scalar.0 as usize),
             Expr::Neg(a) => format!("(-{})", self.expr(a)),
             Expr::Abs(a) => format!("abs({})", self.expr(a)),
@@ -547,6 +555,79 @@ impl Sweep<'_> {
             Cond::Lt(a, b) => format!("({} < {})", self.expr(a), self.expr(b)),
             Cond::NotFinite(a) => format!("not_finite({})", self.expr(a)),
             Cond::And(a, b) => format!("({} && {})", self.cond(a), self.cond(b)),
+        }
+    }
+}
+
+/// A number in the text.
+fn literal(dtype: Dtype, v: f64) -> String {
+    match dtype {
+        Dtype::F32 | Dtype::DoubleSingle => format!("f32({:e})", (v as f32).clamp(f32::MIN, f32::MAX)),
+        Dtype::F64 => format!("({:e}lf)", v.clamp(f64::MIN, f64::MAX)),
+    }
+}
+
+/// How the sums of one elementwise update are formed: in the widest type that occurs in it.
+#[derive(Clone, Copy)]
+enum Arithmetic {
+    /// By WGSL's own operators.
+    Plain(Dtype),
+    /// By the functions of `double_single.wgsl`.
+    Pairs,
+}
+
+impl Arithmetic {
+    fn among(types: &[Dtype]) -> Self {
+        if types.contains(&Dtype::DoubleSingle) {
+            return Self::Pairs;
+        }
+        Self::Plain(if types.contains(&Dtype::F64) { Dtype::F64 } else { Dtype::F32 })
+    }
+
+    fn type_name(self) -> &'static str {
+        type_name(match self {
+            Self::Plain(wide) => wide,
+            Self::Pairs => Dtype::DoubleSingle,
+        })
+    }
+
+    fn constant(self, v: f64) -> String {
+        match self {
+            Self::Plain(wide) => literal(wide, v),
+            Self::Pairs => format!("vec2<f32>({}, 0.0)", literal(Dtype::F32, v)),
+        }
+    }
+
+    fn widen(self, value: &str, from: Dtype) -> String {
+        match self {
+            Self::Plain(wide) => format!("{}({value})", type_name(wide)),
+            Self::Pairs if from == Dtype::DoubleSingle => value.into(),
+            Self::Pairs => format!("vec2<f32>({value}, 0.0)"),
+        }
+    }
+
+    fn multiply(self, a: &str, b: &str) -> String {
+        match self {
+            Self::Plain(_) => format!("{a} * {b}"),
+            Self::Pairs => format!("pair_multiply({a}, {b})"),
+        }
+    }
+
+    fn add(self, a: &str, b: &str) -> String {
+        match self {
+            Self::Plain(_) => format!("{a} + {b}"),
+            Self::Pairs => format!("pair_add({a}, {b})"),
+        }
+    }
+
+    /// The sum (zero where there is none) as it is stored.
+    fn narrow(self, sum: Option<&str>, to: Dtype) -> String {
+        match (self, sum) {
+            (Self::Pairs, None) => format!("{}(0.0)", type_name(to)),
+            (Self::Pairs, Some(sum)) if to == Dtype::DoubleSingle => sum.into(),
+            // hi is hi + lo rounded to f32.
+            (Self::Pairs, Some(sum)) => format!("{sum}.x"),
+            (Self::Plain(_), sum) => format!("{}({})", type_name(to), sum.unwrap_or("0.0")),
         }
     }
 }

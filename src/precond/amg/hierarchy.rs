@@ -1,10 +1,14 @@
 //! Levels: a matrix each, what smooths it, and how it talks to the next one.
 
-use super::{Tuning, aggregate, galerkin, interpolate, strength::Strength};
+use super::settings::{AmgSettings, Smoothing};
+use super::smoother::Smoother;
+use super::{aggregate, galerkin, interpolate, strength, strength::Strength};
 use crate::dense::inverse::pseudo_inverse;
 use crate::error::{Error, Result};
 use crate::matrix::Csr;
-use crate::precond::{diagonal::Diagonal, spectrum};
+use crate::precond::NearNull;
+use crate::scale::ldexp;
+use rayon::prelude::*;
 use std::sync::Arc;
 
 /// One level and the way down from it.
@@ -13,12 +17,6 @@ pub(super) struct Level {
     pub(super) smoother: Smoother,
     /// P and Pᵀ; none on the last level.
     pub(super) transfer: Option<(Arc<Csr>, Arc<Csr>)>,
-}
-
-/// A diagonal D ≈ A⁻¹ and λmax(DA).
-pub(super) struct Smoother {
-    pub(super) inverse: Vec<f64>,
-    pub(super) rho: f64,
 }
 
 /// What stands for A⁻¹ on the last level.
@@ -37,19 +35,36 @@ pub(super) struct Hierarchy {
 /// Levels at most; each has at most 9/10 of the rows of the one above.
 const MAX_LEVELS: usize = 30;
 
-/// Steps of Lanczos' process for λmax.
-const LANCZOS: usize = 8;
+/// What a hierarchy is made for.
+pub(super) struct Purpose {
+    pub(super) settings: AmgSettings,
+    /// Vectors beside the constants.
+    pub(super) near_null: Option<Arc<NearNull>>,
+    pub(super) symmetric: bool,
+    pub(super) definite: bool,
+}
+
+impl Purpose {
+    fn smoother(&self, a: &Csr, finest: bool) -> Result<Smoother> {
+        Smoother::new(a, &self.settings, self.symmetric, self.definite, finest)
+    }
+}
 
 impl Hierarchy {
-    pub(super) fn new(a: &Arc<Csr>, tuning: &Tuning) -> Result<Self> {
+    pub(super) fn new(a: &Arc<Csr>, purpose: &Purpose) -> Result<Self> {
         let mut levels: Vec<Level> = vec![];
         let mut a = Arc::clone(a);
-        let mut theta = tuning.theta;
+        let mut theta = purpose.settings.theta;
+        let mut candidates = Candidates::new(purpose, a.rows())?;
         let coarsest = loop {
             let depth = levels.len();
-            let smoother = Smoother::new(&a, tuning, depth == 0)?;
-            let small = a.rows() <= tuning.coarse;
-            let next = if small || depth + 1 == MAX_LEVELS { None } else { coarsen(&a, theta, smoother.rho)? };
+            let smoother = purpose.smoother(&a, depth == 0)?;
+            let small = a.rows() <= purpose.settings.coarse;
+            let next = if small || depth + 1 == MAX_LEVELS {
+                None
+            } else {
+                coarsen(&a, theta, smoother.rho, &mut candidates)?
+            };
             let Some((p, r, coarse)) = next else {
                 let coarsest = if small { Coarsest::Inverse(Arc::new(inverse(&a)?)) } else { Coarsest::Smoother };
                 levels.push(Level { a, smoother, transfer: None });
@@ -63,10 +78,10 @@ impl Hierarchy {
     }
 
     /// New values on the pattern of the finest matrix: P stays, the coarse operators are formed anew.
-    pub(super) fn refresh(&mut self, a: &Arc<Csr>, tuning: &Tuning) -> Result<()> {
+    pub(super) fn refresh(&mut self, a: &Arc<Csr>, purpose: &Purpose) -> Result<()> {
         let mut a = Arc::clone(a);
         for (depth, level) in self.levels.iter_mut().enumerate() {
-            level.smoother = Smoother::new(&a, tuning, depth == 0)?;
+            level.smoother = purpose.smoother(&a, depth == 0)?;
             level.a = Arc::clone(&a);
             if let Some((p, r)) = &level.transfer {
                 a = Arc::new(finite(galerkin::triple(r, &a, p))?);
@@ -78,60 +93,94 @@ impl Hierarchy {
         Ok(())
     }
 
+    /// True where f32 holds every number of the hierarchy, of matrices times 2^`exponent`, far from its ends.
+    pub(super) fn fits_f32(&self, exponent: i32) -> bool {
+        let fits = |v: f64, e: i32| {
+            let v = ldexp(v, e).abs();
+            v == 0.0 || (1e-30..1e30).contains(&v)
+        };
+        // A small entry may vanish, a large one or a diagonal may not.
+        let small = |a: &Csr, e: i32| a.values().par_iter().all(|&v| ldexp(v, e).abs() < 1e30);
+        let levels = self.levels.iter().all(|l| {
+            let transfer = l.transfer.as_ref().is_none_or(|(p, _)| small(p, 0));
+            transfer && small(&l.a, exponent) && l.smoother.inverse.par_iter().all(|&v| fits(v, -exponent))
+        });
+        levels && if let Coarsest::Inverse(m) = &self.coarsest { small(m, -exponent) } else { true }
+    }
+
     /// Entries of all level matrices over those of the first.
     pub(super) fn operator_complexity(&self) -> f64 {
         let all: usize = self.levels.iter().map(|l| l.a.nnz()).sum();
         all as f64 / self.levels[0].a.nnz().max(1) as f64
     }
 
-    /// Bytes kept beside the finest matrix, with 8-byte values.
-    pub(super) fn bytes(&self) -> usize {
-        let bytes = |m: &Csr| 12 * m.nnz() + 4 * (m.rows() + 1);
-        let levels = self.levels.iter().map(|l| {
+    /// Bytes kept beside the user's matrix, numbers of `size` bytes; `own_finest` counts a copy of the finest
+    /// level in the hierarchy's number type.
+    pub(super) fn bytes(&self, size: usize, own_finest: bool) -> usize {
+        let bytes = |m: &Csr| (size + 4) * m.nnz() + 4 * (m.rows() + 1);
+        let levels = self.levels.iter().enumerate().map(|(k, l)| {
             let transfer = l.transfer.as_ref().map_or(0, |(p, r)| bytes(p) + bytes(r));
-            bytes(&l.a) + transfer + 8 * l.smoother.inverse.len()
+            let direct = l.transfer.is_none() && matches!(self.coarsest, Coarsest::Inverse(_));
+            // Gauss–Seidel keeps A in two halves and no A.
+            let matrix = if direct || k == 0 && !own_finest || l.smoother.kind == Smoothing::GaussSeidel {
+                0
+            } else {
+                bytes(&l.a)
+            };
+            matrix + transfer + if direct { 0 } else { l.smoother.bytes(size) }
         });
-        levels.sum::<usize>() - bytes(&self.levels[0].a)
-            + if let Coarsest::Inverse(m) = &self.coarsest { bytes(m) } else { 0 }
+        levels.sum::<usize>() + if let Coarsest::Inverse(m) = &self.coarsest { bytes(m) } else { 0 }
     }
 }
 
-impl Smoother {
-    fn new(a: &Csr, tuning: &Tuning, finest: bool) -> Result<Self> {
-        let diagonal = Diagonal::of(a);
-        if let Some(row) = diagonal.first_skipped.filter(|_| finest) {
-            return Err(Error::Preconditioner {
-                row,
-                message: "the diagonal entry is zero or missing; amg smooths with the diagonal".into(),
-            });
+/// Near-null vectors on the way down; the constants are told by their absence.
+struct Candidates {
+    block: usize,
+    vectors: Vec<Vec<f64>>,
+}
+
+impl Candidates {
+    fn new(purpose: &Purpose, n: usize) -> Result<Self> {
+        if let Some(given) = &purpose.near_null {
+            if given.rows() != n {
+                let message = format!("near-null vectors have {} entries; the matrix has {n} rows", given.rows());
+                return Err(Error::input(message));
+            }
+            return Ok(Self { block: given.block(), vectors: given.vectors().to_vec() });
         }
-        if tuning.definite
-            && finest
-            && let Some(row) = diagonal.inverse.iter().position(|&d| d < 0.0)
-        {
-            return Err(Error::Preconditioner {
-                row,
-                message: "the diagonal entry is negative; this method wants a positive definite preconditioner".into(),
-            });
+        let block = purpose.settings.block;
+        if !n.is_multiple_of(block) {
+            return Err(Error::input(format!("amg: block={block} does not divide the {n} rows")));
         }
-        let inverse = diagonal.inverse;
-        let rho = spectrum::largest(a, &inverse, tuning.symmetric, LANCZOS);
-        if !rho.is_finite() {
-            return Err(Error::Preconditioner { row: 0, message: "the matrix leaves f64's range when scaled".into() });
-        }
-        Ok(Self { inverse, rho: if rho > 0.0 { rho } else { 1.0 } })
+        // A constant for each unknown of a node.
+        let unit = |c: usize| (0..n).map(|i| f64::from(u8::from(i % block == c))).collect();
+        Ok(Self { block, vectors: if block == 1 { vec![] } else { (0..block).map(unit).collect() } })
     }
 }
 
 /// P, Pᵀ and PᵀAP; `None` where nothing is left to aggregate.
 #[allow(clippy::type_complexity)]
-fn coarsen(a: &Arc<Csr>, theta: f64, rho: f64) -> Result<Option<(Arc<Csr>, Arc<Csr>, Arc<Csr>)>> {
-    let strength = Strength::new(a, theta);
-    let (of, count) = aggregate::aggregate(a, &strength);
-    if count == 0 || 10 * count > 9 * a.rows() {
+fn coarsen(
+    a: &Arc<Csr>,
+    theta: f64,
+    rho: f64,
+    candidates: &mut Candidates,
+) -> Result<Option<(Arc<Csr>, Arc<Csr>, Arc<Csr>)>> {
+    let nodes = strength::by_node(a, candidates.block);
+    let graph = nodes.as_ref().unwrap_or(a);
+    let strength = Strength::new(graph, theta);
+    let (of, count) = aggregate::aggregate(graph, &strength);
+    let columns = count * candidates.vectors.len().max(1);
+    if count == 0 || 10 * columns > 9 * a.rows() {
         return Ok(None);
     }
-    let p = interpolate::smooth(a, &strength, &interpolate::constants(&of, count), rho);
+    let p = if candidates.vectors.is_empty() {
+        interpolate::smooth(a, Some(&strength), &interpolate::constants(&of, count), rho)
+    } else {
+        let (t, coarse) = interpolate::tentative(&of, count, candidates.block, &candidates.vectors);
+        *candidates = Candidates { block: coarse.len(), vectors: coarse };
+        interpolate::smooth(a, None, &t, rho)
+    };
     let r = p.transpose();
     let coarse = finite(galerkin::triple(&r, a, &p))?;
     Ok(Some((Arc::new(p), Arc::new(r), Arc::new(coarse))))

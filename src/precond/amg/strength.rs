@@ -73,3 +73,36 @@ impl Strength {
 }
 
 const BLOCK: usize = 4096;
+
+/// The matrix of Frobenius norms of the b × b blocks, a row a node; `None` for b = 1. Cost: one pass over A.
+pub(super) fn by_node(a: &Csr, b: usize) -> Option<Csr> {
+    if b == 1 {
+        return None;
+    }
+    let n = a.rows() / b;
+    let rows: Vec<Vec<(u32, f64)>> = (0..n)
+        .into_par_iter()
+        .with_min_len(256)
+        .map(|node| {
+            let entries = (node * b..(node + 1) * b).flat_map(|i| a.row(i).0.iter().zip(a.row(i).1));
+            let mut squares: Vec<(u32, f64)> = entries.map(|(&j, v)| (j / b as u32, v * v)).collect();
+            squares.sort_by_key(|e| e.0);
+            squares.dedup_by(|next, kept| {
+                let same = next.0 == kept.0;
+                if same {
+                    kept.1 += next.1;
+                }
+                same
+            });
+            squares.iter_mut().for_each(|e| e.1 = e.1.sqrt());
+            squares
+        })
+        .collect();
+    let mut row_ptr = vec![0];
+    row_ptr.extend(rows.iter().scan(0, |end, r| {
+        *end += r.len();
+        Some(*end)
+    }));
+    let (columns, values) = rows.into_iter().flatten().unzip();
+    Some(Csr::trusted(n, n, row_ptr, columns, values))
+}

@@ -1,0 +1,64 @@
+//! How much memory there is, asked before it is taken: what a system says is free, and what the user allows.
+
+use crate::error::{Error, Result};
+use crate::op::{Operator, Space, Triangle};
+
+/// A line of /proc/meminfo in bytes; `None` where there is no such file.
+fn meminfo(name: &str) -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let kib = text.lines().find_map(|l| l.strip_prefix(name))?.split_whitespace().next()?;
+    kib.parse::<u64>().ok()?.checked_mul(1024)
+}
+
+/// All of the system's memory.
+pub(crate) fn total() -> Option<u64> {
+    meminfo("MemTotal:")
+}
+
+/// What a solve may take: the user's `limit`, and no more than is free on the host.
+pub(crate) fn available(limit: Option<u64>) -> Option<u64> {
+    [limit, meminfo("MemAvailable:")].into_iter().flatten().min()
+}
+
+/// Refuses `needed` bytes for `what` where fewer are available. Where nothing is known about the memory and the
+/// user sets no limit, nothing is refused.
+pub(crate) fn check(what: impl FnOnce() -> String, needed: u64, available: Option<u64>) -> Result<()> {
+    match available {
+        Some(available) if needed > available => Err(Error::OutOfMemory { what: what(), needed, available }),
+        _ => Ok(()),
+    }
+}
+
+/// Bytes that a device takes for `space`, and what they are for. Matrices count as plain rows: no form takes more.
+pub(crate) fn needed(space: &Space) -> (u64, String) {
+    let vectors = space.vector_bytes();
+    let matrices: u64 = (0..space.operators.len()).map(|k| space.operator_bytes(Operator(k as u16))).sum();
+    let triangles: u64 = (0..space.triangles.len()).map(|k| space.triangle_bytes(Triangle(k as u16))).sum();
+    let text = format!(
+        "{} vectors ({vectors} bytes), {} matrices ({matrices}), {} triangles ({triangles})",
+        space.vector_count(),
+        space.operators.len(),
+        space.triangles.len()
+    );
+    (vectors.saturating_add(matrices).saturating_add(triangles), text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::op::{Dtype, Plan};
+
+    #[test]
+    fn names_what_is_needed_and_what_there_is() {
+        let mut space = Space::new(Plan::uniform(Dtype::F64));
+        space.vector("x", 1000);
+        space.basis("v", 1 << 31, 1 << 15);
+        let (bytes, text) = needed(&space);
+        assert_eq!(bytes, 8000 + (1 << 49), "no 32-bit number on the way");
+        assert!(text.contains("32769 vectors"), "{text}");
+        let refused = check(|| text, bytes, Some(1 << 40)).unwrap_err().to_string();
+        assert!(refused.contains("562949953429312 bytes, 1099511627776 are available"), "{refused}");
+        assert!(check(String::new, 5, Some(5)).is_ok() && check(String::new, 5, None).is_ok());
+        assert_eq!(available(Some(0)), Some(0));
+    }
+}

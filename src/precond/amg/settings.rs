@@ -1,0 +1,174 @@
+//! What a hierarchy is told: the typed form of `amg:theta=0.1,smoother=spai0`.
+
+use crate::error::{Error, Result};
+use std::fmt;
+use std::str::FromStr;
+
+/// What smooths a level.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Smoothing {
+    /// A Chebyshev polynomial of the fourth kind in D⁻¹A. Runs everywhere.
+    #[default]
+    Chebyshev,
+    /// x += D(b − A x), 1/d_i = Σ_j |a_ij| (Baker, Falgout, Kolev and Yang 2011, doi:10.1137/100798806): converges for
+    /// every positive definite A, with no estimate of a spectrum.
+    L1Jacobi,
+    /// x += D(b − A x) with the D that minimises ‖I − D A‖_F: d_i = a_ii / Σ_j a_ij² (Bröker and Grote 2002,
+    /// doi:10.1016/S0168-9274(01)00110-6).
+    Spai0,
+    /// A sweep of Gauss–Seidel down, one in reverse up, in 16 parts of the rows whatever the number of threads.
+    GaussSeidel,
+}
+
+const SMOOTHINGS: [(&str, Smoothing); 4] = [
+    ("chebyshev", Smoothing::Chebyshev),
+    ("l1_jacobi", Smoothing::L1Jacobi),
+    ("spai0", Smoothing::Spai0),
+    ("gauss_seidel", Smoothing::GaussSeidel),
+];
+
+impl fmt::Display for Smoothing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = SMOOTHINGS.iter().find(|s| s.1 == *self).map_or("", |s| s.0);
+        f.pad(name)
+    }
+}
+
+impl FromStr for Smoothing {
+    type Err = Error;
+    fn from_str(s: &str) -> Result<Self> {
+        SMOOTHINGS.iter().find(|k| k.0 == s).map(|k| k.1).ok_or_else(|| {
+            let names = SMOOTHINGS.map(|k| k.0);
+            Error::input(crate::suggest::unknown("smoother", s, &names))
+        })
+    }
+}
+
+/// Numbers of a hierarchy. As text, which is what [`crate::Options::preconditioner`] takes:
+///
+/// ```
+/// use krylane::precond::{AmgSettings, Smoothing};
+/// let settings = AmgSettings { smoother: Smoothing::Spai0, theta: 0.1, ..AmgSettings::default() };
+/// assert_eq!(settings.to_string(), "amg:theta=0.1,smoother=spai0");
+/// assert_eq!("amg:theta=0.1,smoother=spai0".parse::<AmgSettings>()?, settings);
+/// # Ok::<(), krylane::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct AmgSettings {
+    /// Threshold of strength on the finest level, halved on each one below; 0.08.
+    pub theta: f64,
+    /// What smooths.
+    pub smoother: Smoothing,
+    /// Degree of the smoothing polynomial, for Chebyshev; 1.
+    pub degree: usize,
+    /// Rows solved directly; 300.
+    pub coarse: usize,
+    /// Unknowns a node, numbered node by node; near-null vectors bring their own.
+    pub block: usize,
+    /// The hierarchy in the method's number type, where a plan would keep it in f32.
+    pub full_precision: bool,
+}
+
+impl Default for AmgSettings {
+    fn default() -> Self {
+        Self { theta: 0.08, smoother: Smoothing::default(), degree: 1, coarse: 300, block: 1, full_precision: false }
+    }
+}
+
+impl FromStr for AmgSettings {
+    type Err = Error;
+
+    /// `amg`, or `amg:` and pairs of a key and a value.
+    fn from_str(text: &str) -> Result<Self> {
+        match text.split_once(':') {
+            Some(("amg", argument)) => Self::from_argument(Some(argument)),
+            None if text == "amg" => Ok(Self::default()),
+            _ => Err(Error::input(format!("{text:?} does not start with `amg`"))),
+        }
+    }
+}
+
+impl AmgSettings {
+    /// From what stands behind `amg:`.
+    pub(crate) fn from_argument(argument: Option<&str>) -> Result<Self> {
+        let mut out = Self::default();
+        let mut degree = None;
+        for pair in argument.iter().flat_map(|a| a.split(',')).filter(|p| !p.is_empty()) {
+            let (key, text) = pair.split_once('=').unwrap_or((pair, ""));
+            let number = |low: f64, high: f64| {
+                text.parse::<f64>()
+                    .ok()
+                    .filter(|v| (low..=high).contains(v))
+                    .ok_or_else(|| Error::input(format!("amg: {key}={text:?}; {key} is a number from {low} to {high}")))
+            };
+            match key {
+                "theta" => out.theta = number(0.0, 1.0)?,
+                "smoother" => out.smoother = text.parse()?,
+                "degree" => degree = Some(number(1.0, 16.0)? as usize),
+                "coarse" => out.coarse = number(1.0, 2000.0)? as usize,
+                "block" => out.block = number(1.0, 12.0)? as usize,
+                "precision" if text == "full" => out.full_precision = true,
+                "precision" => {
+                    let fault =
+                        format!("amg: precision={text:?}; `full` keeps the hierarchy in the method's number type");
+                    return Err(Error::input(fault));
+                }
+                _ => {
+                    let known = ["theta", "smoother", "degree", "coarse", "block", "precision"];
+                    return Err(Error::input(crate::suggest::unknown("amg parameter", key, &known)));
+                }
+            }
+        }
+        if degree.is_some() && out.smoother != Smoothing::Chebyshev {
+            return Err(Error::input(format!("amg: a degree is Chebyshev's; {} has none", out.smoother)));
+        }
+        out.degree = degree.unwrap_or(out.degree);
+        Ok(out)
+    }
+}
+
+impl fmt::Display for AmgSettings {
+    /// What differs from the default.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let plain = Self::default();
+        let mut pairs = vec![];
+        if self.theta != plain.theta {
+            pairs.push(format!("theta={}", self.theta));
+        }
+        if self.smoother != plain.smoother {
+            pairs.push(format!("smoother={}", self.smoother));
+        }
+        for (name, own, plain) in [
+            ("degree", self.degree, plain.degree),
+            ("coarse", self.coarse, plain.coarse),
+            ("block", self.block, plain.block),
+        ] {
+            if own != plain {
+                pairs.push(format!("{name}={own}"));
+            }
+        }
+        if self.full_precision {
+            pairs.push("precision=full".into());
+        }
+        f.write_str("amg")?;
+        if pairs.is_empty() { Ok(()) } else { write!(f, ":{}", pairs.join(",")) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_and_back() {
+        for (_, smoother) in SMOOTHINGS {
+            let degree = if smoother == Smoothing::Chebyshev { 3 } else { 1 };
+            let all = AmgSettings { theta: 0.25, smoother, degree, coarse: 40, block: 3, full_precision: true };
+            assert_eq!(all.to_string().parse::<AmgSettings>().unwrap(), all);
+        }
+        assert_eq!("amg".parse::<AmgSettings>().unwrap(), AmgSettings::default());
+        for bad in ["jacobi", "amg:theta=2", "amg:smoother=spai", "amg:smoother=spai0,degree=2", "amg:precision=f16"] {
+            assert!(bad.parse::<AmgSettings>().is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! Near-null vectors: what A almost maps to zero and a smoother hardly touches, so that coarse levels must hold it.
+//!
+//! The constants for a scalar elliptic equation; translations and rotations, the rigid-body modes, for elasticity.
+
+use crate::error::{Error, Result};
+
+/// Vectors that multigrid interpolates exactly, and how many unknowns stand at a node.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NearNull {
+    block: usize,
+    vectors: Vec<Vec<f64>>,
+}
+
+/// Near-null vectors at most: a coarse level has as many unknowns a node.
+const MOST: usize = 12;
+
+impl NearNull {
+    /// These vectors, for a matrix whose rows come node by node, `block` of them a node.
+    ///
+    /// # Errors
+    /// No vector or more than 12, lengths that differ or that `block` does not divide, numbers that are not finite, a
+    /// vector of zeros.
+    pub fn new(block: usize, vectors: Vec<Vec<f64>>) -> Result<Self> {
+        if vectors.is_empty() || vectors.len() > MOST {
+            return Err(Error::input(format!("{} near-null vectors; 1 to {MOST} are possible", vectors.len())));
+        }
+        let n = vectors[0].len();
+        if block == 0 || !n.is_multiple_of(block) {
+            return Err(Error::input(format!("near-null vectors of {n} entries are no nodes of {block} unknowns")));
+        }
+        for (k, v) in vectors.iter().enumerate() {
+            if v.len() != n {
+                return Err(Error::input(format!("near-null vector {k} has {} entries, the first {n}", v.len())));
+            }
+            if !v.iter().all(|x| x.is_finite()) || v.iter().all(|&x| x == 0.0) {
+                return Err(Error::input(format!("near-null vector {k} is zero or not finite")));
+            }
+        }
+        Ok(Self { block, vectors })
+    }
+
+    /// Translations and rotations of points in D dimensions, D unknowns a node: 1, 3 and 6 vectors for D = 1, 2, 3.
+    ///
+    /// # Errors
+    /// Coordinates that are not finite, more than three dimensions, no points.
+    pub fn rigid_body_modes<const D: usize>(points: &[[f64; D]]) -> Result<Self> {
+        if !(1..=3).contains(&D) {
+            return Err(Error::input(format!("coordinates have {D} dimensions; 1 to 3 are possible")));
+        }
+        if !points.iter().flatten().all(|x| x.is_finite()) {
+            return Err(Error::input("a coordinate is not finite"));
+        }
+        // About the middle and in units of the extent: rotations as large as translations, and apart from them.
+        let mut middle = [0.0; D];
+        points.iter().for_each(|p| (0..D).for_each(|d| middle[d] += p[d] / points.len() as f64));
+        let extent = points.iter().flat_map(|p| (0..D).map(|d| (p[d] - middle[d]).abs())).fold(0.0, f64::max);
+        let unit = if extent > 0.0 { extent } else { 1.0 };
+        let mut vectors = vec![];
+        for d in 0..D {
+            vectors.push((0..points.len() * D).map(|i| f64::from(u8::from(i % D == d))).collect());
+        }
+        // Rotation in the plane (d, e): u_d = −x_e, u_e = x_d. A single point has none.
+        for (d, e) in [(0, 1), (1, 2), (0, 2)].into_iter().filter(|p| p.1 < D && extent > 0.0) {
+            let mut v = vec![0.0; points.len() * D];
+            for (i, p) in points.iter().enumerate() {
+                v[i * D + d] = -(p[e] - middle[e]) / unit;
+                v[i * D + e] = (p[d] - middle[d]) / unit;
+            }
+            if v.iter().any(|&x| x != 0.0) {
+                vectors.push(v);
+            }
+        }
+        Self::new(D, vectors)
+    }
+
+    /// The same space seen after a change of variables that keeps the order of the rows.
+    pub(crate) fn changed(&self, change: impl Fn(&[f64]) -> Vec<f64>) -> Self {
+        Self { block: self.block, vectors: self.vectors.iter().map(|v| change(v)).collect() }
+    }
+
+    /// Unknowns a node.
+    #[must_use]
+    pub fn block(&self) -> usize {
+        self.block
+    }
+
+    /// The vectors.
+    #[must_use]
+    pub fn vectors(&self) -> &[Vec<f64>] {
+        &self.vectors
+    }
+
+    /// Entries of each.
+    #[must_use]
+    pub fn rows(&self) -> usize {
+        self.vectors[0].len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::matrix::gallery;
+
+    #[test]
+    fn elasticity_without_supports_maps_them_to_zero() {
+        let (a, points) = gallery::elasticity2d(6, 5, 0.3, false);
+        let modes = NearNull::rigid_body_modes(&points).unwrap();
+        assert_eq!((modes.vectors().len(), modes.block()), (3, 2));
+        let (solid, places) = gallery::elasticity3d(4, 0.3, false);
+        let rigid = NearNull::rigid_body_modes(&places).unwrap();
+        assert_eq!((rigid.vectors().len(), rigid.block()), (6, 3));
+        for (a, modes) in [(a, modes), (solid, rigid)] {
+            for v in modes.vectors() {
+                assert!(a.multiply(v).iter().all(|x| x.abs() < 1e-13), "{:?}", a.multiply(v));
+            }
+        }
+    }
+
+    #[test]
+    fn faults_are_named() {
+        assert!(NearNull::new(2, vec![vec![1.0; 3]]).is_err());
+        assert!(NearNull::new(1, vec![]).is_err());
+        assert!(NearNull::new(1, vec![vec![0.0; 3]]).is_err());
+        assert!(NearNull::new(1, vec![vec![1.0; 3], vec![1.0; 2]]).is_err());
+        assert!(NearNull::rigid_body_modes(&[[f64::NAN, 0.0]]).is_err());
+        assert_eq!(NearNull::rigid_body_modes(&[[1.0, 2.0]]).unwrap().vectors().len(), 2);
+    }
+}
