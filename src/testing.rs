@@ -246,6 +246,12 @@ impl Device {
         return true;
     }
 
+    /// The GPU it is, if it is one.
+    #[cfg(feature = "gpu")]
+    pub(crate) fn gpu(&self) -> Option<Arc<crate::backend::gpu::Context>> {
+        self.context.clone()
+    }
+
     /// The number as this device stores it.
     pub(crate) fn round(&self, v: f64) -> f64 {
         if self.dtype == Dtype::F32 { f64::from(v as f32) } else { v }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::matrix::{Triplets, gallery};
-use crate::op::schedule::Compiler;
+use crate::op::schedule::{Compiler, Projections};
 use crate::op::{Basis, Combination, Dtype, Expr, Item, Plan, Program, Role, Space};
 use crate::random::Random;
 use crate::testing::{Device, Reference, build, on_devices};
@@ -334,7 +334,7 @@ struct Recorder {
 
 impl Engine for Recorder {
     fn fusion(&self) -> Fusion {
-        Fusion { enabled: true, max_vectors: 6, projections: false, products: true }
+        Fusion { enabled: true, max_vectors: 6, projections: Projections::Paired, products: true }
     }
     fn enqueue(&mut self, segment: &Arc<Compiled>) -> Result<()> {
         self.segments.push(Arc::clone(segment));

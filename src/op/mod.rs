@@ -5,6 +5,7 @@
 //! in an iteration waits for the host.
 
 mod expr;
+pub(crate) mod forming;
 mod program;
 pub(crate) mod schedule;
 mod space;

@@ -9,6 +9,18 @@
 use super::{Op, Operator, Scalar, Space, Vector};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+/// Which sweeps projections may stand in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Projections {
+    /// In one of their own.
+    Alone,
+    /// w −= V c with what follows on w: the next projection onto the same columns, or ‖w‖².
+    Paired,
+    /// In any.
+    Free,
+}
 
 /// What a backend can do in one sweep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,14 +29,15 @@ pub(crate) struct Fusion {
     pub(crate) enabled: bool,
     /// Distinct vectors a sweep may touch; a matrix product costs two more places.
     pub(crate) max_vectors: usize,
-    /// Projections onto a basis may join a sweep.
-    pub(crate) projections: bool,
+    /// Company that projections onto a basis may have.
+    pub(crate) projections: Projections,
     /// A matrix product may have company in its sweep.
     pub(crate) products: bool,
 }
 
 impl Fusion {
-    pub(crate) const NONE: Self = Self { enabled: false, max_vectors: usize::MAX, projections: false, products: false };
+    pub(crate) const NONE: Self =
+        Self { enabled: false, max_vectors: usize::MAX, projections: Projections::Alone, products: false };
 }
 
 /// Scalar operations, then one pass over vectors.
@@ -175,16 +188,27 @@ fn fits(op: &Op, s: usize, ops: &[Op], place: &[usize], space: &Space, fusion: F
     if company.iter().any(|o| length(o, space) != length(op, space)) {
         return false;
     }
-    if !fusion.projections && (is_projection(op) || company.iter().any(|o| is_projection(o))) {
-        return false;
+    if fusion.projections != Projections::Free && (is_projection(op) || company.iter().any(|o| is_projection(o))) {
+        return fusion.projections == Projections::Paired && matches!(company[..], [first] if is_pair(first, op));
     }
     let all = || company.iter().copied().chain([op]);
-    if !fusion.products && all().any(is_product) || all().filter(|o| is_product(o)).count() > 1 {
+    let is_alone =
+        |o: &Op| matches!(o, Op::Apply { a, .. } if space.operators[a.0 as usize].alone.load(Ordering::Relaxed));
+    if !fusion.products && all().any(is_product) || all().any(is_alone) || all().filter(|o| is_product(o)).count() > 1 {
         return false;
     }
     let vectors: BTreeSet<Vector> =
         all().flat_map(|o| o.reads().into_iter().chain(o.writes()).chain(o.gathers())).collect();
     vectors.len() + if all().any(is_product) { 2 } else { 0 } <= fusion.max_vectors
+}
+
+/// w −= V c and the projection of w onto the same columns, or ‖w‖².
+fn is_pair(first: &Op, second: &Op) -> bool {
+    match (first, second) {
+        (Op::MultiAxpy { v, k, w, .. }, Op::MultiDot { v: v2, k: k2, w: w2, .. }) => (v, k, w) == (v2, k2, w2),
+        (Op::MultiAxpy { w, .. }, Op::Dot { x, y, .. }) => w == x && w == y,
+        _ => false,
+    }
 }
 
 /// Entries a sweep of `op` runs over.
