@@ -5,6 +5,7 @@ use crate::error::{Error, Result};
 use crate::facts::Facts;
 use crate::matrix::format::scatters;
 use crate::matrix::{Csr, rcm};
+use crate::memory;
 use crate::method::{self, MethodEntry, Needs};
 use crate::op::{Dtype, Plan, Space};
 use crate::precond;
@@ -251,12 +252,13 @@ fn equilibrates(facts: &Facts, options: &Options, dtype: Dtype) -> bool {
     }
 }
 
-/// GMRES and BiCGStab with incomplete factors of the matched matrix.
+/// GMRES, then BiCGStab with incomplete factors of the matched matrix: those that work do so within dozens of
+/// iterations, so their shares are small.
 fn incomplete() -> Vec<Step> {
     // Threshold factors come after those on A's pattern, where there are any.
-    let known = ["ilu0", "ilut"].into_iter().filter(|id| precond::by_name(id).is_ok());
-    let steps = known.flat_map(|id| [Step::new("gmres", id, 0.2).restart(50), Step::new("bicgstab", id, 0.2)]);
-    steps.map(Step::matched).collect()
+    let known = || ["ilu0", "ilut"].into_iter().filter(|id| precond::by_name(id).is_ok());
+    let gmres = known().map(|id| Step::new("gmres", id, 0.1).restart(50).matched());
+    gmres.chain(known().map(|id| Step::new("bicgstab", id, 0.1).matched())).collect()
 }
 
 pub(crate) fn ladder(
@@ -343,7 +345,7 @@ pub(crate) fn ladder(
             _ => "A is symmetric, its diagonal is not positive throughout".into(),
         };
         let definite = negative == n || positive == n;
-        let mut list = vec![Step::new("minres", simple, 0.7), long];
+        let mut list = vec![Step::new("minres", simple, 0.9), long];
         if factors && !definite {
             notes.push(format!("method gmres: {why}; minres if incomplete factors fail"));
             because =
@@ -360,7 +362,7 @@ pub(crate) fn ladder(
         if factors {
             because = format!("A is not symmetric and the CPU solves with triangles; {simple} if it fails");
             if zero == 0 {
-                list.extend([Step::new("gmres", "ilu0", 0.2).restart(50), Step::new("bicgstab", "ilu0", 0.2)]);
+                list.extend([Step::new("gmres", "ilu0", 0.1).restart(50), Step::new("bicgstab", "ilu0", 0.1)]);
             }
             list.extend(incomplete());
         }
@@ -376,6 +378,11 @@ pub(crate) fn ladder(
         notes.push(format!("matching: rows are permuted so that the diagonal's product is largest{when}"));
     }
     notes.push(format!("preconditioner {}: {because}", chosen.unwrap_or(steps[0].preconditioner)));
+    // Columns of a basis that leave half of the memory to all else.
+    let room = memory::available(options.memory_limit).map_or(usize::MAX, |m| (m / 16 / n.max(1) as u64) as usize);
+    if steps.iter().any(|s| options.restart.is_none() && s.restart > Some(room)) {
+        notes.push(format!("restart at most {room}: a longer basis would take half of the memory that is left"));
+    }
     let rungs = steps
         .into_iter()
         .flat_map(|step| {
@@ -393,7 +400,7 @@ pub(crate) fn ladder(
                 method: method::by_name(step.method)?,
                 preconditioner: chosen.unwrap_or(step.preconditioner).into(),
                 precision,
-                restart: options.restart.or(step.restart).unwrap_or(30).min(n.max(1)),
+                restart: options.restart.unwrap_or(step.restart.unwrap_or(30).min(room.max(1))).min(n.max(1)),
                 // Short recurrences may rest for long on hard systems before they fall.
                 window: n.clamp(1000, 5000),
                 change: Change { equilibrate, reorder, matched: step.matched },

@@ -339,6 +339,29 @@ fn inspect_info_list_and_completions() {
     let r: Value = serde_json::from_str(&out).expect("JSON");
     assert_eq!(r["stats"]["nnz"], 105);
     assert!(r["plan"].as_array().unwrap().iter().any(|l| l.as_str().unwrap().contains("cg")));
+    let form = &r["forms"][0];
+    assert!(
+        form["form"].as_str().unwrap().contains("runs of rows") && form["bytes_a_product"].as_u64() > Some(0),
+        "{r}"
+    );
+    let (out, _) = expect(
+        &krylane(&["inspect", "poisson2d:9", "--backend", "cpu", "--reorder", "always", "--equilibrate", "always"]),
+        0,
+    );
+    for line in [
+        "order reverse Cuthill-McKee: as asked",
+        "equilibration by powers of two: as asked",
+        "stored",
+        "bytes a product",
+    ] {
+        assert!(out.contains(line), "{line}: {out}");
+    }
+    let limited = |limit| krylane(&["solve", "poisson2d:40", "--backend", "cpu", "--memory-limit", limit]);
+    let (_, err) = expect(&limited("1K"), 3);
+    assert!(err.contains("out of memory") && err.contains("1024 are available"), "{err}");
+    let (_, err) = expect(&limited("5 parsecs"), 2);
+    assert!(err.contains("K, M, G or T"), "{err}");
+    expect(&limited("1GiB"), 0);
     let (out, _) = expect(&krylane(&["info"]), 0);
     assert!(out.contains("cpu") && out.contains("auto"));
     let (out, _) = expect(&krylane(&["info", "--json"]), 0);

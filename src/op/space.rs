@@ -3,7 +3,7 @@
 use super::{Array, Basis, Operator, Scalar, Triangle, Vector};
 use crate::matrix::{Csr, Triangular};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// A number type of device storage.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, serde::Serialize)]
@@ -127,6 +127,8 @@ pub(crate) struct OperatorData {
     /// Bytes that a product reads of the form the backend stores, noted by the backend; 0 before. Copies of
     /// a space share it.
     pub(crate) stored_bytes: Arc<AtomicU64>,
+    /// A product with it must be a sweep of its own, in the form the backend stores; noted by the backend as well.
+    pub(crate) alone: Arc<AtomicBool>,
 }
 
 /// A triangle, its power-of-two scale, and the role it is solved with in.
@@ -246,7 +248,14 @@ impl Space {
         if let Some(known) = self.operators.iter().position(same) {
             return Operator(index(known, "operators"));
         }
-        self.operators.push(OperatorData { name: name.into(), matrix, exponent, role, stored_bytes: Arc::default() });
+        self.operators.push(OperatorData {
+            name: name.into(),
+            matrix,
+            exponent,
+            role,
+            stored_bytes: Arc::default(),
+            alone: Arc::default(),
+        });
         Operator(index(self.operators.len() - 1, "operators"))
     }
 

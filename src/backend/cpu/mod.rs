@@ -19,7 +19,7 @@ use super::{Counters, Engine, Local, Progress};
 use crate::error::{Error, Result};
 use crate::matrix::{Csr, Triangular};
 use crate::op::Triangle as Handle;
-use crate::op::schedule::{Compiled, Fusion};
+use crate::op::schedule::{Compiled, Fusion, Projections};
 use crate::op::{Array, Expr, Item, Op, Operator, OperatorData, Scalar, Space, Stop, Vector};
 use memory::Buffer;
 pub use sparse::Allowed;
@@ -187,7 +187,7 @@ impl Cpu {
 impl Engine for Cpu {
     fn fusion(&self) -> Fusion {
         if self.fuse {
-            Fusion { enabled: true, max_vectors: usize::MAX, projections: true, products: true }
+            Fusion { enabled: true, max_vectors: usize::MAX, projections: Projections::Free, products: true }
         } else {
             Fusion::NONE
         }
