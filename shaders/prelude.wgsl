@@ -20,9 +20,9 @@ struct Params {
     codes_at: u32,   // and the codes of values
     order_at: u32,   // and the order of the rows, the patterns' offsets, or the blocks
     zero: u32,       // 0, which no compiler knows
-    unused0: u32,
-    unused1: u32,
-    unused2: u32,
+    row: u32,        // first row of this block
+    tall: u32,       // rows of a small matrix in the ledger
+    kept: u32,       // columns it makes
 }
 
 @group(0) @binding(0) var<uniform> P: Params;

@@ -61,6 +61,8 @@ shaders! {
     FINISH: "finish.wgsl",
     COMBINATION: "combination.wgsl",
     MULTI_AXPY: "multi_axpy.wgsl",
+    ROTATE: "rotate.wgsl",
+    ROTATED: "rotated.wgsl",
     MULTI_AXPY_DOT: "multi_axpy_dot.wgsl",
     MULTI_AXPY_NORM: "multi_axpy_norm.wgsl",
 }
