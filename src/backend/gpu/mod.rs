@@ -21,7 +21,7 @@ pub use context::{AdapterDetails, adapters};
 use super::{Counters, Engine, Local, Progress};
 use crate::error::{Error, Result};
 use crate::matrix::{Csr, Triangular};
-use crate::op::schedule::{Compiled, Fusion, Projections, length};
+use crate::op::schedule::{Compiled, Fusion, Projections, length, traffic};
 use crate::op::{Array, Basis, Dtype, Op, Operator, Scalar, Space, Stop, Term, Triangle, Vector, forming};
 use crate::solver::Options;
 use format::{Choice, Form, Layout};
@@ -78,6 +78,14 @@ struct Deferred {
     after: Vec<Op>,
 }
 
+/// A sweep joined to the one put off.
+struct Joined {
+    d: Vector,
+    /// Where d is now.
+    at: Vector,
+    saved: u64,
+}
+
 impl Carry {
     fn scalars(&mut self) -> &mut Vec<Op> {
         match &mut self.deferred {
@@ -90,6 +98,8 @@ impl Carry {
 /// Kernels of a segment behind a given carry, and the carry it leaves.
 struct Lowered {
     dispatches: Vec<Dispatch>,
+    /// Bytes by the model that joining the first sweep to the one put off saves.
+    saved: u64,
     out: usize,
 }
 
@@ -345,7 +355,7 @@ impl Gpu {
         if let Some(done) = self.lowered.get(&(carry, segment.id)) {
             return Ok(Arc::clone(done));
         }
-        let mut dispatches = vec![];
+        let (mut dispatches, mut saved) = (vec![], 0);
         let mut now = self.carries[carry].clone();
         let formed = if self.fuse { forming::deferrable(segment, &self.space) } else { None };
         // Where the segment's vectors are: d may be in its twin.
@@ -366,8 +376,8 @@ impl Gpu {
                 None => stage.body.clone(),
             };
             if let Some(deferred) = now.deferred.take() {
-                place = self.lower_deferred(deferred, &body, &mut now, &mut dispatches)?;
-                if place.is_some() {
+                if let Some(joined) = self.lower_deferred(deferred, &body, &mut now, &mut dispatches)? {
+                    (place, saved) = (Some((joined.d, joined.at)), joined.saved);
                     continue;
                 }
             }
@@ -379,7 +389,7 @@ impl Gpu {
             self.lower_sweep(&[copy], None, self.space.len(d), &mut now, &mut dispatches)?;
         }
         now.scalars().extend(segment.epilogue.iter().cloned());
-        let done = Arc::new(Lowered { dispatches, out: self.intern(now) });
+        let done = Arc::new(Lowered { dispatches, saved, out: self.intern(now) });
         self.lowered.insert((carry, segment.id), Arc::clone(&done));
         Ok(done)
     }
@@ -421,7 +431,7 @@ impl Gpu {
         body: &[Op],
         now: &mut Carry,
         out: &mut Vec<Dispatch>,
-    ) -> Result<Option<(Vector, Vector)>> {
+    ) -> Result<Option<Joined>> {
         let Deferred { maps, d, now: at, after } = deferred;
         let n = self.space.len(d);
         let mut coefficients = vec![];
@@ -435,7 +445,8 @@ impl Gpu {
             if let Some(joined) = joined.filter(|all| self.storage(all) <= self.context.max_storage) {
                 now.scalars.extend(after);
                 self.lower_sweep(&joined, Some((count, at)), n, now, out)?;
-                return Ok(Some((d, next)));
+                let apart = traffic(&maps, &self.space) + traffic(body, &self.space);
+                return Ok(Some(Joined { d, at: next, saved: apart - traffic(&joined, &self.space) }));
             }
         }
         self.lower_sweep(&forming::redirected(&maps, d, at, d), None, n, now, out)?;
@@ -464,7 +475,7 @@ impl Gpu {
                 self.lower_deferred(deferred, &[], &mut now, &mut dispatches)?;
             }
             self.lower_scalars(&mut now, &mut dispatches)?;
-            self.lowered.insert(key, Arc::new(Lowered { dispatches, out: 0 }));
+            self.lowered.insert(key, Arc::new(Lowered { dispatches, saved: 0, out: 0 }));
         }
         Ok(self.lowered.get(&key).cloned())
     }
@@ -767,7 +778,7 @@ impl Engine for Gpu {
         if self.fuse { FUSION } else { Fusion::NONE }
     }
 
-    fn enqueue(&mut self, segment: &Arc<Compiled>) -> Result<()> {
+    fn enqueue(&mut self, segment: &Arc<Compiled>) -> Result<u64> {
         let words: usize = self.records.iter().chain(&segment.records).sum();
         if words > self.memory.record_words {
             self.flush()?;
@@ -777,9 +788,10 @@ impl Engine for Gpu {
             self.lower_ahead(lowered.out, segment)?;
         }
         self.carry = lowered.out;
+        let bytes = segment.bytes - lowered.saved;
         self.batch.push(lowered);
         self.records.extend(&segment.records);
-        Ok(())
+        Ok(bytes)
     }
 
     fn flush(&mut self) -> Result<()> {
