@@ -531,8 +531,8 @@ impl Session {
                         limit_met = true;
                         break;
                     }
-                    self.engine.enqueue(&compiled)?;
-                    pending.push_back(Issued { products, applications, bytes: compiled.bytes });
+                    let bytes = self.engine.enqueue(&compiled)?;
+                    pending.push_back(Issued { products, applications, bytes });
                     issued += 1;
                     closing |= next == Next::Exchange;
                 }
@@ -605,8 +605,8 @@ impl Session {
         let compiled: Arc<Compiled> = self.compiler.compile(ops, &self.space);
         state.matvecs += self.products(&compiled) - inner;
         state.applications += applications;
-        state.bytes += compiled.bytes;
-        self.engine.enqueue(&compiled)
+        state.bytes += self.engine.enqueue(&compiled)?;
+        Ok(())
     }
 
     /// Waits for everything sent off; the records that nobody has read.

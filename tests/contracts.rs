@@ -118,7 +118,8 @@ fn dispatches_bytes_and_submissions_of_an_iteration() {
                 let (n, nnz, value) = (a.rows() as u64, a.nnz() as u64, if target.single { 4 } else { 8 });
                 let matrix = nnz * (value + 4) + 4 * (n + 1);
                 // A backend may keep the matrix in fewer bytes than CSR takes; vectors are vectors.
-                let (bytes, vectors) = ((many.bytes_moved - few.bytes_moved) / 10, 10 * n * value);
+                let vectors = if target.gpu { 9 } else { 10 } * n * value;
+                let bytes = (many.bytes_moved - few.bytes_moved) / 10;
                 assert!(bytes <= matrix + vectors && bytes >= vectors, "{}: {bytes} bytes", target.name);
             }
         }
@@ -290,10 +291,11 @@ fn a_solver_is_as_new_after_any_outcome() {
 #[test]
 fn panels_give_the_same_answers() {
     let _guard = one_at_a_time();
-    let a = gallery::poisson2d(200);
+    // Rows and values of a grid would fit a small binding whatever its size.
+    let a = gallery::random_spd(40_000, 6, 3);
     let b = random_vector(a.rows(), 1);
     for target in gpus() {
-        // f64: the values are 1.6 MB, a basis 3.5 MB; f32 has half of that.
+        // f64: the values take more than 2 MB, a basis 3.5 MB; f32 has half of that.
         let limit = if target.single { 1 << 19 } else { 1 << 20 };
         for (method, fuse) in [("cg", true), ("gmres", true), ("gmres", false)] {
             let run = |binding_limit| {

@@ -68,13 +68,14 @@ impl Engine for Lockstep {
     fn fusion(&self) -> Fusion {
         Fusion::NONE
     }
-    fn enqueue(&mut self, segment: &Arc<Compiled>) -> Result<()> {
+    fn enqueue(&mut self, segment: &Arc<Compiled>) -> Result<u64> {
         for stage in &segment.stages {
             for op in stage.scalars.iter().chain(&stage.body) {
                 self.step(op)?;
             }
         }
-        segment.epilogue.iter().try_for_each(|op| self.step(op))
+        segment.epilogue.iter().try_for_each(|op| self.step(op))?;
+        Ok(segment.bytes)
     }
     fn flush(&mut self) -> Result<()> {
         let expected = drain(&mut *self.reference)?;

@@ -84,8 +84,9 @@ pub(crate) fn deliver(outbox: Outbox, engine: &mut dyn Engine) -> Result<()> {
 pub(crate) trait Engine: Send {
     /// What this engine can put in one sweep.
     fn fusion(&self) -> Fusion;
-    /// Adds a segment to the batch being recorded.
-    fn enqueue(&mut self, segment: &Arc<Compiled>) -> Result<()>;
+    /// Adds a segment to the batch being recorded; the bytes it moves by the model, less what joining it to the one
+    /// before saves.
+    fn enqueue(&mut self, segment: &Arc<Compiled>) -> Result<u64>;
     /// Sends the recorded batch off without waiting.
     fn flush(&mut self) -> Result<()>;
     /// Batches sent off and not collected.

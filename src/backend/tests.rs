@@ -336,9 +336,9 @@ impl Engine for Recorder {
     fn fusion(&self) -> Fusion {
         Fusion { enabled: true, max_vectors: 6, projections: Projections::Paired, products: true }
     }
-    fn enqueue(&mut self, segment: &Arc<Compiled>) -> Result<()> {
+    fn enqueue(&mut self, segment: &Arc<Compiled>) -> Result<u64> {
         self.segments.push(Arc::clone(segment));
-        Ok(())
+        Ok(segment.bytes)
     }
     fn flush(&mut self) -> Result<()> {
         Ok(())

@@ -211,7 +211,8 @@ impl Session {
     fn issue(&mut self, tally: &mut Tally, ops: Vec<Op>) -> Result<()> {
         let compiled = self.compiler.compile(ops, &self.space);
         tally.matvecs += compiled.products.iter().filter(|&&a| a == self.a).count();
-        self.engine.enqueue(&compiled)
+        self.engine.enqueue(&compiled)?;
+        Ok(())
     }
 
     async fn drain(&mut self) -> Result<()> {

@@ -193,7 +193,7 @@ impl Engine for Cpu {
         }
     }
 
-    fn enqueue(&mut self, segment: &Arc<Compiled>) -> Result<()> {
+    fn enqueue(&mut self, segment: &Arc<Compiled>) -> Result<u64> {
         let start = Instant::now();
         // One step into the pool for the whole segment; a sweep started outside would wait for a thread to
         // wake up each time.
@@ -206,7 +206,7 @@ impl Engine for Cpu {
             rayon::scope(|_| self.run(segment));
         }
         self.recording.elapsed += start.elapsed();
-        Ok(())
+        Ok(segment.bytes)
     }
 
     fn flush(&mut self) -> Result<()> {

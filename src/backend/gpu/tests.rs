@@ -1,11 +1,11 @@
 //! Every WGSL text is valid and translates to SPIR-V, MSL and HLSL. No adapter is needed.
 
-use super::format::{Columns, Values};
-use super::text::{self, SHADERS, Sweep, Types};
+use super::format::{Columns, Form, Layout, Values};
+use super::text::{self, SHADERS, SPMV_PIECES, Sweep, Types};
 use super::*;
 use crate::matrix::gallery;
-use crate::op::Plan;
 use crate::op::schedule::{Compiler, traffic};
+use crate::op::{Op, Plan, forming};
 use crate::testing::build;
 use std::collections::BTreeSet;
 
