@@ -201,7 +201,7 @@ def torch_peer(arrays: dict[str, np.ndarray], task: str, rtol: float, limit: int
     return torch.__version__, x, setup, seconds, count, None
 
 
-def main(peer: str, system: str, task: str, _preconditioner: str, _threads: str, rtol: str, limit: str, answer: str) -> None:
+def main(peer: str, system: str, task: str, _: str, _threads: str, rtol: str, limit: str, answer: str) -> None:
     types = {"rows": "<i4", "columns": "<i4", "values": "<f8", "rhs": "<f8"}
     arrays = {name: np.fromfile(Path(system) / f"{name}.bin", number) for name, number in types.items()}
     if peer in ("cupy", "fused"):

@@ -38,7 +38,7 @@ CHECKS = [
     ("convection_diffusion3d:14", "bicgstab", "none"),
     ("random_general:2000", "idrs", "jacobi"),
 ]
-PRECISIONS = [["f64"], ["f32"], ["mixed"], ["auto", "--withhold", "f64"]]
+PRECISIONS = [["f64"], ["f32"], ["mixed"], ["auto", "--withhold", "f64"], ["auto", "--withhold", "f64,double-single"]]
 
 
 @dataclass
@@ -254,8 +254,9 @@ def table(result: dict) -> str:
         runs = [r for r in result["runs"] if r["task"] == task]
         if not runs:
             continue
-        text += [f"## {task}", "", "| system | program | type | ms | iterations | µs an iteration | over krylane f64 |",
-                 "|---|---|---|---|---|---|---|"]
+        last = "GB/s" if task in ("spmv", "copy") else "over krylane f64"
+        text += [f"## {task}", "", f"| system | program | type | ms | iterations | µs an iteration | {last} |"]
+        text += ["|---" * 7 + "|"]
         seconds: dict[tuple[str, str, str], list[dict]] = {}
         for r in runs:
             if "fault" not in r:
@@ -266,17 +267,18 @@ def table(result: dict) -> str:
             ratio = f"{t / median([r['solve_s'] for r in base]):.2f}" if base else ""
             if task in ("spmv", "copy"):
                 r = rows[0]
-                ratio = f"{r.get('bytes', 12 * r['nnz'] + 4 * (r['n'] + 1) + 16 * r['n']) / t / 1e9:.0f} GB/s"
+                ratio = f"{r.get('bytes', 12 * r['nnz'] + 4 * (r['n'] + 1) + 16 * r['n']) / t / 1e9:.0f}"
             text.append(f"| {system} | {program} | {kind} | {1e3 * t:.3f} | {its} | {1e6 * t / its:.1f} | {ratio} |")
         text += [""]
     if result["bench"]:
-        text += ["## krylane bench", "", "| type | problem | operation | ms | GB/s | of triad |", "|---|---|---|---|---|---|"]
+        text += ["## krylane bench", "", "| type | problem | operation | ms | GB/s | of triad |", "|---" * 6 + "|"]
         for r in result["bench"]:
             text.append(f"| {r['precision']} | {r['problem']} | {r['operation']} | {r['milliseconds']:.4f} "
                         f"| {r['gb_per_s']:.1f} | {100 * r['fraction']:.0f}% |")
         text += [""]
     faults = [f"- {s['name']}: {s['fault']}" for s in result["steps"] if s["fault"]]
-    faults += [f"- {r['task']} {r['system']}, {r['program']} {r['kind']}: {r['fault']}" for r in result["runs"] if "fault" in r]
+    failed = [r for r in result["runs"] if "fault" in r]
+    faults += [f"- {r['task']} {r['system']}, {r['program']} {r['kind']}: {r['fault']}" for r in failed]
     text += ["## What failed", "", *(faults or ["Nothing."]), "", f"Took {result['seconds']:.0f} s.", ""]
     return "\n".join(text)
 

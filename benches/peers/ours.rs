@@ -143,6 +143,9 @@ fn main() -> Result<()> {
         ..Options::default()
     };
     let outcome = match task.as_str() {
+        "spmv" if options.backend != Backend::Cpu => {
+            return Err("a product alone is timed on the CPU; on a GPU `krylane bench` does it".into());
+        }
         "spmv" => product(a, &b, options.threads)?,
         "smallest" | "largest" => return Err("krylane solves no eigenproblems yet".into()),
         _ => solve(a, &b, options)?,

@@ -42,7 +42,9 @@ driver() {
     if [ "$build/bin/$peer" -nt "$source" ] && [ "$build/bin/$peer" -nt "$here/common.hpp" ]; then return; fi
     rm -f "$build/bin/$peer"
     say "building the driver of $peer"
-    "$@" >"$build/log/$peer.log" 2>&1 || say "$peer left out: $(grep -m1 -i error "$build/log/$peer.log" || echo "see $build/log/$peer.log")"
+    if ! "$@" >"$build/log/$peer.log" 2>&1; then
+        say "$peer left out: its driver does not build, see $build/log/$peer.log"
+    fi
 }
 
 if [ "$install" = yes ] && command -v apt-get >/dev/null && [ "$(id -u)" = 0 ]; then
@@ -58,10 +60,14 @@ python="$build/venv/bin/python"
 if [ ! -x "$python" ]; then
     python3 -m venv "$build/venv"
 fi
-if ! "$python" -c 'import numpy, scipy' 2>/dev/null || { [ "$install" = yes ] && ! "$python" -c 'import pyamg' 2>/dev/null; }; then
-    say "installing NumPy, SciPy and PyAMG"
-    "$python" -m pip install -q --disable-pip-version-check numpy==2.4.6 scipy==1.17.1
-    "$python" -m pip install -q --disable-pip-version-check pyamg==5.4.1 || say "PyAMG left out"
+pip() { "$python" -m pip install -q --disable-pip-version-check "$@"; }
+if ! "$python" -c 'import numpy, scipy' 2>/dev/null; then
+    say "installing NumPy and SciPy, without which nothing here runs"
+    pip numpy==2.4.6 scipy==1.17.1
+fi
+if [ "$install" = yes ] && ! "$python" -c 'import pyamg' 2>/dev/null; then
+    say "installing PyAMG"
+    pip pyamg==5.4.1 || say "PyAMG left out"
 fi
 
 cxx="-O3 -march=native -std=c++17"

@@ -50,7 +50,8 @@ def section(task: str, runs: list[dict]) -> list[str]:
     names = list(dict.fromkeys(r["system"] for r in runs))
     ours = next((cells for (peer, _, _), cells in good.items() if peer == "krylane"), {})
     base = {s: total(ours[s], task) for s in names if s in ours}
-    lines = [f"## {TITLES.get(task, task)}", "", f"| | threads | {' | '.join(names)} |", "|---" * (len(names) + 2) + "|"]
+    lines = [f"## {TITLES.get(task, task)}", ""]
+    lines += [f"| | threads | {' | '.join(names)} |", "|---" * (len(names) + 2) + "|"]
     fastest: dict[str, float] = {}
     for (peer, preconditioner, threads), cells in good.items():
         for s in cells:
@@ -69,7 +70,7 @@ def section(task: str, runs: list[dict]) -> list[str]:
 def of(file: Path) -> str:
     lines = [json.loads(line) for line in file.read_text().splitlines()]
     machine, runs = lines[0], [line for line in lines[1:] if "task" in line]
-    versions = sorted({f"{r['peer']} {r['version']}" for r in runs if "version" in r and r["peer"] != "krylane-mixed"})
+    versions = sorted({f"{r['peer'].split('-')[0]} {r['version']}" for r in runs if "version" in r})
     text = [
         "# krylane beside its peers",
         "",
