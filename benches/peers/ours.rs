@@ -8,6 +8,7 @@
 
 use krylane::matrix::{Csr, gallery};
 use krylane::op::{Dtype, Plan, Role, Space};
+use krylane::precond::NearNull;
 use krylane::random::Random;
 use krylane::{Allowed, Backend, Harness, Options, Solver};
 use std::error::Error;
@@ -131,7 +132,14 @@ fn main() -> Result<()> {
     let values = read(system, "values.bin", f64::from_le_bytes)?;
     let a = Csr::new(b.len(), b.len(), starts, columns, values)?;
     let (method, restart) = if task == "gmres30" { ("gmres", Some(30)) } else { (task.as_str(), None) };
+    // Elasticity: two displacements a node.
+    let modes = if system.join("modes.bin").exists() { read(system, "modes.bin", f64::from_le_bytes)? } else { vec![] };
+    let near_null = match modes.chunks_exact(b.len()).map(<[f64]>::to_vec).collect::<Vec<_>>() {
+        vectors if vectors.is_empty() => None,
+        vectors => Some(Arc::new(NearNull::new(2, vectors)?)),
+    };
     let options = Options {
+        near_null,
         method: method.into(),
         preconditioner: preconditioner.clone(),
         restart,
