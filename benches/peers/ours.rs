@@ -4,13 +4,14 @@
 //!
 //! SYSTEM is a folder of raw arrays. `peers export NAME:SIZE SYSTEM` writes one of the gallery with a random
 //! right-hand side. BACKEND and PRECISION are those of the command line; the default is the CPU with f64 or what
-//! "auto" takes. Stops when ‖b − A x‖, recomputed in f64 with compensated sums, is at most rtol ‖b‖.
+//! "auto" takes. Stops when ‖b − A x‖, recomputed in f64 with compensated sums, is at most rtol ‖b‖. For eigenvalues
+//! PRECONDITIONER is a method's name, or "invert" for the inverse of A by inner solves; ‖A v − λ v‖ ≤ rtol ‖A‖.
 
 use krylane::matrix::{Csr, gallery};
 use krylane::op::{Dtype, Plan, Role, Space};
 use krylane::precond::NearNull;
 use krylane::random::Random;
-use krylane::{Allowed, Backend, Harness, Options, Solver};
+use krylane::{Allowed, Backend, EigenOptions, EigenSolver, Harness, Options, Solver, Which};
 use std::error::Error;
 use std::fs;
 use std::ops::ControlFlow;
@@ -115,6 +116,37 @@ fn solve(a: Csr, b: &[f64], options: Options) -> Result<Outcome> {
     Ok(Outcome { setup_s, solve_s, iterations: report.iterations, note, answer: report.x })
 }
 
+/// Ten eigenvalues of one end, and their vectors after them.
+fn eigenpairs(a: Csr, task: &str, way: &str, options: Options) -> Result<Outcome> {
+    let invert = way == "invert";
+    let which = match task {
+        "largest" => Which::LA,
+        _ if invert => Which::LM,
+        _ => Which::SA,
+    };
+    let options = EigenOptions {
+        k: 10,
+        which,
+        sigma: invert.then_some(0.0),
+        method: if invert { "auto" } else { way }.into(),
+        tol: options.rtol,
+        backend: options.backend,
+        precision: options.precision,
+        threads: options.threads,
+        ..EigenOptions::default()
+    };
+    let start = Instant::now();
+    let mut solver = EigenSolver::new(&Arc::new(a), options)?;
+    let setup_s = start.elapsed().as_secs_f64();
+    let start = Instant::now();
+    let report = solver.solve()?;
+    let solve_s = start.elapsed().as_secs_f64();
+    let values = report.eigenvalues.iter().map(|v| v.re);
+    let answer = values.chain(report.vectors.iter().flatten().copied()).collect();
+    let note = format!("{}; {}", report.reason, report.method);
+    Ok(Outcome { answer, setup_s, solve_s, iterations: report.iterations, note })
+}
+
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     if let [command, spec, system] = &arguments[..]
@@ -155,7 +187,7 @@ fn main() -> Result<()> {
             return Err("a product alone is timed on the CPU; on a GPU `krylane bench` does it".into());
         }
         "spmv" => product(a, &b, options.threads)?,
-        "smallest" | "largest" => return Err("krylane solves no eigenproblems yet".into()),
+        "smallest" | "largest" => eigenpairs(a, task, preconditioner, options)?,
         _ => solve(a, &b, options)?,
     };
     write(answer.as_ref(), outcome.answer, f64::to_le_bytes)?;

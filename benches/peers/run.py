@@ -75,11 +75,9 @@ TASKS = {
     "eigs/smallest": Task(
         ["P2S"],
         ["P2S"],
-        {"krylane": ["auto"], "scipy": ["none", "invert"], "slepc": ["none", "invert"]},
+        {"krylane": ["auto", "lobpcg", "invert"], "scipy": ["none", "invert"], "slepc": ["none", "invert"]},
     ),
-    "eigs/largest": Task(
-        ["P2S"], ["P2S"], {"krylane": ["auto"], "scipy": ["none"], "slepc": ["none"]}
-    ),
+    "eigs/largest": Task(["P2S"], ["P2S"], {"krylane": ["auto"], "scipy": ["none"], "slepc": ["none"]}),
 }
 
 SERIAL = {"scipy", "pyamg"}
@@ -177,6 +175,8 @@ def true_residual(task: str, a: sp.csr_array, b: np.ndarray, answer: np.ndarray)
         truth = a @ b
         return float(np.linalg.norm(answer - truth) / np.linalg.norm(truth))
     if task.startswith("eigs"):
+        if len(answer) != 10 + 10 * a.shape[0]:
+            return float("inf")
         values, vectors = answer[:10], answer[10:].reshape(10, -1).T
         exact = poisson_eigenvalues(round(a.shape[0] ** 0.5), task.endswith("largest"))
         if not np.allclose(np.sort(values), exact, rtol=1e-7, atol=0):
