@@ -212,7 +212,8 @@ class Bench:
     def once(self, entrant: Entrant, rtol: float) -> dict:
         """One process: what it printed, and the true residual of what it wrote; or why it failed."""
         a, b = self.system(entrant.system)
-        answer = BUILD / "answer.bin"
+        # Benches side by side must not read each other's answers.
+        answer = BUILD / f"answer-{os.getpid()}.bin"
         answer.unlink(missing_ok=True)
         threads = entrant.threads(self.threads)
         start, busy, own = time.monotonic(), busy_seconds(), own_seconds()
@@ -245,6 +246,7 @@ class Bench:
             words = (err or out).strip().splitlines() or [f"exit code {process.returncode}"]
             return line | {"failed": words[0].replace(str(ROOT), ".")[:200]}
         residual = true_residual(entrant.task, a, b, np.fromfile(answer, "<f8"))
+        answer.unlink()
         return line | json.loads(printed[-1]) | {"n": a.shape[0], "nnz": a.nnz, "residual": residual}
 
     def run(self, entrant: Entrant, turn: int) -> None:
