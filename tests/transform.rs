@@ -111,7 +111,7 @@ fn rows_beyond_each_others_digits() {
     for target in targets() {
         let plain = gallery::convection_diffusion2d(12, [1.0, 0.5]);
         let n = plain.rows();
-        let wild = |i: usize| if i % 2 == 0 { 1e30 } else { 1e-30 };
+        let wild = |i: usize| if i.is_multiple_of(2) { 1e30 } else { 1e-30 };
         let rows = map(&plain, |i, _, v| v * wild(i));
         let both = map(&gallery::poisson2d(12), |i, j, v| v * wild(i) * wild(j));
         let b: Vec<f64> = plain.multiply(&vec![1.0; n]).iter().enumerate().map(|(i, v)| v * wild(i)).collect();
