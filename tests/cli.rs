@@ -341,7 +341,7 @@ fn inspect_info_list_and_completions() {
     assert!(r["plan"].as_array().unwrap().iter().any(|l| l.as_str().unwrap().contains("cg")));
     let form = &r["forms"][0];
     assert!(
-        form["form"].as_str().unwrap().contains("runs of rows") && form["bytes_a_product"].as_u64() > Some(0),
+        form["form"].as_str().unwrap().contains("slices of 8 rows") && form["bytes_a_product"].as_u64() > Some(0),
         "{r}"
     );
     let (out, _) = expect(
