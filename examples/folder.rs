@@ -59,8 +59,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 }
 
 fn line(report: &Report, time: Duration) -> String {
-    let rungs: Vec<String> =
-        report.rungs.iter().map(|r| format!("{}+{} {} {}", r.method, r.preconditioner, r.iterations, r.reason)).collect();
+    let rungs: Vec<String> = report
+        .rungs
+        .iter()
+        .map(|r| format!("{}+{} {} {}", r.method, r.preconditioner, r.iterations, r.reason))
+        .collect();
     format!(
         "{:30} it {:6} rel {:.1e} be {:.1e} {:8.3} s | {}",
         report.reason.to_string(),

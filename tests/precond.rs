@@ -254,7 +254,11 @@ fn a_hierarchy_in_f32_costs_no_iteration() {
         for rtol in [1e-8, least] {
             for smoother in ["amg", "amg:smoother=gauss_seidel"] {
                 let [f32, f64] = ["", "precision=full"].map(|precision| {
-                    let spec = if smoother.contains(':') { format!("{smoother},{precision}") } else { format!("{smoother}:{precision}") };
+                    let spec = if smoother.contains(':') {
+                        format!("{smoother},{precision}")
+                    } else {
+                        format!("{smoother}:{precision}")
+                    };
                     let r = Solver::new(&a, Options { rtol, ..options("cg", &spec) }).unwrap().solve(&rhs(&a)).unwrap();
                     assert!(r.reason.is_converged(), "{spec} to {rtol:e}: {}", r.reason);
                     let word = if precision.is_empty() { "in f32" } else { "in f64" };
@@ -308,7 +312,10 @@ fn rigid_body_modes() {
 
 #[test]
 fn nonsymmetric_systems() {
-    for [small, large] in [[10, 20].map(|k| gallery::upwind3d(k, [1.0, 0.5, 0.25])), [40, 80].map(|k| gallery::convection_diffusion2d(k, [0.5, 0.25]))] {
+    for [small, large] in [
+        [10, 20].map(|k| gallery::upwind3d(k, [1.0, 0.5, 0.25])),
+        [40, 80].map(|k| gallery::convection_diffusion2d(k, [0.5, 0.25])),
+    ] {
         for (method, most) in [("gmres", 30), ("fgmres", 30), ("bicgstab", 20)] {
             for spec in ["amg", "amg:smoother=spai0", "amg:smoother=gauss_seidel"] {
                 let [one, two] = [&small, &large].map(|a| iterations(a, method, spec));
@@ -341,11 +348,14 @@ fn a_preconditioner_of_ones_own() {
 #[test]
 fn memory_of_the_hierarchy() {
     for a in [gallery::poisson2d(150), gallery::poisson3d(32), gallery::poisson27(20)] {
-        for spec in ["amg", "amg:smoother=gauss_seidel", "amg:precision=full"] {
+        // Two triangles and what stands beside them take Gauss–Seidel twice the finest matrix.
+        for (spec, most) in
+            [("amg", 2.5), ("amg:smoother=spai0", 2.5), ("amg:precision=full", 2.5), ("amg:smoother=gauss_seidel", 3.5)]
+        {
             let r = solve(&a, "cg", spec);
             let line = r.plan.iter().find(|l| l.contains("beside the matrix")).unwrap();
             let part: f64 = line.split('(').next_back().unwrap().split(' ').next().unwrap().parse().unwrap();
-            assert!(part <= 2.5, "{spec}: {line}");
+            assert!(part <= most, "{spec}: {line}");
         }
     }
 }
@@ -360,9 +370,21 @@ fn a_cycle_in_lockstep() {
     let (plate, points) = gallery::elasticity2d([9, 8], 0.3, true);
     let modes = Some(Arc::new(NearNull::rigid_body_modes(&points).unwrap()));
     for (a, near_null) in [(gallery::poisson2d(16), None), (plate, modes)] {
-        for spec in ["amg:coarse=20", "amg:coarse=20,degree=2", "amg:coarse=20,smoother=spai0", "amg:coarse=20,smoother=gauss_seidel", "ic0", "ssor"] {
+        for spec in [
+            "amg:coarse=20",
+            "amg:coarse=20,degree=2",
+            "amg:coarse=20,smoother=spai0",
+            "amg:coarse=20,smoother=gauss_seidel",
+            "ic0",
+            "ssor",
+        ] {
             for withhold in [vec![], vec!["f64".to_string()]] {
-                let lockstep = Options { backend: Backend::Lockstep, withhold, near_null: near_null.clone(), ..options("cg", spec) };
+                let lockstep = Options {
+                    backend: Backend::Lockstep,
+                    withhold,
+                    near_null: near_null.clone(),
+                    ..options("cg", spec)
+                };
                 // Panics at the first operation after which the two differ.
                 let r = Solver::new(&a, lockstep).unwrap().solve(&rhs(&a)).unwrap();
                 assert!(r.reason.is_converged(), "{spec}: {}", r.reason);

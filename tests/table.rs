@@ -52,7 +52,11 @@ fn systems() -> Vec<(&'static str, Kind, Csr, Vec<f64>)> {
         make("convection 8", Kind::Unsymmetric, random(gallery::convection_diffusion2d(8, [0.6, 0.2]))),
         make("upwind3d 4", Kind::Unsymmetric, random(gallery::upwind3d(4, [1.0, 0.5, 0.25]))),
         make("no diagonal", Kind::ZeroDiagonal(2), random(hole)),
-        make("zero pivot", Kind::ZeroDiagonal(0), random(from_entries(2, &[(0, 0, 0.0), (0, 1, 1.0), (1, 0, 1.0), (1, 1, 1.0)]))),
+        make(
+            "zero pivot",
+            Kind::ZeroDiagonal(0),
+            random(from_entries(2, &[(0, 0, 0.0), (0, 1, 1.0), (1, 0, 1.0), (1, 1, 1.0)])),
+        ),
         make("neumann 5", Kind::Consistent, (neumann.clone(), inside)),
         make("neumann 5, bad b", Kind::Inconsistent, random(neumann)),
     ]
@@ -70,7 +74,12 @@ fn every_preconditioner_and_method() {
     let mut table = String::new();
     let mut solves = 0;
     for (name, kind, a, b) in systems() {
-        let _ = writeln!(table, "\n{name}\n{:<18}{}", "", preconditioners.iter().map(|p| format!("{p:>13}")).collect::<String>());
+        let _ = writeln!(
+            table,
+            "\n{name}\n{:<18}{}",
+            "",
+            preconditioners.iter().map(|p| format!("{p:>13}")).collect::<String>()
+        );
         for method in METHODS.iter().filter(|m| m.id != "projection") {
             let _ = write!(table, "{:<18}", method.id);
             for &preconditioner in &preconditioners {
@@ -90,7 +99,8 @@ fn every_preconditioner_and_method() {
                     Ok(report) => report,
                     Err(e) => {
                         // Pairs that make no sense are refused in words.
-                        let one_sided = ["ilut", "gauss_seidel"].contains(&preconditioner) && method.needs != Needs::Square;
+                        let one_sided =
+                            ["ilut", "gauss_seidel"].contains(&preconditioner) && method.needs != Needs::Square;
                         assert!(matches!(e, Error::Input(_)), "{what}: {e}");
                         assert!(one_sided || preconditioner == "fsai" && !symmetric, "{what}: {e}");
                         let _ = write!(table, "{:>13}", "refused");
@@ -99,7 +109,11 @@ fn every_preconditioner_and_method() {
                 };
                 let text = format!("{:?}", report.reason);
                 let word = text.split(['(', ' ', '{']).next().unwrap_or_default();
-                let cell = if report.reason.is_converged() { report.iterations.to_string() } else { word.chars().take(12).collect() };
+                let cell = if report.reason.is_converged() {
+                    report.iterations.to_string()
+                } else {
+                    word.chars().take(12).collect()
+                };
                 let _ = write!(table, "{cell:>13}");
                 assert!(report.x.iter().chain(&report.history).all(|v| v.is_finite()), "{what}: {}", report.reason);
                 if report.reason.is_converged() {
@@ -108,16 +122,23 @@ fn every_preconditioner_and_method() {
                 let must_converge = !SLOW.contains(&method.id);
                 match kind {
                     _ if kind == Kind::Inconsistent && (symmetric || method.needs == Needs::Square) => {
-                        assert!(matches!(report.reason, Reason::InconsistentSystem { .. }), "{what}: {}", report.reason);
+                        assert!(
+                            matches!(report.reason, Reason::InconsistentSystem { .. }),
+                            "{what}: {}",
+                            report.reason
+                        );
                     }
                     Kind::Unsymmetric if method.needs != Needs::Square => {
                         assert!(matches!(report.reason, Reason::NotSymmetric { .. }), "{what}: {}", report.reason);
                     }
                     Kind::ZeroDiagonal(row) if BY_DIAGONAL.contains(&preconditioner) => {
-                        let named = matches!(report.reason, Reason::PreconditionerFailed { row: found, .. } if found == row);
+                        let named =
+                            matches!(report.reason, Reason::PreconditionerFailed { row: found, .. } if found == row);
                         assert!(named, "{what}: {}", report.reason);
                     }
-                    Kind::Definite if must_converge => assert!(report.reason.is_converged(), "{what}: {}", report.reason),
+                    Kind::Definite if must_converge => {
+                        assert!(report.reason.is_converged(), "{what}: {}", report.reason)
+                    }
                     // An indefinite M has no place beside a definite A, and a singular A is not every method's.
                     Kind::Unsymmetric if must_converge => {
                         assert!(report.reason.is_converged(), "{what}: {}", report.reason);

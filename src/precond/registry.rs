@@ -1,6 +1,8 @@
 //! The table of preconditioners: one line each.
 
-use super::{Amg, BlockJacobi, Chebyshev, Given, Identity, Ilu, InverseFactors, Jacobi, Kind, NearNull, Preconditioner, Ssor};
+use super::{
+    Amg, BlockJacobi, Chebyshev, Given, Identity, Ilu, InverseFactors, Jacobi, Kind, NearNull, Preconditioner, Ssor,
+};
 use crate::error::{Error, Result};
 use crate::matrix::Csr;
 use std::sync::Arc;
