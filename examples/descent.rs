@@ -29,7 +29,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     println!("{:>10} {:>18} {:>18}", "total", descent.iterations, cg.iterations);
 
-    println!("\nProjection onto the span of the first m vectors of the Krylov space (here orthogonalised by the solver):");
+    println!(
+        "\nProjection onto the span of the first m vectors of the Krylov space (here orthogonalised by the solver):"
+    );
     let mut space = vec![b.clone()];
     for m in 1..=12 {
         if m % 3 == 0 {

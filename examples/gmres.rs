@@ -10,7 +10,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let a = gallery::convection_diffusion2d(40, [0.6, 0.3]);
     let b = vec![1.0; a.rows()];
     println!("convection-diffusion, {} unknowns, not symmetric\n", a.rows());
-    println!("{:>12} {:>8} {:>12} {:>10} {:>12} {:>14}", "", "restart", "iterations", "products", "|r|/|b|", "vectors kept");
+    println!(
+        "{:>12} {:>8} {:>12} {:>10} {:>12} {:>14}",
+        "", "restart", "iterations", "products", "|r|/|b|", "vectors kept"
+    );
     let runs = [("gmres", 5), ("gmres", 10), ("gmres", 30), ("gmres", 150), ("bicgstab", 0), ("idrs", 0)];
     for (method, restart) in runs {
         let options = Options {
@@ -34,8 +37,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("\nA lucky breakdown: b in an invariant space of dimension 3, so the third column ends it");
     let a = gallery::diagonal(&(1..=50).map(f64::from).collect::<Vec<_>>());
     let b: Vec<f64> = (0..50).map(|i| f64::from(u8::from(i % 20 == 0))).collect();
-    let report = Solver::new(&a, Options { method: "gmres".into(), preconditioner: "none".into(), ..Options::default() })?
-        .solve(&b)?;
+    let report =
+        Solver::new(&a, Options { method: "gmres".into(), preconditioner: "none".into(), ..Options::default() })?
+            .solve(&b)?;
     println!("  {} iterations, {}", report.iterations, report.reason);
     Ok(())
 }

@@ -226,6 +226,11 @@ impl Options {
         if self.near_null.is_some() && self.reorder == When::Always {
             return Err(Error::input("near-null vectors come node by node; they do not go with reorder always"));
         }
+        if self.given.is_some() && (self.reorder == When::Always || self.equilibrate == When::Always) {
+            let fault =
+                "a preconditioner of your own is one of A as given; it does not go with reorder or equilibrate always";
+            return Err(Error::input(fault));
+        }
         if self.method != "auto" {
             let method = method::by_name(&self.method)?;
             if self.side != Side::Auto && !method.sides().contains(&self.side) {

@@ -40,6 +40,8 @@ fn amg_does_not_grow_with_the_grid() {
         (gallery::poisson3d, [16, 32], 18),
         (gallery::poisson27, [12, 20], 18),
         (|k| gallery::anisotropic2d(k, 1e-3), [64, 128], 30),
+        (|k| gallery::chessboard2d(k, 8, 1e6), [64, 128], 22),
+        (|k| gallery::geometric_graph(k * k, 14, 7), [50, 100], 26),
     ] {
         let [small, large] = sizes.map(|k| iterations(&make(k), "cg", "amg"));
         assert!(large <= small + 5 && large <= most, "{small} {large}");
@@ -317,9 +319,10 @@ fn nonsymmetric_systems() {
         [40, 80].map(|k| gallery::convection_diffusion2d(k, [0.5, 0.25])),
     ] {
         for (method, most) in [("gmres", 30), ("fgmres", 30), ("bicgstab", 20)] {
-            for spec in ["amg", "amg:smoother=spai0", "amg:smoother=gauss_seidel"] {
+            // Steps with a diagonal alone grow a little with the grid, as they damp what is carried along less.
+            for (spec, growth) in [("amg", 6), ("amg:smoother=spai0", 10), ("amg:smoother=gauss_seidel", 6)] {
                 let [one, two] = [&small, &large].map(|a| iterations(a, method, spec));
-                assert!(two <= one + 6 && two <= most, "{method} {spec}: {one} {two}");
+                assert!(two <= one + growth && two <= most, "{method} {spec}: {one} {two}");
             }
         }
     }
@@ -341,6 +344,8 @@ fn a_preconditioner_of_ones_own() {
     let own = Given::new(|a| Ok(Box::new(krylane::precond::Ilu::new(a, true)?)));
     let r = Solver::new(&a, with(own)).unwrap().solve(&rhs(&a)).unwrap();
     assert_eq!(r.iterations, iterations(&a, "cg", "ic0"));
+    let scaled = Options { equilibrate: krylane::When::Always, ..with(Given::matrix(gallery::diagonal(&[1.0]))) };
+    assert!(Solver::new(&a, scaled).is_err_and(|e| e.is_bad_input()));
     let wrong = Given::matrix(gallery::diagonal(&[1.0]));
     assert!(Solver::new(&a, with(wrong)).unwrap().solve(&rhs(&a)).unwrap_err().is_bad_input());
 }

@@ -111,7 +111,7 @@ pub const PRECONDITIONERS: &[PreconditionerEntry] = &[
     },
     PreconditionerEntry {
         id: "block_jacobi",
-        about: "inverses of diagonal blocks of a fixed size; block_jacobi:3",
+        about: "inverses of diagonal blocks, of rows with one pattern or of a fixed size; block_jacobi:3",
         build: |a, request| Ok(Box::new(BlockJacobi::build(a, request)?)),
     },
     PreconditionerEntry {
