@@ -440,8 +440,8 @@ impl Session {
                 let truth = self.renew_and_measure(state).await?;
                 state.checks.push(TrueResidual { iteration: state.iterations, relative: truth * unit });
                 resume = estimated && worth_keeping(norm, last, truth);
-                // Not `truth > goal`: a NaN ends here, too, and the certificate tells.
-                let go_on = estimated && !(truth <= goal) && truth.is_finite() || ended.is_none();
+                // A NaN ends here, too, and the certificate tells.
+                let go_on = estimated && truth > goal && truth.is_finite() || ended.is_none();
                 if !go_on {
                     return Ok((ended.unwrap_or(Ended::Estimate), truth));
                 }

@@ -217,9 +217,10 @@ const REORDER_FROM: usize = 1 << 17;
 /// The rows in the order of reverse Cuthill–McKee, where that is asked for or pays.
 pub(crate) fn choose_order(a: &Csr, options: &Options, notes: &mut Vec<String>) -> Option<Vec<u32>> {
     let auto = options.reorder == When::Auto;
-    // Near-null vectors come node by node, in the order as given.
+    // Near-null vectors come node by node, in the order as given; so does a preconditioner of the user's own.
     if options.reorder == When::Never
         || options.near_null.is_some()
+        || options.given.is_some()
         || auto && (a.rows() < REORDER_FROM || !scatters(a))
     {
         return None;
@@ -248,7 +249,8 @@ fn equilibrates(facts: &Facts, options: &Options, dtype: Dtype) -> bool {
         When::Always => true,
         When::Never => false,
         // Bounds of a spectrum are those of A as given.
-        When::Auto => facts.spread > transform::digits(dtype) && options.spectrum.is_none(),
+        // A preconditioner of the user's own is one of A as given, too.
+        When::Auto => facts.spread > transform::digits(dtype) && options.spectrum.is_none() && options.given.is_none(),
     }
 }
 

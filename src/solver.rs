@@ -118,6 +118,8 @@ pub struct Options {
     pub damp: f64,
     /// For `amg`: near-null vectors beside the constants, as rigid-body modes for elasticity.
     pub near_null: Option<Arc<precond::NearNull>>,
+    /// For `given`: the user's own preconditioner.
+    pub given: Option<precond::Given>,
     /// Where to solve.
     pub backend: Backend,
     /// Number types.
@@ -171,6 +173,7 @@ impl Default for Options {
             side: Side::Auto,
             damp: 0.0,
             near_null: None,
+            given: None,
             backend: Backend::Auto,
             precision: Precision::Auto,
             rtol: 1e-8,
@@ -222,6 +225,11 @@ impl Options {
         }
         if self.near_null.is_some() && self.reorder == When::Always {
             return Err(Error::input("near-null vectors come node by node; they do not go with reorder always"));
+        }
+        if self.given.is_some() && (self.reorder == When::Always || self.equilibrate == When::Always) {
+            let fault =
+                "a preconditioner of your own is one of A as given; it does not go with reorder or equilibrate always";
+            return Err(Error::input(fault));
         }
         if self.method != "auto" {
             let method = method::by_name(&self.method)?;
@@ -745,6 +753,7 @@ impl Solver {
             normal: normal.is_some(),
             argument: None,
             near_null: self.options.near_null.as_ref().map(|v| Arc::new(v.changed(|v| transform.direction(v)))),
+            given: self.options.given.clone(),
         };
         let mut m = precond::build(&rung.preconditioner, matrix, request)?;
         let setup = start.elapsed();

@@ -22,9 +22,12 @@ pub(crate) struct Built {
 }
 
 pub(crate) fn build(id: &str, preconditioner: &str, a: &Csr, plan: Plan, restart: usize) -> Built {
+    build_in(Space::new(plan), id, preconditioner, a, restart)
+}
+
+pub(crate) fn build_in(mut space: Space, id: &str, preconditioner: &str, a: &Csr, restart: usize) -> Built {
     let entry = method::by_name(id).unwrap();
     let n = a.rows();
-    let mut space = Space::new(plan);
     let a = Arc::new(a.clone());
     let matrix = space.operator("A", Arc::clone(&a), 0, Role::Working);
     let (x, r) = (space.vector("x", n), space.vector("r", n));
@@ -44,7 +47,7 @@ pub(crate) fn build(id: &str, preconditioner: &str, a: &Csr, plan: Plan, restart
     m.install(&mut space, 0);
     let system = System { a: matrix, r, x, n, normal, m, watch };
     let method = (entry.build)(&mut space, system, &Tuning { restart, ..Tuning::default() });
-    let refines = plan.working != plan.accumulate;
+    let refines = space.plan.working != space.plan.accumulate;
     let renewal = (method.restarts() || refines).then(|| Renewal::new(&mut space, matrix, &a, 0, n));
     Built { space, method, x, r, renewal }
 }

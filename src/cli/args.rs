@@ -80,6 +80,13 @@ pub(crate) struct SolveArgs {
     /// The initial guess; zero without it.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) x0: Option<PathBuf>,
+    /// For amg on elasticity: coordinates of the nodes, a row each (a Matrix Market array), whose unknowns come node by
+    /// node; `gallery` takes those of the gallery's matrix.
+    #[arg(long, value_name = "FILE|gallery", value_hint = ValueHint::FilePath)]
+    pub(crate) coordinates: Option<PathBuf>,
+    /// For amg: near-null vectors, the columns of a matrix.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with = "coordinates")]
+    pub(crate) near_null: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) solver: SolverArgs,
     /// Print nothing but errors.

@@ -8,11 +8,13 @@ use super::signals::Signals;
 use super::source::{Matrix, Rhs, Source};
 use super::{job, json, plot, summary};
 use anyhow::Context;
+use krylane::precond::{AmgSettings, NearNull};
 use krylane::{Criterion, Options, Reason, Report, Solver};
 use serde::Serialize;
 use std::io::Write;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
@@ -20,6 +22,8 @@ pub(crate) struct Solve {
     source: Source,
     rhs: Rhs,
     x0: Option<PathBuf>,
+    coordinates: Option<PathBuf>,
+    near_null: Option<PathBuf>,
     options: Options,
     quiet: bool,
     json: Option<Target>,
@@ -59,6 +63,8 @@ impl Solve {
             source: Source::new(args.matrix)?,
             rhs: Rhs::new(&args.rhs)?,
             x0: args.x0,
+            coordinates: args.coordinates,
+            near_null: args.near_null,
             options: job::options(args.solver)?,
             quiet: args.quiet,
             json: target(json)?,
@@ -72,7 +78,8 @@ impl Solve {
     pub(super) fn run(self) -> anyhow::Result<Exit> {
         let start = Instant::now();
         let matrix = self.source.load(self.quiet)?;
-        let solver = Solver::new(&matrix.csr, self.options.clone()).with_context(|| matrix.name.clone())?;
+        let options = Options { near_null: self.near_null()?, ..self.options.clone() };
+        let solver = Solver::new(&matrix.csr, options).with_context(|| matrix.name.clone())?;
         let (rows, cols) = (matrix.csr.rows(), matrix.csr.cols());
         let b = self.rhs.make(rows, &self.source, matrix.complex)?;
         let x0 = self.x0.as_ref().map(|path| self.source.vector("x0", path, cols, "columns")).transpose()?;
@@ -118,6 +125,19 @@ impl Solve {
             (Reason::Cancelled, Some(code)) => Exit::Signal(code),
             _ => Exit::NotConverged,
         })
+    }
+
+    /// What files say about near-null vectors.
+    fn near_null(&self) -> anyhow::Result<Option<Arc<NearNull>>> {
+        let found = match (&self.coordinates, &self.near_null) {
+            (Some(path), _) => NearNull::from_coordinates(&self.source.coordinates(path)?),
+            (None, Some(path)) => {
+                let block = self.options.preconditioner.parse::<AmgSettings>().map_or(1, |s| s.block);
+                NearNull::from_columns(block, &self.source.beside(path)?)
+            }
+            (None, None) => return Ok(None),
+        };
+        Ok(Some(Arc::new(found?)))
     }
 
     /// Everything asked for, whatever the outcome; a target that fails does not keep the others from being written.

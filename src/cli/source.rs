@@ -104,6 +104,20 @@ impl Source {
         }
     }
 
+    /// A small full matrix from a file.
+    pub(super) fn beside(&self, path: &Path) -> Result<Csr> {
+        Ok(read_matrix(path, &self.read_options())?.matrix)
+    }
+
+    /// Coordinates of the nodes, from a file or as the gallery has them.
+    pub(super) fn coordinates(&self, path: &Path) -> Result<Csr> {
+        match self {
+            Self::Gallery(g) if path == Path::new("gallery") => gallery::coordinates(&g.name, g.size)
+                .ok_or_else(|| Error::input(format!("--coordinates gallery: {} has no coordinates", g.name))),
+            _ => self.beside(path),
+        }
+    }
+
     /// A vector from a file, of as many entries as the matrix has `side` (rows or columns).
     pub(super) fn vector(&self, what: &str, path: &Path, n: usize, side: &str) -> Result<Vec<f64>> {
         let options = self.read_options();

@@ -358,21 +358,21 @@ fn map_diagonal(a: &Csr, f: impl Fn(usize, f64) -> f64) -> Csr {
     })
 }
 
-/// Isotropic linear elasticity in the plane (plane strain) on kx × ky bilinear square elements, Young's modulus 1 and
+/// Isotropic linear elasticity in the plane (plane strain) on a grid of bilinear square elements, Young's modulus 1 and
 /// Poisson's ratio ν; two unknowns a node, node by node, x fastest, and the nodes' coordinates. `clamped` holds the left
 /// edge, whose nodes are left out; without it the plate floats, with three rigid-body modes as its null space.
 ///
 /// # Panics
 /// ν outside (−1, 1/2).
 #[must_use]
-pub fn elasticity2d(kx: usize, ky: usize, nu: f64, clamped: bool) -> (Csr, Vec<[f64; 2]>) {
-    elasticity([kx, ky], nu, clamped)
+pub fn elasticity2d(elements: [usize; 2], nu: f64, clamped: bool) -> (Csr, Vec<[f64; 2]>) {
+    elasticity(elements, nu, clamped)
 }
 
-/// Linear elasticity of a cube of k × k × k trilinear elements, three unknowns a node; see [`elasticity2d`].
+/// Linear elasticity of a block of trilinear cubes, three unknowns a node; see [`elasticity2d`].
 #[must_use]
-pub fn elasticity3d(k: usize, nu: f64, clamped: bool) -> (Csr, Vec<[f64; 3]>) {
-    elasticity([k; 3], nu, clamped)
+pub fn elasticity3d(elements: [usize; 3], nu: f64, clamped: bool) -> (Csr, Vec<[f64; 3]>) {
+    elasticity(elements, nu, clamped)
 }
 
 /// Stiffness ∫ λ (∇·u)(∇·v) + 2μ ε(u):ε(v) of unit cubes, by Gauss' rule of two points a direction.
@@ -523,6 +523,34 @@ pub fn geometric_graph(n: usize, degree: usize, seed: u64) -> Csr {
     symmetric(n, edges, |_, sum| sum + 1e-2)
 }
 
+/// Coordinates of the nodes of a matrix of [`by_name`] that has some, a row a node.
+#[must_use]
+pub fn coordinates(name: &str, size: usize) -> Option<Csr> {
+    let less = size.saturating_sub(1);
+    let rows: Vec<Vec<f64>> = match name {
+        "elasticity2d" => grid_points([size + 1, less + 1]).into_iter().map(Vec::from).collect(),
+        "elasticity3d" => grid_points([size + 1, less + 1, less + 1]).into_iter().map(Vec::from).collect(),
+        _ => return None,
+    };
+    let kept: Vec<_> = rows.into_iter().filter(|p| p[0] > 0.0).collect();
+    let cols = kept.first().map_or(0, Vec::len);
+    Some(assemble(kept.len(), cols, cols, |a, i| kept[i].iter().enumerate().for_each(|(j, &v)| a.put(j, v))))
+}
+
+/// Points of a grid of so many points a direction, x fastest.
+fn grid_points<const D: usize>(points: [usize; D]) -> Vec<[f64; D]> {
+    let count = points.iter().product();
+    let place = |node: usize| -> [f64; D] {
+        let mut rest = node;
+        points.map(|k| {
+            let at = rest % k;
+            rest /= k;
+            at as f64
+        })
+    };
+    (0..count).map(place).collect()
+}
+
 /// One kind of matrix that [`by_name`] makes.
 #[derive(Debug)]
 pub struct Family {
@@ -532,8 +560,10 @@ pub struct Family {
     pub about: &'static str,
     /// Parameters with their defaults.
     pub params: &'static [(&'static str, f64)],
-    /// The order is size to this power.
+    /// The order is size to this power, times the unknowns a point.
     pub dimensions: u32,
+    /// Unknowns a point.
+    pub unknowns: usize,
     /// Upper bound of the entries for this order and these parameters.
     entries: fn(f64, &[f64]) -> f64,
     make: fn(usize, &[f64]) -> Csr,
@@ -548,15 +578,20 @@ impl Family {
 }
 
 macro_rules! family {
-    ($name:literal, $about:literal, $dimensions:literal, [$($param:literal: $default:expr),*], $entries:expr, $make:expr) => {
+    ($name:literal, $about:literal, $dimensions:literal, $unknowns:literal, [$($param:literal: $default:expr),*],
+        $entries:expr, $make:expr) => {
         Family {
             name: $name,
             about: $about,
             params: &[$(($param, $default)),*],
             dimensions: $dimensions,
+            unknowns: $unknowns,
             entries: $entries,
             make: $make,
         }
+    };
+    ($name:literal, $about:literal, $dimensions:literal, $params:tt, $entries:expr, $make:expr) => {
+        family!($name, $about, $dimensions, 1, $params, $entries, $make)
     };
 }
 
@@ -573,17 +608,17 @@ pub static NAMES: &[Family] = &[
         |n, _| 5.0 * n, |k, p| convection_diffusion2d(k, [p[0]; 2])),
     family!("convection_diffusion3d", "-Laplace u + v.grad u, central, cell Peclet number, order size^3", 3, ["peclet": 0.5],
         |n, _| 7.0 * n, |k, p| convection_diffusion3d(k, [p[0]; 3])),
-    family!("helmholtz2d", "-Laplace u - w^2 u with an absorbing layer, complex; wave = w h; order size^2", 2,
+    family!("helmholtz2d", "-Laplace u - w^2 u with an absorbing layer, complex; wave = w h; order 2 size^2", 2, 2,
         ["wave": 0.6, "layer": 10.0, "absorption": 1.0], |n, _| 12.0 * n,
         |k, p| helmholtz2d(k, p[0], p[1] as usize, p[2])),
     family!("upwind3d", "-Laplace u + v.grad u, upwind, cell Peclet number, order size^3", 3, ["peclet": 1.0],
         |n, _| 7.0 * n, |k, p| upwind3d(k, [p[0], p[0] / 2.0, p[0] / 4.0])),
     family!("chessboard2d", "-div(c grad u), c jumps on a chessboard of squares^2 fields, order size^2", 2,
         ["squares": 10.0, "contrast": 1e6], |n, _| 5.0 * n, |k, p| chessboard2d(k, p[0] as usize, p[1])),
-    family!("elasticity2d", "plane strain, bilinear elements, one edge clamped, order 2 size (size + 1)", 2, ["nu": 0.3],
-        |n, _| 40.0 * n, |k, p| elasticity2d(k, k, p[0], true).0),
-    family!("elasticity3d", "elasticity of a cube, trilinear elements, one face clamped, order 3 size (size + 1)^2", 3,
-        ["nu": 0.3], |n, _| 250.0 * n, |k, p| elasticity3d(k, p[0], true).0),
+    family!("elasticity2d", "plane strain, bilinear elements, one edge clamped, order 2 size^2", 2, 2, ["nu": 0.3],
+        |n, _| 18.0 * n, |k, p| elasticity2d([k, k.saturating_sub(1)], p[0], true).0),
+    family!("elasticity3d", "elasticity of a cube, trilinear elements, one face clamped, order 3 size^3", 3, 3, ["nu": 0.3],
+        |n, _| 81.0 * n, |k, p| elasticity3d([k, k.saturating_sub(1), k.saturating_sub(1)], p[0], true).0),
     family!("geometric_graph", "Laplacian of a random geometric graph in the cube, points in random order", 1,
         ["degree": 14.0, "seed": 7.0], |n, p| n * (2.0 * p[0] + 10.0), |n, p| geometric_graph(n, p[0] as usize, p[1] as u64)),
     family!("neumann2d", "-Laplace u with Neumann boundaries, singular, order size^2", 2, [], |n, _| 5.0 * n, |k, _| neumann2d(k)),
@@ -642,13 +677,17 @@ pub fn by_name(name: &str, size: usize, params: &[(String, f64)]) -> Result<Csr>
         }
         values[k] = *value;
     }
-    let rows = size
-        .checked_pow(family.dimensions)
-        .filter(|&n| n <= u32::MAX as usize / if family.is_complex() { 2 } else { 1 });
+    let points = size.checked_pow(family.dimensions);
+    let rows = points.and_then(|p| p.checked_mul(family.unknowns)).filter(|&n| n <= u32::MAX as usize);
     let Some(rows) = rows else {
         let power = family.dimensions;
-        return Err(Error::input(format!("{name}: {size}^{power} rows are beyond the limit of {}", u32::MAX)));
+        return Err(Error::input(format!("{name}: {size}^{power} points are beyond the limit of {} rows", u32::MAX)));
     };
+    if let Some((_, nu)) = params.iter().find(|p| p.0 == "nu")
+        && !(*nu > -1.0 && *nu < 0.5)
+    {
+        return Err(Error::input(format!("{name}: nu = {nu} must lie between -1 and 1/2")));
+    }
     let entries = (family.entries)(rows as f64, &values);
     if entries > MAX_ENTRIES {
         return Err(Error::input(format!("{name}: {entries:.3e} entries are beyond the limit of {MAX_ENTRIES:.3e}")));

@@ -1,7 +1,8 @@
-//! Block Jacobi with blocks of a fixed size: M = diag(A_11, A_22, …)⁻¹, one product with a block diagonal matrix.
+//! Block Jacobi: M = diag(A_11, A_22, …)⁻¹, one product with a block diagonal matrix.
 //!
-//! `block_jacobi:3` suits systems with three unknowns a node, numbered node by node. Set-up n b² operations, an application
-//! n b multiplications.
+//! `block_jacobi:3` takes blocks of three rows, which suits systems with three unknowns a node, numbered node by node;
+//! `block_jacobi` finds them: consecutive rows whose entries stand in the same columns (supervariables), as all
+//! unknowns of a node have them. Set-up n b² operations, an application n b multiplications.
 
 use super::{Preconditioner, Request, Updates};
 use crate::dense::inverse::pseudo_inverse;
@@ -13,7 +14,8 @@ use std::sync::Arc;
 
 /// The inverses of the diagonal blocks.
 pub struct BlockJacobi {
-    size: usize,
+    /// Where each block starts, and the end.
+    starts: Vec<usize>,
     definite: bool,
     inverse: Arc<Csr>,
     handle: Option<Operator>,
@@ -25,29 +27,61 @@ impl BlockJacobi {
     /// # Errors
     /// [`Error::Preconditioner`] with the first row of a block that is singular, or not positive definite where M must be.
     pub fn new(a: &Csr, size: usize, definite: bool) -> Result<Self> {
-        Ok(Self { size, definite, inverse: Arc::new(inverse(a, size, definite)?), handle: None })
+        let n = a.rows();
+        Self::with_blocks(a, (0..n).step_by(size).chain([n]).collect(), definite)
+    }
+
+    /// Inverts the blocks of rows that have one pattern.
+    ///
+    /// # Errors
+    /// As [`BlockJacobi::new`].
+    pub fn found(a: &Csr, definite: bool) -> Result<Self> {
+        Self::with_blocks(a, supervariables(a), definite)
+    }
+
+    fn with_blocks(a: &Csr, starts: Vec<usize>, definite: bool) -> Result<Self> {
+        let inverse = Arc::new(inverse(a, &starts, definite)?);
+        Ok(Self { starts, definite, inverse, handle: None })
     }
 
     pub(super) fn build(a: &Csr, request: &Request) -> Result<Self> {
-        let size = match &request.argument {
-            None => 3,
-            Some(text) => text
-                .parse()
-                .ok()
-                .filter(|b| (1..=128).contains(b))
-                .ok_or_else(|| Error::input(format!("the block size {text:?} is no number from 1 to 128")))?,
-        };
+        let Some(text) = &request.argument else { return Self::found(a, request.definite) };
+        let size = text
+            .parse()
+            .ok()
+            .filter(|b| (1..=LARGEST).contains(b))
+            .ok_or_else(|| Error::input(format!("the block size {text:?} is no number from 1 to {LARGEST}")))?;
         Self::new(a, size, request.definite)
     }
 }
 
-fn inverse(a: &Csr, size: usize, definite: bool) -> Result<Csr> {
+/// Rows of a block at most.
+const LARGEST: usize = 128;
+
+/// Where each run of consecutive rows of one pattern starts, and the end. A run that the pattern does not hold
+/// itself, or longer than [`LARGEST`], is no block.
+fn supervariables(a: &Csr) -> Vec<usize> {
     let n = a.rows();
-    let blocks: Vec<Vec<f64>> = (0..n.div_ceil(size))
-        .into_par_iter()
+    let mut starts = vec![];
+    for i in 0..n {
+        let joins = starts.last().is_some_and(|&first: &usize| {
+            i - first < LARGEST && a.row(i).0 == a.row(first).0 && a.row(i).0.binary_search(&(i as u32)).is_ok()
+        });
+        if !joins {
+            starts.push(i);
+        }
+    }
+    starts.push(n);
+    starts
+}
+
+fn inverse(a: &Csr, starts: &[usize], definite: bool) -> Result<Csr> {
+    let n = a.rows();
+    let blocks: Vec<Vec<f64>> = starts
+        .par_windows(2)
         .with_min_len(64)
-        .map(|b| {
-            let (first, end) = (b * size, ((b + 1) * size).min(n));
+        .map(|w| {
+            let (first, end) = (w[0], w[1]);
             let m = end - first;
             let mut dense = vec![0.0; m * m];
             for i in first..end {
@@ -65,9 +99,8 @@ fn inverse(a: &Csr, size: usize, definite: bool) -> Result<Csr> {
         .collect::<Result<_>>()?;
     let mut row_ptr = vec![0];
     let (mut columns, mut values) = (vec![], vec![]);
-    for (b, block) in blocks.iter().enumerate() {
-        let first = b * size;
-        let m = size.min(n - first);
+    for (w, block) in starts.windows(2).zip(&blocks) {
+        let (first, m) = (w[0], w[1] - w[0]);
         for row in block.chunks(m) {
             columns.extend((first..first + m).map(|j| j as u32));
             values.extend_from_slice(row);
@@ -122,8 +155,36 @@ impl Preconditioner for BlockJacobi {
     }
 
     fn refresh(&mut self, a: &Arc<Csr>, exponent: i32) -> Result<Updates> {
-        self.inverse = Arc::new(inverse(a, self.size, self.definite)?);
+        self.inverse = Arc::new(inverse(a, &self.starts, self.definite)?);
         let operators = self.handle.map(|h| (h, Arc::clone(&self.inverse), -exponent)).into_iter().collect();
         Ok(Updates { operators, ..Updates::default() })
+    }
+
+    fn describe(&self) -> Vec<String> {
+        let largest = self.starts.windows(2).map(|w| w[1] - w[0]).max().unwrap_or(0);
+        vec![format!("block_jacobi: {} blocks, the largest of {largest} rows", self.starts.len() - 1)]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::matrix::{Triplets, gallery};
+
+    #[test]
+    fn blocks_are_found() {
+        // Two unknowns a point, each coupled to both of every neighbour.
+        let grid = gallery::poisson2d(5);
+        let mut t = Triplets::new(50, 50).unwrap();
+        for i in 0..50 {
+            for (&j, &v) in grid.row(i / 2).0.iter().zip(grid.row(i / 2).1) {
+                (0..2).for_each(|c| t.push(i, 2 * j as usize + c, if c == i % 2 { v } else { 0.3 * v }).unwrap());
+            }
+        }
+        assert_eq!(supervariables(&t.to_csr().unwrap()), (0..=50).step_by(2).collect::<Vec<_>>());
+        // A scalar stencil has none but the rows themselves, a full matrix is one.
+        assert_eq!(supervariables(&gallery::poisson2d(4)).len(), 17);
+        assert_eq!(supervariables(&gallery::hilbert(6)), [0, 6]);
+        assert_eq!(supervariables(&gallery::diagonal(&[])), [0]);
     }
 }

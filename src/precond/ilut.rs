@@ -90,7 +90,7 @@ pub(super) fn factor(a: &Csr, shift: f64, fill: Fill) -> Factored {
         let u = above.iter().map(|&j| (j, value[j as usize])).filter(|e| e.1.abs() > small).collect();
         above.iter().map(|&j| j as usize).chain([i]).for_each(|j| (value[j], present[j]) = (0.0, false));
         inverse[i] = inverse_pivot(pivot, largest, false).ok_or((i, pivot))?;
-        let room = |own: usize| (fill.growth * own as f64) as usize + EXTRA;
+        let room = |own: usize| (fill.growth * own.max(1) as f64) as usize + EXTRA;
         lower.push(l, room(own[0]));
         upper.push(u, room(own[1]));
     }

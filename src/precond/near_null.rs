@@ -3,6 +3,7 @@
 //! The constants for a scalar elliptic equation; translations and rotations, the rigid-body modes, for elasticity.
 
 use crate::error::{Error, Result};
+use crate::matrix::Csr;
 
 /// Vectors that multigrid interpolates exactly, and how many unknowns stand at a node.
 #[derive(Clone, Debug, PartialEq)]
@@ -78,6 +79,31 @@ impl NearNull {
         Self { block: self.block, vectors: self.vectors.iter().map(|v| change(v)).collect() }
     }
 
+    /// [`NearNull::rigid_body_modes`] of points that are the rows of a matrix, as files hold them.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn from_coordinates(points: &Csr) -> Result<Self> {
+        fn rows<const D: usize>(points: &Csr) -> Vec<[f64; D]> {
+            (0..points.rows()).map(|i| std::array::from_fn(|d| points.get(i, d))).collect()
+        }
+        match points.cols() {
+            1 => Self::rigid_body_modes(&rows::<1>(points)),
+            2 => Self::rigid_body_modes(&rows::<2>(points)),
+            3 => Self::rigid_body_modes(&rows::<3>(points)),
+            d => Err(Error::input(format!("coordinates have {d} columns; 1 to 3 are possible, a row a node"))),
+        }
+    }
+
+    /// Vectors that are the columns of a matrix, as files hold them.
+    ///
+    /// # Errors
+    /// As [`NearNull::new`].
+    pub fn from_columns(block: usize, columns: &Csr) -> Result<Self> {
+        let column = |j: usize| (0..columns.rows()).map(|i| columns.get(i, j)).collect();
+        Self::new(block, (0..columns.cols().min(MOST + 1)).map(column).collect())
+    }
+
     /// Unknowns a node.
     #[must_use]
     pub fn block(&self) -> usize {
@@ -104,10 +130,10 @@ mod tests {
 
     #[test]
     fn elasticity_without_supports_maps_them_to_zero() {
-        let (a, points) = gallery::elasticity2d(6, 5, 0.3, false);
+        let (a, points) = gallery::elasticity2d([6, 5], 0.3, false);
         let modes = NearNull::rigid_body_modes(&points).unwrap();
         assert_eq!((modes.vectors().len(), modes.block()), (3, 2));
-        let (solid, places) = gallery::elasticity3d(4, 0.3, false);
+        let (solid, places) = gallery::elasticity3d([4, 3, 5], 0.3, false);
         let rigid = NearNull::rigid_body_modes(&places).unwrap();
         assert_eq!((rigid.vectors().len(), rigid.block()), (6, 3));
         for (a, modes) in [(a, modes), (solid, rigid)] {

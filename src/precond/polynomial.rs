@@ -43,6 +43,11 @@ impl Polynomial {
         Self::new(space, role, a, inverse, 1.5 / omega, 1)
     }
 
+    /// New ω of a damped step.
+    pub(super) fn set_damping(&mut self, omega: f64) {
+        self.rho = 1.5 / omega;
+    }
+
     pub(super) fn set_rho(&mut self, rho: f64) {
         self.rho = rho;
     }

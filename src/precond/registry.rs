@@ -1,6 +1,8 @@
 //! The table of preconditioners: one line each.
 
-use super::{Amg, BlockJacobi, Chebyshev, Identity, Ilu, InverseFactors, Jacobi, Kind, NearNull, Preconditioner, Ssor};
+use super::{
+    Amg, BlockJacobi, Chebyshev, Given, Identity, Ilu, InverseFactors, Jacobi, Kind, NearNull, Preconditioner, Ssor,
+};
 use crate::error::{Error, Result};
 use crate::matrix::Csr;
 use std::sync::Arc;
@@ -18,6 +20,8 @@ pub struct Request {
     pub argument: Option<String>,
     /// What multigrid's coarse levels must hold, beside the constants.
     pub near_null: Option<Arc<NearNull>>,
+    /// The user's own preconditioner.
+    pub given: Option<Given>,
 }
 
 impl Request {
@@ -107,7 +111,7 @@ pub const PRECONDITIONERS: &[PreconditionerEntry] = &[
     },
     PreconditionerEntry {
         id: "block_jacobi",
-        about: "inverses of diagonal blocks of a fixed size; block_jacobi:3",
+        about: "inverses of diagonal blocks, of rows with one pattern or of a fixed size; block_jacobi:3",
         build: |a, request| Ok(Box::new(BlockJacobi::build(a, request)?)),
     },
     PreconditionerEntry {
@@ -119,6 +123,14 @@ pub const PRECONDITIONERS: &[PreconditionerEntry] = &[
         id: "neumann",
         about: "a Neumann series in the scaled matrix; neumann:4",
         build: |a, request| Ok(Box::new(Chebyshev::new(a, true, request)?)),
+    },
+    PreconditionerEntry {
+        id: "given",
+        about: "the library user's own, a matrix or operations",
+        build: |a, request| {
+            let given = request.given.as_ref();
+            given.ok_or_else(|| Error::input("the preconditioner given needs one: Options::given"))?.build(a)
+        },
     },
 ];
 

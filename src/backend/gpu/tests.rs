@@ -4,9 +4,10 @@ use super::format::{Columns, Form, Layout, Values};
 use super::text::{self, SHADERS, SPMV_PIECES, Sweep, Types};
 use super::*;
 use crate::matrix::gallery;
+use crate::method::Needs;
 use crate::op::schedule::{Compiler, traffic};
 use crate::op::{Op, Plan, forming};
-use crate::testing::build;
+use crate::testing::{build, build_in};
 use std::collections::BTreeSet;
 
 /// The portable limit on workgroup memory.
@@ -216,19 +217,23 @@ fn sweeps(space: &Space, segments: &[Arc<Compiled>], real: Dtype, form: impl Fn(
 fn sweeps_of_every_method_are_valid() {
     let a = gallery::convection_diffusion2d(6, [0.3, 0.1]);
     for method in crate::method::METHODS {
-        // Triangular solves are the CPU's: the GPU backend refuses them by name. fsai wants a symmetric matrix and
-        // emits what isai does.
-        for preconditioner in
-            crate::precond::PRECONDITIONERS.iter().filter(|p| !["ilu0", "ic0", "fsai"].contains(&p.id))
-        {
+        // fsai wants a symmetric matrix and emits what isai does; `given` is whatever users write.
+        let suits = |id: &str| match method.needs {
+            Needs::Any => ["none", "jacobi"].contains(&id),
+            Needs::Square => !["fsai", "given"].contains(&id),
+            _ => !["fsai", "given", "gauss_seidel", "ilut"].contains(&id),
+        };
+        for preconditioner in crate::precond::PRECONDITIONERS.iter().filter(|p| suits(p.id)) {
             let plans = [
                 (Dtype::F32, Plan::uniform(Dtype::F32)),
                 (Dtype::F64, Plan::uniform(Dtype::F64)),
+                (Dtype::F64, Plan::uniform(Dtype::F64).with_preconditioner(Dtype::F32)),
                 (Dtype::F64, Plan::mixed(Dtype::F64)),
                 (Dtype::F32, Plan::mixed(Dtype::DoubleSingle)),
             ];
             for (dtype, plan) in plans {
-                let mut built = build(method.id, preconditioner.id, &a, plan, 5);
+                let space = Space::new(plan).without_triangles();
+                let mut built = build_in(space, method.id, preconditioner.id, &a, 5);
                 let segments = built.segments();
                 for fusion in [FUSION, Fusion::NONE] {
                     let mut compiler = Compiler::new(fusion);

@@ -42,7 +42,7 @@ pub(super) fn aggregate(a: &Csr, strength: &Strength) -> (Vec<u32>, usize) {
         let mut best = (0.0, ALONE);
         for ((&j, v), &strong) in columns.iter().zip(values).zip(strength.flags(a, i)) {
             let there = founded[j as usize];
-            if strong && there != ALONE && v.abs() > best.0 {
+            if strong.both && there != ALONE && v.abs() > best.0 {
                 best = (v.abs(), there);
             }
         }

@@ -100,3 +100,47 @@ impl Cycle {
         updates
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::Amg;
+    use crate::matrix::gallery;
+    use crate::op::schedule::{Compiler, Fusion, Projections};
+    use crate::op::{Dtype, Operator, Plan, Program, Role, Space};
+    use crate::precond::{Preconditioner, Request};
+    use std::sync::Arc;
+
+    #[test]
+    fn sweeps_and_bytes_by_the_model() {
+        let a = Arc::new(gallery::poisson2d(30));
+        let argument = Some("coarse=20".to_string());
+        let mut amg =
+            Amg::new(&a, &Request { definite: true, symmetric: true, argument, ..Request::default() }).unwrap();
+        let rows: Vec<u64> = amg.hierarchy.levels.iter().map(|l| l.a.rows() as u64).collect();
+        let levels = rows.len() - 1;
+        assert!(levels >= 2, "{rows:?}");
+        let mut space = Space::new(Plan::uniform(Dtype::F64).with_preconditioner(Dtype::F32));
+        space.operator("A", Arc::clone(&a), 0, Role::Working);
+        let (r, z) = (space.vector("r", a.rows()), space.vector("z", a.rows()));
+        amg.install(&mut space, 0);
+        let mut p = Program::new(&space);
+        amg.emit(&mut p, r, z);
+        let matrices: Vec<Operator> = p
+            .ops
+            .iter()
+            .filter_map(|op| if let crate::op::Op::Apply { a, .. } = op { Some(*a) } else { None })
+            .collect();
+        assert!(!matrices.contains(&Operator(0)), "the finest level is a copy in f32");
+        let matrix_bytes: u64 = matrices.iter().map(|&a| space.operator_bytes(a)).sum();
+        // The start with the restriction before it, residual, prolongation, improvement; the coarse inverse.
+        let cpu = Fusion { enabled: true, max_vectors: usize::MAX, projections: Projections::Free, products: true };
+        let compiled = Compiler::new(cpu).compile(p.ops.clone(), &space);
+        assert_eq!(compiled.stages.len(), 4 * levels + 2);
+        // f32 but for b and z: b, its copy, D, x; A's product 3; restriction 1; prolongation 3; improvement 4 and z.
+        let (finest, coarser, coarsest) = (72 * rows[0], 64 * rows[1..levels].iter().sum::<u64>(), 16 * rows[levels]);
+        assert_eq!(compiled.bytes - matrix_bytes, finest + coarser + coarsest);
+        // On a GPU the last sweep of a level has a vector too many beside its matrix.
+        let gpu = Fusion { max_vectors: 6, projections: Projections::Paired, ..cpu };
+        assert_eq!(Compiler::new(gpu).compile(p.ops, &space).stages.len(), 5 * levels + 2);
+    }
+}

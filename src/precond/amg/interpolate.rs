@@ -106,13 +106,13 @@ fn orthonormalise(mut q: Vec<f64>, k: usize) -> (Vec<f64>, Vec<f64>) {
 }
 
 /// P = (I − ω D⁻¹A) T with ω = (4/3)/λ: one step of damped Jacobi on A, or, given `strength`, on the filtered matrix A_f,
-/// whose weak entries are dropped and added to the diagonal, so that A_f 1 = A 1: right for constants, and not for
+/// whose entries weak for their row are dropped and added to the diagonal, so that A_f 1 = A 1: right for constants, and not for
 /// other near-null vectors. `rho` ≥ λmax(D⁻¹A) for the unfiltered A.
 ///
 /// Vaněk, Mandel and Brezina 1996, doi:10.1007/BF02238511. Cost: two passes over A.
 pub(super) fn smooth(a: &Csr, strength: Option<&Strength>, tentative: &Csr, rho: f64) -> Csr {
     let n = a.rows();
-    let strong = |i: usize, k: usize, j: u32| j as usize != i && strength.is_none_or(|s| s.flags(a, i)[k]);
+    let strong = |i: usize, k: usize, j: u32| j as usize != i && strength.is_none_or(|s| s.flags(a, i)[k].row);
     // 1/d of the filtered matrix, its Gershgorin sum, and how much of the diagonal was taken.
     let filtered: Vec<(f64, f64, f64)> = (0..n)
         .into_par_iter()

@@ -54,6 +54,10 @@ impl Amg {
         };
         Ok(Self { hierarchy: Hierarchy::new(a, &purpose)?, purpose, cycle: None, stored: (8, false) })
     }
+
+    fn degree(&self) -> usize {
+        self.purpose.settings.degree(self.purpose.symmetric)
+    }
 }
 
 impl Preconditioner for Amg {
@@ -66,7 +70,7 @@ impl Preconditioner for Amg {
             || narrow && !self.hierarchy.fits_f32(exponent);
         let role = if keep { Role::Working } else { Role::Preconditioner };
         self.stored = (plan.dtype(role).size(), plan.dtype(role) != plan.working);
-        self.cycle = Some(Cycle::new(space, &self.hierarchy, self.purpose.settings.degree, exponent, role));
+        self.cycle = Some(Cycle::new(space, &self.hierarchy, self.degree(), exponent, role));
     }
 
     fn emit(&self, p: &mut Program, r: Vector, z: Vector) {
@@ -95,7 +99,7 @@ impl Preconditioner for Amg {
         )];
         for (l, level) in h.levels.iter().enumerate() {
             let solve = match &h.coarsest {
-                _ if level.transfer.is_some() => level.smoother.describe(self.purpose.settings.degree),
+                _ if level.transfer.is_some() => level.smoother.describe(self.degree()),
                 Coarsest::Inverse(_) => "dense inverse".into(),
                 Coarsest::Smoother => "smoothing only".into(),
             };

@@ -59,8 +59,9 @@ pub struct AmgSettings {
     pub theta: f64,
     /// What smooths.
     pub smoother: Smoothing,
-    /// Degree of the smoothing polynomial, for Chebyshev; 1.
-    pub degree: usize,
+    /// Degree of the smoothing polynomial, for Chebyshev; `None` is 1 for a symmetric A and 2 else, where products
+    /// are cheap against what the method does beside them.
+    pub degree: Option<usize>,
     /// Rows solved directly; 300.
     pub coarse: usize,
     /// Unknowns a node, numbered node by node; near-null vectors bring their own.
@@ -71,7 +72,7 @@ pub struct AmgSettings {
 
 impl Default for AmgSettings {
     fn default() -> Self {
-        Self { theta: 0.08, smoother: Smoothing::default(), degree: 1, coarse: 300, block: 1, full_precision: false }
+        Self { theta: 0.08, smoother: Smoothing::default(), degree: None, coarse: 300, block: 1, full_precision: false }
     }
 }
 
@@ -89,10 +90,14 @@ impl FromStr for AmgSettings {
 }
 
 impl AmgSettings {
+    /// The smoothing polynomial's degree.
+    pub(super) fn degree(&self, symmetric: bool) -> usize {
+        self.degree.unwrap_or(if symmetric { 1 } else { 2 })
+    }
+
     /// From what stands behind `amg:`.
     pub(crate) fn from_argument(argument: Option<&str>) -> Result<Self> {
         let mut out = Self::default();
-        let mut degree = None;
         for pair in argument.iter().flat_map(|a| a.split(',')).filter(|p| !p.is_empty()) {
             let (key, text) = pair.split_once('=').unwrap_or((pair, ""));
             let number = |low: f64, high: f64| {
@@ -104,7 +109,7 @@ impl AmgSettings {
             match key {
                 "theta" => out.theta = number(0.0, 1.0)?,
                 "smoother" => out.smoother = text.parse()?,
-                "degree" => degree = Some(number(1.0, 16.0)? as usize),
+                "degree" => out.degree = Some(number(1.0, 16.0)? as usize),
                 "coarse" => out.coarse = number(1.0, 2000.0)? as usize,
                 "block" => out.block = number(1.0, 12.0)? as usize,
                 "precision" if text == "full" => out.full_precision = true,
@@ -119,10 +124,9 @@ impl AmgSettings {
                 }
             }
         }
-        if degree.is_some() && out.smoother != Smoothing::Chebyshev {
+        if out.degree.is_some() && out.smoother != Smoothing::Chebyshev {
             return Err(Error::input(format!("amg: a degree is Chebyshev's; {} has none", out.smoother)));
         }
-        out.degree = degree.unwrap_or(out.degree);
         Ok(out)
     }
 }
@@ -140,12 +144,10 @@ impl fmt::Display for AmgSettings {
         }
         for (name, own, plain) in [
             ("degree", self.degree, plain.degree),
-            ("coarse", self.coarse, plain.coarse),
-            ("block", self.block, plain.block),
+            ("coarse", Some(self.coarse), Some(plain.coarse)),
+            ("block", Some(self.block), Some(plain.block)),
         ] {
-            if own != plain {
-                pairs.push(format!("{name}={own}"));
-            }
+            pairs.extend(own.filter(|_| own != plain).map(|own| format!("{name}={own}")));
         }
         if self.full_precision {
             pairs.push("precision=full".into());
@@ -162,7 +164,7 @@ mod tests {
     #[test]
     fn text_and_back() {
         for (_, smoother) in SMOOTHINGS {
-            let degree = if smoother == Smoothing::Chebyshev { 3 } else { 1 };
+            let degree = (smoother == Smoothing::Chebyshev).then_some(3);
             let all = AmgSettings { theta: 0.25, smoother, degree, coarse: 40, block: 3, full_precision: true };
             assert_eq!(all.to_string().parse::<AmgSettings>().unwrap(), all);
         }

@@ -16,6 +16,9 @@ const LANCZOS: usize = 8;
 /// Parts of the rows that a sweep of Gauss–Seidel takes side by side: fixed, so that threads change no bit.
 const PARTS: usize = 16;
 
+/// ω λmax(DA) at most.
+const SAFE: f64 = 1.9;
+
 /// Rows a part at least.
 const PART_ROWS: usize = 1024;
 
@@ -26,6 +29,8 @@ pub(super) struct Smoother {
     pub(super) inverse: Vec<f64>,
     /// λmax(diag(A)⁻¹A), which interpolation needs as well.
     pub(super) rho: f64,
+    /// ω of a damped step with D.
+    omega: f64,
     triangles: Option<Halves>,
 }
 
@@ -75,7 +80,12 @@ impl Smoother {
             }),
             Smoothing::GaussSeidel => triangles = Some(Halves::new(a, &inverse)),
         }
-        Ok(Self { kind, inverse, rho: if rho > 0.0 { rho } else { 1.0 }, triangles })
+        let mut omega = 1.0;
+        if kind == Smoothing::Spai0 {
+            // Nothing in the definition bounds λmax(DA) by 2, where the step would amplify.
+            omega = (SAFE / spectrum::largest(a, &inverse, symmetric, LANCZOS).max(f64::MIN_POSITIVE)).min(1.0);
+        }
+        Ok(Self { kind, inverse, rho: if rho > 0.0 { rho } else { 1.0 }, omega, triangles })
     }
 
     /// Bytes kept on the device beside A, numbers of `size` bytes.
@@ -167,7 +177,7 @@ impl Installed {
         let inverse = space.constant_in(role, "inverse_diagonal", Arc::new(scaled));
         let polynomial = match s.kind {
             Smoothing::Chebyshev => Polynomial::new(space, role, a, inverse, s.rho, degree),
-            _ => Polynomial::damped(space, role, a, inverse, 1.0),
+            _ => Polynomial::damped(space, role, a, inverse, s.omega),
         };
         Self::Products { a, inverse, polynomial }
     }
@@ -221,8 +231,9 @@ impl Installed {
     pub(super) fn refresh(&mut self, matrix: &Arc<Csr>, s: &Smoother, exponent: i32, updates: &mut Updates) {
         match self {
             Self::Products { a, inverse, polynomial } => {
-                if s.kind == Smoothing::Chebyshev {
-                    polynomial.set_rho(s.rho);
+                match s.kind {
+                    Smoothing::Chebyshev => polynomial.set_rho(s.rho),
+                    _ => polynomial.set_damping(s.omega),
                 }
                 updates.vectors.push((*inverse, s.inverse.iter().map(|&v| ldexp(v, -exponent)).collect()));
                 updates.operators.push((*a, Arc::clone(matrix), exponent));

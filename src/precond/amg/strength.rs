@@ -3,9 +3,18 @@
 use crate::matrix::Csr;
 use rayon::prelude::*;
 
-/// One flag an entry of A.
+/// Two flags an entry of A.
 pub(super) struct Strength {
-    strong: Vec<bool>,
+    flags: Vec<Flags>,
+}
+
+/// How an entry couples.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Flags {
+    /// Strongly for both rows: they may share an aggregate.
+    pub(super) both: bool,
+    /// Strongly for its own row: the row follows what stands there, though the other may not follow it.
+    pub(super) row: bool,
 }
 
 /// A row whose off-diagonal entries sum to less than this part of the diagonal is left to the smoother.
@@ -17,7 +26,8 @@ impl Strength {
     /// Vaněk, Mandel and Brezina (1996, doi:10.1007/BF02238511) compare with √(a_ii a_jj). On stencils with
     /// many equal neighbours (27 points: 1/26 of the diagonal each) that calls all of them weak; compared with the
     /// strongest neighbour they are all strong, and the weak direction of an anisotropic operator stays weak.
-    /// Symmetric for symmetric A. Cost: two passes over A.
+    /// Symmetric for symmetric A. Where coefficients jump, a row of the soft side follows its stiff neighbour, which does
+    /// not follow it: strong for the row, |a_ij| ≥ θ m_i, and for interpolation, but not for both. Cost: two passes over A.
     pub(super) fn new(a: &Csr, theta: f64) -> Self {
         let largest: Vec<f64> = (0..a.rows())
             .into_par_iter()
@@ -34,12 +44,12 @@ impl Strength {
                     }
                 }
                 // Nothing is strong for a row that the smoother solves alone.
-                if sum <= DOMINANT * diagonal { f64::INFINITY } else { most.sqrt() }
+                if sum <= DOMINANT * diagonal { f64::INFINITY } else { most }
             })
             .collect();
-        let mut strong = vec![false; a.nnz()];
-        let mut rows: Vec<&mut [bool]> = Vec::with_capacity(a.rows().div_ceil(BLOCK));
-        let mut rest = strong.as_mut_slice();
+        let mut all = vec![Flags::default(); a.nnz()];
+        let mut rows: Vec<&mut [Flags]> = Vec::with_capacity(a.rows().div_ceil(BLOCK));
+        let mut rest = all.as_mut_slice();
         for block in 0..a.rows().div_ceil(BLOCK) {
             let (first, end) = (block * BLOCK, ((block + 1) * BLOCK).min(a.rows()));
             let (head, tail) = rest.split_at_mut(a.row_ptr()[end] - a.row_ptr()[first]);
@@ -50,25 +60,26 @@ impl Strength {
             let (first, end) = (block * BLOCK, ((block + 1) * BLOCK).min(a.rows()));
             let start = a.row_ptr()[first];
             for i in first..end {
-                let here = theta * largest[i];
+                let (here, root) = (theta * largest[i], theta * largest[i].sqrt());
                 for k in a.row_ptr()[i]..a.row_ptr()[i + 1] {
                     let (j, v) = (a.columns()[k] as usize, a.values()[k].abs());
-                    flags[k - start] = j != i && v > 0.0 && v >= here * largest[j];
+                    let other = j != i && v > 0.0;
+                    flags[k - start] = Flags { both: other && v >= root * largest[j].sqrt(), row: other && v >= here };
                 }
             }
         });
-        Self { strong }
+        Self { flags: all }
     }
 
     /// The strong columns of row i.
     pub(super) fn row<'a>(&'a self, a: &'a Csr, i: usize) -> impl Iterator<Item = usize> + Clone + 'a {
         let range = a.row_ptr()[i]..a.row_ptr()[i + 1];
-        self.strong[range.clone()].iter().zip(&a.columns()[range]).filter(|e| *e.0).map(|e| *e.1 as usize)
+        self.flags[range.clone()].iter().zip(&a.columns()[range]).filter(|e| e.0.both).map(|e| *e.1 as usize)
     }
 
     /// The flags of row i, as its entries stand.
-    pub(super) fn flags(&self, a: &Csr, i: usize) -> &[bool] {
-        &self.strong[a.row_ptr()[i]..a.row_ptr()[i + 1]]
+    pub(super) fn flags(&self, a: &Csr, i: usize) -> &[Flags] {
+        &self.flags[a.row_ptr()[i]..a.row_ptr()[i + 1]]
     }
 }
 
