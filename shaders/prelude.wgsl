@@ -17,8 +17,12 @@ struct Params {
     slot: u32,       // the scalar this kernel works with
     columns_at: u32, // where column indices start behind the row starts
     zero: u32,       // 0, which no compiler knows
+    row: u32,        // first row of this block
+    tall: u32,       // rows of a small matrix in the ledger
+    kept: u32,       // columns it makes
     unused0: u32,
     unused1: u32,
+    unused2: u32,
 }
 
 @group(0) @binding(0) var<uniform> P: Params;

@@ -188,6 +188,14 @@ impl Reference {
                     }
                     self.vectors.insert(*w, sum);
                 }
+                Op::Rotate { v, k, l, s } => {
+                    let old: Vec<Vec<f64>> = (0..*k).map(|i| self.vectors[&v.column(i)].clone()).collect();
+                    for (j, s) in self.arrays[s.0 as usize].chunks(*k).take(*l).enumerate() {
+                        let rows = 0..space.len(v.column(0));
+                        let new = rows.map(|r| s.iter().zip(&old).map(|(s, v)| s * v[r]).sum()).collect();
+                        self.vectors.insert(v.column(j), new);
+                    }
+                }
                 Op::Set { out, value } => self.scalars[out.0 as usize] = value.eval(&get),
                 Op::Publish(items) => {
                     let mut record = vec![];

@@ -10,6 +10,9 @@ use crate::testing::{Device, Reference, build, on_devices};
 const SIZES: [usize; 16] = [0, 1, 31, 32, 33, 63, 64, 65, 255, 256, 257, 1023, 2049, 65535, 65536, 65537];
 const COLUMNS: usize = 10;
 
+/// Columns before and after a rotation.
+const ROTATIONS: [(usize, usize); 5] = [(1, 1), (7, 5), (9, 2), (COLUMNS, 3), (COLUMNS, COLUMNS)];
+
 /// What one size needs.
 struct Set {
     n: usize,
@@ -17,6 +20,7 @@ struct Set {
     vectors: [Vector; 4],
     v: Basis,
     arrays: [Array; 2],
+    s: Array,
 }
 
 /// Up to seven entries a row, some rows empty, one long.
@@ -66,12 +70,13 @@ fn every_operation(device: &Device, fuse: bool) {
             vectors: ["x", "y", "z", "u"].map(|name| space.vector(&format!("{name}{n}"), n)),
             v: space.basis(&format!("v{n}"), n, COLUMNS),
             arrays: ["h", "g"].map(|name| space.array(name, COLUMNS)),
+            s: space.array("s", COLUMNS * COLUMNS),
         })
         .collect();
     let mut engine = device.engine(&space, fuse);
     let mut reference = Reference::new(&space);
     let mut compiler = Compiler::new(engine.fusion());
-    for Set { n, a, vectors: [x, y, z, u], v, arrays: [h, g] } in sets {
+    for Set { n, a, vectors: [x, y, z, u], v, arrays: [h, g], s: small } in sets {
         let fill = |engine: &mut dyn Engine, reference: &mut Reference, random: &mut Random, vector: Vector| {
             let values: Vec<f64> = random.vector(n).into_iter().map(|x| device.round(x)).collect();
             engine.write_vector(vector, &values).unwrap();
@@ -152,6 +157,24 @@ fn every_operation(device: &Device, fuse: bool) {
             // Products of random numbers have a mean size of 1/4; trees keep the error at a few units of their sum.
             let scale = 1.0 + n as f64 / 8.0;
             close(device, &format!("{what}, n = {n}, fused: {fuse}"), &found[0], &expected, scale);
+        }
+        for (k, l) in ROTATIONS {
+            (0..COLUMNS).for_each(|j| fill(&mut *engine, &mut reference, &mut random, v.column(j)));
+            let coefficients: Vec<f64> = random.vector(k * l).into_iter().map(|x| device.round(x)).collect();
+            engine.write_array(small, &coefficients);
+            reference.arrays[small.0 as usize][..k * l].copy_from_slice(&coefficients);
+            let mut p = Program::new(&space);
+            p.rotate(v, k, l, small);
+            p.copy(v.column(0), y);
+            let compiled = compiler.compile(p.ops.clone(), &space);
+            engine.enqueue(&compiled).unwrap();
+            reference.run(&p.ops, &space);
+            records(&mut *engine);
+            for vector in (0..COLUMNS).map(|j| v.column(j)).chain([y]) {
+                let found = pollster::block_on(engine.read_vector(vector)).unwrap();
+                let what = format!("{} after rotate {k} to {l}, fused: {fuse}", space.name(vector));
+                close(device, &what, &found, &reference.vectors[&vector], 11.0);
+            }
         }
     }
 }

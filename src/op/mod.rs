@@ -144,6 +144,17 @@ pub enum Op {
         /// w, no column of V below k.
         w: Vector,
     },
+    /// V[:, ..l] = V[:, ..k] S, in place: the change of basis of a thick restart. A sweep of its own.
+    Rotate {
+        /// V.
+        v: Basis,
+        /// How many columns stand on the right.
+        k: usize,
+        /// How many are made of them, k at most.
+        l: usize,
+        /// S, k × l, one column after the other.
+        s: Array,
+    },
     /// out = value.
     Set {
         /// Where the value goes.
@@ -164,7 +175,7 @@ impl Op {
         matches!(self, Self::Set { .. } | Self::Publish(_) | Self::StopIf(..))
     }
 
-    /// The vector it writes.
+    /// The vector it writes; the columns of a [`Op::Rotate`] apart.
     #[must_use]
     pub fn writes(&self) -> Option<Vector> {
         match self {

@@ -166,8 +166,8 @@ fn fits(op: &Op, s: usize, ops: &[Op], place: &[usize], space: &Space, fusion: F
     if company.is_empty() {
         return true;
     }
-    let is_solve = |o: &Op| matches!(o, Op::TriangularSolve { .. });
-    if is_solve(op) || company.iter().any(|o| is_solve(o)) {
+    let alone = |o: &Op| matches!(o, Op::TriangularSolve { .. } | Op::Rotate { .. });
+    if alone(op) || company.iter().any(|o| alone(o)) {
         return false;
     }
     let is_projection = |o: &Op| matches!(o, Op::MultiDot { .. } | Op::MultiAxpy { .. });
@@ -193,6 +193,7 @@ pub(crate) fn length(op: &Op, space: &Space) -> usize {
         Op::Apply { y, .. } | Op::TriangularSolve { y, .. } | Op::Map { y, .. } => space.len(*y),
         Op::Dot { x, .. } => space.len(*x),
         Op::MultiDot { w, .. } | Op::MultiAxpy { w, .. } => space.len(*w),
+        Op::Rotate { v, .. } => space.len(v.column(0)),
         _ => 0,
     }
 }
@@ -200,6 +201,11 @@ pub(crate) fn length(op: &Op, space: &Space) -> usize {
 /// How many stages `b` must come after `a` (which stands earlier): `None` where they don't touch,
 /// 0 where they may share one, 1 where `b` needs what `a`'s sweep leaves behind.
 fn gap(a: &Op, b: &Op) -> Option<usize> {
+    // A rotation writes many columns: nothing passes it.
+    let rotates = |op: &Op| matches!(op, Op::Rotate { .. });
+    if (rotates(a) && !b.is_scalar()) || (rotates(b) && !a.is_scalar()) {
+        return Some(1);
+    }
     let mut gap: Option<usize> = None;
     let mut need = |g: usize| gap = gap.max(Some(g));
 
@@ -295,6 +301,9 @@ pub(crate) fn traffic(body: &[Op], space: &Space) -> u64 {
         if let Op::MultiDot { v, k, .. } | Op::MultiAxpy { v, k, .. } = op {
             let most = bases.entry(v.0).or_default();
             *most = (*most).max(*k);
+        }
+        if let Op::Rotate { v, k, l, .. } = op {
+            bases.insert(v.0, k + l);
         }
         if let Op::Apply { a, .. } = op {
             bytes += space.operator_bytes(*a);

@@ -49,7 +49,10 @@ pub(super) struct Params {
     pub(super) columns_at: u32,
     /// Always 0; see `shaders/double_single.wgsl`.
     pub(super) zero: u32,
-    pub(super) unused: [u32; 2],
+    pub(super) row: u32,
+    pub(super) tall: u32,
+    pub(super) kept: u32,
+    pub(super) unused: [u32; 3],
 }
 
 /// Rows `first .. first + rows` of a matrix, small enough for one binding.
@@ -114,6 +117,8 @@ pub(super) struct Memory {
     pub(super) array_at: Vec<usize>,
     /// Partial sums of projections.
     pub(super) projections: wgpu::Buffer,
+    /// Rows of a rotated basis on their way back into it.
+    rotated: Option<wgpu::Buffer>,
     uniforms: Vec<wgpu::Buffer>,
     known_params: HashMap<Params, usize>,
     staging: Option<wgpu::Buffer>,
@@ -194,9 +199,9 @@ impl Memory {
         let state_words = partials_at(scalar_count) + 16 * GROUPS_MAX;
         let state =
             [make("state", state_words as u64 * size, STORAGE)?, make("state", state_words as u64 * size, STORAGE)?];
-        let widest = space.arrays.iter().map(|a| a.1).max().unwrap_or(0);
+        let columns = space.bases.iter().map(|b| b.columns).max().unwrap_or(0);
         // Records of a batch: at least a whole GMRES cycle's, two projections and two numbers a column.
-        let record_words = (16 * 1024).max((widest + 1) * (widest + 4));
+        let record_words = (16 * 1024).max((columns + 1) * (columns + 4));
         let mut at = record_words;
         let array_at = space
             .arrays
@@ -206,7 +211,6 @@ impl Memory {
                 at - a.1
             })
             .collect();
-        let columns = space.bases.iter().map(|b| b.columns).max().unwrap_or(0);
         Ok(Self {
             vectors,
             bases,
@@ -216,6 +220,7 @@ impl Memory {
             record_words,
             array_at,
             projections: make("projections", (columns * GROUPS_MAX) as u64 * size, STORAGE)?,
+            rotated: None,
             uniforms: vec![],
             known_params: HashMap::new(),
             staging: None,
@@ -227,6 +232,22 @@ impl Memory {
             Vector::Own(i) => Slice::whole(&self.vectors[i as usize]),
             Vector::Column { basis, column } => self.bases[basis as usize].column(column as usize),
         }
+    }
+
+    /// Room for `words` numbers of rotated rows; made at the first rotation of this size.
+    pub(super) fn rotated(
+        &mut self,
+        context: &Context,
+        words: usize,
+        real: Dtype,
+        counters: &mut Counters,
+    ) -> Result<Slice> {
+        let bytes = (words * real.size()) as u64;
+        if self.rotated.as_ref().is_none_or(|b| b.size() < bytes) {
+            counters.buffers += 1;
+            self.rotated = Some(context.buffer("rotated rows", bytes, STORAGE)?);
+        }
+        Ok(Slice::whole(self.rotated.as_ref().expect("made above")))
     }
 
     /// The uniform buffer that holds `params`, and where.

@@ -21,7 +21,7 @@ use super::{Counters, Engine, Local, Progress};
 use crate::error::{Error, Result};
 use crate::matrix::{Csr, Triangular};
 use crate::op::schedule::{Compiled, Fusion, Stage, length};
-use crate::op::{Array, Dtype, Op, Operator, Scalar, Space, Stop, Term, Triangle, Vector};
+use crate::op::{Array, Basis, Dtype, Op, Operator, Scalar, Space, Stop, Term, Triangle, Vector};
 use crate::solver::Options;
 use memory::{Memory, Params, Slice};
 use std::collections::{HashMap, VecDeque};
@@ -29,12 +29,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 use text::{
-    AXPY, CURSOR, DOT, FINISH, GROUPS_MAX, HEADER, MULTI_AXPY, MULTI_DOT, NORM, SPMV_CSR, Shader, Sweep, Types,
-    WORKGROUP,
+    AXPY, CURSOR, DOT, FINISH, GROUPS_MAX, HEADER, MULTI_AXPY, MULTI_DOT, NORM, ROTATE, ROTATED, SPMV_CSR, Shader,
+    Sweep, Types, WORKGROUP,
 };
 
 /// Iterations of one batch at most.
 const BATCH_LIMIT: usize = 256;
+
+/// Most memory that a rotation of a basis takes beside it.
+const ROTATED_BYTES: u64 = 32 << 20;
 
 /// What one kernel holds: eight storage bindings, two of them the state.
 const FUSION: Fusion = Fusion { enabled: true, max_vectors: 6, projections: false, products: true };
@@ -379,6 +382,10 @@ impl Gpu {
                 }
                 Ok(())
             }
+            Op::Rotate { v, k, l, s } => {
+                self.lower_scalars(now, out)?;
+                self.lower_rotation(*v, [*k, *l], *s, out)
+            }
             Op::Apply { a, x, y }
                 if stage.body.len() == 1
                     && (!self.fuse && !one_buffer(*x, *y) || self.memory.operators[a.0 as usize].len() > 1) =>
@@ -439,6 +446,42 @@ impl Gpu {
             }
             _ => self.lower_sweep(&stage.body, n, now, out),
         }
+    }
+
+    /// Block of rows by block of rows: the new columns are formed beside the basis, panel by panel, and put back.
+    fn lower_rotation(&mut self, v: Basis, [k, l]: [usize; 2], s: Array, out: &mut Vec<Dispatch>) -> Result<()> {
+        let (n, item) = (self.space.len(v.column(0)), self.space.plan.working);
+        let limit = self.context.max_binding.min(ROTATED_BYTES) / self.real_size();
+        let rows = (limit as usize / l).clamp(1, n.max(1));
+        let rotated = self.memory.rotated(&self.context, rows * l, self.real, &mut self.counters)?;
+        for row in (0..n).step_by(rows) {
+            let rows = rows.min(n - row);
+            let params = |first: usize, columns: usize, stride: usize, array_at: usize| Params {
+                n: rows as u32,
+                groups: workgroups(rows) as u32,
+                k: columns as u32,
+                stride: stride as u32,
+                first: first as u32,
+                array_at: array_at as u32,
+                row: row as u32,
+                tall: k as u32,
+                kept: l as u32,
+                ..Params::default()
+            };
+            let array_at = self.memory.array_at[s.0 as usize];
+            for panel in self.memory.bases[v.0 as usize].panels(k) {
+                let params = params(panel.first, panel.columns, panel.stride, array_at);
+                let bindings =
+                    [(Slice::whole(&self.memory.ledger), false), (panel.slice, false), (rotated.clone(), true)];
+                out.push(self.plain(&ROTATE, item, false, false, &bindings, params, workgroups(rows))?);
+            }
+            for panel in self.memory.bases[v.0 as usize].panels(l) {
+                let params = params(panel.first, panel.columns, panel.stride, 0);
+                let bindings = [(rotated.clone(), false), (panel.slice, true)];
+                out.push(self.plain(&ROTATED, item, false, false, &bindings, params, workgroups(rows))?);
+            }
+        }
+        Ok(())
     }
 
     /// A kernel that only finishes partial sums and evaluates scalars, where there are any.

@@ -49,6 +49,8 @@ shaders! {
     MULTI_DOT: "multi_dot.wgsl",
     FINISH: "finish.wgsl",
     MULTI_AXPY: "multi_axpy.wgsl",
+    ROTATE: "rotate.wgsl",
+    ROTATED: "rotated.wgsl",
 }
 
 /// The name of a number type in WGSL.
