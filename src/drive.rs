@@ -6,7 +6,7 @@
 //! then within a correction (`refine.rs`), on devices that have one; else each correction brings a few digits.
 //! Nothing is called converged here but by the certificate.
 
-use crate::backend::{Engine, Progress};
+use crate::backend::{Engine, Progress, deliver};
 use crate::certify::{Norms, Truth, certify};
 use crate::error::Result;
 use crate::facts::Facts;
@@ -397,12 +397,7 @@ impl Session {
                 let mut outbox = Outbox::default();
                 let mut p = Program::new(&self.space);
                 self.method.exchange(&mut p, &mut outbox);
-                for (array, values) in outbox.arrays {
-                    self.engine.write_array(array, &values);
-                }
-                for (scalar, value) in outbox.scalars {
-                    self.engine.write_scalar(scalar, value);
-                }
+                deliver(outbox, &mut *self.engine)?;
                 let (ops, applications, inner) = (p.ops, p.preconditioned, p.inner_products);
                 self.issue_extra(state, ops, applications, inner)?;
                 cycles.push(last);

@@ -2,11 +2,11 @@
 
 use faer::{Mat, Side};
 
-/// Eigenvalues in ascending order and orthonormal eigenvectors of the symmetric part of `h`; `None` where an entry
-/// is not finite or the iteration does not end.
+/// Eigenvalues in ascending order and orthonormal eigenvectors of the symmetric matrix whose upper triangle stands in
+/// `h`; `None` where an entry is not finite or the iteration does not end.
 pub(crate) fn symmetric(h: &Mat<f64>) -> Option<(Vec<f64>, Mat<f64>)> {
     let n = h.nrows();
-    let s = Mat::from_fn(n, n, |i, j| 0.5 * (h[(i, j)] + h[(j, i)]));
+    let s = Mat::from_fn(n, n, |i, j| h[(i.min(j), i.max(j))]);
     if !finite(&s) {
         return None;
     }
@@ -54,7 +54,7 @@ mod tests {
         let mut random = Random::new(5);
         for n in [1, 2, 7, 40] {
             let h = Mat::from_fn(n, n, |_, _| random.uniform(-1.0, 1.0));
-            let s = Mat::from_fn(n, n, |i, j| 0.5 * (h[(i, j)] + h[(j, i)]));
+            let s = Mat::from_fn(n, n, |i, j| h[(i.min(j), i.max(j))]);
             let (values, u) = symmetric(&h).unwrap();
             assert!(values.windows(2).all(|w| w[0] <= w[1]));
             let scaled = Mat::from_fn(n, n, |i, j| u[(i, j)] * values[j]);

@@ -118,12 +118,18 @@ pub struct Seen {
 pub struct Outbox {
     pub(crate) arrays: Vec<(Array, Vec<f64>)>,
     pub(crate) scalars: Vec<(Scalar, f64)>,
+    pub(crate) vectors: Vec<(Vector, Vec<f64>)>,
 }
 
 impl Outbox {
     /// Puts `values` at the start of `array`.
     pub fn send(&mut self, array: Array, values: &[f64]) {
         self.arrays.push((array, values.to_vec()));
+    }
+
+    /// Replaces the entries of `vector`.
+    pub fn send_vector(&mut self, vector: Vector, values: Vec<f64>) {
+        self.vectors.push((vector, values));
     }
 
     /// Gives `scalar` a value.
