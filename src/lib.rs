@@ -67,7 +67,7 @@ pub use backend::cpu::{Allowed, Harness};
 pub use backend::gpu::{AdapterDetails, adapters};
 pub use certify::Certificate;
 pub use drive::{Criterion, Event};
-pub use eigen::{EigenOptions, EigenReport, EigenSolver, Eigenvalue, Which, eigs};
+pub use eigen::{EigenOptions, EigenReport, EigenSolver, Eigenvalue, SvdReport, Which, eigs, svds};
 pub use error::{Error, Result};
 pub use report::{AdapterInfo, BrokenDown, NotConverged, Passed, Reason, Report, Rung, Timings, TrueResidual};
 pub use solver::{Backend, Options, Precision, Solver, StoredForm, ToCsr, When, solve};

@@ -97,7 +97,7 @@ impl Source {
     }
 
     /// The options that vectors beside this matrix are read with.
-    fn read_options(&self) -> ReadOptions {
+    pub(super) fn read_options(&self) -> ReadOptions {
         match self {
             Self::File { options, .. } => options.clone(),
             Self::Gallery(g) => ReadOptions { complex: g.is_complex(), ..ReadOptions::default() },

@@ -6,17 +6,17 @@ use std::fmt::Write;
 use std::io::IsTerminal;
 
 /// Terminal colours, or none.
-struct Paint(bool);
+pub(super) struct Paint(bool);
 
 impl Paint {
-    fn new(stdout: bool) -> Self {
+    pub(super) fn new(stdout: bool) -> Self {
         let terminal = if stdout { std::io::stdout().is_terminal() } else { std::io::stderr().is_terminal() };
         let plain = std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty())
             || std::env::var_os("TERM").is_some_and(|v| v == "dumb");
         Self(terminal && !plain)
     }
 
-    fn with(&self, code: &str, text: &str) -> String {
+    pub(super) fn with(&self, code: &str, text: &str) -> String {
         if self.0 { format!("\x1b[{code}m{text}\x1b[0m") } else { text.into() }
     }
 }
@@ -96,11 +96,11 @@ pub(super) fn text(document: &Document<'_>, options: &Options, stdout: bool) -> 
     out
 }
 
-fn count(n: usize, what: &str) -> String {
+pub(super) fn count(n: usize, what: &str) -> String {
     if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") }
 }
 
-fn seconds(s: f64) -> String {
+pub(super) fn seconds(s: f64) -> String {
     match s {
         s if s >= 1.0 => format!("{s:.2} s"),
         s if s >= 1e-3 => format!("{:.1} ms", s * 1e3),

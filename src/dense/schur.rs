@@ -115,21 +115,15 @@ impl Schur {
     /// One double-shift step on rows `lo..=hi`.
     fn francis(&mut self, lo: usize, hi: usize, exceptional: bool) {
         let t = &self.t;
-        let (mut trace, mut det) = (
-            t[(hi, hi)] + t[(hi - 1, hi - 1)],
-            t[(hi, hi)] * t[(hi - 1, hi - 1)] - t[(hi, hi - 1)] * t[(hi - 1, hi)],
-        );
+        let (mut trace, mut det) =
+            (t[(hi, hi)] + t[(hi - 1, hi - 1)], t[(hi, hi)] * t[(hi - 1, hi - 1)] - t[(hi, hi - 1)] * t[(hi - 1, hi)]);
         if exceptional {
             let s = t[(hi, hi - 1)].abs() + t[(hi - 1, hi - 2)].abs();
             (trace, det) = (1.5 * s + 2.0 * t[(hi, hi)], t[(hi, hi)].powi(2) + 1.5 * s * t[(hi, hi)] + s * s);
         }
         let (a, b, c) = (t[(lo, lo)], t[(lo, lo + 1)], t[(lo + 1, lo)]);
         // The first column of T² − trace T + det, over c.
-        let mut x = vec![
-            a * (a - trace) / c + b + det / c,
-            a + t[(lo + 1, lo + 1)] - trace,
-            t[(lo + 2, lo + 1)],
-        ];
+        let mut x = vec![a * (a - trace) / c + b + det / c, a + t[(lo + 1, lo + 1)] - trace, t[(lo + 2, lo + 1)]];
         for k in lo..hi {
             let u = Self::reflector(&x);
             self.reflect(&u, k);

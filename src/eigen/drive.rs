@@ -71,12 +71,7 @@ pub(super) enum Ended {
 
 impl Session {
     /// Iterates from the span of `from` until the method has what is wanted or can't go on.
-    pub(super) async fn run(
-        &mut self,
-        from: &[Vec<f64>],
-        tally: &mut Tally,
-        limits: &mut Limits<'_>,
-    ) -> Result<Ended> {
+    pub(super) async fn run(&mut self, from: &[Vec<f64>], tally: &mut Tally, limits: &mut Limits<'_>) -> Result<Ended> {
         self.segment(tally, |method, p, host| method.start(p, host, from))?;
         let (mut best, mut since) = (f64::INFINITY, 0);
         loop {
@@ -98,7 +93,8 @@ impl Session {
             if (limits.callback)(event).is_break() {
                 return Ok(Ended::Limit(Reason::StoppedByCallback));
             }
-            since = if worst < 0.9 * best || worst <= 1.0 { 0 } else { since + 1 };
+            // Infinite is not yet as many as are wanted.
+            since = if worst < 0.9 * best || worst <= 1.0 || worst.is_infinite() { 0 } else { since + 1 };
             best = best.min(worst);
             if since > PATIENCE {
                 return Ok(Ended::Stagnated);
@@ -108,14 +104,14 @@ impl Session {
 
     /// Iterations up to an exchange (`None`), or a limit.
     async fn cycle(&mut self, tally: &mut Tally, limits: &mut Limits<'_>) -> Result<Option<Ended>> {
-        let (mut closing, mut over, mut pending) = (false, false, 0);
+        let (mut closing, mut over, mut limit, mut pending) = (false, false, false, 0);
         loop {
             for _ in 0..if self.inner.is_some() { 1 } else { BATCH } {
-                if closing || over {
+                if closing || over || limit {
                     break;
                 }
                 if tally.iterations + pending >= limits.max_iterations {
-                    over = true;
+                    limit = true;
                     break;
                 }
                 let mut p = Program::new(&self.space);
@@ -139,7 +135,7 @@ impl Session {
             }
             self.engine.flush()?;
             // One batch stays in flight while the host reads the one before.
-            let lag = usize::from(!closing && !over && self.inner.is_none());
+            let lag = usize::from(!closing && !over && !limit && self.inner.is_none());
             while self.engine.in_flight() > lag {
                 for record in self.engine.collect().await?.records {
                     pending -= 1;
@@ -157,8 +153,8 @@ impl Session {
                 self.drain().await?;
                 return Ok(Some(Ended::Limit(Reason::TimeLimit)));
             }
-            if (closing || over) && self.engine.in_flight() == 0 {
-                let limit = tally.iterations >= limits.max_iterations;
+            if (closing || over || limit) && self.engine.in_flight() == 0 {
+                limit |= tally.iterations >= limits.max_iterations;
                 return Ok(limit.then_some(Ended::Limit(Reason::MaxIterations)));
             }
         }

@@ -6,6 +6,7 @@
 
 mod arnoldi;
 mod drive;
+mod golub_kahan;
 mod inverse;
 mod lanczos;
 mod lobpcg;
@@ -15,13 +16,16 @@ mod power;
 mod registry;
 mod report;
 mod solver;
+mod stages;
+mod svds;
 mod thick_restart;
 mod verify;
 
 pub use options::{EigenOptions, Which};
 pub use registry::{EIGEN_METHODS, EigenMethodEntry, by_name};
-pub use report::{EigenReport, Eigenvalue, NotFound};
+pub use report::{EigenReport, Eigenvalue, NotFound, Outcome, SvdReport};
 pub use solver::{EigenSolver, eigs};
+pub use svds::{svds, svds_until};
 
 use crate::method::{Next, Outbox};
 use crate::op::{Operator, Program, Vector};

@@ -34,6 +34,21 @@ impl Which {
     /// All, in the order of the documentation.
     pub const ALL: [Self; 8] = [Self::LM, Self::SM, Self::LA, Self::SA, Self::LR, Self::SR, Self::LI, Self::SI];
 
+    /// As it is typed.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::LM => "LM",
+            Self::SM => "SM",
+            Self::LA => "LA",
+            Self::SA => "SA",
+            Self::LR => "LR",
+            Self::SR => "SR",
+            Self::LI => "LI",
+            Self::SI => "SI",
+        }
+    }
+
     /// What sorts wanted values first.
     pub(crate) fn key(self, value: c64) -> f64 {
         match self {
@@ -49,18 +64,15 @@ impl Which {
 
 impl std::fmt::Display for Which {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{self:?}")
+        f.write_str(self.name())
     }
 }
 
 impl std::str::FromStr for Which {
     type Err = Error;
     fn from_str(s: &str) -> Result<Self> {
-        let found = Self::ALL.into_iter().find(|w| w.to_string().eq_ignore_ascii_case(s));
-        found.ok_or_else(|| {
-            let names = Self::ALL.map(|w| w.to_string());
-            Error::input(crate::suggest::unknown("which", s, &names.each_ref().map(String::as_str)))
-        })
+        let found = Self::ALL.into_iter().find(|w| w.name().eq_ignore_ascii_case(s));
+        found.ok_or_else(|| Error::input(crate::suggest::unknown("which", s, &Self::ALL.map(Self::name))))
     }
 }
 

@@ -23,12 +23,7 @@ pub(super) struct Choice {
     pub(super) subspace: usize,
 }
 
-pub(super) fn choose(
-    a: &Csr,
-    facts: &Facts,
-    options: &EigenOptions,
-    notes: &mut Vec<String>,
-) -> Result<Choice> {
+pub(super) fn choose(a: &Csr, facts: &Facts, options: &EigenOptions, notes: &mut Vec<String>) -> Result<Choice> {
     let (n, k, which) = (a.rows(), options.k, options.which);
     let (positive, negative, zero) = facts.diagonal;
     let positive = positive > 0 && negative == 0 && zero == 0;
@@ -55,7 +50,9 @@ pub(super) fn choose(
         && !definite
         && 5 * block(k) <= n
     {
-        notes.push("method lobpcg: smallest eigenvalues of a matrix that multigrid suits and that may be singular".into());
+        notes.push(
+            "method lobpcg: smallest eigenvalues of a matrix that multigrid suits and that may be singular".into(),
+        );
         "lobpcg"
     } else {
         notes.push("method lanczos: A is symmetric".into());
@@ -69,11 +66,15 @@ pub(super) fn choose(
         return Err(Error::input(format!("{id} finds one pair; use lanczos or arnoldi for {k}")));
     }
     if id == "power" && (which != Which::LM || sigma.is_some()) {
-        return Err(Error::input("power finds the eigenvalue of largest modulus; use inverse with a shift, or lanczos"));
+        return Err(Error::input(
+            "power finds the eigenvalue of largest modulus; use inverse with a shift, or lanczos",
+        ));
     }
     if id == "lobpcg" {
         if !matches!(which, Which::SA | Which::LA | Which::SR | Which::LR) || sigma.is_some() {
-            return Err(Error::input("lobpcg finds the largest or smallest eigenvalues: which is LA or SA, without a shift"));
+            return Err(Error::input(
+                "lobpcg finds the largest or smallest eigenvalues: which is LA or SA, without a shift",
+            ));
         }
         if 3 * block(k) > n {
             return Err(Error::input(format!(
@@ -88,7 +89,9 @@ pub(super) fn choose(
         } else if nearest_zero {
             notes.push(match which {
                 Which::SM => "shift 0: the smallest moduli are the nearest to it".into(),
-                _ => "shift 0: A is positive definite by its diagonal, so the smallest are the nearest to 0".to_string(),
+                _ => {
+                    "shift 0: A is positive definite by its diagonal, so the smallest are the nearest to 0".to_string()
+                }
             });
             (sigma, which_of_action) = (Some(0.0), Which::LM);
         }

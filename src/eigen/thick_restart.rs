@@ -44,6 +44,54 @@ impl Ordered {
     }
 }
 
+/// Ritz values in the order of their keys, with residuals.
+pub(super) struct Ranking {
+    pub(super) keys: Vec<f64>,
+    pub(super) residuals: Vec<f64>,
+    pub(super) bounds: Vec<f64>,
+    /// How many are wanted of those there are.
+    pub(super) k: usize,
+    /// There are as many as are wanted.
+    pub(super) enough: bool,
+}
+
+/// What follows from a ranking.
+pub(super) struct Verdict {
+    /// The largest residual of a wanted value over its bound.
+    pub(super) worst: f64,
+    pub(super) done: bool,
+    /// The wanted ones are to be locked and a pass from a random vector begins.
+    pub(super) lock: bool,
+}
+
+/// Passes over the spectrum, each blind to all but one copy of an eigenvalue that is not locked.
+#[derive(Default)]
+pub(super) struct Passes {
+    /// The keys of the values locked, once there are locked ones.
+    locked: Option<Vec<f64>>,
+}
+
+impl Passes {
+    pub(super) fn judge(&mut self, ranking: &Ranking, complete: bool) -> Verdict {
+        let Ranking { keys, residuals, bounds, k, enough } = ranking;
+        let (k, count) = (*k, keys.len());
+        let excess = (0..k).map(|i| residuals[i] / bounds[i].max(f64::MIN_POSITIVE));
+        let worst = if *enough { excess.fold(0.0, f64::max) } else { f64::INFINITY };
+        if complete || worst.is_nan() || worst > 1.0 {
+            return Verdict { worst, done: complete, lock: false };
+        }
+        let better = |before: &Vec<f64>| (0..k).any(|i| before.get(i).is_none_or(|b| keys[i] < b - 10.0 * bounds[i]));
+        if self.locked.as_ref().is_none_or(better) {
+            // The first pass, or one that brought something better.
+            self.locked = Some(keys[..k].to_vec());
+            return Verdict { worst, done: false, lock: true };
+        }
+        // What comes next must be known well enough to be told apart from a copy that is still on its way.
+        let known = k < count && residuals[k] <= bounds[k].max(1e-3 * (keys[k] - keys[k - 1]));
+        Verdict { worst, done: known, lock: false }
+    }
+}
+
 /// How H is brought to Schur form; `None` where it is not finite.
 pub(super) type Order = fn(&Mat<f64>, &Wanted) -> Option<Ordered>;
 
@@ -52,8 +100,7 @@ pub(super) struct ThickRestart {
     action: Action,
     wanted: Wanted,
     order: Order,
-    /// The key of the last pair locked, once there are locked ones.
-    locked: Option<f64>,
+    passes: Passes,
     /// The wanted pairs after the last exchange, over the columns of the basis.
     found: Vec<Pair>,
 }
@@ -61,7 +108,7 @@ pub(super) struct ThickRestart {
 impl ThickRestart {
     pub(super) fn new(space: &mut crate::op::Space, s: &EigenSystem, order: Order) -> Self {
         let decomposition = Decomposition::new(space, s.n, s.subspace, s.mass, s.seed);
-        Self { decomposition, action: s.action, wanted: s.wanted, order, locked: None, found: vec![] }
+        Self { decomposition, action: s.action, wanted: s.wanted, order, passes: Passes::default(), found: vec![] }
     }
 }
 
@@ -70,7 +117,7 @@ impl EigenMethod for ThickRestart {
         // Vectors of one length each: their sum has a part along all of them.
         let sum = |v: &Vec<f64>, w: &Vec<f64>| v.iter().zip(w).map(|(v, w)| v + w).collect();
         let start = from.split_first().map(|(v, rest)| rest.iter().fold(v.clone(), |s, w| sum(&s, w)));
-        self.locked = None;
+        self.passes = Passes::default();
         self.found.clear();
         self.decomposition.begin(p, host, start);
     }
@@ -93,24 +140,10 @@ impl EigenMethod for ThickRestart {
         let size = form.values.len();
         let k = form.whole(self.wanted.k);
         let residuals = form.residuals(d.coupling());
-        let key = |i: usize| self.wanted.which.key(form.values[i]);
-        let bound = |i: usize| self.wanted.bound(form.values[i].norm());
-        let excess = |i: usize| residuals[i] / bound(i).max(f64::MIN_POSITIVE);
-        let worst = if size < self.wanted.k { f64::INFINITY } else { (0..k).map(excess).fold(0.0, f64::max) };
-        let converged = worst <= 1.0;
-
-        let done = d.is_complete()
-            || converged
-                && self.locked.is_some_and(|last| {
-                    // Nothing better came in, and what comes next is known well enough to be told apart.
-                    let same = key(k - 1) >= last - 10.0 * bound(k - 1);
-                    same && k < size && residuals[k] <= bound(k).max(1e-3 * (key(k) - key(k - 1)))
-                });
-        let improved = self.locked.is_none_or(|last| key(k - 1) < last - 10.0 * bound(k - 1));
-        let lock = converged && improved && !done;
-        if lock {
-            self.locked = Some(key(k - 1));
-        }
+        let keys = form.values.iter().map(|&v| self.wanted.which.key(v)).collect();
+        let bounds = form.values.iter().map(|v| self.wanted.bound(v.norm())).collect();
+        let ranking = Ranking { keys, residuals, bounds, k, enough: size >= self.wanted.k };
+        let Verdict { worst, done, lock } = self.passes.judge(&ranking, d.is_complete());
         let keep = match () {
             () if done || lock => k,
             // Too few yet.
@@ -118,7 +151,8 @@ impl EigenMethod for ThickRestart {
             () => form.whole((k + (size - k) * 2 / 5).min(size - 1)).min(size),
         };
         // One more column must fit.
-        let keep = if keep + 1 > d.capacity() && !done { form.whole(d.capacity() - 2).min(d.capacity() - 1) } else { keep };
+        let keep =
+            if keep + 1 > d.capacity() && !done { form.whole(d.capacity() - 2).min(d.capacity() - 1) } else { keep };
         let s = form.s.subcols(0, keep).to_owned();
         let t = form.t.submatrix(0, 0, keep, keep).to_owned();
         self.found = (0..k.min(keep)).filter(|&i| form.values[i].im >= 0.0).map(|i| form.pair(i, keep)).collect();

@@ -13,6 +13,8 @@ pub(super) struct Verified {
     pub(super) y: Option<Vec<f64>>,
     /// ‖A v − λ B v‖ for ‖v‖₂ = 1.
     pub(super) residual: f64,
+    /// How many values it stands for: 2 for a complex pair.
+    pub(super) count: usize,
 }
 
 fn dot(x: &[f64], y: &[f64]) -> f64 {
@@ -35,13 +37,7 @@ pub(super) fn distance(a: &Csr, norms: &Norms, x: &[f64], b: &[f64]) -> f64 {
 }
 
 /// The pair that v = x + i y belongs to; `None` where v is zero or not finite.
-pub(super) fn verify(
-    a: &Csr,
-    norms: &Norms,
-    mass: Option<&Csr>,
-    x: Vec<f64>,
-    y: Option<Vec<f64>>,
-) -> Option<Verified> {
+pub(super) fn verify(a: &Csr, norms: &Norms, mass: Option<&Csr>, x: Vec<f64>, y: Option<Vec<f64>>) -> Option<Verified> {
     let size = norm2(&x).hypot(y.as_ref().map_or(0.0, |y| norm2(y)));
     if !(size > 0.0 && size.is_finite()) {
         return None;
@@ -59,6 +55,7 @@ pub(super) fn verify(
             x,
             y: None,
             residual,
+            count: 1,
         });
     };
     let (ay, by) = (a.multiply(&y), dual(&y));
@@ -72,5 +69,6 @@ pub(super) fn verify(
         x,
         y: Some(y),
         residual: real.hypot(imaginary),
+        count: 2,
     })
 }

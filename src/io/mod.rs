@@ -222,10 +222,18 @@ pub fn write_matrix(path: &Path, a: &Csr) -> Result<()> {
 /// # Errors
 /// An entry that is not finite, before anything is written; [`Error::Io`].
 pub fn write_vector(path: &Path, x: &[f64]) -> Result<()> {
-    check_finite(path, x)?;
+    write_columns(path, x.len(), &[x])
+}
+
+/// Writes vectors of `rows` entries as the columns of an `array real general`; as [`write_vector`].
+///
+/// # Errors
+/// As [`write_vector`].
+pub fn write_columns(path: &Path, rows: usize, columns: &[impl AsRef<[f64]>]) -> Result<()> {
+    columns.iter().try_for_each(|x| check_finite(path, x.as_ref()))?;
     write_whole(path, |out| {
-        writeln!(out, "%%MatrixMarket matrix array real general\n{} 1", x.len())?;
-        x.iter().try_for_each(|v| writeln!(out, "{v:?}"))
+        writeln!(out, "%%MatrixMarket matrix array real general\n{rows} {}", columns.len())?;
+        columns.iter().flat_map(AsRef::as_ref).try_for_each(|v| writeln!(out, "{v:?}"))
     })
 }
 

@@ -83,12 +83,19 @@ impl Arnoldi {
         self.ww.sqrt()
     }
 
+    /// The projections on v_0 … v_{k−1} in the two passes, to be added up; none for k = 0.
+    pub(crate) fn projections(&self, k: usize) -> Vec<Item> {
+        if k == 0 { vec![] } else { vec![Item::Array(self.h1, k), Item::Array(self.h2, k)] }
+    }
+
     /// Orthogonalises w against v_0 … v_j twice, normalises it to v_{j+1}, publishes β and the column.
     pub(crate) fn extend(&self, p: &mut Program, j: usize, beta: Expr) {
-        let Self { h1, h2, ww, .. } = *self;
         let k = j + 1;
         self.orthonormalise(p, k);
-        p.publish_items(vec![Item::Value(beta), Item::Array(h1, k), Item::Array(h2, k), Item::Value(ww.sqrt())]);
+        let mut record = vec![Item::Value(beta)];
+        record.extend(self.projections(k));
+        record.push(Item::Value(self.length()));
+        p.publish_items(record);
     }
 
     /// Decodes a record of `extend`.
