@@ -164,7 +164,13 @@ pub(crate) fn choose_backend(nnz: usize, options: &Options, notes: &mut Vec<Stri
 const CACHED: usize = 32 << 20;
 
 /// Number types for a device, the first choice and what to fall back on; reasons go to `notes`.
-fn precisions(a: &Csr, options: &Options, device: &DeviceChoice, least_squares: bool, notes: &mut Vec<String>) -> Result<Vec<Plan>> {
+fn precisions(
+    a: &Csr,
+    options: &Options,
+    device: &DeviceChoice,
+    least_squares: bool,
+    notes: &mut Vec<String>,
+) -> Result<Vec<Plan>> {
     let double = Plan::uniform(Dtype::F64).with_preconditioner(Dtype::F32);
     let has_f64 = device.widest == Dtype::F64;
     // A correction of least squares starts with Aᵀr, which the CPU computes.

@@ -432,3 +432,47 @@ fn signals_end_the_solve_and_results_are_written() {
         assert_eq!(read_vector(Path::new(&x), &ReadOptions::default()).unwrap().len(), 490_000);
     }
 }
+
+#[test]
+fn eigenpairs() {
+    let f = Folder::new();
+    let (json, vectors) = (f.name("r.json"), f.name("v.mtx"));
+    let common = ["--backend", "cpu", "--json", &json];
+    let args = [&["eigs", "poisson2d:20", "-k", "3", "--which", "SA", "--output", &vectors], &common[..]].concat();
+    let (out, _) = expect(&krylane(&args), 0);
+    assert!(out.contains("Converged") && out.contains("plan"), "{out}");
+    let r = report(Path::new(&json));
+    let values: Vec<f64> = r["eigenvalues"].as_array().unwrap().iter().map(|v| v.as_f64().unwrap()).collect();
+    let s = |j: f64| 4.0 * (j * std::f64::consts::PI / 42.0).sin().powi(2);
+    for (found, expected) in values.iter().zip([2.0 * s(1.0), s(1.0) + s(2.0), s(1.0) + s(2.0)]) {
+        assert!((found - expected).abs() < 1e-9, "{values:?}");
+    }
+    assert_eq!((values.len(), r["reason"].as_str()), (3, Some("Converged")));
+    let bound = 1e-10 * r["matrix_norm"].as_f64().unwrap();
+    assert!(r["residuals"].as_array().unwrap().iter().all(|v| v.as_f64().unwrap() <= bound));
+    assert!(fs::read_to_string(&vectors).unwrap().starts_with("%%MatrixMarket matrix array real general\n400 3\n"));
+
+    // A complex pair; the generalised problem; a shift.
+    let rotation = f.file("j.mtx", "%%MatrixMarket matrix coordinate real general\n2 2 2\n1 2 -1\n2 1 1\n");
+    expect(&krylane(&[&["eigs", &rotation, "-k", "2"], &common[..]].concat()), 0);
+    let r = report(Path::new(&json));
+    assert!((r["eigenvalues"][0]["im"].as_f64().unwrap() - 1.0).abs() < 1e-12, "{}", r["eigenvalues"]);
+    let mass = f.file("m.mtx", "%%MatrixMarket matrix coordinate real general\n2 2 2\n1 1 2\n2 2 4\n");
+    let diagonal = f.file("d.mtx", "%%MatrixMarket matrix coordinate real general\n2 2 2\n1 1 6\n2 2 4\n");
+    expect(&krylane(&[&["eigs", &diagonal, "-k", "1", "--mass", &mass, "--which", "la"], &common[..]].concat()), 0);
+    assert!((report(Path::new(&json))["eigenvalues"][0].as_f64().unwrap() - 3.0).abs() < 1e-12);
+    expect(&krylane(&[&["eigs", "poisson1d:300", "-k", "1", "--sigma", "2.0"], &common[..]].concat()), 0);
+    assert!((report(Path::new(&json))["eigenvalues"][0].as_f64().unwrap() - 2.0).abs() < 0.011);
+
+    expect(&krylane(&[&["eigs", "poisson2d:60", "-k", "3", "--max-iterations", "40"], &common[..]].concat()), 1);
+    assert_eq!(report(Path::new(&json))["reason"], "MaxIterations");
+    refuses(&krylane(&["eigs", "poisson1d:5", "-k", "6"]), 2, &["k is 6", "order 5"]);
+    refuses(&krylane(&["eigs", "poisson1d:5", "-k", "0"]), 2, &["k is 0"]);
+    refuses(&krylane(&["eigs", "poisson1d:5", "--which", "XX"]), 2, &["XX"]);
+    refuses(&krylane(&["eigs", "poisson1d:5", "-k", "1", "--mass", "nowhere.mtx"]), 2, &["nowhere.mtx"]);
+
+    let args = [&["svds", &diagonal, "-k", "2", "--output", &vectors], &common[..]].concat();
+    expect(&krylane(&args), 0);
+    let r = report(Path::new(&json));
+    assert!((r["singular_values"][0].as_f64().unwrap() - 6.0).abs() < 1e-12, "{}", r["singular_values"]);
+}

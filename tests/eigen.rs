@@ -4,7 +4,7 @@ mod common;
 
 use common::*;
 use krylane::matrix::{Csr, Triplets, gallery};
-use krylane::{EigenOptions, EigenReport, EigenSolver, Eigenvalue, Which, eigs};
+use krylane::{EigenOptions, EigenReport, EigenSolver, Eigenvalue, Which, eigs, svds};
 use std::f64::consts::PI;
 use std::sync::Arc;
 
@@ -328,6 +328,75 @@ fn nonsymmetric_spectra_on_every_backend() {
     let grcar = gallery::grcar(400, 3);
     let report = eigs(&grcar, EigenOptions { tol: 1e-8, ..options(&cpu(), 4, Which::LR) }).unwrap();
     check("grcar 400", &grcar, None, 1e-8, &report);
+}
+
+/// A tall matrix with these singular values: Q₁ diag(σ) Q₂ with reflections for Q.
+fn with_singular_values(sigma: &[f64], rows: usize) -> Csr {
+    let n = sigma.len();
+    let (u, v) = (random_vector(rows, 11), random_vector(n, 12));
+    let (fu, fv) = (2.0 / dot(&u, &u), 2.0 / dot(&v, &v));
+    let mut t = Triplets::new(rows, n).unwrap();
+    // (I − f u u') D (I − g v v') entry by entry.
+    let udv: f64 = (0..n).map(|k| u[k] * sigma[k] * v[k]).sum();
+    for i in 0..rows {
+        for j in 0..n {
+            let d = if i == j { sigma[j] } else { 0.0 };
+            let left = fu * u[i] * u[j] * sigma[j];
+            let right = if i < n { fv * sigma[i] * v[i] * v[j] } else { 0.0 };
+            t.push(i, j, d - left - right + fu * fv * u[i] * udv * v[j]).unwrap();
+        }
+    }
+    t.to_csr().unwrap()
+}
+
+#[test]
+fn singular_triplets() {
+    let _guard = one_at_a_time();
+    let spread: Vec<f64> = (0..140).map(|i| 10.0 / (1.0 + f64::from(i / 2))).collect();
+    let deficient: Vec<f64> = (0..60).map(|i| if i < 3 { 5.0 - f64::from(i) } else { 0.0 }).collect();
+    for target in targets() {
+        for (name, a, k, which, expected) in [
+            ("pairs", with_singular_values(&spread, 200), 6, Which::LM, first(spread.clone(), 6, |v| -v)),
+            ("wide", with_singular_values(&spread, 200).transpose(), 5, Which::LM, first(spread.clone(), 5, |v| -v)),
+            ("rank 3", with_singular_values(&deficient, 80), 5, Which::LM, vec![5.0, 4.0, 3.0, 0.0, 0.0]),
+            ("smallest", with_singular_values(&spread[..40], 50), 3, Which::SM, first(spread[..40].to_vec(), 3, |v| v)),
+            ("identity", Csr::identity(300).unwrap(), 3, Which::LM, vec![1.0; 3]),
+            ("zero", map(&gallery::poisson1d(30), |_, _, _| 0.0), 2, Which::LM, vec![0.0; 2]),
+        ] {
+            let what = format!("{name} on {}", target.name);
+            let report = svds(&a, options(&target, k, which)).unwrap();
+            assert!(report.reason.is_converged(), "{what}: {} {:?}", report.reason, report.residuals);
+            assert_eq!(report.singular_values.len(), k, "{what}");
+            let at = a.transpose();
+            for (i, sigma) in report.singular_values.iter().enumerate() {
+                assert!(
+                    (sigma - expected[i]).abs() <= 1e-8 * (1.0 + expected[i]),
+                    "{what}: {:?}",
+                    report.singular_values
+                );
+                let (u, v) = (&report.left[i], &report.right[i]);
+                let r: Vec<f64> = a.multiply(v).iter().zip(u).map(|(a, u)| a - sigma * u).collect();
+                let s: Vec<f64> = at.multiply(u).iter().zip(v).map(|(a, v)| a - sigma * v).collect();
+                let residual = norm(&[norm(&r), norm(&s)]);
+                assert!(residual <= TOL * 1.01 * size(&a) + 1e-14, "{what}: triplet {i} has residual {residual:e}");
+                for j in 0..=i {
+                    let unit = if i == j { 1.0 } else { 0.0 };
+                    for vectors in [&report.left, &report.right] {
+                        assert!((dot(&vectors[i], &vectors[j]) - unit).abs() <= 1e-10, "{what}: not orthonormal");
+                    }
+                }
+            }
+        }
+    }
+    let a = gallery::poisson1d(10);
+    for (what, wanted, word) in [
+        ("k", EigenOptions { k: 11, ..EigenOptions::default() }, "10 singular values"),
+        ("which", EigenOptions { which: Which::LA, ..EigenOptions::default() }, "LM or SM"),
+        ("sigma", EigenOptions { sigma: Some(1.0), ..EigenOptions::default() }, "no shift"),
+    ] {
+        let error = svds(&a, wanted).unwrap_err();
+        assert!(error.is_bad_input() && error.to_string().contains(word), "{what}: {error}");
+    }
 }
 
 #[test]

@@ -55,11 +55,27 @@ fn methods_know_no_device_no_clock_and_no_loop() {
     }
 }
 
+/// The eigenvalue methods; the loop, the search and the front doors stand beside them.
+const EIGEN_METHODS: [&str; 7] = ["arnoldi", "golub_kahan", "inverse", "lanczos", "lobpcg", "power", "thick_restart"];
+
+#[test]
+fn eigenvalue_methods_know_no_device_no_clock_and_no_loop() {
+    for id in EIGEN_METHODS {
+        let wanted = format!("{id}.rs");
+        let (name, code) = code("src/eigen").into_iter().find(|(name, _)| name.ends_with(&wanted)).unwrap();
+        for word in words(&code) {
+            let banned = ["wgpu", "pollster", "Instant", "Engine", "Gpu", "Cpu", "Backend", "backend", "loop", "while"];
+            assert!(!banned.contains(&word), "{name} names {word}");
+        }
+    }
+}
+
 #[test]
 fn a_method_is_a_page() {
     let mut list = vec![];
     files(&root().join("src/method"), &mut list);
     assert!(list.len() >= 7);
+    list.extend(EIGEN_METHODS.map(|id| root().join(format!("src/eigen/{id}.rs"))));
     for path in list {
         let text = fs::read_to_string(&path).unwrap();
         let lines = text.lines().take_while(|l| !l.starts_with("#[cfg(test)]")).count();

@@ -11,7 +11,7 @@ use super::{job, json};
 use anyhow::Context;
 use krylane::eigen::{Outcome, svds_until};
 use krylane::io::{read_matrix, write_columns};
-use krylane::{EigenOptions, EigenSolver, Reason};
+use krylane::{EigenOptions, EigenSolver, Error, Reason};
 use serde::Serialize;
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -76,9 +76,21 @@ impl Common {
         Ok(Self { source: Source::new(args.matrix)?, start: args.start, options, quiet: args.quiet, json })
     }
 
+    /// The matrix; a complex one is refused.
+    fn load(&self) -> anyhow::Result<Matrix> {
+        let matrix = self.source.load(self.quiet)?;
+        if matrix.complex {
+            // The real form has each eigenvalue's conjugate as well, and nothing tells them apart.
+            return Err(
+                Error::input(format!("{}: eigenpairs of complex matrices are not found yet", matrix.name)).into()
+            );
+        }
+        Ok(matrix)
+    }
+
     /// The start vector of `n` entries, if there is one.
     fn start(&self, n: usize) -> krylane::Result<Option<Vec<f64>>> {
-        self.start.as_ref().map(|path| self.source.vector("start", path, n)).transpose()
+        self.start.as_ref().map(|path| self.source.vector("start", path, n, "rows")).transpose()
     }
 
     /// Everything asked for, whatever the outcome; `lines` are the values and their residuals.
@@ -98,6 +110,7 @@ impl Common {
             cols: matrix.csr.cols(),
             nnz: matrix.csr.nnz(),
             symmetry,
+            complex: matrix.complex,
             file: matrix.notes.as_ref(),
         };
         let document = Document {
@@ -202,7 +215,7 @@ impl Eigs {
 
     pub(super) fn run(self) -> anyhow::Result<Exit> {
         let begun = Instant::now();
-        let matrix = self.common.source.load(self.common.quiet)?;
+        let matrix = self.common.load()?;
         let n = matrix.csr.rows();
         let mut options = self.common.options.clone();
         options.start = self.common.start(n)?;
@@ -243,7 +256,7 @@ impl Svds {
 
     pub(super) fn run(self) -> anyhow::Result<Exit> {
         let begun = Instant::now();
-        let matrix = self.common.source.load(self.common.quiet)?;
+        let matrix = self.common.load()?;
         let (rows, cols) = (matrix.csr.rows(), matrix.csr.cols());
         let mut options = self.common.options.clone();
         options.start = self.common.start(rows.min(cols))?;

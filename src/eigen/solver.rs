@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::facts::Facts;
 use crate::matrix::{Csr, Triplets};
 use crate::op::schedule::Compiler;
-use crate::op::{Plan, Role, Space};
+use crate::op::{Plan, Role};
 use crate::plan::{DeviceChoice, choose_backend};
 use crate::precond;
 use crate::report::Reason;
@@ -226,7 +226,7 @@ impl Problem for EigenSolver {
     ) -> Result<Session> {
         let n = self.a.rows();
         let norms = &self.facts.norms;
-        let mut space = Space::new(precision);
+        let mut space = device.space(precision);
         let a = space.operator("A", Arc::clone(&self.a), -norms.exponent, Role::Working);
         let b = self.options.mass.as_ref().zip(self.mass_norms.as_ref());
         let mass = b.map(|(b, norms)| space.operator("B", Arc::clone(b), -norms.exponent, Role::Working));
@@ -252,7 +252,7 @@ impl Problem for EigenSolver {
             notes.extend(inner.solver.plan().iter().map(|note| format!("inner {note}")));
         }
         let (entry, argument) = precond::by_name(if lobpcg { &self.choice.preconditioner } else { "none" })?;
-        let request = precond::Request { definite: true, symmetric: true, argument };
+        let request = precond::Request { definite: true, symmetric: true, argument, ..precond::Request::default() };
         let mut m = (entry.build)(&self.a, &request)?;
         m.install(&mut space, -norms.exponent);
         notes.extend(m.describe());

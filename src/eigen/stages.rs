@@ -62,14 +62,14 @@ pub(super) async fn search(
     found: &mut Found,
 ) -> Result<Reason> {
     let single = match options.precision {
-        Precision::F64 if !device.has_f64 => {
+        Precision::F64 if device.widest != Dtype::F64 => {
             return Err(Error::input(format!(
                 "{} has no f64 in shaders; use --precision auto (pairs are verified in f64 all the same)",
                 device.adapter.name
             )));
         }
         Precision::F64 => false,
-        Precision::Auto => !device.has_f64,
+        Precision::Auto => device.widest != Dtype::F64,
         Precision::F32 | Precision::Mixed => true,
     };
     let cpu;

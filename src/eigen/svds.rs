@@ -11,7 +11,7 @@ use crate::certify::Norms;
 use crate::error::{Error, Result};
 use crate::matrix::Csr;
 use crate::op::schedule::Compiler;
-use crate::op::{Plan, Role, Space};
+use crate::op::{Plan, Role};
 use crate::plan::{DeviceChoice, choose_backend};
 use crate::scale::norm2;
 use crate::solver::ToCsr;
@@ -106,7 +106,7 @@ impl Problem for Singular {
         tolerance: f64,
         _notes: &mut Vec<String>,
     ) -> Result<Session> {
-        let mut space = Space::new(precision);
+        let mut space = device.space(precision);
         let exponent = -self.norms[0].exponent;
         let a = space.operator("A", Arc::clone(&self.a), exponent, Role::Working);
         let at = space.operator("A'", Arc::clone(&self.at), exponent, Role::Working);

@@ -634,8 +634,7 @@ pub fn by_name(name: &str, size: usize, params: &[(String, f64)]) -> Result<Csr>
             let near = did_you_mean(key, known.iter().copied());
             return Err(Error::input(format!("{name} has no parameter `{key}`{near}; {list}")));
         };
-        let whole =
-            matches!(key.as_str(), "seed" | "layer" | "degree" | "nnz_per_row" | "k" | "grounded" | "squares");
+        let whole = matches!(key.as_str(), "seed" | "layer" | "degree" | "nnz_per_row" | "k" | "grounded" | "squares");
         let limit = if key == "seed" { 2f64.powi(53) } else { f64::from(u32::MAX) };
         if !value.is_finite() || (whole && (value.fract() != 0.0 || !(0.0..=limit).contains(value))) {
             let wanted = if whole { format!("a whole number from 0 to {limit}") } else { "finite".to_string() };
