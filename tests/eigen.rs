@@ -263,6 +263,29 @@ fn generalised_pairs() {
     same("lobpcg with a mass matrix", &a, Some(&b), &report, &first(values, 4, |v| v));
 }
 
+/// Large enough for a polynomial in place of A, and for multigrid.
+#[test]
+fn large_grids_by_filter_and_multigrid() {
+    let _guard = one_at_a_time();
+    let a = gallery::poisson2d(72);
+    let minus = map(&a, |_, _, v| -v);
+    let all = grid(72, 2);
+    let large = first(all.clone(), 8, |v| -v);
+    for target in targets().into_iter().filter(|t| !t.gpu) {
+        for (what, a, which, expected) in [
+            ("filter LA", &a, Which::LA, large.clone()),
+            ("filter LM", &a, Which::LM, large.clone()),
+            ("filter SA", &minus, Which::SA, large.iter().map(|v| -v).collect()),
+            ("multigrid", &a, Which::SM, first(all.clone(), 8, |v| v)),
+        ] {
+            let report = eigs(a, options(&target, 8, which)).unwrap();
+            same(&format!("{what} on {}", target.name), a, None, &report, &expected);
+            let word = if what == "multigrid" { "method lobpcg" } else { "Chebyshev" };
+            assert!(report.plan.iter().any(|note| note.contains(word)), "{what}: {:?}", report.plan);
+        }
+    }
+}
+
 /// Complex pairs, defective matrices, a Markov chain.
 #[test]
 fn nonsymmetric_spectra_on_every_backend() {
@@ -326,7 +349,8 @@ fn nonsymmetric_spectra_on_every_backend() {
         check(&format!("convection {which}"), &big, None, TOL, &report);
     }
     let grcar = gallery::grcar(400, 3);
-    let report = eigs(&grcar, EigenOptions { tol: 1e-8, ..options(&cpu(), 4, Which::LR) }).unwrap();
+    let wanted = EigenOptions { tol: 1e-8, subspace: Some(80), ..options(&cpu(), 4, Which::LR) };
+    let report = eigs(&grcar, wanted).unwrap();
     check("grcar 400", &grcar, None, 1e-8, &report);
 }
 

@@ -10,15 +10,14 @@ use super::{EigenMethod, Harvest, InnerSolve, Outlook, Pair, Wanted};
 use crate::dense::eigen::{flat, singular};
 use crate::krylov::arnoldi::Arnoldi;
 use crate::method::{Next, Outbox};
-use crate::op::{Array, Dtype, Item, Operator, Program, Space};
+use crate::op::{Array, Item, Operator, Program, Space};
 use crate::random::Random;
 use faer::{Mat, c64};
 
 pub(super) struct GolubKahan {
     a: Operator,
     at: Operator,
-    rows: usize,
-    cols: usize,
+    shape: [usize; 2],
     m: usize,
     wanted: Wanted,
     /// U and V.
@@ -35,7 +34,6 @@ pub(super) struct GolubKahan {
     beta: f64,
     /// The largest column of B.
     size: f64,
-    epsilon: f64,
     /// A v vanished outside U: its projections, while a random u takes its place.
     vanished: Option<Vec<f64>>,
     passes: Passes,
@@ -48,28 +46,25 @@ impl GolubKahan {
     pub(super) fn new(
         space: &mut Space,
         [a, at]: [Operator; 2],
-        [rows, cols]: [usize; 2],
+        shape: [usize; 2],
         m: usize,
         wanted: Wanted,
         seed: u64,
     ) -> Self {
-        let single = space.plan.working == Dtype::F32;
         Self {
             a,
             at,
-            rows,
-            cols,
+            shape,
             m,
             wanted,
-            left: Arnoldi::new(space, rows, m),
-            right: Arnoldi::new(space, cols, m),
+            left: Arnoldi::new(space, shape[0], m),
+            right: Arnoldi::new(space, shape[1], m),
             rotations: ["p", "q"].map(|name| space.array(name, m * m)),
             b: Mat::zeros(m, m),
             issued: 0,
             known: 0,
             beta: 0.0,
             size: 0.0,
-            epsilon: 16.0 * if single { f64::from(f32::EPSILON) } else { f64::EPSILON },
             vanished: None,
             passes: Passes::default(),
             kept: 0,
@@ -80,10 +75,10 @@ impl GolubKahan {
 
 impl EigenMethod for GolubKahan {
     fn start(&mut self, p: &mut Program, host: &mut Outbox, from: &[Vec<f64>]) {
-        let mut start = vec![0.0; self.cols];
+        let mut start = vec![0.0; self.shape[1]];
         from.iter().for_each(|v| start.iter_mut().zip(v).for_each(|(s, v)| *s += v));
         if from.is_empty() {
-            start = self.random.vector(self.cols);
+            start = self.random.vector(self.shape[1]);
         }
         (self.issued, self.known, self.kept, self.size) = (0, 0, 0, 0.0);
         self.b.fill(0.0);
@@ -118,7 +113,7 @@ impl EigenMethod for GolubKahan {
         let projections = || first.iter().zip(second).map(|(a, b)| a + b).collect::<Vec<f64>>();
         let (h, alpha) = replaced.map_or_else(|| (projections(), Some(alpha)), |h| (h, None));
         self.size = self.size.max(crate::scale::norm2(&h).hypot(alpha.unwrap_or(0.0))).max(beta);
-        if alpha.is_some_and(|alpha| alpha <= self.epsilon * self.size) {
+        if alpha.is_some_and(|alpha| alpha <= self.left.noise * self.size) {
             self.vanished = Some(h);
             return true;
         }
@@ -126,7 +121,7 @@ impl EigenMethod for GolubKahan {
         h.iter().enumerate().for_each(|(i, &v)| self.b[(i, j)] = v);
         self.b[(j, j)] = alpha;
         self.known += 1;
-        let invariant = beta <= self.epsilon * self.size || self.known == self.cols;
+        let invariant = beta <= self.left.noise * self.size || self.known == self.shape[1];
         self.beta = if invariant { 0.0 } else { beta };
         invariant
     }
@@ -135,7 +130,7 @@ impl EigenMethod for GolubKahan {
         if self.vanished.is_some() {
             // Any u will do that is orthogonal to the others: B has a zero there.
             self.issued = self.known;
-            host.send_vector(self.left.w, self.random.vector(self.rows));
+            host.send_vector(self.left.w, self.random.vector(self.shape[0]));
             return Outlook::Going(1.0);
         }
         let size = self.known;
@@ -152,7 +147,7 @@ impl EigenMethod for GolubKahan {
             k,
             enough: size >= self.wanted.k,
         };
-        let Verdict { worst, done, lock } = self.passes.judge(&ranking, size == self.cols);
+        let Verdict { worst, done, lock } = self.passes.judge(&ranking, size == self.shape[1]);
         let keep = match () {
             () if done || lock => k,
             () if self.beta == 0.0 && size < self.wanted.k => size,
@@ -165,9 +160,9 @@ impl EigenMethod for GolubKahan {
         }
         self.b.fill(0.0);
         (0..keep).for_each(|i| self.b[(i, i)] = sigma[places[i]]);
-        if keep < self.cols {
+        if keep < self.shape[1] {
             if lock || self.beta == 0.0 {
-                host.send_vector(self.right.w, self.random.vector(self.cols));
+                host.send_vector(self.right.w, self.random.vector(self.shape[1]));
                 self.right.orthonormalise(p, keep);
             } else {
                 p.copy(self.right.v.column(size), self.right.v.column(keep));

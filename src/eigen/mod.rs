@@ -6,6 +6,7 @@
 
 mod arnoldi;
 mod drive;
+mod filter;
 mod golub_kahan;
 mod inverse;
 mod lanczos;
@@ -39,6 +40,8 @@ pub(crate) enum Action {
     /// w = T⁻¹ v or T⁻¹ C v by a linear solver on the host's side: T = A − σB and C = B for a shift, T = B and C = A
     /// for a generalised problem without one. C stands here with a vector for its product.
     Solve(Option<(Operator, Vector)>),
+    /// w = p(A) v.
+    Filter(filter::Filter),
 }
 
 impl Action {
@@ -47,6 +50,10 @@ impl Action {
         match self {
             Self::Product(a) => {
                 p.apply(a, v, w);
+                None
+            }
+            Self::Filter(filter) => {
+                filter.emit(p, v, w);
                 None
             }
             Self::Solve(None) => Some(InnerSolve { rhs: v, solution: w }),
@@ -70,9 +77,9 @@ pub(crate) struct InnerSolve {
 pub(crate) struct Wanted {
     pub(crate) k: usize,
     pub(crate) which: Which,
-    /// Bound on ‖A v − θ v‖ as a part of `norm`, or of |θ| for an inverse.
+    /// Bound on ‖A v − θ v‖ as a part of `norm`, or of |θ| where A stands for an inverse or a filter.
     pub(crate) tolerance: f64,
-    /// ‖A‖ on the device; `None` for an inverse.
+    /// ‖A‖ on the device; `None` for an inverse or a filter.
     pub(crate) norm: Option<f64>,
 }
 
@@ -93,6 +100,8 @@ pub(crate) struct EigenSystem {
     /// M ≈ A⁻¹, for methods that take one.
     pub(crate) m: Box<dyn Preconditioner>,
     pub(crate) wanted: Wanted,
+    /// A filter, and an interval that holds the spectrum, where the first cycle is to be followed by filtered ones.
+    pub(crate) filter: Option<(filter::Filter, [f64; 2])>,
     /// Columns of the basis.
     pub(crate) subspace: usize,
     pub(crate) seed: u64,

@@ -12,6 +12,9 @@ const COMPLETE: usize = 200;
 /// From this order on multigrid pays for the smallest eigenvalues.
 const MULTIGRID_FROM: usize = 2_000;
 
+/// From this order on a step's orthogonalisation costs more than the products of a polynomial.
+const FILTER_FROM: usize = 5_000;
+
 /// What was chosen.
 pub(super) struct Choice {
     pub(super) method: &'static EigenMethodEntry,
@@ -21,6 +24,8 @@ pub(super) struct Choice {
     pub(super) sigma: Option<f64>,
     pub(super) preconditioner: String,
     pub(super) subspace: usize,
+    /// Cycles after the first are of a Chebyshev polynomial.
+    pub(super) filter: bool,
 }
 
 pub(super) fn choose(a: &Csr, facts: &Facts, options: &EigenOptions, notes: &mut Vec<String>) -> Result<Choice> {
@@ -35,6 +40,10 @@ pub(super) fn choose(a: &Csr, facts: &Facts, options: &EigenOptions, notes: &mut
     let mut sigma = options.sigma;
     let mut which_of_action = which;
 
+    // No off-diagonal entry is positive: what multigrid is made for.
+    let smallest = matches!(which, Which::SA | Which::SR) || which == Which::SM && semidefinite;
+    let multigrid =
+        smallest && facts.m_matrix && positive && sigma.is_none() && n >= MULTIGRID_FROM && 5 * block(k) <= n;
     let id = if !auto {
         notes.push(format!("method {}: as asked", options.method));
         options.method.as_str()
@@ -42,17 +51,11 @@ pub(super) fn choose(a: &Csr, facts: &Facts, options: &EigenOptions, notes: &mut
         let (i, j) = facts.asymmetry.unwrap_or_default();
         notes.push(format!("method arnoldi: A is not symmetric (entry ({i}, {j}))"));
         "arnoldi"
-    } else if sigma.is_none()
-        && !complete
-        && matches!(which, Which::SA | Which::SR)
-        && facts.m_matrix
-        && positive
-        && !definite
-        && 5 * block(k) <= n
-    {
-        notes.push(
-            "method lobpcg: smallest eigenvalues of a matrix that multigrid suits and that may be singular".into(),
-        );
+    } else if multigrid {
+        notes.push(format!("method lobpcg: smallest eigenvalues where multigrid serves (n >= {MULTIGRID_FROM})"));
+        if which == Which::SM {
+            notes.push("SA for SM: A is semidefinite by its diagonal".into());
+        }
         "lobpcg"
     } else {
         notes.push("method lanczos: A is symmetric".into());
@@ -71,7 +74,9 @@ pub(super) fn choose(a: &Csr, facts: &Facts, options: &EigenOptions, notes: &mut
         ));
     }
     if id == "lobpcg" {
-        if !matches!(which, Which::SA | Which::LA | Which::SR | Which::LR) || sigma.is_some() {
+        if which == Which::SM && semidefinite {
+            which_of_action = Which::SA;
+        } else if !matches!(which, Which::SA | Which::LA | Which::SR | Which::LR) || sigma.is_some() {
             return Err(Error::input(
                 "lobpcg finds the largest or smallest eigenvalues: which is LA or SA, without a shift",
             ));
@@ -98,7 +103,6 @@ pub(super) fn choose(a: &Csr, facts: &Facts, options: &EigenOptions, notes: &mut
     }
     let preconditioner = match options.preconditioner.as_str() {
         "auto" if id == "lobpcg" => {
-            let smallest = matches!(which, Which::SA | Which::SR);
             let (chosen, why) = if smallest && positive && facts.m_matrix && n >= MULTIGRID_FROM {
                 ("amg", "no off-diagonal entry is positive")
             } else if smallest && positive && !facts.constant_diagonal {
@@ -115,13 +119,23 @@ pub(super) fn choose(a: &Csr, facts: &Facts, options: &EigenOptions, notes: &mut
         Some(m) => m.min(n),
         None if complete => n,
         None if sigma.is_some() => (2 * k + 10).max(20).min(n),
+        // Eigenvalues of matrices far from normal move slowly: more columns.
+        None if !facts.symmetric() => (2 * k + 30).max(60).min(n),
         None => (2 * k + 20).max(40).min(n),
     };
     if id == "lanczos" || id == "arnoldi" {
         let all = if subspace == n { ", as many as A has rows" } else { "" };
         notes.push(format!("basis of {subspace} columns{all}"));
     }
-    Ok(Choice { method, which: which_of_action, sigma, preconditioner, subspace })
+    // The largest modulus of a semidefinite A is the largest value.
+    let end = if which == Which::LM && semidefinite { Which::LA } else { which };
+    let ends = matches!(end, Which::LA | Which::LR | Which::SA | Which::SR);
+    let filter = auto && id == "lanczos" && ends && sigma.is_none() && options.mass.is_none() && n >= FILTER_FROM;
+    if filter {
+        which_of_action = end;
+        notes.push(format!("after the first cycle a Chebyshev polynomial of A: n >= {FILTER_FROM}"));
+    }
+    Ok(Choice { method, which: which_of_action, sigma, preconditioner, subspace, filter })
 }
 
 /// Columns of a block for k pairs: some more, because the last of a block converge slowly.

@@ -1,6 +1,7 @@
 //! The front door for eigenproblems.
 
 use super::drive::{Inner, Session};
+use super::filter::Filter;
 use super::options::EigenOptions;
 use super::plan::{self, Choice};
 use super::report::EigenReport;
@@ -17,6 +18,7 @@ use crate::op::{Plan, Role};
 use crate::plan::{DeviceChoice, choose_backend};
 use crate::precond;
 use crate::report::Reason;
+use crate::scale::ldexp;
 use crate::solver::{Options, Solver, ToCsr};
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -73,6 +75,16 @@ fn shifted(a: &Csr, sigma: f64, b: Option<&Csr>) -> Result<Csr> {
         None => add(&Csr::identity(a.rows())?, -sigma)?,
     }
     t.to_csr()
+}
+
+/// An interval that holds all eigenvalues of the symmetric A·2^e, by Gershgorin's circles.
+fn interval(a: &Csr, e: i32) -> [f64; 2] {
+    let circles = (0..a.rows()).map(|i| {
+        let (columns, values) = a.row(i);
+        let entries = columns.iter().zip(values).map(|(&j, &v)| (j as usize == i, ldexp(v, e)));
+        entries.fold((0.0, 0.0), |(d, r), (own, v)| if own { (d + v, r) } else { (d, r + v.abs()) })
+    });
+    circles.fold([f64::INFINITY, f64::NEG_INFINITY], |[low, high], (d, r)| [low.min(d - r), high.max(d + r)])
 }
 
 impl EigenSolver {
@@ -262,8 +274,18 @@ impl Problem for EigenSolver {
             tolerance,
             norm: inner.is_none().then_some(norms.scaled_norm),
         };
-        let system =
-            EigenSystem { a, mass, n, action, m, wanted, subspace: self.choice.subspace, seed: self.options.seed };
+        let filter = self.choice.filter.then(|| (Filter::new(&mut space, a, n), interval(&self.a, -norms.exponent)));
+        let system = EigenSystem {
+            filter,
+            a,
+            mass,
+            n,
+            action,
+            m,
+            wanted,
+            subspace: self.choice.subspace,
+            seed: self.options.seed,
+        };
         let method = (self.choice.method.build)(&mut space, system);
         let engine = device.engine(space.clone(), &self.options.device())?;
         Ok(Session { compiler: Compiler::new(engine.fusion()), engine, space, method, a, inner })

@@ -5,7 +5,8 @@
 //! random vector continues, and its space finds the next copy of each multiple eigenvalue; passes go on until one
 //! brings nothing better than what is locked.
 
-use super::{Action, EigenMethod, EigenSystem, Harvest, InnerSolve, Outlook, Pair, Wanted};
+use super::filter::Filter;
+use super::{Action, EigenMethod, EigenSystem, Harvest, InnerSolve, Outlook, Pair, Wanted, Which};
 use crate::krylov::decomposition::Decomposition;
 use crate::method::{Next, Outbox};
 use crate::op::Program;
@@ -101,6 +102,8 @@ pub(super) struct ThickRestart {
     wanted: Wanted,
     order: Order,
     passes: Passes,
+    /// What the action becomes after the first cycle.
+    filter: Option<(Filter, [f64; 2])>,
     /// The wanted pairs after the last exchange, over the columns of the basis.
     found: Vec<Pair>,
 }
@@ -108,8 +111,26 @@ pub(super) struct ThickRestart {
 impl ThickRestart {
     pub(super) fn new(space: &mut crate::op::Space, s: &EigenSystem, order: Order) -> Self {
         let decomposition = Decomposition::new(space, s.n, s.subspace, s.mass, s.seed);
-        Self { decomposition, action: s.action, wanted: s.wanted, order, passes: Passes::default(), found: vec![] }
+        Self {
+            decomposition,
+            action: s.action,
+            wanted: s.wanted,
+            order,
+            passes: Passes::default(),
+            filter: s.filter,
+            found: vec![],
+        }
     }
+}
+
+/// Damps all but what lies beyond the first Ritz values that are not wanted; these never lie too far in.
+fn engage(filter: Filter, [low, high]: [f64; 2], form: &Ordered, wanted: &mut Wanted, host: &mut Outbox) {
+    let edge = form.values[(wanted.k + wanted.k / 2 + 3).min(form.values.len() - 1)].re;
+    let largest = matches!(wanted.which, Which::LA | Which::LR);
+    let (low, high) = if largest { (low, edge) } else { (edge, high) };
+    host.set(filter.center, 0.5 * (low + high));
+    host.set(filter.width, 0.5 * (high - low));
+    *wanted = Wanted { which: Which::LM, norm: None, ..*wanted };
 }
 
 impl EigenMethod for ThickRestart {
@@ -144,6 +165,16 @@ impl EigenMethod for ThickRestart {
         let bounds = form.values.iter().map(|v| self.wanted.bound(v.norm())).collect();
         let ranking = Ranking { keys, residuals, bounds, k, enough: size >= self.wanted.k };
         let Verdict { worst, done, lock } = self.passes.judge(&ranking, d.is_complete());
+        if worst > 1.0
+            && !d.is_invariant()
+            && let Some((filter, spectrum)) = self.filter.take()
+        {
+            self.found.clear();
+            self.action = Action::Filter(filter);
+            engage(filter, spectrum, &form, &mut self.wanted, host);
+            d.begin_within(p, host, &Mat::from_fn(size, 1, |i, _| (0..k).map(|j| form.s[(i, j)]).sum()));
+            return Outlook::Going(worst);
+        }
         let keep = match () {
             () if done || lock => k,
             // Too few yet.

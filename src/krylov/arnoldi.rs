@@ -4,7 +4,7 @@
 //! units in the last place, and a product VᵀW with a matrix is one sweep where modified Gram–Schmidt
 //! needs j.
 
-use crate::op::{Array, Basis, Expr, Item, Operator, Program, Scalar, Space, Vector};
+use crate::op::{Array, Basis, Dtype, Expr, Item, Operator, Program, Scalar, Space, Vector};
 
 /// The basis and the coefficients of a growing factorisation.
 pub(crate) struct Arnoldi {
@@ -16,6 +16,8 @@ pub(crate) struct Arnoldi {
     h1: Array,
     h2: Array,
     ww: Scalar,
+    /// What is smaller than this part of a column is rounding.
+    pub(crate) noise: f64,
     /// B and a place for B w, where the basis is orthonormal in <x, y> = x'By.
     mass: Option<(Operator, Vector)>,
 }
@@ -40,6 +42,7 @@ impl Arnoldi {
             h1: space.array("h1", m),
             h2: space.array("h2", m),
             ww: space.scalar("ww"),
+            noise: if space.plan.working == Dtype::F64 { 16.0 * f64::EPSILON } else { 16.0 * f64::from(f32::EPSILON) },
             mass: None,
         }
     }

@@ -9,7 +9,7 @@
 use super::arnoldi::{Arnoldi, Column};
 use crate::dense::eigen::flat;
 use crate::method::Outbox;
-use crate::op::{Array, Dtype, Operator, Program, Space, Vector};
+use crate::op::{Array, Operator, Program, Space, Vector};
 use crate::random::Random;
 use faer::Mat;
 
@@ -29,8 +29,6 @@ pub(crate) struct Decomposition {
     coupling: Vec<f64>,
     /// The largest column of H.
     size: f64,
-    /// What counts as zero against that.
-    epsilon: f64,
     random: Random,
 }
 
@@ -40,7 +38,6 @@ impl Decomposition {
         if let Some(b) = mass {
             arnoldi = arnoldi.with_mass(space, b);
         }
-        let epsilon = if space.plan.working == Dtype::F32 { f64::from(f32::EPSILON) } else { f64::EPSILON };
         Self {
             arnoldi,
             s: space.array("s", m * m),
@@ -50,7 +47,6 @@ impl Decomposition {
             h: Mat::zeros(m + 1, m),
             coupling: vec![],
             size: 0.0,
-            epsilon: 16.0 * epsilon,
             random: Random::new(seed),
         }
     }
@@ -58,12 +54,25 @@ impl Decomposition {
     /// No columns yet; v_0 along `start`, or a random vector.
     pub(crate) fn begin(&mut self, p: &mut Program, host: &mut Outbox, start: Option<Vec<f64>>) {
         let start = start.unwrap_or_else(|| self.random.vector(self.n));
+        self.clear();
+        host.send_vector(self.arnoldi.w, start);
+        self.arnoldi.orthonormalise(p, 0);
+    }
+
+    /// No columns any more; v_0 along V c.
+    pub(crate) fn begin_within(&mut self, p: &mut Program, host: &mut Outbox, c: &Mat<f64>) {
+        host.send(self.s, &flat(c));
+        p.rotate(self.arnoldi.v, c.nrows(), 1, self.s);
+        p.copy(self.arnoldi.v.column(0), self.arnoldi.w);
+        self.clear();
+        self.arnoldi.orthonormalise(p, 0);
+    }
+
+    fn clear(&mut self) {
         self.issued = 0;
         self.coupling.clear();
         self.h.fill(0.0);
         self.size = 0.0;
-        host.send_vector(self.arnoldi.w, start);
-        self.arnoldi.orthonormalise(p, 0);
     }
 
     /// The newest basis vector.
@@ -84,7 +93,7 @@ impl Decomposition {
         let k = self.len();
         h.iter().enumerate().for_each(|(i, &v)| self.h[(i, k)] = v);
         self.size = self.size.max(crate::scale::norm2(&h).hypot(below));
-        let invariant = below <= self.epsilon * self.size || k + 1 == self.n;
+        let invariant = below <= self.arnoldi.noise * self.size || k + 1 == self.n;
         self.coupling = vec![0.0; k + 1];
         if !invariant {
             self.coupling[k] = below;
