@@ -81,7 +81,12 @@ fn a_method_is_a_page() {
         let text = fs::read_to_string(&path).unwrap();
         let lines = text.lines().take_while(|l| !l.starts_with("#[cfg(test)]")).count();
         // The seam and the table are no methods.
-        let page = if path.ends_with("mod.rs") || path.ends_with("registry.rs") { 250 } else { 185 };
+        let page = match &path {
+            path if path.ends_with("mod.rs") || path.ends_with("registry.rs") => 250,
+            // These end in a small dense problem of their own.
+            path if path.parent().is_some_and(|folder| folder.ends_with("eigen")) => 215,
+            _ => 185,
+        };
         assert!(lines <= page, "{}: {lines} lines", path.display());
         assert!(text.starts_with("//! "), "{}: no word on what it is", path.display());
     }

@@ -27,7 +27,7 @@ impl Schur {
             return None;
         }
         let mut schur = Self { t: h.clone(), q: Mat::identity(h.nrows(), h.nrows()) };
-        schur.to_hessenberg();
+        schur.reduce();
         schur.iterate()?;
         Some(schur)
     }
@@ -68,7 +68,7 @@ impl Schur {
         }
     }
 
-    fn to_hessenberg(&mut self) {
+    fn reduce(&mut self) {
         for k in 1..self.n().saturating_sub(1) {
             let x: Vec<f64> = (k..self.n()).map(|i| self.t[(i, k - 1)]).collect();
             self.reflect(&Self::reflector(&x), k);

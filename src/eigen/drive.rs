@@ -167,7 +167,9 @@ impl Session {
         let report = inner.solver.solve_async(&rhs, None).await?;
         tally.inner_solves += 1;
         tally.inner_iterations += report.iterations;
-        if !report.reason.is_converged() && !(report.certificate.relative <= SOLVED) {
+        // A NaN is not small.
+        let solved = report.reason.is_converged() || report.certificate.relative <= SOLVED;
+        if !solved {
             return Ok(Err(report.reason));
         }
         let scaled: Vec<f64> = report.x.iter().map(|&x| ldexp(x, inner.exponent)).collect();

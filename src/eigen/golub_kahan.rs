@@ -5,7 +5,7 @@
 //! restart needs no case of its own. Passes from random vectors find every copy of a multiple singular value. Each
 //! step: 1 product with A, 1 with Aᵀ, 4 passes over each basis; keeps 2 `subspace` + 3 vectors.
 
-use super::thick_restart::{Passes, Ranking, Verdict};
+use super::passes::{Passes, Ranking, Verdict};
 use super::{EigenMethod, Harvest, InnerSolve, Outlook, Pair, Wanted};
 use crate::dense::eigen::{flat, singular};
 use crate::krylov::arnoldi::Arnoldi;

@@ -180,7 +180,8 @@ impl EigenMethod for Lobpcg {
         // What is below its bound by a margin brings nothing any more.
         let started = self.kept > 0;
         let bound = |j: usize| self.s.wanted.bound(values[places[j]].abs());
-        self.active = (0..nb).filter(|&j| !started || !(self.record[j] <= 0.2 * bound(j))).collect();
+        let still = |j: usize| started && self.record[j] <= 0.2 * bound(j);
+        self.active = (0..nb).filter(|&j| !still(j)).collect();
         // X, then for each active column its part outside the old X, made orthonormal to the new one.
         let directions = if started { self.active.clone() } else { vec![] };
         let c = Mat::from_fn(k, nb + directions.len(), |i, j| {

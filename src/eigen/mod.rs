@@ -12,6 +12,7 @@ mod inverse;
 mod lanczos;
 mod lobpcg;
 mod options;
+mod passes;
 mod plan;
 mod power;
 mod registry;

@@ -1,11 +1,8 @@
-//! What Lanczos and Arnoldi share: a Krylov decomposition restarted with its wanted Schur vectors, and passes that
-//! look for what one start vector can't see.
-//!
-//! A Krylov space contains one vector of each eigenspace. So when the wanted pairs have converged they are locked, a
-//! random vector continues, and its space finds the next copy of each multiple eigenvalue; passes go on until one
-//! brings nothing better than what is locked.
+//! What Lanczos and Arnoldi share: a Krylov decomposition restarted with its wanted Schur vectors, in as many passes
+//! as the spectrum's multiplicities need.
 
 use super::filter::Filter;
+use super::passes::{Passes, Ranking, Verdict};
 use super::{Action, EigenMethod, EigenSystem, Harvest, InnerSolve, Outlook, Pair, Wanted, Which};
 use crate::krylov::decomposition::Decomposition;
 use crate::method::{Next, Outbox};
@@ -42,54 +39,6 @@ impl Ordered {
         let k = k.min(self.values.len());
         // The second of a pair has the negative imaginary part.
         if k < self.values.len() && self.values[k].im < 0.0 { k + 1 } else { k }
-    }
-}
-
-/// Ritz values in the order of their keys, with residuals.
-pub(super) struct Ranking {
-    pub(super) keys: Vec<f64>,
-    pub(super) residuals: Vec<f64>,
-    pub(super) bounds: Vec<f64>,
-    /// How many are wanted of those there are.
-    pub(super) k: usize,
-    /// There are as many as are wanted.
-    pub(super) enough: bool,
-}
-
-/// What follows from a ranking.
-pub(super) struct Verdict {
-    /// The largest residual of a wanted value over its bound.
-    pub(super) worst: f64,
-    pub(super) done: bool,
-    /// The wanted ones are to be locked and a pass from a random vector begins.
-    pub(super) lock: bool,
-}
-
-/// Passes over the spectrum, each blind to all but one copy of an eigenvalue that is not locked.
-#[derive(Default)]
-pub(super) struct Passes {
-    /// The keys of the values locked, once there are locked ones.
-    locked: Option<Vec<f64>>,
-}
-
-impl Passes {
-    pub(super) fn judge(&mut self, ranking: &Ranking, complete: bool) -> Verdict {
-        let Ranking { keys, residuals, bounds, k, enough } = ranking;
-        let (k, count) = (*k, keys.len());
-        let excess = (0..k).map(|i| residuals[i] / bounds[i].max(f64::MIN_POSITIVE));
-        let worst = if *enough { excess.fold(0.0, f64::max) } else { f64::INFINITY };
-        if complete || worst.is_nan() || worst > 1.0 {
-            return Verdict { worst, done: complete, lock: false };
-        }
-        let better = |before: &Vec<f64>| (0..k).any(|i| before.get(i).is_none_or(|b| keys[i] < b - 10.0 * bounds[i]));
-        if self.locked.as_ref().is_none_or(better) {
-            // The first pass, or one that brought something better.
-            self.locked = Some(keys[..k].to_vec());
-            return Verdict { worst, done: false, lock: true };
-        }
-        // What comes next must be known well enough to be told apart from a copy that is still on its way.
-        let known = k < count && residuals[k] <= bounds[k].max(1e-3 * (keys[k] - keys[k - 1]));
-        Verdict { worst, done: known, lock: false }
     }
 }
 
