@@ -18,7 +18,7 @@ use std::time::Instant;
 const BATCH: usize = 16;
 
 /// Restarts without progress before a run is called stagnant.
-const PATIENCE: usize = 50;
+const PATIENCE: usize = 100;
 
 /// An inner solve may miss its tolerance for lack of digits; what is worse than this is no solution.
 const SOLVED: f64 = 1e-6;
