@@ -36,9 +36,6 @@ impl Findings {
         let rtol = options.rtol;
         let report = solve(a, b, options);
         let name = report.reason.name();
-        if allowed.len() > 1 {
-            eprintln!("OUTCOME {what}: {}", report.reason);
-        }
         self.check(allowed.contains(&name), || format!("{what}: {}, {allowed:?} expected", report.reason));
         if report.reason.is_converged() && b.iter().any(|&v| v != 0.0) {
             let truth = relative_residual(a, b, &report.x);
@@ -158,7 +155,7 @@ fn indefinite_and_nonsymmetric() {
             let o = || target.options(method);
             let _ = f.expect("diag(1,-1)", target, &sign, &[1.0, 1.0], o(), &["IndefiniteOperator"]);
             let _ = f.expect("diag(1,-1), b = (1,2)", target, &sign, &[1.0, 2.0], o(), &["IndefiniteOperator"]);
-            let _ = f.expect("-Poisson", target, &negative, &[1.0; 36], o(), &["IndefiniteOperator", "Converged"]);
+            let _ = f.expect("-Poisson", target, &negative, &[1.0; 36], o(), &["IndefiniteOperator"]);
             let _ = f.expect("swap", target, &swap, &[1.0, 0.0], o(), &["IndefiniteOperator"]);
             let _ = f.expect("turn", target, &turn, &[1.0, 0.0], o(), &["NotSymmetric"]);
             let r = f.expect("nonsymmetric", target, &general, &[1.0; 36], o(), &["NotSymmetric"]);
@@ -172,7 +169,7 @@ fn indefinite_and_nonsymmetric() {
         }
         // <b, A b> = 0: the first step of minres and bicgstab goes nowhere.
         for (method, allowed) in
-            [("minres", &["Converged"][..]), ("gmres", &["Converged"]), ("bicgstab", &["Converged", "Breakdown"])]
+            [("minres", &["Converged"][..]), ("gmres", &["Converged"]), ("bicgstab", &["Breakdown"])]
         {
             let _ = f.expect("diag(1,-1)", target, &sign, &[1.0, 1.0], target.options(method), allowed);
             let _ = f.expect("swap", target, &swap, &[1.0, 0.0], target.options(method), allowed);
@@ -205,25 +202,17 @@ fn hard_shapes() {
         let short = Options { restart: Some(10), ..target.options("gmres") };
         let r = f.expect("cyclic shift, restart 10", target, &shift, &unit(64, 0), short, &["Stagnated"]);
         f.check(r.iterations <= 30, || format!("shift, restart 10: {} iterations", r.iterations));
-        let _ = f.expect(
-            "cyclic shift",
-            target,
-            &shift,
-            &unit(64, 0),
-            target.options("bicgstab"),
-            &["Breakdown", "Stagnated"],
-        );
+        let _ = f.expect("cyclic shift", target, &shift, &unit(64, 0), target.options("bicgstab"), &["Breakdown"]);
 
         // Nilpotent: singular, e1 is in the range (x = e2), e_n is not.
         let nilpotent = gallery::jordan(12, 0.0);
         for &method in ANY {
-            let inside =
-                if method == "gmres" { &["Breakdown", "Stagnated", "FalseConvergence"][..] } else { &["Breakdown"] };
-            let r = f.expect("nilpotent, b = e1", target, &nilpotent, &unit(12, 0), target.options(method), inside);
-            f.check(norm(&r.x) <= 1e6, || format!("nilpotent: |x| = {:e}", norm(&r.x)));
-            let outside = &["Breakdown", "Stagnated", "FalseConvergence", "Converged"];
-            let r = f.expect("nilpotent, b = e12", target, &nilpotent, &unit(12, 11), target.options(method), outside);
-            f.check(norm(&r.x) <= 1e6, || format!("nilpotent: |x| = {:e}", norm(&r.x)));
+            let ends = if method == "gmres" { &["FalseConvergence"] } else { &["Breakdown"] };
+            for place in [0, 11] {
+                let what = format!("nilpotent, b = e{}", place + 1);
+                let r = f.expect(&what, target, &nilpotent, &unit(12, place), target.options(method), ends);
+                f.check(norm(&r.x) <= 1e6, || format!("{what}: |x| = {:e}", norm(&r.x)));
+            }
         }
         let jordan = gallery::jordan(20, 1.0);
         let _ = f.expect("jordan 1", target, &jordan, &[1.0; 20], target.options("gmres"), &["Converged"]);
@@ -360,7 +349,7 @@ fn ill_conditioned_systems() {
                 &a,
                 &random_vector(144, 2),
                 options,
-                &["AttainableAccuracy", "MaxIterations", "Converged", "Stagnated", "FalseConvergence"],
+                if method == "gmres" { &["MaxIterations", "Stagnated"] } else { &["MaxIterations"] },
             );
             f.check(r.certificate.backward_error <= 1e-14 || r.reason == Reason::MaxIterations, || {
                 format!("rtol 0, {method} on {}: {} at {:e}", target.name, r.reason, r.certificate.backward_error)
@@ -390,24 +379,12 @@ fn extreme_numbers() {
             let _ = f.expect("b 1e-300", target, &a, &scaled(1e-300), o(), &["Converged"]);
             let _ = f.expect("b 1e300", target, &a, &scaled(1e300), o(), &["Converged"]);
             // The solution is near 1e-600: no number of f64.
-            let r = f.expect(
-                "A 1e300, b 1e-300",
-                target,
-                &times(&a, 1e300),
-                &scaled(1e-300),
-                o(),
-                &["Stagnated", "AttainableAccuracy", "FalseConvergence", "NonFinite"],
-            );
+            let r =
+                f.expect("A 1e300, b 1e-300", target, &times(&a, 1e300), &scaled(1e-300), o(), &["FalseConvergence"]);
             f.check(!r.reason.is_converged(), || "converged out of range".into());
             // And near 1e600.
-            let r = f.expect(
-                "A 1e-300, b 1e300",
-                target,
-                &times(&a, 1e-300),
-                &scaled(1e300),
-                o(),
-                &["NonFinite", "Stagnated", "FalseConvergence", "Diverged", "Breakdown"],
-            );
+            let r =
+                f.expect("A 1e-300, b 1e300", target, &times(&a, 1e-300), &scaled(1e300), o(), &["FalseConvergence"]);
             f.check(!r.reason.is_converged(), || "converged out of range".into());
         }
         // One entry of 1e20; entries near the bottom of the range beside ones of size 1.
@@ -424,31 +401,10 @@ fn extreme_numbers() {
                 &large,
                 &unit(64, 60),
                 target.options(method),
-                if target.single {
-                    &["Converged", "Stagnated", "FalseConvergence", "Breakdown", "Diverged", "AttainableAccuracy"]
-                } else if method == "gmres" {
-                    &["Converged"]
-                } else {
-                    &["Converged", "Stagnated", "Breakdown"]
-                },
+                &["Converged"],
             );
             let options = Options { max_iterations: 100, ..target.options(method) };
-            let r = f.expect(
-                "one 1e-310",
-                target,
-                &tiny,
-                &[1.0; 20],
-                options,
-                &[
-                    "Stagnated",
-                    "FalseConvergence",
-                    "Breakdown",
-                    "AttainableAccuracy",
-                    "MaxIterations",
-                    "NonFinite",
-                    "Converged",
-                ],
-            );
+            let r = f.expect("one 1e-310", target, &tiny, &[1.0; 20], options, &["FalseConvergence"]);
             f.check(r.certificate.relative <= 1.0, || "worse than x = 0".into());
         }
         // Rows scaled by 1e±30 in turn; Jacobi undoes it in f64.
@@ -460,22 +416,7 @@ fn extreme_numbers() {
             .map(|(i, v)| if i % 2 == 0 { v * 1e30 } else { v * 1e-30 })
             .collect();
         let options = Options { preconditioner: "jacobi".into(), max_iterations: 300, ..target.options("gmres") };
-        let _ = f.expect(
-            "rows 1e±30",
-            target,
-            &rows,
-            &wild,
-            options,
-            &[
-                "Converged",
-                "Stagnated",
-                "FalseConvergence",
-                "MaxIterations",
-                "AttainableAccuracy",
-                "NonFinite",
-                "Breakdown",
-            ],
-        );
+        let _ = f.expect("rows 1e±30", target, &rows, &wild, options, &["Converged"]);
     }
     f.done();
 }

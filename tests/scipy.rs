@@ -142,8 +142,20 @@ fn cases() -> Vec<Case> {
     list
 }
 
-/// Cells that do not converge: case, method, what they end in instead.
-const EXCEPTIONS: &[(&str, &str, &[&str])] = &[];
+/// Cells that do not converge: case, method, a part of the backend's name, what they end in instead. Those of the
+/// first two cases are SciPy's own; the others fail for want of digits in f32.
+const EXCEPTIONS: &[(&str, &str, &str, &str)] = &[
+    ("sym-nonpd", "bicgstab", "", "Breakdown"),
+    ("sym-nonpd", "bicgstabl", "f64", "Diverged"),
+    ("sym-nonpd", "cgs", "", "Breakdown"),
+    ("sym-nonpd", "tfqmr", "", "Breakdown"),
+    ("nonsymposdef", "cgs", "f64", "MaxIterations"),
+    ("nonsymposdef", "cgs", "f32", "Breakdown"),
+    ("poisson2d", "cgs", "cpu f32", "Diverged"),
+    ("poisson2d", "bicgstabl", "gpu f32", "Breakdown"),
+    ("rand-sym-pd", "cgs", "cpu f32", "MaxIterations"),
+    ("rand-cmplx-sym-pd", "cgs", "cpu f32", "Breakdown"),
+];
 
 #[test]
 fn every_case_on_every_backend() {
@@ -155,11 +167,12 @@ fn every_case_on_every_backend() {
                 let options = Options { max_iterations: 10 * case.a.rows().max(100), ..target.options(method) };
                 let report: Report = solve(&case.a, &case.b, options);
                 let what = format!("{}, {method} on {}: {}", case.name, target.name, report.reason);
-                let exception = EXCEPTIONS.iter().find(|e| (e.0, e.1) == (case.name, method));
-                let allowed = exception.map_or(&["Converged"][..], |e| e.2);
+                let exception =
+                    EXCEPTIONS.iter().find(|e| (e.0, e.1) == (case.name, method) && target.name.contains(e.2));
+                let expected = exception.map_or("Converged", |e| e.3);
                 let truth = relative_residual(&case.a, &case.b, &report.x);
                 let honest = !report.reason.is_converged() || truth <= 1.001e-8;
-                if !allowed.contains(&report.reason.name()) || !honest {
+                if report.reason.name() != expected || !honest {
                     wrong.push(format!("{what} after {}, {truth:e}", report.iterations));
                 }
                 // SciPy's own demand of those that fail.
