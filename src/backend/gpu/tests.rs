@@ -113,7 +113,7 @@ fn products_of_every_form_are_valid() {
         let mut built = build("cg", "jacobi", &gallery::poisson2d(6), Plan::uniform(item), 5);
         let step = Compiler::new(FUSION).compile(built.segments().remove(2).1, &built.space);
         for form in forms(item).into_iter().filter(|f| f.layout != Layout::Blocks) {
-            for source in sweeps(&built.space, &[Arc::clone(&step)], item, form) {
+            for source in sweeps(&built.space, &[Arc::clone(&step)], item, |_| form) {
                 check(&format!("a sweep with {form:?}"), &source);
             }
         }
@@ -157,8 +157,8 @@ fn sweeps_that_form_what_they_gather_are_valid() {
 }
 
 /// The texts of all sweeps of a list of segments, by the rules of `Gpu::lower_stage`.
-fn sweeps(space: &Space, segments: &[Arc<Compiled>], real: Dtype, form: Form) -> Vec<String> {
-    let forms = vec![form; space.operators.len()];
+fn sweeps(space: &Space, segments: &[Arc<Compiled>], real: Dtype, form: impl Fn(Dtype) -> Form) -> Vec<String> {
+    let forms: Vec<Form> = space.operators.iter().map(|o| form(space.plan.dtype(o.role))).collect();
     let scalar_count = space.scalars.len() + 1;
     let mut at = 16 * 1024;
     let array_at: Vec<usize> = space
@@ -235,7 +235,7 @@ fn sweeps_of_every_method_are_valid() {
                     let compiled: Vec<_> =
                         segments.iter().map(|(_, ops)| compiler.compile(ops.clone(), &built.space)).collect();
                     let texts: BTreeSet<String> =
-                        sweeps(&built.space, &compiled, dtype, Form::plain(dtype)).into_iter().collect();
+                        sweeps(&built.space, &compiled, dtype, Form::plain).into_iter().collect();
                     assert!(texts.len() >= 3, "{}: {} kernels", method.id, texts.len());
                     for source in texts {
                         check(&format!("{} with {} in {dtype:?}", method.id, preconditioner.id), &source);
