@@ -169,6 +169,8 @@ pub(crate) struct Session {
     pub(crate) r: Vector,
     /// Aᵀ and Aᵀr, for least-squares methods.
     pub(crate) normal: Option<Normal>,
+    /// The method can end at a least-squares solution.
+    pub(crate) minimises: bool,
     /// For methods that restart, and for iterations in a narrower type than the residual's.
     pub(crate) renewal: Option<Renewal>,
     /// How the user's system looks on the device.
@@ -185,6 +187,8 @@ struct Refinement {
     exponent: i32,
     /// The method's directions are worth keeping: the last correction ended by its estimate.
     resume: bool,
+    /// Nothing was found that solves the system: a least-squares solution will do.
+    settle: bool,
 }
 
 /// How the device's run of one correction ended.
@@ -225,7 +229,7 @@ impl Session {
         let working = self.space.plan.working;
         let (mut poor, mut breakdowns) = (0, 0);
         let start = self.transform.residual_exponent(&state.truth.residual, state.truth.norm);
-        let mut refinement = Refinement { corrections: 0, exponent: start, resume: false };
+        let mut refinement = Refinement { corrections: 0, exponent: start, resume: false, settle: false };
         if problem.least_squares {
             problem.add_normal(&mut state.truth, &mut state.certify_time);
             if problem.minimised(&state.truth) {
@@ -242,16 +246,23 @@ impl Session {
             }
             // A method for square systems is at a least-squares solution only where it can't go on: on its way an
             // ill-conditioned A has a small ‖Aᵀr‖ as well.
-            let stuck = matches!(ended, Ended::Stop(Stop::LeastSquares | Stop::BreakdownLanczos | Stop::Stagnated));
+            let stops = [Stop::LeastSquares, Stop::BreakdownLanczos, Stop::Stagnated, Stop::Diverged];
+            let stuck = stops.iter().any(|&s| ended == Ended::Stop(s));
             if problem.least_squares && problem.minimised(&state.truth) {
                 return Ok(Reason::LeastSquares);
             }
-            if stuck && !problem.least_squares && problem.transpose.is_some() {
+            if stuck && self.minimises && !problem.least_squares {
                 let mut truth = state.truth.clone();
                 problem.add_normal(&mut truth, &mut state.certify_time);
                 if problem.minimised(&truth) {
                     state.truth = truth;
                     return Ok(Reason::LeastSquares);
+                }
+                // Rounding hides the end of a Krylov space that holds a null vector, and x runs away along that
+                // vector. A second run ends where ‖A r‖ is small enough for the certificate.
+                if !refinement.settle {
+                    refinement = Refinement { resume: false, settle: true, ..refinement };
+                    continue;
                 }
             }
             poor = if gain >= GAIN { 0 } else { poor + 1 };
@@ -313,7 +324,11 @@ impl Session {
             // What is left of the solvable part shall vanish beside what can't be solved.
             goal = goal.min(0.5 * problem.rtol * whole);
         }
-        let mut optimality = problem.rtol;
+        let mut optimality = match (problem.least_squares, refinement.settle) {
+            (true, _) => problem.rtol,
+            (_, true) => 0.1 * problem.rtol,
+            _ => 0.0,
+        };
         if refinement.corrections > 0 {
             // The first estimate was too hopeful: ask for more this time.
             goal *= 0.5;

@@ -773,6 +773,7 @@ impl Solver {
             x,
             r,
             normal,
+            minimises: rung.method.least_squares(),
             renewal,
             transform,
             batch: 2,

@@ -277,7 +277,7 @@ fn bad_input_exits_2_and_names_the_place() {
     refuses(&solve(&[&dir.file("e.mtx", "")]), 2, &["e.mtx"]);
     let b = dir.file("b.txt", "1\n2\n3\n");
     refuses(&solve(&[&good, "--rhs", &b]), 2, &["b.txt", "3 entries", "2 rows"]);
-    refuses(&solve(&[&good, "--x0", &b]), 2, &["b.txt", "3 entries", "2 rows"]);
+    refuses(&solve(&[&good, "--x0", &b]), 2, &["b.txt", "3 entries", "2 columns"]);
     refuses(&solve(&[&good, "--rhs", &dir.name("c.txt")]), 2, &["c.txt: no such file"]);
     refuses(&solve(&[&good, "--rhs", &dir.file("n.txt", "1\nnan\n")]), 2, &["n.txt:2"]);
     let pattern = dir.file("q.mtx", "%%MatrixMarket matrix coordinate pattern general\n1 1 1\n1 1\n");
@@ -341,7 +341,7 @@ fn inspect_info_list_and_completions() {
     assert!(r["plan"].as_array().unwrap().iter().any(|l| l.as_str().unwrap().contains("cg")));
     let form = &r["forms"][0];
     assert!(
-        form["form"].as_str().unwrap().contains("runs of rows") && form["bytes_a_product"].as_u64() > Some(0),
+        form["form"].as_str().unwrap().contains("slices of 8 rows") && form["bytes_a_product"].as_u64() > Some(0),
         "{r}"
     );
     let (out, _) = expect(

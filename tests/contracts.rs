@@ -197,6 +197,10 @@ fn methods_keep_the_vectors_they_promise() {
         // x, r, w, b, A x and m + 1 columns.
         ("gmres", "none", 5 + 11),
         ("gmres", "jacobi", 7 + 11),
+        ("lsqr", "none", 6),
+        ("lsqr", "jacobi", 8),
+        ("lsmr", "none", 7),
+        ("lsmr", "jacobi", 9),
     ] {
         for target in [cpu(), targets().remove(1)] {
             let options =

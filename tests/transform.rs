@@ -65,10 +65,13 @@ fn reordering_pays_where_a_narrow_order_was_lost() {
             solver.plan()
         );
         let form = solver.stored_forms().unwrap().remove(0);
-        assert!(form.form.unwrap().contains("16-bit columns"), "{name}");
+        // The levels of the grid are diagonals again: runs. Those of the graph are near each other.
+        let text = form.form.unwrap();
+        assert!(text.contains(if name == "grid" { "no columns" } else { "16-bit columns" }), "{name}: {text}");
         let given = Options { reorder: When::Never, ..options.clone() };
         let wide = Solver::new(&a, given).unwrap().stored_forms().unwrap().remove(0);
-        assert!(wide.form.unwrap().contains("32-bit columns"), "{name}");
+        let text = wide.form.unwrap();
+        assert!(text.contains("32-bit columns"), "{name}: {text}");
         assert!(form.bytes_a_product < wide.bytes_a_product);
     }
     // An order that is good already is left alone.
@@ -108,7 +111,7 @@ fn rows_beyond_each_others_digits() {
     for target in targets() {
         let plain = gallery::convection_diffusion2d(12, [1.0, 0.5]);
         let n = plain.rows();
-        let wild = |i: usize| if i % 2 == 0 { 1e30 } else { 1e-30 };
+        let wild = |i: usize| if i.is_multiple_of(2) { 1e30 } else { 1e-30 };
         let rows = map(&plain, |i, _, v| v * wild(i));
         let both = map(&gallery::poisson2d(12), |i, j, v| v * wild(i) * wild(j));
         let b: Vec<f64> = plain.multiply(&vec![1.0; n]).iter().enumerate().map(|(i, v)| v * wild(i)).collect();
@@ -139,7 +142,7 @@ fn powers_of_two_change_no_bit_under_a_transform() {
     for target in targets() {
         let plain = gallery::convection_diffusion2d(9, [1.0, 0.5]);
         let a = map(&plain, |i, j, v| power(v, (i % 5) as i32 * 9 - (j % 3) as i32 * 11));
-        let b = random_vector(a.rows(), 2);
+        let b = a.multiply(&random_vector(a.rows(), 2));
         let options = Options {
             preconditioner: "jacobi".into(),
             reorder: When::Always,
@@ -179,6 +182,8 @@ fn new_values_under_a_transform() {
             let mut solver = Solver::new(&a, options.clone()).unwrap();
             let _ = solver.solve(&b).unwrap();
             solver.update_values(other.values().to_vec()).unwrap();
+            // Of the size that the new rows have: ‖D r‖ and ‖r‖ fall together then.
+            let b = other.multiply(&random_vector(a.rows(), 2));
             let (updated, fresh) = (solver.solve(&b).unwrap(), solve(&other, &b, options));
             assert_solved(target.name, &other, &b, &updated, 1e-8);
             assert!(bits(&updated.x) == bits(&fresh.x) && bits(&updated.history) == bits(&fresh.history));

@@ -120,7 +120,7 @@ pub(crate) fn order(a: &Csr) -> Vec<u32> {
 
 /// Mean |i − j| over the entries of square `a`, its rows and columns in `order`.
 pub(crate) fn mean_distance(a: &Csr, order: Option<&[u32]>) -> f64 {
-    let place = order.map(|order| super::inverse_order(order));
+    let place = order.map(super::inverse_order);
     let at = |i: u32| place.as_ref().map_or(i, |p| p[i as usize]);
     let row = |i: usize| a.row(i).0.iter().map(|&j| u64::from(at(i as u32).abs_diff(at(j)))).sum::<u64>();
     (0..a.rows()).map(row).sum::<u64>() as f64 / a.nnz().max(1) as f64

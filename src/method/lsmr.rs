@@ -3,8 +3,8 @@
 //!
 //! For any A: rectangular, square, singular; x is the solution of least norm among equals. ‖Aᵀr‖ falls
 //! monotonely (in LSQR only ‖r‖ does), so that least-squares problems may be stopped early; ‖r‖ lies a little
-//! above LSQR's. Each iteration: 1 product with A, 1 with Aᵀ, 2 dots (4 with M ≈ (AᵀA)⁻¹); keeps x, h, h̄ and the
-//! five vectors of the process (six with M). ‖r‖ is found by a second QR factorisation, of numbers only.
+//! above LSQR's. Each iteration: 1 product with A, 1 with Aᵀ, 2 dots (3 with M ≈ (AᵀA)⁻¹); keeps x, h, h̄ and the
+//! four vectors of the process (five with M). ‖r‖ is found by a second QR factorisation, of numbers only.
 
 use super::{Method, Next, System};
 use crate::krylov::golub_kahan::GolubKahan;

@@ -3,8 +3,8 @@
 //!
 //! For any A: rectangular, square, singular; x is the solution of least norm among equals. In exact arithmetic
 //! CG on AᵀA x = Aᵀb, without forming AᵀA and as accurate as κ(A) allows; iterations grow with κ(A), ‖r‖ falls
-//! monotonely, ‖Aᵀr‖ nearly so. Each iteration: 1 product with A, 1 with Aᵀ, 2 dots (4 with M ≈ (AᵀA)⁻¹); keeps x, d,
-//! and the five vectors of the process (six with M). Square systems that CG, MINRES or GMRES can solve are theirs.
+//! monotonely, ‖Aᵀr‖ nearly so. Each iteration: 1 product with A, 1 with Aᵀ, 2 dots (3 with M ≈ (AᵀA)⁻¹); keeps x, d,
+//! and the four vectors of the process (five with M). Square systems that CG, MINRES or GMRES can solve are theirs.
 
 use super::{Method, Next, System};
 use crate::krylov::golub_kahan::GolubKahan;

@@ -145,7 +145,7 @@ impl Method for Minres {
         p.set(delta_bar, -(c * beta_new));
         p.set(slope, (gamma_bar * gamma_bar + delta_bar * delta_bar).sqrt());
         p.set(size, Expr::from(size).max(alpha.abs() + beta_old + beta_new));
-        let exhausted = || slope.le(size * self.s.watch.epsilon * 4.0);
+        let exhausted = || slope.le((size * self.s.watch.epsilon * 4.0).max(self.s.watch.optimality));
         p.set(gamma, (gamma_bar * gamma_bar + beta_new * beta_new).sqrt());
         p.set(c, Expr::select(exhausted(), 0.0, gamma_bar / gamma));
         p.set(sn, Expr::select(exhausted(), 1.0, beta_new / gamma));

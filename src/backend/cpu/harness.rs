@@ -37,6 +37,14 @@ impl Harness {
         self.cpu.write_vector(v, values)
     }
 
+    /// The values of a vector.
+    ///
+    /// # Errors
+    /// None on the CPU.
+    pub fn read(&mut self, v: Vector) -> Result<Vec<f64>> {
+        pollster::block_on(self.cpu.read_vector(v))
+    }
+
     /// Writes a program and carries it out; the bytes it moves by the model.
     ///
     /// # Errors
