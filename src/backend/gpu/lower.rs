@@ -15,6 +15,7 @@ use std::sync::Arc;
 
 /// Most memory that a rotation of a basis takes beside it.
 const ROTATED_BYTES: u64 = 32 << 20;
+
 /// Workgroups of a dispatch at most, by the portable limit.
 const DISPATCH_MAX: usize = 65535;
 
@@ -110,8 +111,8 @@ impl Gpu {
         Ok(done)
     }
 
-    /// Whether a product of this sweep may gather two vectors in place of one: its rows reach places that lie
-    /// together, and there is room for d's twin among the bindings.
+    /// Whether the products of this sweep may gather several vectors in place of one: the entries that neighbouring
+    /// rows reach lie together, so that a cache serves them.
     fn forms_well(&self, body: &[Op]) -> bool {
         let local = |op: &Op| match op {
             Op::Apply { a, .. } => {
