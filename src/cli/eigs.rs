@@ -111,7 +111,6 @@ impl Common {
             nnz: matrix.csr.nnz(),
             complex: matrix.complex,
             symmetry,
-            complex: matrix.complex,
             file: matrix.notes.as_ref(),
         };
         let document = Document {
