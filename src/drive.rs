@@ -147,6 +147,8 @@ impl Problem<'_> {
 pub(crate) struct State {
     pub(crate) x: Vec<f64>,
     pub(crate) truth: Truth,
+    /// An earlier x of smaller ‖r‖, where the iteration goes by ‖D r‖.
+    pub(crate) aside: Option<(Vec<f64>, Truth)>,
     pub(crate) iterations: usize,
     pub(crate) matvecs: usize,
     pub(crate) applications: usize,
@@ -226,6 +228,27 @@ impl Session {
         state: &mut State,
         limits: &mut Limits<'_>,
     ) -> Result<Reason> {
+        let reason = self.refine(problem, state, limits).await?;
+        if let Some((x, truth)) = state.aside.take()
+            && truth.distance() < state.truth.distance()
+        {
+            (state.x, state.truth) = (x, truth);
+        }
+        Ok(reason)
+    }
+
+    /// How far x is from what the iteration looks for: by ‖D_r r‖·2^−e where rows are scaled.
+    fn distance(&self, truth: &Truth, e: i32) -> f64 {
+        if self.transform.scales() { norm2(&self.transform.residual(&truth.residual, e)) } else { truth.distance() }
+    }
+
+    /// Correction after correction.
+    async fn refine(
+        &mut self,
+        problem: &Problem<'_>,
+        state: &mut State,
+        limits: &mut Limits<'_>,
+    ) -> Result<Reason> {
         let working = self.space.plan.working;
         let (mut poor, mut breakdowns) = (0, 0);
         let start = self.transform.residual_exponent(&state.truth.residual, state.truth.norm);
@@ -237,9 +260,9 @@ impl Session {
             }
         }
         loop {
-            let before = state.truth.distance();
+            let before = self.distance(&state.truth, start);
             let (ended, estimate) = self.correct(problem, state, limits, &mut refinement).await?;
-            let gain = before / state.truth.distance();
+            let gain = before / self.distance(&state.truth, start);
             if let Some(passed) = problem.passed(&state.truth) {
                 let happy = ended == Ended::Invariant && passed == Passed::Rtol;
                 return Ok(Reason::Converged(if happy { Passed::HappyBreakdown } else { passed }));
@@ -377,11 +400,15 @@ impl Session {
         state.checks.push(TrueResidual { iteration: state.iterations, relative: truth.certificate.relative });
         // The best x is kept; a NaN is never better.
         refinement.resume = false;
-        if truth.distance() < state.truth.distance() {
-            let trusted = worth_keeping(norm, last, norm * (truth.norm / before));
+        let (nearer, now) = (self.distance(&truth, e), self.distance(&state.truth, e));
+        if nearer < now {
+            let trusted = worth_keeping(norm, last, norm * (nearer / now));
             refinement.resume = ended == Ended::Stop(Stop::Estimate) && trusted;
-            state.x = candidate;
-            state.truth = truth;
+            let best = state.aside.as_ref().map_or(f64::INFINITY, |a| a.1.distance());
+            let left = (std::mem::replace(&mut state.x, candidate), std::mem::replace(&mut state.truth, truth));
+            if left.1.distance() < state.truth.distance().min(best) {
+                state.aside = Some(left);
+            }
         }
         Ok((ended, last * unit))
     }

@@ -560,6 +560,7 @@ impl Solver {
         let mut state = State {
             x,
             truth,
+            aside: None,
             iterations: 0,
             matvecs: 0,
             applications: 0,
