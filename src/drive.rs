@@ -349,13 +349,14 @@ impl Session {
         }
         let mut optimality = match (problem.least_squares, refinement.settle) {
             (true, _) => problem.rtol,
-            (_, true) => 0.1 * problem.rtol,
+            (_, true) => problem.rtol,
             _ => 0.0,
         };
         if refinement.corrections > 0 {
             // The first estimate was too hopeful: ask for more this time.
             goal *= 0.5;
-            optimality *= 0.5;
+            // A settling run ends at the first x that will do: rounding may allow no more.
+            optimality *= if refinement.settle { 1.0 } else { 0.5 };
         }
         if self.space.plan.working == Dtype::F32 {
             optimality = optimality.max(truth.certificate.optimality.unwrap_or(0.0) * self.method.reduction());
