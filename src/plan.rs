@@ -97,9 +97,6 @@ const NEGATIVE: f64 = -1e-10;
 /// Bytes of a basis that the last rung may fill: a long cycle solves what short ones don't.
 const LONG_BASIS: usize = 64 << 20;
 
-/// Below this many rows plain iterations are over before multigrid is set up.
-const MULTIGRID_FROM: usize = 30_000;
-
 /// Below this many entries a kernel launch costs more than the work.
 #[cfg(feature = "gpu")]
 const GPU_FROM_NNZ: usize = 300_000;
@@ -301,7 +298,9 @@ pub(crate) fn ladder(
             .push(format!("{zero} diagonal entries are zero or missing; their rows are scaled by their largest entry"));
     }
     let n = a.rows();
-    let multigrid = definite_candidate && facts.m_matrix && facts.dominance > 0.7 && n >= MULTIGRID_FROM;
+    let elliptic = negative == 0 && zero == 0 && chosen.is_none();
+    let multigrid = precond::multigrid_pays(n, facts.m_matrix, facts.dominance, options.near_null.is_some());
+    let multigrid = multigrid.filter(|_| elliptic);
     let factors = cpu && chosen.is_none();
     let long = Step::new("gmres", simple, 1.0).restart((LONG_BASIS / 8 / n.max(1)).clamp(50, 300));
     let (_, components) = facts.null_components;
@@ -329,8 +328,8 @@ pub(crate) fn ladder(
             "method cg: A is symmetric with a positive diagonal{seen}; minres, then gmres if it proves indefinite"
         ));
         let mut list = vec![Step::new("cg", simple, 0.7)];
-        if multigrid && chosen.is_none() {
-            because = format!("no off-diagonal entry is positive and n >= {MULTIGRID_FROM}; {simple} if it fails");
+        if let Some(why) = multigrid {
+            because = format!("{why}; {simple} if it fails");
             list.insert(0, Step::new("cg", "amg", 0.3));
         }
         if factors {
@@ -361,8 +360,13 @@ pub(crate) fn ladder(
         let (i, j) = facts.asymmetry.unwrap_or_default();
         notes.push(format!("method gmres: A is not symmetric (entry ({i}, {j})); then bicgstab"));
         let mut list = vec![];
-        if factors {
+        if let Some(why) = multigrid {
+            because = format!("{why}; then incomplete factors");
+            list.extend([Step::new("gmres", "amg", 0.1).restart(50), Step::new("bicgstab", "amg", 0.1)]);
+        } else if factors {
             because = format!("A is not symmetric and the CPU solves with triangles; {simple} if it fails");
+        }
+        if factors {
             if zero == 0 {
                 list.extend([Step::new("gmres", "ilu0", 0.1).restart(50), Step::new("bicgstab", "ilu0", 0.1)]);
             }

@@ -17,6 +17,7 @@ mod spectrum;
 mod ssor;
 mod triangles;
 
+pub(crate) use amg::multigrid_pays;
 pub use amg::{Amg, AmgSettings, Smoothing};
 pub use block_jacobi::BlockJacobi;
 pub use chebyshev::Chebyshev;

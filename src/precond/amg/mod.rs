@@ -29,6 +29,21 @@ use cycle::Cycle;
 use hierarchy::{Coarsest, Hierarchy, Purpose};
 use std::sync::Arc;
 
+/// Below this many rows plain iterations are over before a hierarchy is set up.
+const PAYS_FROM: usize = 30_000;
+
+/// Why multigrid is worth its set-up for a matrix with a positive diagonal and these facts, if it is.
+///
+/// A matrix without positive off-diagonal entries that is hardly dominant is an elliptic equation or a graph: there
+/// iterations under multigrid don't grow with n, symmetric or not. Whoever gives near-null vectors has one.
+pub(crate) fn multigrid_pays(n: usize, m_matrix: bool, dominance: f64, near_null: bool) -> Option<String> {
+    if near_null {
+        return Some("near-null vectors are given".into());
+    }
+    (m_matrix && dominance > 0.7 && n >= PAYS_FROM)
+        .then(|| format!("no off-diagonal entry is positive and n >= {PAYS_FROM}"))
+}
+
 /// A hierarchy of ever smaller matrices, applied as one V-cycle.
 pub struct Amg {
     purpose: Purpose,
