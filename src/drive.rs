@@ -9,7 +9,7 @@
 use crate::backend::{Engine, Progress};
 use crate::certify::{Norms, Truth, certify};
 use crate::error::Result;
-use crate::matrix::Csr;
+use crate::matrix::Matrix;
 use crate::method::{Method, Next, Outbox, Watch};
 use crate::op::schedule::{Compiled, Compiler};
 use crate::op::{Dtype, Op, Operator, Program, Space, Stop, Vector};
@@ -63,7 +63,7 @@ pub(crate) struct Limits<'a> {
 
 /// The user's system and the test its answer must pass.
 pub(crate) struct Problem<'a> {
-    pub(crate) matrix: &'a Csr,
+    pub(crate) matrix: &'a Matrix,
     pub(crate) norms: &'a Norms,
     pub(crate) b: &'a [f64],
     pub(crate) rtol: f64,

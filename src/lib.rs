@@ -49,6 +49,7 @@ pub mod method;
 pub mod op;
 mod plan;
 pub mod precond;
+mod probe;
 pub mod random;
 mod refine;
 mod report;
@@ -68,7 +69,7 @@ pub use certify::Certificate;
 pub use drive::{Criterion, Event};
 pub use error::{Error, Result};
 pub use report::{AdapterInfo, BrokenDown, NotConverged, Passed, Reason, Report, Rung, Timings, TrueResidual};
-pub use solver::{Backend, Options, Precision, Solver, StoredForm, ToCsr, When, solve};
+pub use solver::{Backend, Options, Precision, Solver, StoredForm, ToCsr, ToMatrix, When, solve};
 
 /// The README's examples are tests.
 #[cfg(doctest)]

@@ -6,7 +6,7 @@ use crate::dense::orthonormal::orthonormal;
 use crate::drive::{Criterion, Event, Limits, Problem, Session, State};
 use crate::error::{Error, Result};
 use crate::facts::Facts;
-use crate::matrix::Csr;
+use crate::matrix::{Csr, Matrix};
 use crate::memory;
 use crate::method::{self, MethodEntry, Needs, System, Tuning, Watch};
 use crate::op::schedule::Compiler;
@@ -270,13 +270,43 @@ pub struct StoredForm {
     pub bytes_a_product: u64,
 }
 
+/// Things that can be solved with: all that [`ToCsr`] takes, and operators as [`Matrix::free`] wraps them.
+pub trait ToMatrix {
+    /// The checked matrix.
+    ///
+    /// # Errors
+    /// What [`Csr::new`] says; an operator whose shapes contradict each other.
+    fn to_matrix(&self) -> Result<Matrix>;
+}
+impl ToMatrix for Csr {
+    fn to_matrix(&self) -> Result<Matrix> {
+        self.to_csr().map(Matrix::Stored)
+    }
+}
+impl ToMatrix for Arc<Csr> {
+    fn to_matrix(&self) -> Result<Matrix> {
+        self.to_csr().map(Matrix::Stored)
+    }
+}
+impl ToMatrix for sprs::CsMat<f64> {
+    fn to_matrix(&self) -> Result<Matrix> {
+        ToCsr::to_csr(self).map(Matrix::Stored)
+    }
+}
+impl ToMatrix for Matrix {
+    fn to_matrix(&self) -> Result<Matrix> {
+        self.check()?;
+        Ok(self.clone())
+    }
+}
+
 /// Hears of every iteration; `Break` ends the solve.
 type Callback = Box<dyn FnMut(Event) -> ControlFlow<()> + Send>;
 
 /// A matrix with a plan for it. Solves any number of right-hand sides; what the first solve allocated,
 /// compiled and uploaded serves the next ones.
 pub struct Solver {
-    a: Arc<Csr>,
+    a: Matrix,
     options: Options,
     facts: Facts,
     ladder: Vec<RungPlan>,
@@ -297,7 +327,7 @@ pub struct Solver {
 ///
 /// # Errors
 /// Bad input, or a device that fails. Not converging is no error.
-pub fn solve(a: &impl ToCsr, b: &[f64]) -> Result<Report> {
+pub fn solve(a: &impl ToMatrix, b: &[f64]) -> Result<Report> {
     Solver::new(a, Options::default())?.solve(b)
 }
 
@@ -305,11 +335,12 @@ impl Solver {
     /// Checks the matrix, finds what it is, and plans.
     ///
     /// # Errors
-    /// A rectangular matrix, options out of range, no such adapter.
-    pub fn new(a: &impl ToCsr, options: Options) -> Result<Self> {
+    /// A rectangular matrix, options out of range, no such adapter; an operator that contradicts what is said of it,
+    /// or has no WGSL where a GPU is asked for.
+    pub fn new(a: &impl ToMatrix, options: Options) -> Result<Self> {
         let start = Instant::now();
         options.check()?;
-        let a = a.to_csr()?;
+        let a = a.to_matrix()?;
         if !a.is_square() {
             return Err(Error::input(format!(
                 "the matrix is {} x {}; this method needs a square one. Least-squares problems want lsqr, which is not available yet",
@@ -326,10 +357,10 @@ impl Solver {
                 )));
             }
         }
-        let facts = Facts::of(&a);
+        let facts = Facts::find(&a)?;
         let mut notes = vec![];
-        let choice = plan::choose_backend(a.nnz(), &options, &mut notes)?;
-        let order = plan::choose_order(&a, &options, &mut notes);
+        let choice = plan::choose_backend(&a, &options, &mut notes)?;
+        let order = plan::choose_order(&a, &options, &mut notes)?;
         let (ladder, warnings) = plan::ladder(&a, &facts, &options, &choice, order.is_some(), &mut notes)?;
         Ok(Self {
             transforms: vec![],
@@ -367,7 +398,7 @@ impl Solver {
         &self.plan
     }
 
-    /// True where a_ij = a_ji up to rounding.
+    /// True where a_ij = a_ji up to rounding, or where an operator is said to be symmetric.
     #[must_use]
     pub fn is_symmetric(&self) -> bool {
         self.facts.symmetric()
@@ -385,10 +416,12 @@ impl Solver {
     /// # Errors
     /// A wrong count, a value that is not finite, or facts that contradict the plan (symmetry lost).
     pub fn update_values(&mut self, values: Vec<f64>) -> Result<()> {
-        let a = Arc::make_mut(&mut self.a);
-        a.set_values(values)?;
-        self.facts = Facts::of(&self.a);
-        let renewed = |t: &Arc<Transform>| Arc::new(t.renewed(&self.a, &self.facts));
+        let Matrix::Stored(a) = &mut self.a else {
+            return Err(Error::input("an operator has no values to update; make a new solver"));
+        };
+        Arc::make_mut(a).set_values(values)?;
+        self.facts = Facts::of(a);
+        let renewed = |t: &Arc<Transform>| Arc::new(t.renewed(a, &self.facts));
         self.transforms = self.transforms.iter().map(renewed).collect();
         if self.options.spectrum.is_some() {
             // The bounds stand in the session in units of the old scale.
@@ -398,7 +431,7 @@ impl Solver {
             let same = |t: &&Arc<Transform>| t.change == session.transform.change;
             let transform = self.transforms.iter().find(same).expect("kept as long as its sessions");
             session.transform = Arc::clone(transform);
-            let (matrix, exponent) = (&transform.matrix, transform.remaining);
+            let (matrix, exponent) = (transform.matrix.entries().expect("made of stored entries"), transform.remaining);
             session.engine.update_operator(session.a, matrix, exponent)?;
             if let Some(wide) = session.renewal.map(|n| n.a).filter(|&wide| wide != session.a) {
                 session.engine.update_operator(wide, matrix, exponent)?;
@@ -457,7 +490,7 @@ impl Solver {
         if zero_rhs {
             x.fill(0.0);
         }
-        let a = Arc::clone(&self.a);
+        let a = self.a.clone();
         let norms: Norms = self.facts.norms.clone();
         let certify_start = Instant::now();
         let truth = certify(&a, &norms, b, &x);
@@ -644,7 +677,7 @@ impl Solver {
         let n = self.a.rows();
         let (matrix, exponent) = (&transform.matrix, transform.remaining);
         let mut space = self.device.space(rung.precision);
-        let a = space.operator("A", Arc::clone(matrix), exponent, Role::Working);
+        let a = space.operator("A", matrix.clone(), exponent, Role::Working);
         let x = space.vector("x", n);
         let r = space.vector("r", n);
         let watch = Watch::new(&mut space);
@@ -655,7 +688,7 @@ impl Solver {
             argument,
             near_null: self.options.near_null.as_ref().map(|v| Arc::new(v.changed(|v| transform.direction(v)))),
         };
-        let mut m = (entry.build)(matrix, &request)?;
+        let mut m = precond::build(entry, matrix, &request)?;
         let setup = start.elapsed();
         m.install(&mut space, exponent);
         // A preconditioner's own scale is the inverse of A's, so that A M is as the user sees it.
@@ -697,7 +730,7 @@ impl Solver {
         let transform = self.transform(change)?;
         let form = |device: &DeviceChoice| {
             let mut space = Space::new(plan);
-            let a = space.operator("A", Arc::clone(&transform.matrix), transform.remaining, Role::Working);
+            let a = space.operator("A", transform.matrix.clone(), transform.remaining, Role::Working);
             let engine = device.engine(space.clone(), &self.options)?;
             Ok(StoredForm {
                 device: device.adapter.name.clone(),
@@ -717,11 +750,14 @@ impl Solver {
             return Ok(Arc::clone(known));
         }
         if change != Change::default() {
-            let needed = 12 * self.a.nnz() as u64 + 8 * self.a.rows() as u64;
+            let needed = self.a.plain_bytes(8) + 8 * self.a.rows() as u64;
             let what = || "a copy of the matrix, reordered or scaled,".into();
             memory::check(what, needed, memory::available(self.options.memory_limit))?;
         }
-        let made = Arc::new(Transform::new(&self.a, &self.facts, change, self.order.as_deref()));
+        let made = Arc::new(match &self.a {
+            Matrix::Stored(a) => Transform::new(a, &self.facts, change, self.order.as_deref()),
+            Matrix::Free(_) => Transform::scaled(self.a.clone(), &self.facts),
+        });
         self.plan.extend(made.describe());
         self.transforms.push(Arc::clone(&made));
         Ok(made)
@@ -749,5 +785,5 @@ impl Solver {
 
 /// An engine on the device that `options` name, over `space`.
 pub(crate) fn open_engine(options: &Options, space: Space) -> Result<Box<dyn Engine>> {
-    plan::choose_backend(usize::MAX, options, &mut vec![])?.engine(space, options)
+    plan::any_backend(options)?.engine(space, options)
 }

@@ -37,7 +37,7 @@ pub(crate) fn build(id: &str, preconditioner: &str, a: &Csr, plan: Plan, restart
     let method =
         (entry.build)(&mut space, System { a: matrix, r, x, n, m, watch }, &Tuning { restart, ..Tuning::default() });
     let refines = plan.working != plan.accumulate;
-    let renewal = (method.restarts() || refines).then(|| Renewal::new(&mut space, matrix, &a, 0, n));
+    let renewal = (method.restarts() || refines).then(|| Renewal::new(&mut space, matrix, &(&a).into(), 0, n));
     Built { space, method, x, r, renewal }
 }
 

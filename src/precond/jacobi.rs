@@ -1,6 +1,7 @@
 //! Jacobi: M = diag(A)⁻¹ (Jacobi 1845). One product of entries, n values.
 
 use super::{Preconditioner, Updates};
+use crate::error::{Error, Result};
 use crate::matrix::Csr;
 use crate::op::{Program, Space, Vector};
 use crate::scale::ldexp;
@@ -38,6 +39,20 @@ impl Jacobi {
         Self { inverse, absolute, skipped, vector: None }
     }
 
+    /// Inverts a diagonal given alone.
+    ///
+    /// # Errors
+    /// [`Error::Preconditioner`] for an entry that is zero or without a finite inverse.
+    pub fn of_diagonal(diagonal: &[f64], absolute: bool) -> Result<Self> {
+        let inverse: Vec<f64> = diagonal.iter().map(|&d| 1.0 / if absolute { d.abs() } else { d }).collect();
+        match inverse.iter().position(|v| !v.is_finite() || *v == 0.0) {
+            None => Ok(Self { inverse, absolute, skipped: None, vector: None }),
+            Some(row) => {
+                Err(Error::Preconditioner { row, message: format!("the diagonal entry is {}", diagonal[row]) })
+            }
+        }
+    }
+
     /// The first row without a usable diagonal entry.
     #[must_use]
     pub fn first_skipped(&self) -> Option<usize> {
@@ -58,7 +73,7 @@ impl Preconditioner for Jacobi {
         p.multiply(self.vector.expect("installed before use"), r, z);
     }
 
-    fn refresh(&mut self, a: &Arc<Csr>, exponent: i32) -> crate::Result<Updates> {
+    fn refresh(&mut self, a: &Arc<Csr>, exponent: i32) -> Result<Updates> {
         let vector = self.vector;
         *self = Self { vector, ..Self::new(a, self.absolute) };
         let vectors = vector.map(|v| (v, self.scaled(exponent))).into_iter().collect();

@@ -4,7 +4,7 @@ use super::Context;
 use super::text::{GROUPS_MAX, HEADER, partials_at};
 use crate::backend::Counters;
 use crate::error::{Error, Result};
-use crate::matrix::Csr;
+use crate::matrix::{Csr, Matrix};
 use crate::op::{Dtype, Operator, Space, Vector};
 use crate::scale::ldexp;
 use std::collections::HashMap;
@@ -105,7 +105,10 @@ const PARAMS_EACH: usize = 256;
 pub(super) struct Memory {
     vectors: Vec<wgpu::Buffer>,
     pub(super) bases: Vec<BasisPanels>,
+    /// Panels of stored matrices; none for an operator.
     pub(super) operators: Vec<Vec<RowPanel>>,
+    /// What an operator's text reads, where it reads something.
+    pub(super) data: Vec<Option<wgpu::Buffer>>,
     pub(super) state: [wgpu::Buffer; 2],
     pub(super) ledger: wgpu::Buffer,
     /// Numbers of records that fit the ledger in one batch.
@@ -173,14 +176,31 @@ impl Memory {
                 item: item as u64,
             });
         }
-        let mut operators = vec![];
+        let (mut operators, mut data) = (vec![], vec![]);
         for o in &space.operators {
             let dtype = space.plan.dtype(o.role);
+            let matrix = match &o.matrix {
+                Matrix::Stored(matrix) => matrix,
+                Matrix::Free(operator) => {
+                    let values = operator.shader().map(|s| s.data).unwrap_or_default();
+                    operators.push(vec![]);
+                    data.push(None);
+                    if !values.is_empty() {
+                        let bytes = from_f64(&values, dtype);
+                        bound("the operator's data", bytes.len() as u64)?;
+                        let buffer = make(&o.name, bytes.len() as u64, STORAGE)?;
+                        context.queue.write_buffer(&buffer, 0, &bytes);
+                        data[operators.len() - 1] = Some(buffer);
+                    }
+                    continue;
+                }
+            };
+            data.push(None);
             let limit = context.max_binding.min(context.max_buffer);
             let mut panels = vec![];
-            for (first, end) in row_panels(&o.matrix, dtype.size(), limit)? {
-                let pattern = pattern(&o.matrix, first, end);
-                let entries = &o.matrix.values()[o.matrix.row_ptr()[first]..o.matrix.row_ptr()[end]];
+            for (first, end) in row_panels(matrix, dtype.size(), limit)? {
+                let pattern = pattern(matrix, first, end);
+                let entries = &matrix.values()[matrix.row_ptr()[first]..matrix.row_ptr()[end]];
                 let buffer = make(&o.name, 4 * pattern.len() as u64, STORAGE)?;
                 context.queue.write_buffer(&buffer, 0, bytemuck::cast_slice(&pattern));
                 let values = make(&o.name, (entries.len() * dtype.size()) as u64, STORAGE)?;
@@ -211,6 +231,7 @@ impl Memory {
             vectors,
             bases,
             operators,
+            data,
             state,
             ledger: make("ledger", at as u64 * size, STORAGE)?,
             record_words,

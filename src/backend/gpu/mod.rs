@@ -114,6 +114,15 @@ impl Gpu {
             )));
         }
         let plan = space.plan;
+        for o in space.operators.iter().filter(|o| o.matrix.entries().is_none()) {
+            // A stored matrix is scaled before it is narrowed; an operator's text computes in its own units.
+            if plan.dtype(o.role) == Dtype::F32 && o.exponent.abs() > 100 {
+                return Err(Error::input(format!(
+                    "the operator's size is about 2^{}, which its WGSL can't handle in f32; scale it, or use the backend cpu",
+                    -o.exponent
+                )));
+            }
+        }
         let real = if plan.working == Dtype::F64 || plan.accumulate == Dtype::F64 { Dtype::F64 } else { Dtype::F32 };
         context.check_type(real)?;
         context.check_type(plan.accumulate)?;
@@ -152,19 +161,20 @@ impl Gpu {
         Scalar((self.scalar_count - 1) as u16)
     }
 
-    /// Finds or makes the pipeline for a text; `writes` lists the bindings behind the parameters.
-    fn pipeline(&mut self, name: &str, text: String, writes: &[bool]) -> Result<wgpu::ComputePipeline> {
+    /// Finds or makes the pipeline for a text; `writes` lists the bindings behind the parameters. A `foreign` text
+    /// holds lines of the user's.
+    fn pipeline(&mut self, name: &str, text: String, writes: &[bool], foreign: bool) -> Result<wgpu::ComputePipeline> {
         if let Some(done) = self.pipelines.get(&text) {
             return Ok(done.clone());
         }
         let (_, layout) = self.layout(writes);
         let context = Arc::clone(&self.context);
-        let made = context.scoped(name, 0, || {
+        let made = context.scoped(if foreign { "the operator's WGSL" } else { name }, 0, || {
             let descriptor = wgpu::ShaderModuleDescriptor {
                 label: Some(name),
                 source: wgpu::ShaderSource::Wgsl(text.as_str().into()),
             };
-            let module = if cfg!(debug_assertions) {
+            let module = if cfg!(debug_assertions) || foreign {
                 context.device.create_shader_module(descriptor)
             } else {
                 // SAFETY: our own kernels. Every index is below the length of its binding: sweeps stop at P.n,
@@ -185,7 +195,11 @@ impl Gpu {
                 },
                 cache: None,
             })
-        })?;
+        });
+        let made = match made {
+            Err(Error::Device(message)) if foreign => return Err(Error::input(message)),
+            made => made?,
+        };
         self.counters.pipelines += 1;
         self.pipelines.insert(text, made.clone());
         Ok(made)
@@ -226,6 +240,7 @@ impl Gpu {
         &mut self,
         name: &str,
         text: String,
+        foreign: bool,
         flips: bool,
         bindings: &[Binding],
         params: Params,
@@ -236,7 +251,7 @@ impl Gpu {
             writes.push(true);
         }
         writes.extend(bindings.iter().map(|b| b.1));
-        let pipeline = self.pipeline(name, text, &writes)?;
+        let pipeline = self.pipeline(name, text, &writes, foreign)?;
         let (layout, _) = self.layout(&writes);
         let (uniform, offset) = self.memory.params(&self.context, params, &mut self.counters)?;
         let dispatch = |groups| Dispatch { pipeline, groups, params: offset, workgroups: workgroups as u32, flips };
@@ -289,7 +304,7 @@ impl Gpu {
         workgroups: usize,
     ) -> Result<Dispatch> {
         let text = text::plain(shader, self.types(item), minus);
-        self.dispatch(shader.name, text, flips, bindings, params, workgroups)
+        self.dispatch(shader.name, text, false, flips, bindings, params, workgroups)
     }
 
     /// The kernels of `segment` behind `carry`.
@@ -381,6 +396,7 @@ impl Gpu {
             }
             Op::Apply { a, x, y }
                 if stage.body.len() == 1
+                    && !self.memory.operators[a.0 as usize].is_empty()
                     && (!self.fuse && !one_buffer(*x, *y) || self.memory.operators[a.0 as usize].len() > 1) =>
             {
                 self.lower_scalars(now, out)?;
@@ -472,15 +488,18 @@ impl Gpu {
         let mut params = Params { n: n as u32, pending: now.pending_groups, k, ..Params::default() };
         if generated.matrix {
             let a = body.iter().find_map(|op| if let Op::Apply { a, .. } = op { Some(*a) } else { None });
-            let panel = &self.memory.operators[a.expect("a product in the sweep").0 as usize][0];
-            bindings.push((Slice::whole(&panel.pattern), false));
-            bindings.push((Slice::whole(&panel.values), false));
-            params.columns_at = panel.rows as u32 + 1;
+            let a = a.expect("a product in the sweep").0 as usize;
+            if let Some(panel) = self.memory.operators[a].first() {
+                bindings.push((Slice::whole(&panel.pattern), false));
+                bindings.push((Slice::whole(&panel.values), false));
+                params.columns_at = panel.rows as u32 + 1;
+            }
+            bindings.extend(self.memory.data[a].iter().map(|data| (Slice::whole(data), false)));
         }
         bindings.extend(generated.vectors.iter().map(|&(v, written)| (self.memory.vector(v), written)));
         let groups = if body.is_empty() { 1 } else { workgroups(n) };
         params.groups = groups as u32;
-        out.push(self.dispatch("sweep", generated.text, true, &bindings, params, groups)?);
+        out.push(self.dispatch("sweep", generated.text, generated.foreign, true, &bindings, params, groups)?);
         *now = Carry {
             pending_groups: if generated.leaves.is_empty() { 0 } else { groups as u32 },
             pending: generated.leaves,

@@ -1,6 +1,7 @@
 //! WGSL text: the frames of `shaders/` filled in, and the few generated lines of a sweep's body.
 
-use crate::op::{Cond, Dtype, Expr, Item, Op, Space, Vector};
+use crate::matrix::{Matrix, RowShader};
+use crate::op::{Cond, Dtype, Expr, Item, Op, OperatorData, Space, Vector};
 use std::fmt::Write;
 
 /// Most workgroups of one dispatch: enough to fill the largest GPUs, few enough that every workgroup can
@@ -40,6 +41,8 @@ shaders! {
     DOUBLE_SINGLE_TEST: "double_single_test.wgsl",
     ROW_CSR: "row_csr.wgsl",
     ROW_CSR_PAIR: "row_csr_pair.wgsl",
+    ROWS_CSR: "rows_csr.wgsl",
+    ROW_FREE: "row_free.wgsl",
     SWEEP: "sweep.wgsl",
     BLOCK_SUM: "block_sum.wgsl",
     SPMV_CSR: "spmv_csr.wgsl",
@@ -94,18 +97,57 @@ fn block_sums(rows: usize) -> String {
     }
 }
 
-/// The function that gives a row of A times the variable `x`, its bindings from `first` on.
-fn row_product(value: Dtype, x: &str, first: usize) -> String {
-    let (b, b1) = (first.to_string(), (first + 1).to_string());
-    match value {
-        Dtype::DoubleSingle => fill(ROW_CSR_PAIR.text, &[("x", x), ("b", &b), ("b1", &b1)]),
-        _ => fill(ROW_CSR.text, &[("x", x), ("b", &b), ("b1", &b1), ("value", type_name(value))]),
-    }
-}
-
 /// The kernel that tries double-single arithmetic out.
 pub(super) fn double_single_test() -> String {
     Types { real: Dtype::F32, item: Dtype::DoubleSingle }.head() + DOUBLE_SINGLE_TEST.text
+}
+
+/// Row i of a stored matrix times each of `x`; its two bindings start at `next`.
+fn row_products(x: &[String], next: usize, dtype: Dtype) -> String {
+    let (b, b1) = (next.to_string(), (next + 1).to_string());
+    let places = [("b", b.as_str()), ("b1", &b1)];
+    match x {
+        [x] if dtype == Dtype::DoubleSingle => fill(ROW_CSR_PAIR.text, &[&places[..], &[("x", x)]].concat()),
+        [x] => fill(ROW_CSR.text, &[&places[..], &[("x", x), ("value", type_name(dtype))]].concat()),
+        _ => {
+            let line = |(k, x): (usize, &String)| format!("        sums[{k}] += value * {x}[column];\n");
+            let (add, count): (String, _) = (x.iter().enumerate().map(line).collect(), x.len().to_string());
+            let more = [("value", type_name(dtype)), ("count", &count), ("add", &add)];
+            fill(ROWS_CSR.text, &[&places[..], &more].concat())
+        }
+    }
+}
+
+/// Row i of an operator times each of `x`; its data, if any, are bound at `next`.
+fn free_products(x: &[String], next: usize, data: &OperatorData, shader: &RowShader, dtype: Dtype) -> String {
+    let value = type_name(dtype);
+    let bound = if shader.data.is_empty() {
+        String::new()
+    } else {
+        format!(
+            "@group(0) @binding({next}) var<storage, read> user_data: array<{value}>;\n\nfn data_at(k: u32) -> number {{\n    return user_data[k];\n}}\n\n"
+        )
+    };
+    let mut cases = String::new();
+    for (k, x) in x.iter().enumerate().skip(1) {
+        let _ = writeln!(cases, "        case {k}u: {{\n            return {x}[j];\n        }}");
+    }
+    let _ = writeln!(cases, "        default: {{\n            return {}[j];\n        }}", x[0]);
+    let mut text = fill(ROW_FREE.text, &[("value", value), ("data", &bound), ("cases", &cases)]);
+    // Places to fill are marked by double braces: the user's are no such places.
+    text += &shader.text.replace("{{", "{ {").replace("}}", "} }");
+    let scale = literal(dtype, crate::scale::ldexp(1.0, data.exponent));
+    let _ = writeln!(text, "\nfn scaled_product(i: u32) -> number {{\n    return {scale} * row_product(i);\n}}");
+    if x.len() > 1 {
+        let count = x.len();
+        let _ = writeln!(text, "\nfn row_products(i: u32) -> array<number, {count}> {{");
+        let _ = writeln!(text, "    var products = array<number, {count}>();");
+        for k in 0..count {
+            let _ = writeln!(text, "    x_number = {k}u;\n    products[{k}] = scaled_product(i);");
+        }
+        let _ = writeln!(text, "    return products;\n}}");
+    }
+    text
 }
 
 /// A kernel that stands in `shaders/` as it runs.
@@ -117,7 +159,7 @@ pub(super) fn plain(shader: &Shader, types: Types, minus: bool) -> String {
         _ => 0,
     });
     if shader.name == SPMV_CSR.name {
-        text += &row_product(types.item, "x", 2);
+        text += &row_products(&["x".into()], 2, types.item);
     }
     let groups = GROUPS_MAX.to_string();
     text += &fill(shader.text, &[("groups_max", &groups), ("sign", if minus { "-" } else { "+" })]);
@@ -143,6 +185,8 @@ pub(super) struct Generated {
     pub(super) text: String,
     pub(super) ledger: bool,
     pub(super) matrix: bool,
+    /// The text holds a user's: it is compiled with checks.
+    pub(super) foreign: bool,
     /// Vectors, and whether they are written.
     pub(super) vectors: Vec<(Vector, bool)>,
     /// Scalars whose partial sums this sweep leaves, in slot order.
@@ -191,10 +235,24 @@ impl Sweep<'_> {
             let _ = writeln!(bindings, "@group(0) @binding({next}) var<storage, read_write> ledger: array<real>;");
             next += 1;
         }
-        if let Some(Op::Apply { a, x, .. }) = self.body.iter().find(|op| matches!(op, Op::Apply { .. })) {
-            let value = self.space.plan.dtype(self.space.operators[a.0 as usize].role);
-            bindings += &row_product(value, &format!("v{}", position(&vectors, *x)), next);
-            next += 2;
+        let applied = self.applied();
+        let mut foreign = false;
+        if let Some((a, _)) = applied.first() {
+            let data = &self.space.operators[*a];
+            let x: Vec<String> = applied.iter().map(|(_, x)| format!("v{}", position(&vectors, *x))).collect();
+            let (text, bound) = match &data.matrix {
+                Matrix::Stored(_) => (row_products(&x, next, self.space.plan.dtype(data.role)), 2),
+                Matrix::Free(operator) => {
+                    let shader = operator.shader().expect("checked when the plan was made");
+                    foreign = true;
+                    (
+                        free_products(&x, next, data, &shader, self.space.plan.dtype(data.role)),
+                        usize::from(!shader.data.is_empty()),
+                    )
+                }
+            };
+            bindings += &text;
+            next += bound;
         }
         for (k, (v, written)) in vectors.iter().enumerate() {
             let access = if *written { "read_write" } else { "read" };
@@ -202,7 +260,7 @@ impl Sweep<'_> {
             let _ = writeln!(bindings, "@group(0) @binding({}) var<storage, {access}> v{k}: array<{item}>;", next + k);
         }
 
-        let (sweep, leaves) = self.sweep_code(&vectors);
+        let (sweep, leaves) = self.sweep_code(&vectors, foreign);
         bindings += &block_sums(self.pending.len().max(leaves.len()));
         let pairs = vectors.iter().any(|e| self.space.dtype(e.0) == Dtype::DoubleSingle);
         let item = if pairs { Dtype::DoubleSingle } else { self.real };
@@ -219,7 +277,13 @@ impl Sweep<'_> {
                     ("sweep", &sweep),
                 ],
             );
-        Generated { text, ledger, matrix, vectors, leaves }
+        Generated { text, ledger, matrix, foreign, vectors, leaves }
+    }
+
+    /// Operator and x of each product; a sweep multiplies by one operator only.
+    fn applied(&self) -> Vec<(usize, Vector)> {
+        let apply = |op: &Op| if let Op::Apply { a, x, .. } = op { Some((a.0 as usize, *x)) } else { None };
+        self.body.iter().filter_map(apply).collect()
     }
 
     fn finish_code(&self) -> String {
@@ -300,7 +364,7 @@ impl Sweep<'_> {
         code
     }
 
-    fn sweep_code(&self, vectors: &[(Vector, bool)]) -> (String, Vec<u16>) {
+    fn sweep_code(&self, vectors: &[(Vector, bool)], foreign: bool) -> (String, Vec<u16>) {
         let (mut head, mut body) = (String::new(), String::new());
         let mut leaves = vec![];
         let mut loaded = vec![false; vectors.len()];
@@ -319,11 +383,23 @@ impl Sweep<'_> {
             let _ = writeln!(body, "        {declare}e{k} = {value};\n        v{k}[i] = e{k};");
             loaded[k] = true;
         };
+        // No vector that is multiplied is written here, so all products can stand at the start.
+        let count = self.applied().len();
+        if count > 1 {
+            body += "        let products = row_products(i);\n";
+        }
+        let mut products = 0;
         for op in self.body {
             match op {
                 Op::Apply { y, .. } => {
                     let value = self.space.dtype(*y);
-                    store(*y, &format!("{}(row_product(i))", type_name(value)), &mut body, &mut loaded);
+                    let product = match (count, foreign) {
+                        (1, false) => "row_product(i)".into(),
+                        (1, true) => "scaled_product(i)".into(),
+                        _ => format!("products[{products}]"),
+                    };
+                    products += 1;
+                    store(*y, &format!("{}({product})", type_name(value)), &mut body, &mut loaded);
                 }
                 Op::Map { y, terms } => {
                     let wide = terms.iter().flat_map(|t| std::iter::once(t.x).chain(t.by)).chain([*y]);
