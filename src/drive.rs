@@ -44,6 +44,8 @@ pub struct Event {
     pub iteration: usize,
     /// ‖r‖/‖b‖ by the method's estimate.
     pub residual: f64,
+    /// Which right-hand side, where there are several.
+    pub system: usize,
 }
 
 /// Bounds on a solve and the ways to end it from outside.
@@ -470,7 +472,7 @@ impl Session {
                 let seen = self.method.observe(&record);
                 *last = seen.residual;
                 state.history.push(seen.residual * unit);
-                let event = Event { iteration: state.iterations, residual: seen.residual * unit };
+                let event = Event { iteration: state.iterations, residual: seen.residual * unit, system: 0 };
                 if (limits.callback)(event).is_break() {
                     ended = ended.or(Some(Ended::Callback));
                 }

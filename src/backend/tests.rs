@@ -275,7 +275,7 @@ struct Recorder {
 
 impl Engine for Recorder {
     fn fusion(&self) -> Fusion {
-        Fusion { enabled: true, max_vectors: 6, projections: false, products: true }
+        Fusion { enabled: true, max_vectors: 6, projections: false, products: true, shared_products: 2 }
     }
     fn enqueue(&mut self, segment: &Arc<Compiled>) -> Result<()> {
         self.segments.push(Arc::clone(segment));

@@ -217,7 +217,13 @@ impl Cpu {
 impl Engine for Cpu {
     fn fusion(&self) -> Fusion {
         if self.fuse {
-            Fusion { enabled: true, max_vectors: usize::MAX, projections: true, products: true }
+            Fusion {
+                enabled: true,
+                max_vectors: usize::MAX,
+                projections: true,
+                products: true,
+                shared_products: usize::MAX,
+            }
         } else {
             Fusion::NONE
         }

@@ -36,8 +36,9 @@ use text::{
 /// Iterations of one batch at most.
 const BATCH_LIMIT: usize = 256;
 
-/// What one kernel holds: eight storage bindings, two of them the state.
-const FUSION: Fusion = Fusion { enabled: true, max_vectors: 6, projections: false, products: true };
+/// What one kernel holds: eight storage bindings, two of them the state. A second product with the same matrix
+/// fills the other six.
+const FUSION: Fusion = Fusion { enabled: true, max_vectors: 6, projections: false, products: true, shared_products: 2 };
 
 /// One kernel to start, with what it binds under either parity of the state buffers.
 struct Dispatch {
