@@ -1,22 +1,23 @@
 //! The front door: a builder, a solver that can be used again, and the one-line `solve`.
 
-use crate::backend::Engine;
+mod build;
+mod many;
+
+use crate::backend::{Counters, Engine};
 use crate::certify::{Norms, certify};
-use crate::dense::orthonormal::orthonormal;
 use crate::drive::{Criterion, Event, Limits, Problem, Session, State};
 use crate::error::{Error, Result};
 use crate::facts::Facts;
 use crate::matrix::{Csr, Matrix};
 use crate::memory;
-use crate::method::{self, MethodEntry, Needs, System, Tuning, Watch};
-use crate::op::schedule::Compiler;
+use crate::method::{self, MethodEntry, Needs};
 use crate::op::{Dtype, Plan, Role, Space};
 use crate::plan::{self, DeviceChoice, RungPlan};
 use crate::precond;
-use crate::refine::Renewal;
 use crate::report::{AdapterInfo, Passed, Reason, Report, Rung, Timings};
 use crate::scale::ldexp;
 use crate::transform::{Change, Transform};
+use many::Block;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -311,6 +312,8 @@ pub struct Solver {
     facts: Facts,
     ladder: Vec<RungPlan>,
     sessions: Vec<Option<Session>>,
+    /// The first rung for several right-hand sides at once.
+    block: Option<Block>,
     /// Those that the sessions work under.
     transforms: Vec<Arc<Transform>>,
     /// The rows in the order of reverse Cuthill–McKee, where the plan reorders.
@@ -363,6 +366,7 @@ impl Solver {
         let order = plan::choose_order(&a, &options, &mut notes)?;
         let (ladder, warnings) = plan::ladder(&a, &facts, &options, &choice, order.is_some(), &mut notes)?;
         Ok(Self {
+            block: None,
             transforms: vec![],
             order,
             sessions: ladder.iter().map(|_| None).collect(),
@@ -423,6 +427,8 @@ impl Solver {
         self.facts = Facts::of(a);
         let renewed = |t: &Arc<Transform>| Arc::new(t.renewed(a, &self.facts));
         self.transforms = self.transforms.iter().map(renewed).collect();
+        // Copies of a method are made anew; what they share would be set up once for each.
+        self.block = None;
         if self.options.spectrum.is_some() {
             // The bounds stand in the session in units of the old scale.
             self.sessions.iter_mut().for_each(|s| *s = None);
@@ -471,6 +477,23 @@ impl Solver {
     /// # Errors
     /// As [`Solver::solve`].
     pub async fn solve_async(&mut self, b: &[f64], x0: Option<&[f64]>) -> Result<Report> {
+        self.check_vectors(b, x0)?;
+        self.cancel.store(false, Ordering::Relaxed);
+        let mut timings = self.first_timings();
+        let (a, norms) = (self.a.clone(), self.facts.norms.clone());
+        let (problem, mut state) = self.begin(&a, &norms, b, x0);
+        let counters_before = self.counters();
+
+        let mut rungs: Vec<Rung> = vec![];
+        let reason = match self.settled(&problem, &state) {
+            Some(reason) => reason,
+            None => self.climb(0, self.deadline(), &problem, &mut state, &mut rungs, &mut timings).await?,
+        };
+        let counters = self.counters().since(&counters_before);
+        Ok(self.report(reason, state, rungs, timings, counters))
+    }
+
+    fn check_vectors(&self, b: &[f64], x0: Option<&[f64]>) -> Result<()> {
         let n = self.a.rows();
         for (name, v) in [("b", Some(b)), ("x0", x0)] {
             let Some(v) = v else { continue };
@@ -481,29 +504,37 @@ impl Solver {
                 return Err(Error::input(format!("{name}[{i}] is {}", v[i])));
             }
         }
-        self.cancel.store(false, Ordering::Relaxed);
-        let mut timings = Timings { setup_s: self.setup.as_secs_f64(), ..Timings::default() };
-        self.setup = Duration::ZERO;
+        Ok(())
+    }
 
-        let mut x = x0.map_or_else(|| vec![0.0; n], <[f64]>::to_vec);
-        let zero_rhs = b.iter().all(|&v| v == 0.0);
-        if zero_rhs {
+    /// The timings of a solve so far: of the set-up, for the first one.
+    fn first_timings(&mut self) -> Timings {
+        let setup = std::mem::take(&mut self.setup);
+        Timings { setup_s: setup.as_secs_f64(), ..Timings::default() }
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        self.options.time_limit.map(|t| Instant::now() + t)
+    }
+
+    /// The system, and what is known of x₀.
+    fn begin<'a>(&self, a: &'a Matrix, norms: &'a Norms, b: &'a [f64], x0: Option<&[f64]>) -> (Problem<'a>, State) {
+        let mut x = x0.map_or_else(|| vec![0.0; b.len()], <[f64]>::to_vec);
+        if b.iter().all(|&v| v == 0.0) {
             x.fill(0.0);
         }
-        let a = self.a.clone();
-        let norms: Norms = self.facts.norms.clone();
         let certify_start = Instant::now();
-        let truth = certify(&a, &norms, b, &x);
+        let truth = certify(a, norms, b, &x);
         let problem = Problem {
-            matrix: &a,
-            norms: &norms,
+            matrix: a,
+            norms,
             b,
             rtol: self.options.rtol,
             atol: self.options.atol,
             criterion: self.options.criterion,
             initial: truth.certificate.relative,
         };
-        let mut state = State {
+        let state = State {
             x,
             truth,
             iterations: 0,
@@ -515,22 +546,24 @@ impl Solver {
             checks: vec![],
             certify_time: certify_start.elapsed(),
         };
-        let counters_before = self.counters();
+        (problem, state)
+    }
 
-        let mut rungs: Vec<Rung> = vec![];
-        let reason = if zero_rhs {
-            Reason::Converged(Passed::ZeroRhs)
+    /// Why there is nothing to iterate for.
+    fn settled(&self, problem: &Problem<'_>, state: &State) -> Option<Reason> {
+        if problem.b.iter().all(|&v| v == 0.0) {
+            Some(Reason::Converged(Passed::ZeroRhs))
         } else if problem.passed(&state.truth).is_some() {
-            Reason::Converged(Passed::InitialGuess)
-        } else if let Some(reason) = self.refusal(&state) {
-            reason
+            Some(Reason::Converged(Passed::InitialGuess))
         } else {
-            self.climb(&problem, &mut state, &mut rungs, &mut timings).await?
-        };
+            self.refusal(state)
+        }
+    }
 
+    fn report(&self, reason: Reason, state: State, rungs: Vec<Rung>, timings: Timings, counters: Counters) -> Report {
         let last = rungs.last();
         let first = &self.ladder[0];
-        Ok(Report {
+        Report {
             reason,
             method: last.map_or_else(|| first.method.id.to_string(), |r| r.method.clone()),
             preconditioner: last.map_or_else(|| first.preconditioner.clone(), |r| r.preconditioner.clone()),
@@ -543,26 +576,27 @@ impl Solver {
             checks: state.checks,
             certificate: state.truth.certificate,
             timings: Timings { certify_s: state.certify_time.as_secs_f64(), ..timings },
-            counters: self.counters().since(&counters_before),
+            counters,
             bytes_moved: state.bytes,
             adapter: self.device.adapter.clone(),
             rungs,
             plan: self.plan.clone(),
             warnings: self.warnings.clone(),
             x: state.x,
-        })
+        }
     }
 
-    /// Tries the rungs in order until one converges or fails for good.
+    /// Tries the rungs from `first` on in order until one converges or fails for good.
     async fn climb(
         &mut self,
+        first: usize,
+        deadline: Option<Instant>,
         problem: &Problem<'_>,
         state: &mut State,
         rungs: &mut Vec<Rung>,
         timings: &mut Timings,
     ) -> Result<Reason> {
-        let deadline = self.options.time_limit.map(|t| Instant::now() + t);
-        for k in 0..self.ladder.len() {
+        for k in first..self.ladder.len() {
             let upload = Instant::now();
             if self.sessions[k].is_none() {
                 match self.session(k) {
@@ -600,10 +634,7 @@ impl Solver {
             }
             let rung = &self.ladder[k];
             let left = self.options.max_iterations.saturating_sub(state.iterations);
-            let share = match k + 1 == self.ladder.len() {
-                true => left,
-                false => left.min(((rung.share * left as f64) as usize).max(LEAST_SHARE)),
-            };
+            let share = self.share(k, left);
             let mut limits = Limits {
                 max_iterations: state.iterations + share,
                 max_matvecs: self.options.max_matvecs,
@@ -627,23 +658,20 @@ impl Solver {
                 reason: reason.to_string(),
             });
             // A share used up is no limit met.
-            let turn_over = reason == Reason::MaxIterations && share < left && state.iterations - before >= share;
-            let another_may_help = turn_over
-                || matches!(
-                    reason,
-                    Reason::Stagnated
-                        | Reason::FalseConvergence { .. }
-                        | Reason::Diverged { .. }
-                        | Reason::Breakdown(_)
-                        | Reason::IndefiniteOperator
-                        | Reason::IndefinitePreconditioner
-                        | Reason::NonFinite { .. }
-                );
-            if !another_may_help || k + 1 == self.ladder.len() {
+            let turn_over = share < left && state.iterations - before >= share;
+            if !another_may_help(&reason, turn_over) || k + 1 == self.ladder.len() {
                 return Ok(reason);
             }
         }
         unreachable!("a ladder has at least one rung")
+    }
+
+    /// How many of the iterations left rung `k` may use.
+    fn share(&self, k: usize, left: usize) -> usize {
+        match k + 1 == self.ladder.len() {
+            true => left,
+            false => left.min(((self.ladder[k].share * left as f64) as usize).max(LEAST_SHARE)),
+        }
     }
 
     /// Reasons not to iterate at all.
@@ -665,60 +693,10 @@ impl Solver {
         None
     }
 
-    fn counters(&self) -> crate::backend::Counters {
-        self.sessions.iter().flatten().map(|s| s.engine.counters()).fold(Default::default(), |sum, c| sum.plus(&c))
-    }
-
-    /// Builds rung `k`: space, preconditioner, method, engine; and says how long its transform and preconditioner took.
-    fn session(&mut self, k: usize) -> Result<(Session, Duration)> {
-        let start = Instant::now();
-        let transform = self.transform(self.ladder[k].change)?;
-        let rung = &self.ladder[k];
-        let n = self.a.rows();
-        let (matrix, exponent) = (&transform.matrix, transform.remaining);
-        let mut space = self.device.space(rung.precision);
-        let a = space.operator("A", matrix.clone(), exponent, Role::Working);
-        let x = space.vector("x", n);
-        let r = space.vector("r", n);
-        let watch = Watch::new(&mut space);
-        let (entry, argument) = precond::by_name(&rung.preconditioner)?;
-        let request = precond::Request {
-            definite: rung.method.needs != Needs::Square,
-            symmetric: self.facts.symmetric() && !rung.change.matched,
-            argument,
-            near_null: self.options.near_null.as_ref().map(|v| Arc::new(v.changed(|v| transform.direction(v)))),
-        };
-        let mut m = precond::build(entry, matrix, &request)?;
-        let setup = start.elapsed();
-        m.install(&mut space, exponent);
-        // A preconditioner's own scale is the inverse of A's, so that A M is as the user sees it.
-        let scale = if m.is_identity() { exponent } else { 0 };
-        let spectrum = self.options.spectrum.map(|(a, b)| (ldexp(a, scale), ldexp(b, scale)));
-        let system = System { a, r, x, n, m, watch };
-        let subspace: Vec<_> = self.options.subspace.iter().map(|v| transform.direction(v)).collect();
-        let subspace = orthonormal(subspace).into_iter().map(Arc::new).collect();
-        let tuning = Tuning { restart: rung.restart, spectrum, subspace };
-        let method = (rung.method.build)(&mut space, system, &tuning);
-        let refines = rung.precision.working != rung.precision.accumulate;
-        let renewal = (method.restarts() || refines).then(|| Renewal::new(&mut space, a, matrix, exponent, n));
-        let (needed, parts) = memory::needed(&space);
-        let what = || format!("{} with {}: {parts}", rung.method.id, rung.preconditioner);
-        memory::check(what, needed, memory::available(self.options.memory_limit))?;
-        let engine = self.device.engine(space.clone(), &self.options)?;
-        let session = Session {
-            compiler: Compiler::new(engine.fusion()),
-            engine,
-            space,
-            method,
-            watch,
-            a,
-            x,
-            r,
-            renewal,
-            transform,
-            batch: 2,
-        };
-        Ok((session, setup))
+    fn counters(&self) -> Counters {
+        let alone = self.sessions.iter().flatten().map(|s| s.engine.counters());
+        let block = self.block.iter().map(Block::counters);
+        alone.chain(block).fold(Default::default(), |sum, c| sum.plus(&c))
     }
 
     /// How the CPU, and the device chosen where that is another, keep the matrix of the first rung.
@@ -780,6 +758,23 @@ impl Solver {
     #[must_use]
     pub fn precision(&self) -> Plan {
         self.ladder[0].precision
+    }
+}
+
+/// Whether another rung may end better than by `reason`; `turn_over` where the rung used up its share of iterations.
+fn another_may_help(reason: &Reason, turn_over: bool) -> bool {
+    match reason {
+        Reason::MaxIterations => turn_over,
+        reason => matches!(
+            reason,
+            Reason::Stagnated
+                | Reason::FalseConvergence { .. }
+                | Reason::Diverged { .. }
+                | Reason::Breakdown(_)
+                | Reason::IndefiniteOperator
+                | Reason::IndefinitePreconditioner
+                | Reason::NonFinite { .. }
+        ),
     }
 }
 

@@ -11,7 +11,7 @@ use super::{Counters, Engine, Local, Progress};
 use crate::error::Result;
 use crate::matrix::{Csr, Triangular};
 use crate::op::schedule::{Compiled, Compiler, Fusion};
-use crate::op::{Array, Expr, Item, Op, Operator, Scalar, Space, Stop, Triangle, Vector};
+use crate::op::{Array, Copy, Expr, Item, Op, Operator, Scalar, Space, Stop, Triangle, Vector};
 use std::collections::{HashMap, VecDeque};
 use std::future::poll_fn;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -172,8 +172,8 @@ pub(crate) struct Shared {
     compiler: Compiler,
     space: Space,
     mail: Vec<Mail>,
-    /// A STOP code for each lane, kept beside the device's own.
-    codes: Vec<Scalar>,
+    /// Where each lane's handles are.
+    copies: Vec<Copy>,
     /// Lanes begin corrections together. Their records grow from step to step, and so stay of one length.
     together: bool,
     merged: HashMap<Vec<(usize, usize)>, Arc<Compiled>>,
@@ -183,14 +183,14 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    /// `space` lists what all lanes use, a code for each of them too.
-    pub(crate) fn new(engine: Box<dyn Engine>, space: Space, codes: Vec<Scalar>, together: bool) -> Self {
+    /// `space` holds the `copies`, one a lane; drivers speak of the handles of the one they were made of.
+    pub(crate) fn new(engine: Box<dyn Engine>, space: Space, copies: Vec<Copy>, together: bool) -> Self {
         Self {
             compiler: Compiler::new(engine.fusion()),
             engine,
             space,
-            mail: codes.iter().map(|_| Mail::default()).collect(),
-            codes,
+            mail: copies.iter().map(|_| Mail::default()).collect(),
+            copies,
             together,
             merged: HashMap::new(),
             recording: vec![],
@@ -255,7 +255,7 @@ impl Shared {
                 if mail.is_idle() { mail.wanted.take() } else { None }
             };
             if let Some(v) = wanted {
-                let values = self.engine.read_vector(v).await?;
+                let values = self.engine.read_vector(self.copies[k].vector(v)).await?;
                 open(&self.mail[k]).read = Some(values);
             }
         }
@@ -287,15 +287,15 @@ impl Shared {
                     }
                     Letter::Vector(v, values) => {
                         self.send()?;
-                        self.engine.write_vector(v, &values)?;
+                        self.engine.write_vector(self.copies[k].vector(v), &values)?;
                     }
                     Letter::Scalar(s, value) => {
                         self.send()?;
-                        self.engine.write_scalar(s, value);
+                        self.engine.write_scalar(self.copies[k].scalar(s), value);
                     }
                     Letter::Array(a, values) => {
                         self.send()?;
-                        self.engine.write_array(a, &values);
+                        self.engine.write_array(self.copies[k].array(a), &values);
                     }
                     Letter::ClearStop => mail.stop = None,
                     Letter::Send => self.send()?,
@@ -336,26 +336,27 @@ impl Shared {
     fn merge(&self, parts: &[Part]) -> Vec<Op> {
         let (mut head, mut tail, mut codes) = (vec![], vec![], vec![]);
         for (k, segment) in parts {
-            let code = self.codes[*k];
+            let copy = &self.copies[*k];
+            let code = copy.stop;
             let mut ended = false;
             let mut stops = vec![];
-            for op in segment.ops() {
+            for op in segment.ops().map(|op| copy.op(op)) {
                 ended |= matches!(op, Op::Publish(_) | Op::StopIf(..));
                 match op {
                     Op::StopIf(condition, stop) => {
-                        let fresh = Expr::from(code).le(0.0).and(condition.clone());
+                        let fresh = Expr::from(code).le(0.0).and(condition);
                         let value = Expr::select(fresh, f64::from(stop.code()), code);
                         stops.push(Op::Set { out: code, value });
                     }
-                    op if ended => tail.push(op.clone()),
-                    op => head.push(op.clone()),
+                    op if ended => tail.push(op),
+                    op => head.push(op),
                 }
             }
             head.push(Op::Set { out: code, value: Expr::from(0.0) });
             tail.extend(stops);
             codes.push(Expr::from(code));
         }
-        if parts.iter().any(|(_, s)| !s.records.is_empty()) {
+        if parts.iter().any(|(_, s)| s.ends()) {
             let any = codes.iter().cloned().reduce(|a, b| a + b).expect("at least one part");
             tail.push(Op::Publish(codes.into_iter().map(Item::Value).collect()));
             tail.push(Op::StopIf(Expr::from(0.0).lt(any), Stop::Estimate));
@@ -413,8 +414,11 @@ impl Shared {
         for (_, segment) in &issued.parts {
             brought.push(records.by_ref().take(segment.records.len()).collect());
         }
-        let publishes = issued.parts.iter().any(|(_, s)| !s.records.is_empty());
-        let codes = if publishes { records.next().expect("codes follow the records of all lanes") } else { vec![] };
+        let codes = if issued.parts.iter().any(|(_, s)| s.ends()) {
+            records.next().expect("codes follow the records of all lanes")
+        } else {
+            vec![]
+        };
         let alone: u64 = issued.parts.iter().map(|(_, s)| s.bytes).sum();
         let mut stopped = false;
         for (p, ((k, segment), brought)) in issued.parts.iter().zip(brought).enumerate() {

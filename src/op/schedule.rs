@@ -54,6 +54,11 @@ pub(crate) struct Compiled {
 }
 
 impl Compiled {
+    /// True where it publishes or may stop.
+    pub(crate) fn ends(&self) -> bool {
+        self.epilogue.iter().any(|op| matches!(op, Op::Publish(_) | Op::StopIf(..)))
+    }
+
     /// Its operations, in an order that means the same as the one they were written in.
     pub(crate) fn ops(&self) -> impl Iterator<Item = &Op> {
         self.stages.iter().flat_map(|s| s.scalars.iter().chain(&s.body)).chain(&self.epilogue)

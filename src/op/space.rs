@@ -142,7 +142,7 @@ pub struct Space {
     solves_triangles: bool,
 }
 
-fn index(len: usize, what: &str) -> u16 {
+pub(super) fn index(len: usize, what: &str) -> u16 {
     u16::try_from(len).unwrap_or_else(|_| panic!("more than 65535 {what}"))
 }
 

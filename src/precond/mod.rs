@@ -4,6 +4,7 @@
 mod amg;
 mod block_jacobi;
 mod chebyshev;
+mod common;
 mod diagonal;
 mod ilu;
 mod ilut;
@@ -20,6 +21,7 @@ mod triangles;
 pub use amg::{Amg, AmgSettings, Smoothing};
 pub use block_jacobi::BlockJacobi;
 pub use chebyshev::Chebyshev;
+pub use common::Common;
 pub use ilu::{Fill, Ilu};
 pub use inverse_factors::{InverseFactors, Kind};
 pub use jacobi::Jacobi;
