@@ -1,4 +1,4 @@
-// Partial sums of <x, y>, one a workgroup; the next kernel adds them. The plain kernel.
+// Partial sums of <x, y>, one a workgroup; the next kernel adds them. The plain kernel; ‖x‖² binds x twice.
 
 @group(0) @binding(1) var<storage, read> state_in: array<real>;
 @group(0) @binding(2) var<storage, read_write> state_out: array<real>;

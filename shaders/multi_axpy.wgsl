@@ -10,19 +10,7 @@ fn main(@builtin(local_invocation_index) t: u32, @builtin(workgroup_id) group: v
     if (state_in[STOP] != real(0.0)) {
         return;
     }
-    let c = P.array_at + P.first;
     for (var i = group.x * WORKGROUP + t; i < P.n; i += P.groups * WORKGROUP) {
-        var sum = real(0.0);
-        var j = 0u;
-        for (; j + 4u <= P.k; j += 4u) {
-            sum += ledger[c + j] * real(v[j * P.stride + i])
-                + ledger[c + j + 1u] * real(v[(j + 1u) * P.stride + i])
-                + ledger[c + j + 2u] * real(v[(j + 2u) * P.stride + i])
-                + ledger[c + j + 3u] * real(v[(j + 3u) * P.stride + i]);
-        }
-        for (; j < P.k; j += 1u) {
-            sum += ledger[c + j] * real(v[j * P.stride + i]);
-        }
-        w[i] {{sign}}= item(sum);
+        w[i] {{sign}}= item(combination(i));
     }
 }

@@ -15,10 +15,14 @@ struct Params {
     first: u32,      // first row, or first basis column, of this panel
     array_at: u32,   // where the array starts in the ledger
     slot: u32,       // the scalar this kernel works with
-    columns_at: u32, // where column indices start behind the row starts
+    columns_at: u32, // where columns, or offsets, start in a matrix's pattern
+    base_at: u32,    // and what 16-bit columns count from, or the rows' patterns
+    codes_at: u32,   // and the codes of values
+    order_at: u32,   // and the order of the rows, the patterns' offsets, or the blocks
     zero: u32,       // 0, which no compiler knows
-    unused0: u32,
-    unused1: u32,
+    row: u32,        // first row of this block
+    tall: u32,       // rows of a small matrix in the ledger
+    kept: u32,       // columns it makes
 }
 
 @group(0) @binding(0) var<uniform> P: Params;

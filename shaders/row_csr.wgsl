@@ -1,13 +1,11 @@
-// Row i of a CSR matrix times {{x}}: one invocation a row, entries in order.
-
-@group(0) @binding({{b}}) var<storage, read> pattern: array<u32>;
-@group(0) @binding({{b1}}) var<storage, read> values: array<{{value}}>;
+// Row i of a CSR matrix times x: one invocation a row, entries in order.
 
 fn row_product(i: u32) -> {{value}} {
-    var sum = {{value}}(0.0);
+    let base = base_of(i / 32u);
     let end = pattern[i + 1u];
-    for (var k = pattern[i]; k < end; k += 1u) {
-        sum += values[k] * {{x}}[pattern[P.columns_at + k]];
+    var sum = {{value}}(0.0);
+    for (var e = pattern[i]; e < end; e += 1u) {
+        sum += value(e) * gathered(column(e, base));
     }
     return sum;
 }

@@ -1,11 +1,12 @@
-// What an operator's own text may call; behind this stands that text, and then `scaled_product`.
+// What an operator's own text may call; that text stands behind this, and `scaled_product` behind that.
 
 alias number = {{value}};
 
-{{data}}var<private> x_number: u32;
-
 fn x_at(j: u32) -> number {
-    switch (x_number) {
-{{cases}}    }
+    return gathered(j);
+}
+
+fn data_at(k: u32) -> number {
+    return values[k];
 }
 

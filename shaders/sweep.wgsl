@@ -31,7 +31,4 @@ fn main(@builtin(local_invocation_index) t: u32, @builtin(workgroup_id) group: v
             state_out[i] = s[i];
         }
     }
-    if (stopped != 0u) {
-        return;
-    }
 {{sweep}}}

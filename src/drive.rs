@@ -6,17 +6,20 @@
 //! then within a correction (`refine.rs`), on devices that have one; else each correction brings a few digits.
 //! Nothing is called converged here but by the certificate.
 
-use crate::backend::{Engine, Progress};
+use crate::backend::{Engine, Progress, deliver};
 use crate::certify::{Norms, Truth, certify};
 use crate::error::Result;
+use crate::facts::Facts;
 use crate::matrix::Matrix;
-use crate::method::{Method, Next, Outbox, Watch};
+use crate::method::{Method, Next, Normal, Outbox, Watch};
 use crate::op::schedule::{Compiled, Compiler};
 use crate::op::{Dtype, Op, Operator, Program, Space, Stop, Vector};
 use crate::refine::Renewal;
 use crate::report::{BrokenDown, Passed, Reason, TrueResidual};
 use crate::scale::{ldexp, norm2};
 use crate::transform::Transform;
+use rayon::prelude::*;
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -66,6 +69,12 @@ pub(crate) struct Limits<'a> {
 /// The user's system and the test its answer must pass.
 pub(crate) struct Problem<'a> {
     pub(crate) matrix: &'a Matrix,
+    /// Aᵀ, where a least-squares solution may be an answer.
+    pub(crate) transpose: Option<&'a Matrix>,
+    /// A least-squares solution is looked for: ‖Aᵀr‖ is kept track of.
+    pub(crate) least_squares: bool,
+    /// Where b has a part in a known null space: what takes it out of the residual.
+    pub(crate) null: Option<&'a Facts>,
     pub(crate) norms: &'a Norms,
     pub(crate) b: &'a [f64],
     pub(crate) rtol: f64,
@@ -81,6 +90,23 @@ impl Problem<'_> {
         let truth = certify(self.matrix, self.norms, self.b, x);
         *spent += start.elapsed();
         truth
+    }
+
+    /// The right-hand side of a correction.
+    fn residual<'t>(&self, truth: &'t Truth) -> Cow<'t, [f64]> {
+        match self.null {
+            Some(facts) => Cow::Owned(facts.split_null(&truth.residual).1),
+            None => Cow::Borrowed(&truth.residual),
+        }
+    }
+
+    /// Adds Aᵀr to what is known of an x.
+    fn add_normal(&self, truth: &mut Truth, spent: &mut Duration) {
+        let start = Instant::now();
+        if let (Some(transpose), None) = (self.transpose, &truth.normal) {
+            truth.add_normal(transpose, self.norms);
+        }
+        *spent += start.elapsed();
     }
 
     /// The bound on ‖r‖ in the scaled units of `t`.
@@ -112,6 +138,11 @@ impl Problem<'_> {
             _ => Passed::Rtol,
         })
     }
+
+    /// Whether x is a least-squares solution, as far as the tolerance asks.
+    pub(crate) fn minimised(&self, t: &Truth) -> bool {
+        t.certificate.optimality.is_some_and(|o| o <= self.rtol)
+    }
 }
 
 /// What a solve has so far; rungs hand it on.
@@ -138,6 +169,8 @@ pub(crate) struct Session {
     pub(crate) a: Operator,
     pub(crate) x: Vector,
     pub(crate) r: Vector,
+    /// Aᵀ and Aᵀr, for least-squares methods.
+    pub(crate) normal: Option<Normal>,
     /// For methods that restart, and for iterations in a narrower type than the residual's.
     pub(crate) renewal: Option<Renewal>,
     /// How the user's system looks on the device.
@@ -195,13 +228,33 @@ impl Session {
         let (mut poor, mut breakdowns) = (0, 0);
         let start = self.transform.residual_exponent(&state.truth.residual, state.truth.norm);
         let mut refinement = Refinement { corrections: 0, exponent: start, resume: false };
+        if problem.least_squares {
+            problem.add_normal(&mut state.truth, &mut state.certify_time);
+            if problem.minimised(&state.truth) {
+                return Ok(Reason::LeastSquares);
+            }
+        }
         loop {
-            let before = state.truth.norm;
+            let before = state.truth.distance();
             let (ended, estimate) = self.correct(problem, state, limits, &mut refinement).await?;
-            let gain = before / state.truth.norm;
+            let gain = before / state.truth.distance();
             if let Some(passed) = problem.passed(&state.truth) {
                 let happy = ended == Ended::Invariant && passed == Passed::Rtol;
                 return Ok(Reason::Converged(if happy { Passed::HappyBreakdown } else { passed }));
+            }
+            // A method for square systems is at a least-squares solution only where it can't go on: on its way an
+            // ill-conditioned A has a small ‖Aᵀr‖ as well.
+            let stuck = matches!(ended, Ended::Stop(Stop::LeastSquares | Stop::BreakdownLanczos | Stop::Stagnated));
+            if problem.least_squares && problem.minimised(&state.truth) {
+                return Ok(Reason::LeastSquares);
+            }
+            if stuck && !problem.least_squares && problem.transpose.is_some() {
+                let mut truth = state.truth.clone();
+                problem.add_normal(&mut truth, &mut state.certify_time);
+                if problem.minimised(&truth) {
+                    state.truth = truth;
+                    return Ok(Reason::LeastSquares);
+                }
             }
             poor = if gain >= GAIN { 0 } else { poor + 1 };
             let at_floor = state.truth.certificate.backward_error <= 4.0 * f64::EPSILON;
@@ -249,25 +302,48 @@ impl Session {
             *refinement = Refinement { exponent: now, resume: false, ..*refinement };
         }
         let e = refinement.exponent;
-        let scaled = self.transform.residual(&truth.residual, e);
-        let norm = if self.transform.scales() { norm2(&scaled) } else { ldexp(truth.norm, -e) };
-        // Under D_r norms differ; the part by which ‖r‖ has to fall is taken over.
+        let residual = problem.residual(truth);
+        let scaled = self.transform.residual(&residual, e);
+        let same = problem.null.is_none() && !self.transform.scales();
+        let norm = if same { ldexp(truth.norm, -e) } else { norm2(&scaled) };
+        // Under D_r norms differ, and r may have lost a part in the null space; the part by which the whole of ‖r‖
+        // has to fall is taken over.
         let before = truth.norm;
-        let mut goal = norm * (problem.target(truth) / before);
+        let whole = if problem.null.is_some() { norm * (before / norm2(&residual)) } else { norm };
+        let mut goal = whole * (problem.target(truth) / before);
+        if problem.null.is_some() {
+            // What is left of the solvable part shall vanish beside what can't be solved.
+            goal = goal.min(0.5 * problem.rtol * whole);
+        }
+        let mut optimality = problem.rtol;
         if refinement.corrections > 0 {
             // The first estimate was too hopeful: ask for more this time.
             goal *= 0.5;
+            optimality *= 0.5;
+        }
+        if self.space.plan.working == Dtype::F32 {
+            optimality = optimality.max(truth.certificate.optimality.unwrap_or(0.0) * self.method.reduction());
         }
         // In units of the user's b: how much one unit of the device's residual is.
-        let unit = truth.certificate.relative / norm;
-        let ceiling = 1e5 * (1.0f64.max(problem.initial)) / unit;
+        let unit = truth.certificate.relative / whole;
+        let ceiling = self.method.growth() * (1.0f64.max(problem.initial)) / unit;
         let correction_exponent = e + truth.exponent;
 
         self.method.begin(refinement.corrections);
         self.engine.clear_stop();
         self.engine.write_vector(self.renewal.map_or(self.r, |n| n.b), &scaled)?;
-        self.engine.write_scalar(self.watch.ceiling, ceiling.min(self.largest()));
-        self.engine.write_scalar(self.watch.window, limits.window as f64);
+        if let (Some(normal), Some(gradient)) = (self.normal, &truth.normal) {
+            let scaled: Vec<f64> = gradient.par_iter().map(|&g| ldexp(g, -e)).collect();
+            self.engine.write_vector(normal.gradient, &scaled)?;
+        }
+        for (scalar, value) in [
+            (self.watch.optimality, optimality * problem.norms.scaled_norm),
+            (self.watch.epsilon, self.space.plan.working.epsilon()),
+            (self.watch.ceiling, ceiling.min(self.largest())),
+            (self.watch.window, limits.window as f64),
+        ] {
+            self.engine.write_scalar(scalar, value);
+        }
         let (x, r, renewal) = (self.x, self.r, self.renewal);
         self.segment(state, |_, p| {
             p.zero(x);
@@ -281,11 +357,14 @@ impl Session {
 
         let d = self.engine.read_vector(renewal.map_or(x, |n| n.solution(x))).await?;
         let candidate = self.transform.corrected(&state.x, &d, correction_exponent);
-        let truth = problem.truth(&candidate, &mut state.certify_time);
+        let mut truth = problem.truth(&candidate, &mut state.certify_time);
+        if problem.least_squares {
+            problem.add_normal(&mut truth, &mut state.certify_time);
+        }
         state.checks.push(TrueResidual { iteration: state.iterations, relative: truth.certificate.relative });
         // The best x is kept; a NaN is never better.
         refinement.resume = false;
-        if truth.norm < state.truth.norm {
+        if truth.distance() < state.truth.distance() {
             let trusted = worth_keeping(norm, last, norm * (truth.norm / before));
             refinement.resume = ended == Ended::Stop(Stop::Estimate) && trusted;
             state.x = candidate;
@@ -320,12 +399,7 @@ impl Session {
                 let mut outbox = Outbox::default();
                 let mut p = Program::new(&self.space);
                 self.method.exchange(&mut p, &mut outbox);
-                for (array, values) in outbox.arrays {
-                    self.engine.write_array(array, &values);
-                }
-                for (scalar, value) in outbox.scalars {
-                    self.engine.write_scalar(scalar, value);
-                }
+                deliver(outbox, &mut *self.engine)?;
                 let (ops, applications, inner) = (p.ops, p.preconditioned, p.inner_products);
                 self.issue_extra(state, ops, applications, inner)?;
                 cycles.push(last);
@@ -499,10 +573,11 @@ impl Session {
         Ok(ended.or(limit_met.then_some(Ended::MaxIterations)))
     }
 
-    /// Products with A in a segment, those inside preconditioners among them.
+    /// Products with A and Aᵀ in a segment, those inside preconditioners among them.
     fn products(&self, compiled: &Compiled) -> usize {
-        let wide = self.renewal.map(|n| n.a);
-        compiled.products.iter().filter(|&&a| a == self.a || Some(a) == wide).count()
+        let others = [self.renewal.map(|n| n.a), self.normal.map(|n| n.transpose)];
+        let ours = |&&a: &&Operator| a == self.a || others.contains(&Some(a));
+        compiled.products.iter().filter(ours).count()
     }
 
     /// Issues a segment that is no iteration; it goes off with the batch that follows.

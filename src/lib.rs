@@ -23,7 +23,7 @@
 //!
 //! # Invariants, as absences
 //!
-//! 1. No file under `method/`, `krylov/`, `precond/` names wgpu, a backend or a clock, or loops over iterations.
+//! 1. No file under `method/`, `krylov/`, `precond/`, no eigenvalue method names wgpu, a backend or a clock, or loops over iterations.
 //! 2. The device half of a method never reads a value.
 //! 3. No result depends on how far the host lags, on batch sizes, or on the number of CPU threads.
 //! 4. No wgpu object is made outside `backend/gpu`; no WGSL file stands outside the table of shaders.
@@ -39,6 +39,7 @@ pub mod bench;
 mod certify;
 mod dense;
 mod drive;
+pub mod eigen;
 mod error;
 mod facts;
 pub mod io;
@@ -67,6 +68,7 @@ pub use backend::cpu::{Allowed, Harness};
 pub use backend::gpu::{AdapterDetails, adapters};
 pub use certify::Certificate;
 pub use drive::{Criterion, Event};
+pub use eigen::{EigenOptions, EigenReport, EigenSolver, Eigenvalue, SvdReport, Which, eigs, svds};
 pub use error::{Error, Result};
 pub use report::{AdapterInfo, BrokenDown, NotConverged, Passed, Reason, Report, Rung, Timings, TrueResidual};
 pub use solver::{Backend, Options, Precision, Solver, StoredForm, ToCsr, ToMatrix, When, solve};

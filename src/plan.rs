@@ -5,6 +5,7 @@ use crate::error::{Error, Result};
 use crate::facts::Facts;
 use crate::matrix::format::scatters;
 use crate::matrix::{Csr, Matrix, Structure, rcm};
+use crate::memory;
 use crate::method::{self, MethodEntry, Needs};
 use crate::op::{Dtype, Plan, Space};
 use crate::precond;
@@ -123,13 +124,13 @@ pub(crate) fn cpu(options: &Options) -> DeviceChoice {
     }
 }
 
-/// The device that `options` name, whatever it is for.
-pub(crate) fn any_backend(options: &Options) -> Result<DeviceChoice> {
-    choose_for(usize::MAX, "", options, &mut vec![])
+/// The device for a stored matrix of `nnz` entries.
+pub(crate) fn choose_backend(nnz: usize, options: &Options, notes: &mut Vec<String>) -> Result<DeviceChoice> {
+    choose_for(nnz, "entries", options, notes)
 }
 
 /// The device for products with `a`.
-pub(crate) fn choose_backend(a: &Matrix, options: &Options, notes: &mut Vec<String>) -> Result<DeviceChoice> {
+pub(crate) fn choose_device(a: &Matrix, options: &Options, notes: &mut Vec<String>) -> Result<DeviceChoice> {
     if let Matrix::Free(operator) = a
         && options.backend != Backend::Cpu
         && operator.shader().is_none()
@@ -189,11 +190,18 @@ fn choose_for(work: usize, what: &str, options: &Options, notes: &mut Vec<String
 const CACHED: usize = 32 << 20;
 
 /// Number types for a device, the first choice and what to fall back on; reasons go to `notes`.
-fn precisions(a: &Matrix, options: &Options, device: &DeviceChoice, notes: &mut Vec<String>) -> Result<Vec<Plan>> {
+fn precisions(
+    a: &Matrix,
+    options: &Options,
+    device: &DeviceChoice,
+    least_squares: bool,
+    notes: &mut Vec<String>,
+) -> Result<Vec<Plan>> {
     let double = Plan::uniform(Dtype::F64).with_preconditioner(Dtype::F32);
     let has_f64 = device.widest == Dtype::F64;
-    let single = Plan::mixed(device.widest);
-    let mixed = match device.widest {
+    // A correction of least squares starts with Aᵀr, which the CPU computes.
+    let single = if least_squares { Plan::uniform(Dtype::F32) } else { Plan::mixed(device.widest) };
+    let mixed = match single.accumulate {
         // The correction of a correction: the device has nothing wider.
         Dtype::F32 => "f32 iterations, residual and x in f64 on the CPU".to_string(),
         wide => format!("f32 iterations, residual and x in {wide}, renewed as they converge"),
@@ -282,12 +290,13 @@ fn equilibrates(facts: &Facts, options: &Options, dtype: Dtype) -> bool {
     }
 }
 
-/// GMRES and BiCGStab with incomplete factors of the matched matrix.
+/// GMRES, then BiCGStab with incomplete factors of the matched matrix: those that work do so within dozens of
+/// iterations, so their shares are small.
 fn incomplete() -> Vec<Step> {
     // Threshold factors come after those on A's pattern, where there are any.
-    let known = ["ilu0", "ilut"].into_iter().filter(|id| precond::by_name(id).is_ok());
-    let steps = known.flat_map(|id| [Step::new("gmres", id, 0.2).restart(50), Step::new("bicgstab", id, 0.2)]);
-    steps.map(Step::matched).collect()
+    let known = || ["ilu0", "ilut"].into_iter().filter(|id| precond::by_name(id).is_ok());
+    let gmres = known().map(|id| Step::new("gmres", id, 0.1).restart(50).matched());
+    gmres.chain(known().map(|id| Step::new("bicgstab", id, 0.1).matched())).collect()
 }
 
 pub(crate) fn ladder(
@@ -299,7 +308,8 @@ pub(crate) fn ladder(
     notes: &mut Vec<String>,
 ) -> Result<(Vec<RungPlan>, Vec<String>)> {
     let mut warnings = vec![];
-    let precisions = precisions(a, options, device, notes)?;
+    let least_squares = method::by_name(&options.method).is_ok_and(|m| m.needs == Needs::Any);
+    let precisions = precisions(a, options, device, least_squares, notes)?;
     if let Some(plan) = precisions.iter().find(|p| equilibrates(facts, options, p.working)) {
         let why = if options.equilibrate == When::Always { "as asked; " } else { "" };
         notes.push(format!(
@@ -342,8 +352,11 @@ pub(crate) fn ladder(
     let least = entries.filter(|_| probe).map_or(0.0, |a| precond::least_ritz_value(a, PROBE));
     let steps: Vec<Step> = if options.method != "auto" {
         notes.push(format!("method {}: as asked", options.method));
+        if least_squares && chosen.is_none() {
+            because = "of all least-squares solutions the shortest; jacobi scales the columns".into();
+        }
         let method = method::by_name(&options.method)?.id;
-        vec![Step::new(method, simple, 1.0)]
+        vec![Step::new(method, if least_squares { "none" } else { simple }, 1.0)]
     } else if definite_candidate && least >= NEGATIVE {
         let seen = match (entries, probe, facts.dominance <= 1.0) {
             (None, _, _) => "said to be positive definite".into(),
@@ -374,7 +387,7 @@ pub(crate) fn ladder(
             _ => "A is symmetric, its diagonal is not positive throughout".into(),
         };
         let definite = negative == n || positive == n;
-        let mut list = vec![Step::new("minres", simple, 0.7), long];
+        let mut list = vec![Step::new("minres", simple, 0.9), long];
         if factors && !definite {
             notes.push(format!("method gmres: {why}; minres if incomplete factors fail"));
             because =
@@ -394,7 +407,7 @@ pub(crate) fn ladder(
         if factors {
             because = format!("A is not symmetric and the CPU solves with triangles; {simple} if it fails");
             if zero == 0 {
-                list.extend([Step::new("gmres", "ilu0", 0.2).restart(50), Step::new("bicgstab", "ilu0", 0.2)]);
+                list.extend([Step::new("gmres", "ilu0", 0.1).restart(50), Step::new("bicgstab", "ilu0", 0.1)]);
             }
             list.extend(incomplete());
         }
@@ -410,6 +423,11 @@ pub(crate) fn ladder(
         notes.push(format!("matching: rows are permuted so that the diagonal's product is largest{when}"));
     }
     notes.push(format!("preconditioner {}: {because}", chosen.unwrap_or(steps[0].preconditioner)));
+    // Columns of a basis that leave half of the memory to all else.
+    let room = memory::available(options.memory_limit).map_or(usize::MAX, |m| (m / 16 / n.max(1) as u64) as usize);
+    if steps.iter().any(|s| options.restart.is_none() && s.restart > Some(room)) {
+        notes.push(format!("restart at most {room}: a longer basis would take half of the memory that is left"));
+    }
     let rungs = steps
         .into_iter()
         .flat_map(|step| {
@@ -421,12 +439,13 @@ pub(crate) fn ladder(
             plans.iter().map(move |&precision| (step, precision)).collect::<Vec<_>>()
         })
         .map(|(step, precision)| {
-            let equilibrate = equilibrates(facts, options, precision.working);
+            // Least squares weigh rows as they are.
+            let equilibrate = !least_squares && equilibrates(facts, options, precision.working);
             Ok(RungPlan {
                 method: method::by_name(step.method)?,
                 preconditioner: chosen.unwrap_or(step.preconditioner).into(),
                 precision,
-                restart: options.restart.or(step.restart).unwrap_or(30).min(n.max(1)),
+                restart: options.restart.unwrap_or(step.restart.unwrap_or(30).min(room.max(1))).min(n.max(1)),
                 // Short recurrences may rest for long on hard systems before they fall.
                 window: n.clamp(1000, 5000),
                 change: Change { equilibrate, reorder, matched: step.matched },

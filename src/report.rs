@@ -2,6 +2,7 @@
 
 use crate::backend::Counters;
 use crate::certify::Certificate;
+use crate::method::{Needs, by_name};
 use crate::op::{Plan, Stop};
 use serde::{Serialize, Serializer, ser::SerializeStruct};
 use std::fmt;
@@ -44,6 +45,8 @@ pub enum BrokenDown {
 pub enum Reason {
     /// The certificate passed.
     Converged(Passed),
+    /// No x solves the system (or not to the tolerance); x minimises ‖b − A x‖: ‖Aᵀr‖ ≤ rtol·‖A‖‖r‖ is certified.
+    LeastSquares,
     /// The limit on iterations or products was met.
     MaxIterations,
     /// The time limit was met.
@@ -115,6 +118,7 @@ impl Reason {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Converged(_) => "Converged",
+            Self::LeastSquares => "LeastSquares",
             Self::MaxIterations => "MaxIterations",
             Self::TimeLimit => "TimeLimit",
             Self::Cancelled => "Cancelled",
@@ -157,6 +161,9 @@ impl Reason {
     pub fn advice(&self) -> &'static str {
         match self {
             Self::Converged(_) => "The answer is certified: the residual was recomputed in f64.",
+            Self::LeastSquares => {
+                "b lies outside the range of A; x is a least-squares solution, certified by the residual of the normal equations."
+            }
             Self::MaxIterations => "Raise --max-iterations, or use a preconditioner.",
             Self::TimeLimit => "Raise --time-limit, or use a preconditioner.",
             Self::Cancelled | Self::StoppedByCallback => "x is the last state and can serve as --x0.",
@@ -175,7 +182,9 @@ impl Reason {
             Self::IndefiniteOperator => "The matrix is not positive definite: use minres, or gmres.",
             Self::IndefinitePreconditioner => "The preconditioner is not positive definite: use none, or gmres.",
             Self::NotSymmetric { .. } => "The matrix is not symmetric: use gmres or bicgstab.",
-            Self::InconsistentSystem { .. } => "No x solves the system; project b onto the range of A first.",
+            Self::InconsistentSystem { .. } => {
+                "No x solves the system: project b onto the range of A, or use lsqr for a least-squares solution."
+            }
             Self::PreconditionerFailed { .. } => "Use another preconditioner, or none.",
             Self::NonFinite { .. } => "Numbers left the range of the format: use --precision f64, or scale the system.",
         }
@@ -301,12 +310,20 @@ pub struct Report {
 pub struct NotConverged(pub Box<Report>);
 
 impl Report {
-    /// The report itself if it converged, an error else.
+    /// True where x is what was asked for: [`Reason::Converged`], or [`Reason::LeastSquares`] of a least-squares
+    /// method.
+    #[must_use]
+    pub fn is_answer(&self) -> bool {
+        let least_squares = || by_name(&self.method).is_ok_and(|m| m.needs == Needs::Any);
+        self.reason.is_converged() || (self.reason == Reason::LeastSquares && least_squares())
+    }
+
+    /// The report itself if x is what was asked for, an error else.
     ///
     /// # Errors
     /// [`NotConverged`] with the whole report.
     pub fn into_result(self) -> Result<Self, NotConverged> {
-        if self.reason.is_converged() { Ok(self) } else { Err(NotConverged(Box::new(self))) }
+        if self.is_answer() { Ok(self) } else { Err(NotConverged(Box::new(self))) }
     }
 }
 

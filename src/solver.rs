@@ -4,7 +4,7 @@ mod build;
 mod many;
 
 use crate::backend::{Counters, Engine};
-use crate::certify::{Norms, certify};
+use crate::certify::{Norms, Truth, certify};
 use crate::drive::{Criterion, Event, Limits, Problem, Session, State};
 use crate::error::{Error, Result};
 use crate::facts::Facts;
@@ -13,11 +13,12 @@ use crate::memory;
 use crate::method::{self, MethodEntry, Needs};
 use crate::op::{Dtype, Plan, Role, Space};
 use crate::plan::{self, DeviceChoice, RungPlan};
-use crate::precond;
+use crate::precond::{self, Side};
 use crate::report::{AdapterInfo, Passed, Reason, Report, Rung, Timings};
 use crate::scale::ldexp;
 use crate::transform::{Change, Transform};
 use many::Block;
+use std::borrow::Cow;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -112,6 +113,11 @@ pub struct Options {
     pub method: String,
     /// "auto", or a preconditioner's id with what it wants behind a colon: "jacobi", "chebyshev:4".
     pub preconditioner: String,
+    /// Where M stands; a method without that side is refused.
+    pub side: Side,
+    /// λ ≥ 0: lsqr and lsmr minimise ‖b − A x‖² + λ²‖x‖². They solve the stacked system [A; λI] x ≈ [b; 0], and
+    /// residuals and certificate are those of that system.
+    pub damp: f64,
     /// For `amg`: near-null vectors beside the constants, as rigid-body modes for elasticity.
     pub near_null: Option<Arc<precond::NearNull>>,
     /// Where to solve.
@@ -164,6 +170,8 @@ impl Default for Options {
         Self {
             method: "auto".into(),
             preconditioner: "auto".into(),
+            side: Side::Auto,
+            damp: 0.0,
             near_null: None,
             backend: Backend::Auto,
             precision: Precision::Auto,
@@ -195,7 +203,7 @@ impl Options {
     /// # Errors
     /// The first fault found.
     pub fn check(&self) -> Result<()> {
-        for (name, v) in [("rtol", self.rtol), ("atol", self.atol)] {
+        for (name, v) in [("rtol", self.rtol), ("atol", self.atol), ("damp", self.damp)] {
             if !(v >= 0.0 && v.is_finite()) {
                 return Err(Error::input(format!("{name} is {v}; it must be a finite number, 0 or more")));
             }
@@ -218,7 +226,26 @@ impl Options {
             return Err(Error::input("near-null vectors come node by node; they do not go with reorder always"));
         }
         if self.method != "auto" {
-            method::by_name(&self.method)?;
+            let method = method::by_name(&self.method)?;
+            if self.side != Side::Auto && !method.sides().contains(&self.side) {
+                let known: Vec<&str> = method.sides().iter().map(|s| s.id()).collect();
+                return Err(Error::input(format!(
+                    "{} has no preconditioning on the side {}; it has {}",
+                    method.id,
+                    self.side.id(),
+                    known.join(", ")
+                )));
+            }
+        } else if self.side != Side::Auto {
+            return Err(Error::input("a side goes with a method: name one, as gmres"));
+        }
+        if method::by_name(&self.method).is_ok_and(|m| m.needs == Needs::Any)
+            && (self.equilibrate == When::Always || self.reorder == When::Always)
+        {
+            return Err(Error::input("least squares weigh rows as they are: neither reorder nor equilibrate always"));
+        }
+        if self.damp > 0.0 && method::by_name(&self.method).map_or(true, |m| m.needs != Needs::Any) {
+            return Err(Error::input("damp is of least-squares problems: name the method lsqr or lsmr"));
         }
         if self.preconditioner != "auto" {
             precond::by_name(&self.preconditioner)?;
@@ -307,7 +334,12 @@ type Callback = Box<dyn FnMut(Event) -> ControlFlow<()> + Send>;
 /// A matrix with a plan for it. Solves any number of right-hand sides; what the first solve allocated,
 /// compiled and uploaded serves the next ones.
 pub struct Solver {
+    /// A; with λI below it where the problem is damped.
     a: Matrix,
+    /// Rows of A as given.
+    rows: usize,
+    /// Aᵀ, where a least-squares method needs it; A itself where the two are equal.
+    transpose: Option<Matrix>,
     options: Options,
     facts: Facts,
     ladder: Vec<RungPlan>,
@@ -338,17 +370,24 @@ impl Solver {
     /// Checks the matrix, finds what it is, and plans.
     ///
     /// # Errors
-    /// A rectangular matrix, options out of range, no such adapter; an operator that contradicts what is said of it,
-    /// or has no WGSL where a GPU is asked for.
+    /// A rectangular matrix for a method that needs a square one, options out of range, no such adapter; an
+    /// operator that contradicts what is said of it, or lacks what is asked for: WGSL for a GPU, a transpose.
     pub fn new(a: &impl ToMatrix, options: Options) -> Result<Self> {
         let start = Instant::now();
         options.check()?;
-        let a = a.to_matrix()?;
-        if !a.is_square() {
+        let mut a = a.to_matrix()?;
+        let rows = a.rows();
+        if options.damp > 0.0 {
+            let stored =
+                a.entries().ok_or_else(|| Error::input("damp needs the entries of A; an operator has none"))?;
+            a = damped(stored, options.damp)?.into();
+        }
+        if !a.is_square() && method::by_name(&options.method).map_or(true, |m| m.needs != Needs::Any) {
             return Err(Error::input(format!(
-                "the matrix is {} x {}; this method needs a square one. Least-squares problems want lsqr, which is not available yet",
+                "the matrix is {} x {}, and the method {} needs a square one; for a least-squares solution use lsqr or lsmr",
                 a.rows(),
-                a.cols()
+                a.cols(),
+                options.method
             )));
         }
         if options.method == "projection" {
@@ -362,15 +401,19 @@ impl Solver {
         }
         let facts = Facts::find(&a)?;
         let mut notes = vec![];
-        let choice = plan::choose_backend(&a, &options, &mut notes)?;
-        let order = plan::choose_order(&a, &options, &mut notes)?;
+        let choice = plan::choose_device(&a, &options, &mut notes)?;
+        let least_squares = method::by_name(&options.method).is_ok_and(|m| m.needs == Needs::Any);
+        let order = if least_squares { None } else { plan::choose_order(&a, &options, &mut notes)? };
         let (ladder, warnings) = plan::ladder(&a, &facts, &options, &choice, order.is_some(), &mut notes)?;
+        let transpose = if least_squares { Some(transpose(&a)?) } else { None };
         Ok(Self {
             block: None,
             transforms: vec![],
             order,
             sessions: ladder.iter().map(|_| None).collect(),
             a,
+            rows,
+            transpose,
             options,
             facts,
             ladder,
@@ -419,16 +462,35 @@ impl Solver {
     ///
     /// # Errors
     /// A wrong count, a value that is not finite, or facts that contradict the plan (symmetry lost).
-    pub fn update_values(&mut self, values: Vec<f64>) -> Result<()> {
-        let Matrix::Stored(a) = &mut self.a else {
+    pub fn update_values(&mut self, mut values: Vec<f64>) -> Result<()> {
+        let Matrix::Stored(old) = &self.a else {
             return Err(Error::input("an operator has no values to update; make a new solver"));
         };
-        Arc::make_mut(a).set_values(values)?;
-        self.facts = Facts::of(a);
-        let renewed = |t: &Arc<Transform>| Arc::new(t.renewed(a, &self.facts));
-        self.transforms = self.transforms.iter().map(renewed).collect();
+        let below = old.rows() - self.rows;
+        if values.len() + below == old.nnz() {
+            values.extend(std::iter::repeat_n(self.options.damp, below));
+        }
+        let mut a = Csr::clone(old);
+        a.set_values(values)?;
+        let facts = Facts::of(&a);
+        if let (true, Some((i, j))) = (self.facts.symmetric(), facts.asymmetry)
+            && let Some(rung) = self.ladder.iter().find(|r| r.method.needs.symmetry())
+        {
+            return Err(Error::input(format!(
+                "the new values are not symmetric (entries ({i}, {j}) and ({j}, {i}) differ, rows counted from 0), and the \
+                 plan rests on {}, which needs symmetry; make a new Solver",
+                rung.method.id
+            )));
+        }
+        let a = Arc::new(a);
+        (self.a, self.facts) = ((&a).into(), facts);
         // Copies of a method are made anew; what they share would be set up once for each.
         self.block = None;
+        if self.transpose.is_some() {
+            self.transpose = Some(transpose(&self.a)?);
+        }
+        let renewed = |t: &Arc<Transform>| Arc::new(t.renewed(&a, &self.facts));
+        self.transforms = self.transforms.iter().map(renewed).collect();
         if self.options.spectrum.is_some() {
             // The bounds stand in the session in units of the old scale.
             self.sessions.iter_mut().for_each(|s| *s = None);
@@ -441,6 +503,10 @@ impl Solver {
             session.engine.update_operator(session.a, matrix, exponent)?;
             if let Some(wide) = session.renewal.map(|n| n.a).filter(|&wide| wide != session.a) {
                 session.engine.update_operator(wide, matrix, exponent)?;
+            }
+            let transpose = self.transpose.as_ref().and_then(Matrix::entries);
+            if let (Some(normal), Some(transpose)) = (session.normal, transpose) {
+                session.engine.update_operator(normal.transpose, transpose, exponent)?;
             }
             let updates = session.method.system().m.refresh(matrix, exponent)?;
             for (v, values) in updates.vectors {
@@ -480,12 +546,12 @@ impl Solver {
         self.check_vectors(b, x0)?;
         self.cancel.store(false, Ordering::Relaxed);
         let mut timings = self.first_timings();
-        let (a, norms) = (self.a.clone(), self.facts.norms.clone());
-        let (problem, mut state) = self.begin(&a, &norms, b, x0);
+        let (held, b) = (self.held(), self.stacked(b));
+        let Begun { problem, mut state, reason } = self.begin(&held, &b, x0);
         let counters_before = self.counters();
 
         let mut rungs: Vec<Rung> = vec![];
-        let reason = match self.settled(&problem, &state) {
+        let reason = match reason {
             Some(reason) => reason,
             None => self.climb(0, self.deadline(), &problem, &mut state, &mut rungs, &mut timings).await?,
         };
@@ -494,17 +560,25 @@ impl Solver {
     }
 
     fn check_vectors(&self, b: &[f64], x0: Option<&[f64]>) -> Result<()> {
-        let n = self.a.rows();
-        for (name, v) in [("b", Some(b)), ("x0", x0)] {
+        let (rows, cols) = (self.rows, self.a.cols());
+        for (name, v, n, what) in [("b", Some(b), rows, "rows"), ("x0", x0, cols, "columns")] {
             let Some(v) = v else { continue };
             if v.len() != n {
-                return Err(Error::input(format!("{name} has {} entries; the matrix has {n} rows", v.len())));
+                return Err(Error::input(format!("{name} has {} entries; the matrix has {n} {what}", v.len())));
             }
             if let Some(i) = v.iter().position(|x| !x.is_finite()) {
                 return Err(Error::input(format!("{name}[{i}] is {}", v[i])));
             }
         }
         Ok(())
+    }
+
+    /// b, with zeros for the rows that damping adds.
+    fn stacked<'a>(&self, b: &'a [f64]) -> Cow<'a, [f64]> {
+        match self.a.rows() - self.rows {
+            0 => Cow::Borrowed(b),
+            below => Cow::Owned(b.iter().copied().chain(std::iter::repeat_n(0.0, below)).collect()),
+        }
     }
 
     /// The timings of a solve so far: of the set-up, for the first one.
@@ -517,17 +591,40 @@ impl Solver {
         self.options.time_limit.map(|t| Instant::now() + t)
     }
 
-    /// The system, and what is known of x₀.
-    fn begin<'a>(&self, a: &'a Matrix, norms: &'a Norms, b: &'a [f64], x0: Option<&[f64]>) -> (Problem<'a>, State) {
-        let mut x = x0.map_or_else(|| vec![0.0; b.len()], <[f64]>::to_vec);
-        if b.iter().all(|&v| v == 0.0) {
+    fn held(&self) -> Held {
+        // MINRES may end at a least-squares solution, and its A is its own transpose.
+        let own =
+            || (self.facts.symmetric() && self.ladder.iter().any(|r| r.method.least_squares())).then_some(&self.a);
+        let asked = self.ladder[0].method;
+        // A method asked for by name may minimise where nothing solves; a ladder says so before it climbs.
+        let may_minimise = asked.least_squares() && self.options.method != "auto";
+        let null = may_minimise && asked.needs != Needs::Any && self.facts.null_components.1 > 0;
+        Held {
+            a: self.a.clone(),
+            transpose: self.transpose.as_ref().or_else(own).cloned(),
+            norms: self.facts.norms.clone(),
+            null: null.then(|| self.facts.clone()),
+            may_minimise,
+        }
+    }
+
+    /// The system, what is known of x₀, and the reason where there is nothing to iterate for.
+    fn begin<'a>(&self, held: &'a Held, b: &'a [f64], x0: Option<&[f64]>) -> Begun<'a> {
+        let mut x = x0.map_or_else(|| vec![0.0; self.a.cols()], <[f64]>::to_vec);
+        let zero_rhs = b.iter().all(|&v| v == 0.0);
+        if zero_rhs {
             x.fill(0.0);
         }
         let certify_start = Instant::now();
-        let truth = certify(a, norms, b, &x);
+        let truth = certify(&held.a, &held.norms, b, &x);
+        let inconsistent = self.null_component(&truth);
+        let minimise = held.may_minimise && inconsistent.is_some();
         let problem = Problem {
-            matrix: a,
-            norms,
+            matrix: &held.a,
+            transpose: held.transpose.as_ref(),
+            least_squares: minimise || self.ladder[0].method.needs == Needs::Any,
+            null: held.null.as_ref().filter(|_| minimise),
+            norms: &held.norms,
             b,
             rtol: self.options.rtol,
             atol: self.options.atol,
@@ -546,18 +643,14 @@ impl Solver {
             checks: vec![],
             certify_time: certify_start.elapsed(),
         };
-        (problem, state)
-    }
-
-    /// Why there is nothing to iterate for.
-    fn settled(&self, problem: &Problem<'_>, state: &State) -> Option<Reason> {
-        if problem.b.iter().all(|&v| v == 0.0) {
+        let reason = if zero_rhs {
             Some(Reason::Converged(Passed::ZeroRhs))
         } else if problem.passed(&state.truth).is_some() {
             Some(Reason::Converged(Passed::InitialGuess))
         } else {
-            self.refusal(state)
-        }
+            self.refusal(inconsistent.filter(|_| !minimise))
+        };
+        Begun { problem, state, reason }
     }
 
     fn report(&self, reason: Reason, state: State, rungs: Vec<Rung>, timings: Timings, counters: Counters) -> Report {
@@ -674,23 +767,26 @@ impl Solver {
         }
     }
 
-    /// Reasons not to iterate at all.
-    fn refusal(&self, state: &State) -> Option<Reason> {
+    /// Reasons not to iterate at all; `inconsistent` is what of b nothing can solve.
+    fn refusal(&self, inconsistent: Option<f64>) -> Option<Reason> {
         let rung = &self.ladder[0];
-        if rung.method.needs != Needs::Square
+        if rung.method.needs.symmetry()
             && let Some((i, j)) = self.facts.asymmetry
         {
             return Some(Reason::NotSymmetric { i, j });
         }
-        if self.facts.null_components.1 > 0 {
-            let (null, _) = self.facts.split_null(&state.truth.residual);
-            let rhs = ldexp(state.truth.certificate.rhs_norm, -state.truth.exponent);
-            let target = self.options.rtol * rhs + ldexp(self.options.atol, -state.truth.exponent);
-            if null > target.max(64.0 * f64::EPSILON * rhs) {
-                return Some(Reason::InconsistentSystem { null_component: null / rhs });
-            }
+        inconsistent.map(|null_component| Reason::InconsistentSystem { null_component })
+    }
+
+    /// ‖part of r in known null vectors of a symmetric A‖ / ‖b‖, where that is more than the tolerance.
+    fn null_component(&self, truth: &Truth) -> Option<f64> {
+        if self.facts.null_components.1 == 0 {
+            return None;
         }
-        None
+        let (null, _) = self.facts.split_null(&truth.residual);
+        let rhs = ldexp(truth.certificate.rhs_norm, -truth.exponent);
+        let target = self.options.rtol * rhs + ldexp(self.options.atol, -truth.exponent);
+        (null > target.max(64.0 * f64::EPSILON * rhs)).then_some(null / rhs)
     }
 
     fn counters(&self) -> Counters {
@@ -761,6 +857,45 @@ impl Solver {
     }
 }
 
+/// [A; λI].
+fn damped(a: &Csr, lambda: f64) -> Result<Csr> {
+    let n = a.cols();
+    let row_ptr = a.row_ptr().iter().copied().chain(a.nnz() + 1..=a.nnz() + n).collect();
+    let columns = a.columns().iter().copied().chain(0..n as u32).collect();
+    let values = a.values().iter().copied().chain(std::iter::repeat_n(lambda, n)).collect();
+    Csr::new(a.rows() + n, n, row_ptr, columns, values)
+}
+
+/// Aᵀ; A itself where the two are equal, so that a device keeps it once.
+fn transpose(a: &Matrix) -> Result<Matrix> {
+    match a {
+        Matrix::Stored(stored) => {
+            let t = stored.transpose();
+            Ok(if t == **stored { a.clone() } else { t.into() })
+        }
+        Matrix::Free(operator) => operator
+            .transpose()
+            .map(Matrix::Free)
+            .ok_or_else(|| Error::input("a least-squares method needs the operator's transpose; it gives none")),
+    }
+}
+
+/// What the problems of one call refer to while the solver is at work on them.
+struct Held {
+    a: Matrix,
+    transpose: Option<Matrix>,
+    norms: Norms,
+    null: Option<Facts>,
+    may_minimise: bool,
+}
+
+/// A system before the first rung; the reason where there is nothing to climb for.
+struct Begun<'a> {
+    problem: Problem<'a>,
+    state: State,
+    reason: Option<Reason>,
+}
+
 /// Whether another rung may end better than by `reason`; `turn_over` where the rung used up its share of iterations.
 fn another_may_help(reason: &Reason, turn_over: bool) -> bool {
     match reason {
@@ -780,5 +915,5 @@ fn another_may_help(reason: &Reason, turn_over: bool) -> bool {
 
 /// An engine on the device that `options` name, over `space`.
 pub(crate) fn open_engine(options: &Options, space: Space) -> Result<Box<dyn Engine>> {
-    plan::any_backend(options)?.engine(space, options)
+    plan::choose_backend(usize::MAX, options, &mut vec![])?.engine(space, options)
 }

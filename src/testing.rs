@@ -4,7 +4,7 @@
 use crate::backend::Engine;
 use crate::backend::cpu::Cpu;
 use crate::matrix::Csr;
-use crate::method::{self, Method, Needs, System, Tuning, Watch};
+use crate::method::{self, Method, Needs, Normal, System, Tuning, Watch};
 use crate::op::schedule::{Compiled, Compiler};
 use crate::op::{Array, Basis, Dtype, Item, Op, Plan, Program, Role, Space, Stop, Vector};
 use crate::precond;
@@ -28,14 +28,22 @@ pub(crate) fn build(id: &str, preconditioner: &str, a: &Csr, plan: Plan, restart
     let a = Arc::new(a.clone());
     let matrix = space.operator("A", Arc::clone(&a), 0, Role::Working);
     let (x, r) = (space.vector("x", n), space.vector("r", n));
+    let normal = (entry.needs == Needs::Any).then(|| Normal {
+        transpose: space.operator("A^T", Arc::new(a.transpose()), 0, Role::Working),
+        gradient: space.vector("gradient", n),
+    });
     let watch = Watch::new(&mut space);
-    let (line, argument) = precond::by_name(preconditioner).unwrap();
     let symmetric = a.first_asymmetry(1e-12).is_none();
-    let request = precond::Request { definite: entry.needs != Needs::Square, symmetric, argument, near_null: None };
-    let mut m = (line.build)(&a, &request).unwrap();
+    let request = precond::Request {
+        definite: entry.needs.symmetry(),
+        symmetric,
+        normal: normal.is_some(),
+        ..precond::Request::default()
+    };
+    let mut m = precond::build(preconditioner, &(&a).into(), request).unwrap();
     m.install(&mut space, 0);
-    let method =
-        (entry.build)(&mut space, System { a: matrix, r, x, n, m, watch }, &Tuning { restart, ..Tuning::default() });
+    let system = System { a: matrix, r, x, n, normal, m, watch };
+    let method = (entry.build)(&mut space, system, &Tuning { restart, ..Tuning::default() });
     let refines = plan.working != plan.accumulate;
     let renewal = (method.restarts() || refines).then(|| Renewal::new(&mut space, matrix, &(&a).into(), 0, n));
     Built { space, method, x, r, renewal }
@@ -180,6 +188,14 @@ impl Reference {
                     }
                     self.vectors.insert(*w, sum);
                 }
+                Op::Rotate { v, k, l, s } => {
+                    let old: Vec<Vec<f64>> = (0..*k).map(|i| self.vectors[&v.column(i)].clone()).collect();
+                    for (j, s) in self.arrays[s.0 as usize].chunks(*k).take(*l).enumerate() {
+                        let rows = 0..space.len(v.column(0));
+                        let new = rows.map(|r| s.iter().zip(&old).map(|(s, v)| s * v[r]).sum()).collect();
+                        self.vectors.insert(v.column(j), new);
+                    }
+                }
                 Op::Set { out, value } => self.scalars[out.0 as usize] = value.eval(&get),
                 Op::Publish(items) => {
                     let mut record = vec![];
@@ -228,6 +244,12 @@ impl Device {
         return self.context.is_none();
         #[cfg(not(feature = "gpu"))]
         return true;
+    }
+
+    /// The GPU it is, if it is one.
+    #[cfg(feature = "gpu")]
+    pub(crate) fn gpu(&self) -> Option<Arc<crate::backend::gpu::Context>> {
+        self.context.clone()
     }
 
     /// The number as this device stores it.

@@ -130,6 +130,69 @@ fn solution_round_trip() {
 }
 
 #[test]
+fn complex_systems() {
+    let dir = Folder::new();
+    let (a, x, json) = (dir.name("A.mtx"), dir.name("x.mtx"), dir.name("r.json"));
+    expect(&krylane(&["gen", "helmholtz2d", "24", "-o", &a, "--quiet"]), 0);
+    refuses(&solve(&[&a]), 2, &["--complex", "A.mtx:1"]);
+    expect(&solve(&[&a, "--complex", "--rhs", "random:1", "--output", &x, "--json", &json]), 0);
+    let r = report(&dir.path("r.json"));
+    assert_eq!((&r["matrix"]["complex"], &r["matrix"]["rows"]), (&true.into(), &1152.into()));
+    // In complex numbers, from the files.
+    let complex = ReadOptions { complex: true, ..ReadOptions::default() };
+    let (loaded, z) = (read_matrix(Path::new(&a), &complex).unwrap(), read_vector(Path::new(&x), &complex).unwrap());
+    let (re, im) = krylane::matrix::complex::split(&z);
+    let c = loaded.imaginary.unwrap();
+    let b = krylane::random::Random::new(1).vector(1152);
+    let mut norms = [0.0, 0.0];
+    for i in 0..576 {
+        let sum = |m: &krylane::matrix::Csr, v: &[f64]| -> f64 {
+            m.row(i).0.iter().zip(m.row(i).1).map(|(&j, a)| a * v[j as usize]).sum()
+        };
+        let (f, g) = (sum(&loaded.matrix, &re) - sum(&c, &im), sum(&loaded.matrix, &im) + sum(&c, &re));
+        norms[0] += (b[2 * i] - f).powi(2) + (b[2 * i + 1] - g).powi(2);
+        norms[1] += b[2 * i].powi(2) + b[2 * i + 1].powi(2);
+    }
+    assert!(norms[0].sqrt() <= 1.001e-8 * norms[1].sqrt(), "{norms:?}");
+    // A real right-hand side will do, one of the wrong length won't.
+    let real = dir.file("b.txt", "1\n".repeat(576));
+    expect(&solve(&[&a, "--complex", "--rhs", &real, "--quiet"]), 0);
+    let short = dir.file("c.txt", "1\n".repeat(575));
+    refuses(&solve(&[&a, "--complex", "--rhs", &short]), 2, &["575 entries", "576 rows"]);
+    // From the gallery no flag is needed; a real matrix of it can't be complex, a real file can.
+    expect(&solve(&["helmholtz2d:12", "--quiet"]), 0);
+    refuses(&solve(&["poisson2d:5", "--complex"]), 2, &["poisson2d is real"]);
+    let real = dir.file("real.mtx", "%%MatrixMarket matrix coordinate real general\n2 2 2\n1 1 2\n2 2 4\n");
+    let rhs = dir.file("rhs.mtx", "%%MatrixMarket matrix array complex general\n2 1\n2 4\n0 8\n");
+    expect(&solve(&[&real, "--complex", "--rhs", &rhs, "--output", &x, "--quiet"]), 0);
+    let z = read_vector(Path::new(&x), &complex).unwrap();
+    assert!(z.iter().zip([1.0, 2.0, 0.0, 2.0]).all(|(z, w)| (z - w).abs() < 1e-7), "{z:?}");
+}
+
+#[test]
+fn least_squares_exit_0_where_asked_for() {
+    let dir = Folder::new();
+    let tall = "%%MatrixMarket matrix coordinate real general\n3 2 4\n1 1 1\n2 2 2\n3 1 1\n3 2 1\n";
+    let a = dir.file("A.mtx", tall);
+    let json = dir.name("r.json");
+    for method in ["lsqr", "lsmr"] {
+        let (out, _) = expect(&solve(&[&a, "-m", method, "--json", &json]), 0);
+        assert!(out.contains("LeastSquares") && out.contains("|A'r|"), "{out}");
+        let r = report(&dir.path("r.json"));
+        assert_eq!(r["reason"], "LeastSquares");
+        assert!(r["certificate"]["optimality"].as_f64().unwrap() <= 1e-8);
+        assert!(r["certificate"]["normal_residual"].as_f64().unwrap() <= 1e-7);
+    }
+    for method in ["auto", "cg", "gmres"] {
+        refuses(&solve(&[&a, "-m", method]), 2, &["3 x 2", "lsqr"]);
+    }
+    // MINRES finds one too, but was asked for a solution.
+    let singular = dir.file("S.mtx", "%%MatrixMarket matrix coordinate real general\n3 3 2\n1 1 1\n2 2 -2\n");
+    expect(&solve(&[&singular, "-m", "minres", "--json", &json]), 1);
+    assert_eq!(report(&dir.path("r.json"))["reason"], "LeastSquares");
+}
+
+#[test]
 fn random_right_hand_sides_depend_on_the_seed_only() {
     let dir = Folder::new();
     let x = |seed: &str, name: &str| {
@@ -276,6 +339,29 @@ fn inspect_info_list_and_completions() {
     let r: Value = serde_json::from_str(&out).expect("JSON");
     assert_eq!(r["stats"]["nnz"], 105);
     assert!(r["plan"].as_array().unwrap().iter().any(|l| l.as_str().unwrap().contains("cg")));
+    let form = &r["forms"][0];
+    assert!(
+        form["form"].as_str().unwrap().contains("runs of rows") && form["bytes_a_product"].as_u64() > Some(0),
+        "{r}"
+    );
+    let (out, _) = expect(
+        &krylane(&["inspect", "poisson2d:9", "--backend", "cpu", "--reorder", "always", "--equilibrate", "always"]),
+        0,
+    );
+    for line in [
+        "order reverse Cuthill-McKee: as asked",
+        "equilibration by powers of two: as asked",
+        "stored",
+        "bytes a product",
+    ] {
+        assert!(out.contains(line), "{line}: {out}");
+    }
+    let limited = |limit| krylane(&["solve", "poisson2d:40", "--backend", "cpu", "--memory-limit", limit]);
+    let (_, err) = expect(&limited("1K"), 3);
+    assert!(err.contains("out of memory") && err.contains("1024 are available"), "{err}");
+    let (_, err) = expect(&limited("5 parsecs"), 2);
+    assert!(err.contains("K, M, G or T"), "{err}");
+    expect(&limited("1GiB"), 0);
     let (out, _) = expect(&krylane(&["info"]), 0);
     assert!(out.contains("cpu") && out.contains("auto"));
     let (out, _) = expect(&krylane(&["info", "--json"]), 0);

@@ -47,9 +47,10 @@ fn entries(largest: usize) -> Vec<Entry> {
     out
 }
 
-/// Solves all; asserts that no answer is falsely called converged and that nine of ten solvable ones converge.
-fn check(target: &Target, entries: &[Entry]) {
-    let (mut solvable, mut missed) = (0, vec![]);
+/// Solves all; asserts that no answer is falsely called converged and that nine of ten solvable ones converge. Returns
+/// those that don't.
+fn check(target: &Target, entries: &[Entry]) -> Vec<String> {
+    let (mut solvable, mut missed, mut open) = (0, vec![], vec![]);
     for e in entries {
         let options = Options { method: "auto".into(), preconditioner: "auto".into(), ..target.options("auto") };
         let report = Solver::new(&e.a, options).unwrap().solve(&e.b).unwrap();
@@ -58,6 +59,7 @@ fn check(target: &Target, entries: &[Entry]) {
             assert!(residual <= 1e-8 * (1.0 + 1e-12), "{} on {}: false Converged, {residual:e}", e.name, target.name);
         } else {
             assert!(report.x.iter().all(|x| x.is_finite()), "{} on {}: x is not finite", e.name, target.name);
+            open.push(format!("{}: {}", e.name, report.reason));
         }
         solvable += usize::from(e.solvable);
         if e.solvable && !report.reason.is_converged() {
@@ -65,6 +67,7 @@ fn check(target: &Target, entries: &[Entry]) {
         }
     }
     assert!(10 * missed.len() <= solvable, "{} of {solvable} missed on {}: {missed:?}", missed.len(), target.name);
+    open
 }
 
 #[test]
@@ -77,7 +80,9 @@ fn the_cpu_solves_what_a_reference_solves() {
         single: false,
         gpu: false,
     };
-    check(&target, &entries(15_000));
+    // Incomplete factors, on matched rows where the diagonal is weak, solve more than the plain references do.
+    let open = check(&target, &entries(15_000));
+    assert!(open.len() <= 4, "{open:?}");
 }
 
 #[test]
@@ -86,6 +91,6 @@ fn a_gpu_solves_the_small_ones() {
     if gpu_present() {
         let small = entries(700);
         // The first is f64 where the adapter has it.
-        check(&gpus()[0], &small);
+        let _ = check(&gpus()[0], &small);
     }
 }

@@ -3,7 +3,8 @@
 mod common;
 
 use common::*;
-use krylane::matrix::{Csr, gallery};
+use krylane::matrix::{Csr, Triplets, gallery};
+use krylane::random::Random;
 use krylane::{BrokenDown, Options, Passed, Reason, Report, Solver};
 
 /// Collects what went wrong, so that one run tells all.
@@ -35,6 +36,9 @@ impl Findings {
         let rtol = options.rtol;
         let report = solve(a, b, options);
         let name = report.reason.name();
+        if allowed.len() > 1 {
+            eprintln!("OUTCOME {what}: {}", report.reason);
+        }
         self.check(allowed.contains(&name), || format!("{what}: {}, {allowed:?} expected", report.reason));
         if report.reason.is_converged() && b.iter().any(|&v| v != 0.0) {
             let truth = relative_residual(a, b, &report.x);
@@ -50,6 +54,11 @@ const SPD: &[&str] = &["steepest_descent", "cg", "minres", "bicgstab", "gmres"];
 const SYMMETRIC: &[&str] = &["minres", "bicgstab", "gmres"];
 const ANY: &[&str] = &["bicgstab", "gmres"];
 
+/// How a method ends where nothing solves a symmetric system: MINRES finds the least-squares solution.
+fn inconsistent(method: &str) -> &'static str {
+    if method == "minres" { "LeastSquares" } else { "InconsistentSystem" }
+}
+
 #[test]
 fn tiny_systems() {
     let _guard = one_at_a_time();
@@ -64,8 +73,9 @@ fn tiny_systems() {
                 f.check((r.x[0] * v / 6.0 - 1.0).abs() < 1e-8, || format!("{method}: [{v}] x = 6 gave {:?}", r.x));
                 f.check(r.iterations <= 3, || format!("{method}, [{v}]: {} iterations", r.iterations));
             }
-            let _ = f.expect("[0]", target, &gallery::diagonal(&[0.0]), &[1.0], o(), &["InconsistentSystem"]);
-            let _ = f.expect("zero matrix", target, &from_entries(5, &[]), &[1.0; 5], o(), &["InconsistentSystem"]);
+            let no_answer = &[inconsistent(method)];
+            let _ = f.expect("[0]", target, &gallery::diagonal(&[0.0]), &[1.0], o(), no_answer);
+            let _ = f.expect("zero matrix", target, &from_entries(5, &[]), &[1.0; 5], o(), no_answer);
             let r =
                 f.expect("identity", target, &Csr::identity(40).unwrap(), &random_vector(40, 1), o(), &["Converged"]);
             // In f32 the right-hand side itself is rounded: a second look brings the digits.
@@ -274,15 +284,17 @@ fn singular_symmetric_systems() {
         for method in ["cg", "minres", "gmres", "bicgstab"] {
             let o = || target.options(method);
             let _ = f.expect("Neumann, consistent", target, &neumann, &inside, o(), &["Converged"]);
-            let r = f.expect("Neumann, inconsistent", target, &neumann, &outside, o(), &["InconsistentSystem"]);
+            let no_answer = &[inconsistent(method)];
+            let r = f.expect("Neumann, inconsistent", target, &neumann, &outside, o(), no_answer);
             if let Reason::InconsistentSystem { null_component } = r.reason {
                 let expected = 0.1 * 12.0 / norm(&outside);
                 f.check((null_component / expected - 1.0).abs() < 1e-10, || {
                     format!("null part {null_component:e}, {expected:e}")
                 });
             }
-            f.check(r.iterations == 0, || "an inconsistent system was iterated on".into());
-            let _ = f.expect("two cycles", target, &two, &across, o(), &["InconsistentSystem"]);
+            f.check(r.iterations == 0 || method == "minres", || "an inconsistent system was iterated on".into());
+            f.check(norm(&r.x) <= 1e3, || format!("Neumann, inconsistent, {method}: |x| = {:e}", norm(&r.x)));
+            let _ = f.expect("two cycles", target, &two, &across, o(), no_answer);
             let mut b = across.clone();
             b.iter_mut().enumerate().for_each(|(i, v)| *v = if i % 2 == 0 { 1.0 } else { -1.0 });
             let _ = f.expect("two cycles, consistent", target, &two, &b, o(), &["Converged"]);
@@ -521,8 +533,68 @@ fn odd_patterns() {
                 &empty,
                 &[1.0; 5],
                 target.options(method),
-                &["InconsistentSystem"],
+                &[inconsistent(method)],
             );
+        }
+    }
+    f.done();
+}
+
+/// A million rows, one of them full, or one column: half the entries of the matrix in one place.
+#[test]
+fn one_dense_row_in_a_million() {
+    let n = 1_000_000;
+    let dense_at = n / 2;
+    let mut row_ptr = vec![0];
+    let (mut columns, mut values) = (vec![], vec![]);
+    for i in 0..n {
+        for j in if i == dense_at { 0..n } else { i..i + 1 } {
+            columns.push(j as u32);
+            values.push(if i == j { 4.0 } else { 1e-6 });
+        }
+        row_ptr.push(columns.len());
+    }
+    let row = Csr::new(n, n, row_ptr, columns, values).unwrap();
+    let b = random_vector(n, 3);
+    let mut f = Findings::default();
+    for a in [&row, &row.transpose()] {
+        for target in targets().iter().filter(|t| !t.gpu) {
+            for &method in ANY {
+                let r = f.expect("dense row or column", target, a, &b, target.options(method), &["Converged"]);
+                f.check(r.iterations <= if target.single { 8 } else { 4 }, || {
+                    format!("{method} on {}: {} iterations", target.name, r.iterations)
+                });
+            }
+        }
+    }
+    f.done();
+}
+
+/// Rows of 0 to 5000 entries beside each other: a least-squares system, because rows may be empty.
+#[test]
+fn row_lengths_from_0_to_5000() {
+    let _guard = one_at_a_time();
+    let (rows, cols) = (1500, 5000);
+    let mut t = Triplets::new(rows, cols).unwrap();
+    let mut random = Random::new(11);
+    for i in 0..rows {
+        // Most rows are short, every 50th is anything up to full.
+        let length = if i % 50 == 0 { i * cols / (rows - 50) } else { i % 7 };
+        for k in 0..length.min(cols) {
+            let v = if k == 0 { 4.0 } else { random.uniform(-1.0, 1.0) / (length as f64).sqrt() };
+            t.push(i, (3 * i + k) % cols, v).unwrap();
+        }
+    }
+    let a = t.to_csr().unwrap();
+    assert_eq!((0..rows).map(|i| a.row(i).0.len()).fold((9, 0), |(l, h), k| (l.min(k), h.max(k))), (0, 5000));
+    let inside = a.multiply(&random_vector(cols, 5));
+    let mut f = Findings::default();
+    for target in &targets() {
+        for method in ["lsqr", "lsmr"] {
+            let _ = f.expect("rows 0..5000", target, &a, &inside, target.options(method), &["Converged"]);
+            let outside = random_vector(rows, 6);
+            let _ =
+                f.expect("rows 0..5000, b outside", target, &a, &outside, target.options(method), &["LeastSquares"]);
         }
     }
     f.done();
@@ -534,7 +606,7 @@ fn sizes_around_workgroups_and_chunks() {
     let mut f = Findings::default();
     for target in &targets() {
         let sizes: &[usize] = if target.gpu {
-            &[1, 2, 33, 256, 257, 4095]
+            &[1, 2, 33, 256, 257, 4095, 65535, 65536, 65537]
         } else {
             &[
                 1, 2, 31, 32, 33, 63, 64, 65, 127, 128, 129, 255, 256, 257, 1023, 2047, 2048, 2049, 4095, 65535, 65536,

@@ -7,7 +7,7 @@ use flate2::{Compression, write::GzEncoder};
 use krylane::Error;
 use krylane::io::{
     Field, Format, ReadOptions, Symmetry, read_matrix, read_matrix_market_from, read_vector, read_vector_from,
-    write_matrix, write_vector,
+    write_complex_matrix, write_complex_vector, write_matrix, write_vector,
 };
 use krylane::matrix::{Csr, Triplets, gallery};
 use proptest::prelude::*;
@@ -21,7 +21,7 @@ const SKEW: &str = "%%MatrixMarket matrix coordinate real skew-symmetric\n";
 const ARRAY: &str = "%%MatrixMarket matrix array real general\n";
 
 fn options() -> ReadOptions {
-    ReadOptions { pattern_as_ones: false, memory_limit: 64 << 20 }
+    ReadOptions { memory_limit: 64 << 20, ..ReadOptions::default() }
 }
 
 fn parse(text: impl AsRef<[u8]>) -> krylane::Result<krylane::io::Loaded> {
@@ -384,6 +384,75 @@ fn scipy_files() {
         let message = read(name).unwrap_err().to_string();
         assert!(message.contains(name) && message.contains(part), "{message}");
     }
+}
+
+#[test]
+fn complex_files_need_the_option() {
+    let complex = ReadOptions { complex: true, ..options() };
+    let parts = |text: &str| {
+        let loaded = read_matrix_market_from(text.as_bytes(), Path::new("a"), &complex).unwrap();
+        (dense(&loaded.matrix), dense(&loaded.imaginary.unwrap()), loaded.notes)
+    };
+    let banner = |symmetry: &str| format!("%%MatrixMarket matrix coordinate complex {symmetry}\n");
+    let (re, im, notes) = parts(&(banner("general") + "2 2 3\n1 1 1 2\n2 1 3 0\n1 1 0.5 -1\n"));
+    assert_eq!((re, im), (vec![vec![1.5, 0.0], vec![3.0, 0.0]], vec![vec![1.0, 0.0], vec![0.0, 0.0]]));
+    assert_eq!((notes.field, notes.duplicates, notes.entries), (Field::Complex, 1, 3));
+    for (symmetry, re, im) in [
+        ("symmetric", [[2.0, 3.0], [3.0, 0.0]], [[0.0, -4.0], [-4.0, 0.0]]),
+        ("hermitian", [[2.0, 3.0], [3.0, 0.0]], [[0.0, 4.0], [-4.0, 0.0]]),
+    ] {
+        let (b, c, notes) = parts(&(banner(symmetry) + "2 2 2\n1 1 2 0\n2 1 3 -4\n"));
+        assert_eq!((b, c), (re.map(Vec::from).to_vec(), im.map(Vec::from).to_vec()), "{symmetry}");
+        assert!(notes.to_string().contains(symmetry), "{notes}");
+    }
+    let (b, c, _) = parts(&(banner("skew-symmetric") + "2 2 1\n2 1 3 -4\n"));
+    assert_eq!((b, c), (vec![vec![0.0, -3.0], vec![3.0, 0.0]], vec![vec![0.0, 4.0], vec![-4.0, 0.0]]));
+    let (b, c, _) = parts("%%MatrixMarket matrix array complex hermitian\n2 2\n1 0\n2 3\n4 0\n");
+    assert_eq!((b, c), (vec![vec![1.0, 2.0], vec![2.0, 4.0]], vec![vec![0.0, -3.0], vec![3.0, 0.0]]));
+    for (text, part) in [
+        (banner("hermitian") + "1 1 1\n1 1 2 1\n", "must be real"),
+        (banner("general") + "1 1 1\n1 1 2\n", "imaginary part is missing"),
+        (banner("general") + "1 1 1\n1 1 2 nan\n", "not finite"),
+        (banner("general") + "1 1 1\n1 1 2 3 4\n", "real imaginary"),
+    ] {
+        let e = read_matrix_market_from(text.as_bytes(), Path::new("a"), &complex).unwrap_err();
+        assert!(e.to_string().contains(part), "{e}");
+        assert!(parse(&text).unwrap_err().to_string().contains("--complex"), "{text}");
+    }
+    // Vectors: parts in turn; real ones are complex ones without imaginary parts.
+    let vector = |text: &str| read_vector_from(text.as_bytes(), Path::new("b"), &complex).unwrap();
+    assert_eq!(vector("%%MatrixMarket matrix array complex general\n2 1\n1 2\n3 -4\n"), [1.0, 2.0, 3.0, -4.0]);
+    assert_eq!(vector("%%MatrixMarket matrix coordinate complex general\n2 1 1\n2 1 3 -4\n"), [0.0, 0.0, 3.0, -4.0]);
+    assert_eq!(vector("%%MatrixMarket matrix array real general\n2 1\n1\n3\n"), [1.0, 0.0, 3.0, 0.0]);
+    assert_eq!(vector("5\n6\n"), [5.0, 0.0, 6.0, 0.0]);
+    // SciPy's files, in both precisions.
+    let re = [[4.0, 0.0, -1.5, 0.0], [0.0; 4], [-1.5, 0.0, 1e-3, 7.0]];
+    let im = [[0.0, 0.0, 2.0, 0.0], [0.0, 2.25, 0.0, 0.0], [-2.0, 0.0, 0.0, -1.0]];
+    for name in ["scipy_complex.npz", "scipy_csc_c64.npz"] {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(name);
+        let loaded = read_matrix(&path, &complex).unwrap();
+        for (a, b) in dense(&loaded.matrix).iter().flatten().zip(re.iter().flatten()) {
+            assert!((a - b).abs() < 1e-9, "{name}");
+        }
+        assert_eq!(
+            (dense(&loaded.imaginary.unwrap()), loaded.notes.field),
+            (im.map(Vec::from).to_vec(), Field::Complex)
+        );
+    }
+}
+
+#[test]
+fn complex_files_are_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.mtx");
+    let (re, im) = (gallery::tridiagonal(4, 1.0, 0.0, 2.0), gallery::diagonal(&[0.5, 1.0, -2.0, 1e-300]));
+    write_complex_matrix(&path, &re, &im).unwrap();
+    let complex = ReadOptions { complex: true, ..options() };
+    let loaded = read_matrix(&path, &complex).unwrap();
+    assert_eq!((dense(&loaded.matrix), dense(&loaded.imaginary.unwrap())), (dense(&re), dense(&im)));
+    write_complex_vector(&path, &[1.0, -2.0, 0.1, 1e300]).unwrap();
+    assert_eq!(read_vector(&path, &complex).unwrap(), [1.0, -2.0, 0.1, 1e300]);
+    assert!(read_vector(&path, &options()).unwrap_err().to_string().contains("--complex"));
 }
 
 /// An npz of 1-dimensional arrays of i64 (or f64 for `data`).

@@ -5,6 +5,8 @@ mod common;
 
 use common::*;
 use krylane::matrix::{Csr, gallery};
+use krylane::precond::Side;
+use krylane::{Options, Solver};
 
 struct Case {
     name: &'static str,
@@ -140,4 +142,40 @@ fn lockstep_finds_no_difference() {
             }
         }
     }
+}
+
+#[test]
+fn sides_of_the_preconditioner() {
+    let _guard = one_at_a_time();
+    // Rows of very different size: M r is far from r.
+    let a = map(&gallery::random_general(300, 6, 3), |i, _, v| v * 10f64.powi((i % 5) as i32 - 2));
+    let b = random_vector(300, 4);
+    for target in targets() {
+        let run = |side| {
+            let options = Options { preconditioner: "jacobi".into(), side, ..target.options("gmres") };
+            solve(&a, &b, options)
+        };
+        let (left, right) = (run(Side::Left), run(Side::Right));
+        for (side, r) in [("left", &left), ("right", &right)] {
+            assert_solved(&format!("gmres, M on the {side}, {}", target.name), &a, &b, r, 1e-8);
+        }
+        assert_eq!(run(Side::Auto).history, right.history, "{}", target.name);
+        // The same spectrum, another norm.
+        assert_ne!(left.history, right.history, "{}", target.name);
+        assert!(left.iterations <= 2 * right.iterations + 5, "{} and {}", left.iterations, right.iterations);
+    }
+    // Without M there are no sides.
+    let plain = |side| solve(&a, &b, Options { side, max_iterations: 40, ..cpu().options("gmres") });
+    assert_eq!(plain(Side::Left).history, plain(Side::Right).history);
+    for (method, side, known) in [
+        ("cg", Side::Left, "split"),
+        ("bicgstab", Side::Split, "right"),
+        ("lsqr", Side::Left, "right"),
+        ("auto", Side::Left, "method"),
+    ] {
+        let e = Solver::new(&gallery::poisson1d(4), Options { side, ..cpu().options(method) }).err().unwrap();
+        assert!(e.is_bad_input() && e.to_string().contains(known), "{e}");
+    }
+    let split = Options { side: Side::Split, preconditioner: "jacobi".into(), ..cpu().options("cg") };
+    assert!(solve(&gallery::poisson1d(9), &[1.0; 9], split).reason.is_converged());
 }

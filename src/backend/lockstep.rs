@@ -40,7 +40,14 @@ impl Lockstep {
         for engine in [&mut self.reference, &mut self.tested] {
             engine.enqueue(&compiled)?;
         }
-        let Some(v) = op.writes() else { return Ok(()) };
+        let columns = match op {
+            crate::op::Op::Rotate { v, l, .. } => (0..*l).map(|j| v.column(j)).collect(),
+            op => Vec::from_iter(op.writes()),
+        };
+        columns.into_iter().try_for_each(|v| self.compare(op, v))
+    }
+
+    fn compare(&mut self, op: &crate::op::Op, v: Vector) -> Result<()> {
         let expected = pollster::block_on(self.reference.read_vector(v))?;
         let found = pollster::block_on(self.tested.read_vector(v))?;
         let size = crate::scale::norm2(&expected);

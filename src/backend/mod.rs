@@ -12,6 +12,7 @@ mod tests;
 
 use crate::error::Result;
 use crate::matrix::{Csr, Triangular};
+use crate::method::Outbox;
 use crate::op::schedule::{Compiled, Fusion};
 use crate::op::{Array, Operator, Scalar, Stop, Triangle, Vector};
 use std::future::Future;
@@ -67,6 +68,17 @@ impl Counters {
     pub(crate) fn since(&self, before: &Self) -> Self {
         self.zip(before, |a, b| a - b)
     }
+}
+
+/// Writes what a method sends to the device.
+pub(crate) fn deliver(outbox: Outbox, engine: &mut dyn Engine) -> Result<()> {
+    for (array, values) in outbox.arrays {
+        engine.write_array(array, &values);
+    }
+    for (scalar, value) in outbox.scalars {
+        engine.write_scalar(scalar, value);
+    }
+    outbox.vectors.into_iter().try_for_each(|(vector, values)| engine.write_vector(vector, &values))
 }
 
 /// A device with its memory for one space.

@@ -2,13 +2,16 @@
 
 use super::*;
 use crate::matrix::{Triplets, gallery};
-use crate::op::schedule::Compiler;
+use crate::op::schedule::{Compiler, Projections};
 use crate::op::{Basis, Combination, Dtype, Expr, Item, Plan, Program, Role, Space};
 use crate::random::Random;
 use crate::testing::{Device, Reference, build, on_devices};
 
 const SIZES: [usize; 16] = [0, 1, 31, 32, 33, 63, 64, 65, 255, 256, 257, 1023, 2049, 65535, 65536, 65537];
 const COLUMNS: usize = 10;
+
+/// Columns before and after a rotation.
+const ROTATIONS: [(usize, usize); 5] = [(1, 1), (7, 5), (9, 2), (COLUMNS, 3), (COLUMNS, COLUMNS)];
 
 /// What one size needs.
 struct Set {
@@ -17,6 +20,7 @@ struct Set {
     vectors: [Vector; 4],
     v: Basis,
     arrays: [Array; 2],
+    s: Array,
 }
 
 /// Up to seven entries a row, some rows empty, one long.
@@ -66,12 +70,13 @@ fn every_operation(device: &Device, fuse: bool) {
             vectors: ["x", "y", "z", "u"].map(|name| space.vector(&format!("{name}{n}"), n)),
             v: space.basis(&format!("v{n}"), n, COLUMNS),
             arrays: ["h", "g"].map(|name| space.array(name, COLUMNS)),
+            s: space.array("s", COLUMNS * COLUMNS),
         })
         .collect();
     let mut engine = device.engine(&space, fuse);
     let mut reference = Reference::new(&space);
     let mut compiler = Compiler::new(engine.fusion());
-    for Set { n, a, vectors: [x, y, z, u], v, arrays: [h, g] } in sets {
+    for Set { n, a, vectors: [x, y, z, u], v, arrays: [h, g], s: small } in sets {
         let fill = |engine: &mut dyn Engine, reference: &mut Reference, random: &mut Random, vector: Vector| {
             let values: Vec<f64> = random.vector(n).into_iter().map(|x| device.round(x)).collect();
             engine.write_vector(vector, &values).unwrap();
@@ -153,6 +158,24 @@ fn every_operation(device: &Device, fuse: bool) {
             let scale = 1.0 + n as f64 / 8.0;
             close(device, &format!("{what}, n = {n}, fused: {fuse}"), &found[0], &expected, scale);
         }
+        for (k, l) in ROTATIONS {
+            (0..COLUMNS).for_each(|j| fill(&mut *engine, &mut reference, &mut random, v.column(j)));
+            let coefficients: Vec<f64> = random.vector(k * l).into_iter().map(|x| device.round(x)).collect();
+            engine.write_array(small, &coefficients);
+            reference.arrays[small.0 as usize][..k * l].copy_from_slice(&coefficients);
+            let mut p = Program::new(&space);
+            p.rotate(v, k, l, small);
+            p.copy(v.column(0), y);
+            let compiled = compiler.compile(p.ops.clone(), &space);
+            engine.enqueue(&compiled).unwrap();
+            reference.run(&p.ops, &space);
+            records(&mut *engine);
+            for vector in (0..COLUMNS).map(|j| v.column(j)).chain([y]) {
+                let found = pollster::block_on(engine.read_vector(vector)).unwrap();
+                let what = format!("{} after rotate {k} to {l}, fused: {fuse}", space.name(vector));
+                close(device, &what, &found, &reference.vectors[&vector], 11.0);
+            }
+        }
     }
 }
 
@@ -165,6 +188,42 @@ fn every_operation_at_every_size() {
 }
 
 /// Scalar expressions on the device against the host's, at the corners of the language's totality.
+/// 65535 workgroups of 256: where one dimension of a dispatch ends.
+#[test]
+fn vectors_beyond_one_dimension_of_workgroups() {
+    on_devices(|device| {
+        for n in [16_776_959, 16_776_960, 16_776_961] {
+            let mut space = Space::new(device.plan());
+            let (x, y) = (space.vector("x", n), space.vector("y", n));
+            let [xy, yy] = space.scalars(["xy", "yy"]);
+            let mut engine = device.engine(&space, true);
+            // Small whole numbers: every product and, in f64, every sum is exact.
+            let entry = |i: usize| (i % 5) as f64 - 2.0;
+            engine.write_vector(x, &(0..n).map(entry).collect::<Vec<_>>()).unwrap();
+            engine.write_vector(y, &vec![1.0; n]).unwrap();
+            let mut p = Program::new(&space);
+            p.axpy(2.0, x, y);
+            p.dot(x, y, xy);
+            p.dot(y, y, yy);
+            p.publish(&[xy.into(), yy.into()]);
+            let mut compiler = Compiler::new(engine.fusion());
+            let compiled = compiler.compile(p.ops, &space);
+            engine.enqueue(&compiled).unwrap();
+            let sums = records(&mut *engine).remove(0);
+            let expected = (0..n).fold([0.0, 0.0], |[xy, yy], i| {
+                let (x, y) = (entry(i), 1.0 + 2.0 * entry(i));
+                [xy + x * y, yy + y * y]
+            });
+            for (found, expected) in sums.iter().zip(expected) {
+                assert!((found - expected).abs() <= 1e3 * device.epsilon() * expected, "{}: n = {n}", device.name);
+            }
+            let y = pollster::block_on(engine.read_vector(y)).unwrap();
+            let wrong = y.iter().enumerate().find(|(i, y)| **y != 1.0 + 2.0 * entry(*i));
+            assert!(wrong.is_none(), "{}: n = {n}: {wrong:?}", device.name);
+        }
+    });
+}
+
 #[test]
 fn expressions_are_total_on_every_device() {
     on_devices(|device| {
@@ -275,7 +334,7 @@ struct Recorder {
 
 impl Engine for Recorder {
     fn fusion(&self) -> Fusion {
-        Fusion { enabled: true, max_vectors: 6, projections: false, products: true, shared_products: 2 }
+        Fusion { enabled: true, max_vectors: 6, projections: Projections::Paired, products: true, shared_products: 2 }
     }
     fn enqueue(&mut self, segment: &Arc<Compiled>) -> Result<()> {
         self.segments.push(Arc::clone(segment));

@@ -2,9 +2,10 @@
 
 use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap::{Parser, Subcommand, ValueEnum, ValueHint};
-use krylane::Criterion;
+use krylane::eigen::EIGEN_METHODS;
 use krylane::method::METHODS;
 use krylane::precond::PRECONDITIONERS;
+use krylane::{Criterion, Which};
 use std::path::PathBuf;
 
 /// Solves sparse linear systems by Krylov-subspace methods on any GPU or the CPU, and certifies every
@@ -17,7 +18,7 @@ pub(crate) struct Args {
 }
 
 const EXIT_CODES: &str = "\
-Exit codes: 0 converged; 1 did not converge; 2 bad usage or input; 3 environment (adapter, memory, \
+Exit codes: 0 converged (lsqr, lsmr: or a least-squares solution); 1 did not converge; 2 bad usage or input; 3 environment (adapter, memory, \
 output not writable); 130 and 143 after SIGINT and SIGTERM.";
 
 #[derive(Debug, Subcommand)]
@@ -25,6 +26,12 @@ pub(crate) enum Command {
     /// Solve A x = b.
     #[command(after_help = EXIT_CODES)]
     Solve(Box<SolveArgs>),
+    /// Find eigenpairs of A x = lambda x or A x = lambda B x.
+    #[command(after_help = EXIT_CODES)]
+    Eigs(Box<EigsArgs>),
+    /// Find singular triplets.
+    #[command(after_help = EXIT_CODES)]
+    Svds(Box<SvdsArgs>),
     /// Write a matrix of the gallery to a file.
     Gen(GenArgs),
     /// Show what a matrix looks like and how it would be solved.
@@ -89,6 +96,96 @@ pub(crate) struct SolveArgs {
     pub(crate) plot: Option<PathBuf>,
 }
 
+#[derive(Debug, clap::Args)]
+pub(crate) struct EigsArgs {
+    #[command(flatten)]
+    pub(crate) spectrum: SpectrumArgs,
+    /// Which end: largest or smallest by modulus (M), value (A), real (R) or imaginary part (I); with --sigma that
+    /// of 1/(lambda - sigma), so that LM is what lies nearest.
+    #[arg(long, default_value = "LM", ignore_case = true, value_parser = ends())]
+    pub(crate) which: String,
+    /// The shift: pairs near it, by inner solves.
+    #[arg(long, value_name = "X", allow_negative_numbers = true)]
+    pub(crate) sigma: Option<f64>,
+    /// B of the generalised problem, symmetric positive definite.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) mass: Option<PathBuf>,
+    /// The method; auto chooses by the matrix.
+    #[arg(long, short, default_value = "auto", value_parser = eigen_methods())]
+    pub(crate) method: String,
+    #[arg(long, short, value_name = "NAME", default_value = "auto", help = preconditioners())]
+    pub(crate) precond: String,
+    /// Write the vectors as columns of a Matrix Market array, whatever the outcome; of a complex pair the real part,
+    /// then the imaginary part; `-` is stdout.
+    #[arg(long, short, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Output")]
+    pub(crate) output: Option<PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct SvdsArgs {
+    #[command(flatten)]
+    pub(crate) spectrum: SpectrumArgs,
+    /// Largest or smallest.
+    #[arg(long, default_value = "LM", ignore_case = true, value_parser = ["LM", "SM"])]
+    pub(crate) which: String,
+    /// Write the right singular vectors as columns of a Matrix Market array; `-` is stdout.
+    #[arg(long, short, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Output")]
+    pub(crate) output: Option<PathBuf>,
+    /// Write the left singular vectors.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Output")]
+    pub(crate) left: Option<PathBuf>,
+}
+
+/// What eigs and svds have in common.
+#[derive(Debug, clap::Args)]
+#[group(skip)]
+pub(crate) struct SpectrumArgs {
+    #[command(flatten)]
+    pub(crate) matrix: MatrixArgs,
+    /// How many.
+    #[arg(short, value_name = "K", default_value_t = 6)]
+    pub(crate) k: usize,
+    /// Bound on residuals as a part of the matrix's norm.
+    #[arg(long, value_name = "X", default_value_t = 1e-10, allow_negative_numbers = true)]
+    pub(crate) tol: f64,
+    /// auto, cpu, gpu, or a part of an adapter's name or its number in `krylane info`.
+    #[arg(long, short, value_name = "auto|cpu|gpu|NAME", default_value = "auto")]
+    pub(crate) backend: String,
+    /// Number types of the basis; pairs are verified in f64 whatever is chosen.
+    #[arg(long, default_value = "auto", value_parser = ["auto", "f32", "f64", "mixed"])]
+    pub(crate) precision: String,
+    /// Columns of the basis.
+    #[arg(long, value_name = "M")]
+    pub(crate) subspace: Option<usize>,
+    /// The start vector; random without it.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) start: Option<PathBuf>,
+    /// Of the random vectors.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Bound on iterations.
+    #[arg(long, value_name = "N", default_value_t = 100_000)]
+    pub(crate) max_iterations: usize,
+    /// Bound on the time.
+    #[arg(long, value_name = "SECONDS", allow_negative_numbers = true)]
+    pub(crate) time_limit: Option<f64>,
+    /// Threads of the CPU; 0 is all.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) threads: usize,
+    /// Run each operation alone.
+    #[arg(long)]
+    pub(crate) no_fuse: bool,
+    /// Adapter features to do without, as if the device lacked them: f64.
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    pub(crate) withhold: Vec<String>,
+    /// Print nothing but errors.
+    #[arg(long, short)]
+    pub(crate) quiet: bool,
+    /// Write the report, whatever the outcome; `-` is stdout.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Output")]
+    pub(crate) json: Option<PathBuf>,
+}
+
 /// Where a matrix comes from.
 #[derive(Debug, clap::Args)]
 #[group(skip)]
@@ -105,6 +202,10 @@ pub(crate) struct MatrixArgs {
     /// Read a file that stores places without values with 1 at every place.
     #[arg(long)]
     pub(crate) pattern_as_ones: bool,
+    /// Read complex values and solve the equivalent real form; x is written as complex numbers. Real files are
+    /// read as complex ones.
+    #[arg(long)]
+    pub(crate) complex: bool,
 }
 
 /// How to solve.
@@ -117,6 +218,12 @@ pub(crate) struct SolverArgs {
     pub(crate) method: String,
     #[arg(long, short, value_name = "NAME", default_value = "auto", help = preconditioners())]
     pub(crate) precond: String,
+    /// Where the preconditioner stands; methods without that side refuse it.
+    #[arg(long, default_value = "auto", value_parser = ["auto", "left", "right", "split"])]
+    pub(crate) side: String,
+    /// lsqr and lsmr: minimise |b - A x|^2 + X^2 |x|^2.
+    #[arg(long, value_name = "X", default_value_t = 0.0, allow_negative_numbers = true)]
+    pub(crate) damp: f64,
     /// auto, cpu, gpu, or a part of an adapter's name or its number in `krylane info`.
     #[arg(long, short, value_name = "auto|cpu|gpu|NAME", default_value = "auto")]
     pub(crate) backend: String,
@@ -249,6 +356,16 @@ fn bytes(text: &str) -> Result<u64, String> {
 fn methods() -> PossibleValuesParser {
     let auto = PossibleValue::new("auto").help("by the matrix, with fall-backs");
     let known = METHODS.iter().map(|m| PossibleValue::new(m.id).help(m.about));
+    PossibleValuesParser::new(std::iter::once(auto).chain(known))
+}
+
+fn ends() -> PossibleValuesParser {
+    PossibleValuesParser::new(Which::ALL.map(|w| PossibleValue::new(w.id())))
+}
+
+fn eigen_methods() -> PossibleValuesParser {
+    let auto = PossibleValue::new("auto").help("by the matrix");
+    let known = EIGEN_METHODS.iter().map(|m| PossibleValue::new(m.id).help(m.about));
     PossibleValuesParser::new(std::iter::once(auto).chain(known))
 }
 

@@ -5,6 +5,7 @@ use super::exit::Exit;
 use super::output::{Target, print};
 use super::progress;
 use super::source::{Generated, parameter};
+use krylane::matrix::complex::parts;
 use krylane::matrix::gallery::NAMES;
 use std::fmt::Write;
 
@@ -25,7 +26,12 @@ impl Generate {
     pub(super) fn run(self) -> anyhow::Result<Exit> {
         let spinner = progress::spinner(format!("writing {}", self.target.path().display()), self.quiet);
         let a = self.matrix.make()?;
-        self.target.wrote(krylane::io::write_matrix(self.target.path(), &a))?;
+        let path = self.target.path();
+        self.target.wrote(if self.matrix.is_complex() {
+            parts(&a).and_then(|(re, im)| krylane::io::write_complex_matrix(path, &re, &im))
+        } else {
+            krylane::io::write_matrix(path, &a)
+        })?;
         drop(spinner);
         if self.quiet || self.target.is_stdout() {
             return Ok(Exit::Success);

@@ -1,6 +1,7 @@
 //! The command line as meant: every name looked up, every value checked, before any work is done.
 
 use super::args::{Args, BenchArgs, Command, SolverArgs};
+use super::eigs::{Eigs, Svds};
 use super::exit::Exit;
 use super::generate::Generate;
 use super::inspect::Inspect;
@@ -13,6 +14,8 @@ use std::time::Duration;
 /// One thing to do.
 pub(crate) enum Job {
     Solve(Box<Solve>),
+    Eigs(Box<Eigs>),
+    Svds(Box<Svds>),
     Generate(Generate),
     ListGallery,
     Inspect(Box<Inspect>),
@@ -25,6 +28,8 @@ impl Job {
     pub(crate) fn new(args: Args) -> anyhow::Result<Self> {
         Ok(match args.command {
             Command::Solve(a) => Self::Solve(Box::new(Solve::new(*a)?)),
+            Command::Eigs(a) => Self::Eigs(Box::new(Eigs::new(*a)?)),
+            Command::Svds(a) => Self::Svds(Box::new(Svds::new(*a)?)),
             Command::Gen(a) if a.list => Self::ListGallery,
             Command::Gen(a) => Self::Generate(Generate::new(a)?),
             Command::Inspect(a) => Self::Inspect(Box::new(Inspect::new(*a)?)),
@@ -37,6 +42,8 @@ impl Job {
     pub(crate) fn run(self) -> anyhow::Result<Exit> {
         match self {
             Self::Solve(job) => job.run(),
+            Self::Eigs(job) => job.run(),
+            Self::Svds(job) => job.run(),
             Self::Generate(job) => job.run(),
             Self::ListGallery => generate::list(),
             Self::Inspect(job) => job.run(),
@@ -53,14 +60,12 @@ impl Job {
 
 /// The library's options; the thread pool is set up on the way.
 pub(super) fn options(args: SolverArgs) -> anyhow::Result<Options> {
-    let time_limit = match args.time_limit.map(Duration::try_from_secs_f64) {
-        Some(Err(_)) => return Err(Error::input("--time-limit takes seconds, 0 or more").into()),
-        Some(Ok(limit)) => Some(limit),
-        None => None,
-    };
+    let time_limit = time_limit(args.time_limit)?;
     let options = Options {
         method: args.method,
         preconditioner: args.precond,
+        side: args.side.parse()?,
+        damp: args.damp,
         backend: args.backend.parse().unwrap_or_else(|never| match never {}),
         precision: args.precision.parse()?,
         rtol: args.rtol,
@@ -84,9 +89,18 @@ pub(super) fn options(args: SolverArgs) -> anyhow::Result<Options> {
     if options.batch == Some(0) {
         return Err(Error::input("--batch is 0; a batch holds at least one iteration").into());
     }
-    if options.threads > 0 {
-        // Statistics and certificates run in the global pool. It exists already only where a test made it.
-        let _ = rayon::ThreadPoolBuilder::new().num_threads(options.threads).build_global();
-    }
+    set_threads(options.threads);
     Ok(options)
+}
+
+pub(super) fn time_limit(seconds: Option<f64>) -> krylane::Result<Option<Duration>> {
+    let limit = seconds.map(Duration::try_from_secs_f64).transpose();
+    limit.map_err(|_| Error::input("--time-limit takes seconds, 0 or more"))
+}
+
+/// Statistics and certificates run in the global pool. It exists already only where a test made it.
+pub(super) fn set_threads(threads: usize) {
+    if threads > 0 {
+        let _ = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
+    }
 }

@@ -3,6 +3,7 @@
 
 mod args;
 mod bench;
+mod eigs;
 mod exit;
 mod generate;
 mod info;

@@ -45,6 +45,8 @@ pub(super) struct MatrixFacts<'a> {
     pub(super) rows: usize,
     pub(super) cols: usize,
     pub(super) nnz: usize,
+    /// Rows, columns and entries are those of the real form then.
+    pub(super) complex: bool,
     pub(super) symmetry: &'static str,
     pub(super) file: Option<&'a krylane::io::Notes>,
 }
@@ -71,9 +73,9 @@ impl Solve {
         let start = Instant::now();
         let matrix = self.source.load(self.quiet)?;
         let solver = Solver::new(&matrix.csr, self.options.clone()).with_context(|| matrix.name.clone())?;
-        let rows = matrix.csr.rows();
-        let b = self.rhs.make(rows, &self.source)?;
-        let x0 = self.x0.as_ref().map(|path| self.source.vector("x0", path, rows)).transpose()?;
+        let (rows, cols) = (matrix.csr.rows(), matrix.csr.cols());
+        let b = self.rhs.make(rows, &self.source, matrix.complex)?;
+        let x0 = self.x0.as_ref().map(|path| self.source.vector("x0", path, cols, "columns")).transpose()?;
 
         let cancel = solver.cancel_flag();
         let signals = Signals::catch(&cancel).context("can't watch for signals")?;
@@ -94,8 +96,9 @@ impl Solve {
         let facts = MatrixFacts {
             name: &matrix.name,
             rows,
-            cols: matrix.csr.cols(),
+            cols,
             nnz: matrix.csr.nnz(),
+            complex: matrix.complex,
             symmetry: if solver.is_symmetric() { "symmetric" } else { "general" },
             file: matrix.notes.as_ref(),
         };
@@ -111,7 +114,7 @@ impl Solve {
         };
         self.write(&document, &matrix, &b)?;
         Ok(match (&report.reason, signals.code()) {
-            (reason, _) if reason.is_converged() => Exit::Success,
+            _ if report.is_answer() => Exit::Success,
             (Reason::Cancelled, Some(code)) => Exit::Signal(code),
             _ => Exit::NotConverged,
         })
@@ -122,7 +125,8 @@ impl Solve {
         let report = document.report;
         let mut results = vec![];
         if let Some(target) = &self.output {
-            results.push(target.wrote(krylane::io::write_vector(target.path(), &report.x)));
+            let write = if matrix.complex { krylane::io::write_complex_vector } else { krylane::io::write_vector };
+            results.push(target.wrote(write(target.path(), &report.x)));
         }
         if let Some(target) = &self.json {
             results.push(json::text(document).and_then(|text| target.write(&text)));

@@ -3,7 +3,7 @@
 use super::args::MatrixArgs;
 use super::progress;
 use krylane::io::{Notes, ReadOptions, read_matrix, read_vector};
-use krylane::matrix::{Csr, gallery};
+use krylane::matrix::{Csr, complex, gallery};
 use krylane::random::Random;
 use krylane::{Error, Result};
 use std::path::{Path, PathBuf};
@@ -27,30 +27,47 @@ pub(super) struct Generated {
 /// A matrix with its name.
 pub(super) struct Matrix {
     pub(super) name: String,
+    /// The real form where the matrix is complex.
     pub(super) csr: Arc<Csr>,
+    pub(super) complex: bool,
     /// What the file had to say.
     pub(super) notes: Option<Notes>,
 }
 
 impl Source {
     pub(super) fn new(args: MatrixArgs) -> Result<Self> {
+        let in_gallery = |name: &str| -> Result<()> {
+            let known = gallery::NAMES.iter().find(|f| f.name == name);
+            if args.complex && known.is_some_and(|f| !f.is_complex()) {
+                return Err(Error::input(format!("--complex goes with a file or a complex matrix; {name} is real")));
+            }
+            Ok(())
+        };
         let params = args.set.iter().map(|s| parameter(s)).collect::<Result<Vec<_>>>()?;
         if let Some(spec) = &args.gallery {
             let (name, size) = name_and_size(spec)
                 .ok_or_else(|| Error::input(format!("--gen {spec}: the form is NAME:SIZE, as in poisson2d:500")))?;
+            in_gallery(&name)?;
             return Ok(Self::Gallery(Generated { name, size, params }));
         }
         let text = args.matrix.unwrap_or_default();
         let path = PathBuf::from(&text);
         match name_and_size(&text) {
-            Some((name, size)) if !path.exists() => Ok(Self::Gallery(Generated { name, size, params })),
+            Some((name, size)) if !path.exists() => {
+                in_gallery(&name)?;
+                Ok(Self::Gallery(Generated { name, size, params }))
+            }
             _ if gallery::NAMES.iter().any(|f| f.name == text) && !path.exists() => Err(Error::input(format!(
                 "{text}: no such file; for the gallery's matrix add a size, as in {text}:100"
             ))),
             _ if !params.is_empty() => Err(Error::input("--set goes with a matrix of the gallery")),
             _ => Ok(Self::File {
                 path,
-                options: ReadOptions { pattern_as_ones: args.pattern_as_ones, ..ReadOptions::default() },
+                options: ReadOptions {
+                    pattern_as_ones: args.pattern_as_ones,
+                    complex: args.complex,
+                    ..ReadOptions::default()
+                },
             }),
         }
     }
@@ -60,31 +77,44 @@ impl Source {
             Self::File { path, options } => {
                 let _spinner = progress::spinner(format!("reading {}", path.display()), quiet);
                 let loaded = read_matrix(path, options)?;
-                Ok(Matrix { name: path.display().to_string(), csr: Arc::new(loaded.matrix), notes: Some(loaded.notes) })
+                let csr = match loaded.imaginary {
+                    _ if !options.complex => loaded.matrix,
+                    Some(imaginary) => complex::real_form(&loaded.matrix, &imaginary)?,
+                    None => {
+                        let (rows, cols) = (loaded.matrix.rows(), loaded.matrix.cols());
+                        complex::real_form(&loaded.matrix, &Csr::new(rows, cols, vec![0; rows + 1], vec![], vec![])?)?
+                    }
+                };
+                let name = path.display().to_string();
+                Ok(Matrix { name, csr: Arc::new(csr), complex: options.complex, notes: Some(loaded.notes) })
             }
             Self::Gallery(g) => {
                 let _spinner = progress::spinner(format!("making {}:{}", g.name, g.size), quiet);
-                Ok(Matrix { name: format!("{}:{}", g.name, g.size), csr: Arc::new(g.make()?), notes: None })
+                let name = format!("{}:{}", g.name, g.size);
+                Ok(Matrix { name, csr: Arc::new(g.make()?), complex: g.is_complex(), notes: None })
             }
         }
     }
 
     /// The options that vectors beside this matrix are read with.
-    fn read_options(&self) -> ReadOptions {
+    pub(super) fn read_options(&self) -> ReadOptions {
         match self {
             Self::File { options, .. } => options.clone(),
-            Self::Gallery(_) => ReadOptions::default(),
+            Self::Gallery(g) => ReadOptions { complex: g.is_complex(), ..ReadOptions::default() },
         }
     }
 
-    /// A vector of `rows` entries from a file.
-    pub(super) fn vector(&self, what: &str, path: &Path, rows: usize) -> Result<Vec<f64>> {
-        let v = read_vector(path, &self.read_options())?;
-        if v.len() != rows {
+    /// A vector from a file, of as many entries as the matrix has `side` (rows or columns).
+    pub(super) fn vector(&self, what: &str, path: &Path, n: usize, side: &str) -> Result<Vec<f64>> {
+        let options = self.read_options();
+        let v = read_vector(path, &options)?;
+        let parts = if options.complex { 2 } else { 1 };
+        if v.len() != n {
             return Err(Error::input(format!(
-                "{}: {what} has {} entries, the matrix has {rows} rows",
+                "{}: {what} has {} entries, the matrix has {} {side}",
                 path.display(),
-                v.len()
+                v.len() / parts,
+                n / parts
             )));
         }
         Ok(v)
@@ -92,6 +122,10 @@ impl Source {
 }
 
 impl Generated {
+    pub(super) fn is_complex(&self) -> bool {
+        gallery::NAMES.iter().any(|f| f.name == self.name && f.is_complex())
+    }
+
     pub(super) fn make(&self) -> Result<Csr> {
         gallery::by_name(&self.name, self.size, &self.params)
     }
@@ -121,11 +155,13 @@ impl Rhs {
         })
     }
 
-    pub(super) fn make(&self, rows: usize, source: &Source) -> Result<Vec<f64>> {
+    /// A complex matrix has two `rows` for each of its own; `ones` are real ones there.
+    pub(super) fn make(&self, rows: usize, source: &Source, is_complex: bool) -> Result<Vec<f64>> {
         match self {
+            Self::Ones if is_complex => Ok(complex::join(&vec![1.0; rows / 2], &vec![0.0; rows / 2])),
             Self::Ones => Ok(vec![1.0; rows]),
             Self::Random(seed) => Ok(Random::new(*seed).vector(rows)),
-            Self::File(path) => source.vector("b", path, rows),
+            Self::File(path) => source.vector("b", path, rows, "rows"),
         }
     }
 }

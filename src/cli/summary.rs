@@ -6,17 +6,17 @@ use std::fmt::Write;
 use std::io::IsTerminal;
 
 /// Terminal colours, or none.
-struct Paint(bool);
+pub(super) struct Paint(bool);
 
 impl Paint {
-    fn new(stdout: bool) -> Self {
+    pub(super) fn new(stdout: bool) -> Self {
         let terminal = if stdout { std::io::stdout().is_terminal() } else { std::io::stderr().is_terminal() };
         let plain = std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty())
             || std::env::var_os("TERM").is_some_and(|v| v == "dumb");
         Self(terminal && !plain)
     }
 
-    fn with(&self, code: &str, text: &str) -> String {
+    pub(super) fn with(&self, code: &str, text: &str) -> String {
         if self.0 { format!("\x1b[{code}m{text}\x1b[0m") } else { text.into() }
     }
 }
@@ -28,7 +28,8 @@ pub(super) fn text(document: &Document<'_>, options: &Options, stdout: bool) -> 
     let mut line = |label: &str, value: &str| {
         let _ = writeln!(out, "{} {value}", paint.with("2", &format!("{label:<12}")));
     };
-    line("matrix", &format!("{}: {} x {}, {} entries, {}", m.name, m.rows, m.cols, m.nnz, m.symmetry));
+    let form = if m.complex { ", real form of a complex matrix" } else { "" };
+    line("matrix", &format!("{}: {} x {}, {} entries, {}{form}", m.name, m.rows, m.cols, m.nnz, m.symmetry));
     if let Some(notes) = m.file {
         line("file", &notes.to_string());
     }
@@ -43,7 +44,7 @@ pub(super) fn text(document: &Document<'_>, options: &Options, stdout: bool) -> 
         }
     }
     line("adapter", &format!("{} ({}, {})", r.adapter.name, r.adapter.backend, r.adapter.driver));
-    let colour = if r.reason.is_converged() { "1;32" } else { "1;31" };
+    let colour = if r.is_answer() { "1;32" } else { "1;31" };
     line("outcome", &paint.with(colour, &r.reason.to_string()));
     line("", r.reason.advice());
     let c = &r.certificate;
@@ -57,6 +58,9 @@ pub(super) fn text(document: &Document<'_>, options: &Options, stdout: bool) -> 
             c.backward_error
         ),
     );
+    if let (Some(normal), Some(optimality)) = (c.normal_residual, c.optimality) {
+        line("", &format!("|A'r| = {normal:.3e}, |A'r|/(|A||r|) = {optimality:.3e}"));
+    }
     line("", &format!("computed on {}", c.computed_on));
     line(
         "work",
@@ -92,11 +96,11 @@ pub(super) fn text(document: &Document<'_>, options: &Options, stdout: bool) -> 
     out
 }
 
-fn count(n: usize, what: &str) -> String {
+pub(super) fn count(n: usize, what: &str) -> String {
     if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") }
 }
 
-fn seconds(s: f64) -> String {
+pub(super) fn seconds(s: f64) -> String {
     match s {
         s if s >= 1.0 => format!("{s:.2} s"),
         s if s >= 1e-3 => format!("{:.1} ms", s * 1e3),

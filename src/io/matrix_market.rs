@@ -45,37 +45,61 @@ pub(super) fn read_matrix(
     }
     let head = Header::read(&mut lines, options, bytes)?;
     let mut notes = Notes::new(head.format, head.field, head.symmetry);
+    let twice = |yes: bool| if yes { 2 } else { 1 };
     let stored = match head.format {
         Format::Array => 0,
-        _ => head.count.saturating_mul(if head.symmetry == Symmetry::General { 1 } else { 2 }),
+        _ => head.count.saturating_mul(twice(head.symmetry != Symmetry::General)),
     };
+    // Imaginary parts make a matrix of their own.
+    let stored = stored.saturating_mul(twice(head.field == Field::Complex));
     head.check_memory(&lines, stored, options)?;
-    let mut list = List::default();
+    let (mut list, mut imaginary) = (List::default(), List::default());
     // A plain file of that size does hold so many; gzip may promise a thousand times its own.
     list.reserve(if bytes.is_some() && !compressed { stored as usize } else { 0 }, options)?;
     let sparse = head.format != Format::Array;
-    head.entries(&mut lines, &mut notes, |lines, i, j, v| {
+    head.entries(&mut lines, &mut notes, |lines, i, j, (re, im)| {
         // A dense file's zeros are no entries.
-        if !sparse && v == 0.0 {
+        if !sparse && (re, im) == (0.0, 0.0) {
             return Ok(());
         }
-        if list.values.len() + 2 > list.values.capacity() {
-            head.check_memory(lines, list.values.len() as u64 + 2, options)?;
-            list.reserve(2, options)?;
+        let stored = list.values.len() + imaginary.values.len();
+        for (list, v) in [(&mut list, Some(re)), (&mut imaginary, Some(im).filter(|im| *im != 0.0))] {
+            let Some(v) = v else { continue };
+            if list.values.len() + 2 > list.values.capacity() {
+                head.check_memory(lines, stored as u64 + 2, options)?;
+                list.reserve(2, options)?;
+            }
+            list.push(i, j, v);
         }
-        list.push(i, j, v);
         match head.symmetry {
-            Symmetry::Symmetric if i != j => list.push(j, i, v),
-            Symmetry::SkewSymmetric => list.push(j, i, -v),
+            Symmetry::General => return Ok(()),
+            Symmetry::Hermitian if i == j && im != 0.0 => {
+                let message = format!("entry ({0}, {0}) of a hermitian matrix must be real", u64::from(i) + 1);
+                return Err(lines.error_here(message));
+            }
+            Symmetry::Symmetric | Symmetry::Hermitian if i == j => return Ok(()),
             _ => {}
+        }
+        let (re, im) = match head.symmetry {
+            Symmetry::SkewSymmetric => (-re, -im),
+            Symmetry::Hermitian => (re, -im),
+            _ => (re, im),
+        };
+        list.push(j, i, re);
+        if im != 0.0 {
+            imaginary.push(j, i, im);
         }
         Ok(())
     })?;
     let (stored, diagonal) = (list.values.len(), list.diagonal);
-    let matrix = list.into_csr(head.rows, head.cols, options).map_err(|e| match e {
-        Error::Input(message) => Error::Input(format!("{}: {message}", name.display())),
-        other => other,
-    })?;
+    let build = |list: List| {
+        list.into_csr(head.rows, head.cols, options).map_err(|e| match e {
+            Error::Input(message) => Error::Input(format!("{}: {message}", name.display())),
+            other => other,
+        })
+    };
+    let matrix = build(list)?;
+    let imaginary = if head.field == Field::Complex { Some(build(imaginary)?) } else { None };
     let lost = (stored - matrix.nnz()) as u64;
     notes.duplicates = match head.symmetry {
         Symmetry::General => lost,
@@ -87,7 +111,7 @@ pub(super) fn read_matrix(
             on_diagonal + (lost - on_diagonal) / 2
         }
     };
-    Ok(Loaded { matrix, notes })
+    Ok(Loaded { matrix, imaginary, notes })
 }
 
 pub(super) fn read_vector(
@@ -111,20 +135,25 @@ pub(super) fn read_vector(
         let message = format!("a vector is general with 1 column; this is {kind}, {} x {}", head.rows, head.cols);
         return Err(lines.error_here(message));
     }
-    if head.rows as u64 * 8 > options.memory_limit {
-        return Err(lines.error_here(over_limit(head.rows as u64 * 8, options)));
+    let parts = if options.complex { 2 } else { 1 };
+    let bytes = (head.rows * parts) as u64 * 8;
+    if bytes > options.memory_limit {
+        return Err(lines.error_here(over_limit(bytes, options)));
     }
     let mut notes = Notes::new(head.format, head.field, head.symmetry);
     let mut x = Vec::new();
     if head.format == Format::Array {
-        head.entries(&mut lines, &mut notes, |_, _, _, v| push(&mut x, v, options))?;
+        head.entries(&mut lines, &mut notes, |_, _, _, v| push_number(&mut x, v, options))?;
         return Ok(x);
     }
-    x = zeros(head.rows, options)?;
-    head.entries(&mut lines, &mut notes, |lines, i, _, v| {
-        x[i as usize] += v;
-        if !x[i as usize].is_finite() {
-            return Err(lines.error_here(format!("the sum of duplicate entries at row {} overflows f64", i + 1)));
+    x = zeros(head.rows * parts, options)?;
+    head.entries(&mut lines, &mut notes, |lines, i, _, (re, im)| {
+        let place = i as usize * parts;
+        for (x, v) in x[place..place + parts].iter_mut().zip([re, im]) {
+            *x += v;
+            if !x.is_finite() {
+                return Err(lines.error_here(format!("the sum of duplicate entries at row {} overflows f64", i + 1)));
+            }
         }
         Ok(())
     })?;
@@ -138,12 +167,18 @@ fn read_plain<R: Read>(mut lines: Lines<R>, options: &ReadOptions) -> Result<Vec
         let mut tokens = lines.tokens();
         let value = tokens.value("value", false)?.value;
         tokens.finish("the value; a plain vector has one number per line")?;
-        push(&mut x, value, options)?;
+        push_number(&mut x, (value, 0.0), options)?;
     }
     if x.is_empty() {
         return Err(lines.error_here("the file holds no numbers"));
     }
     Ok(x)
+}
+
+/// A number of a vector; with its imaginary part where complex ones are read.
+fn push_number(x: &mut Vec<f64>, (re, im): (f64, f64), options: &ReadOptions) -> Result<()> {
+    push(x, re, options)?;
+    if options.complex { push(x, im, options) } else { Ok(()) }
 }
 
 fn push(x: &mut Vec<f64>, v: f64, options: &ReadOptions) -> Result<()> {
@@ -189,7 +224,7 @@ impl Header {
             "array" => Format::Array,
             _ => Format::Coordinate,
         };
-        let field = match word(&mut tokens, "field", &["real", "integer", "pattern"], &["complex"])? {
+        let field = match word(&mut tokens, "field", &["real", "integer", "pattern", "complex"], &[])? {
             "integer" => Field::Integer,
             "pattern" if format == Format::Array => {
                 return Err(tokens.error("`array` with `pattern` is no legal combination: no values would be left"));
@@ -198,6 +233,10 @@ impl Header {
                 return Err(tokens.error("a `pattern` file has no values; --pattern-as-ones reads it with ones"));
             }
             "pattern" => Field::Pattern,
+            "complex" if !options.complex => {
+                return Err(tokens.error("a `complex` file needs --complex, which solves the equivalent real form"));
+            }
+            "complex" => Field::Complex,
             _ => Field::Real,
         };
         let known = ["general", "symmetric", "skew-symmetric", "hermitian"];
@@ -210,6 +249,7 @@ impl Header {
             "hermitian" if field == Field::Pattern => {
                 return Err(tokens.error("`pattern` with `hermitian` is no legal combination"));
             }
+            "hermitian" if field == Field::Complex => Symmetry::Hermitian,
             _ => Symmetry::Symmetric,
         };
         tokens.finish("the banner's five words")?;
@@ -224,7 +264,9 @@ impl Header {
         let cols = tokens.count("columns", limit)?;
         let (count, least) = match (format, symmetry) {
             (Format::Array, Symmetry::General) => (u128::from(rows) * u128::from(cols), 2),
-            (Format::Array, Symmetry::Symmetric) => (u128::from(rows) * (u128::from(rows) + 1) / 2, 2),
+            (Format::Array, Symmetry::Symmetric | Symmetry::Hermitian) => {
+                (u128::from(rows) * (u128::from(rows) + 1) / 2, 2)
+            }
             (Format::Array, Symmetry::SkewSymmetric) => (u128::from(rows) * u128::from(rows.saturating_sub(1)) / 2, 2),
             _ => (u128::from(tokens.count("entries", u64::MAX >> 1)?), 4),
         };
@@ -253,17 +295,19 @@ impl Header {
         Err(Error::Parse { file: lines.file().to_path_buf(), line: self.line, column: None, message })
     }
 
-    /// Hands every entry of the file to `sink`, 0-based and checked.
+    /// Hands every entry of the file to `sink`, 0-based and checked: row, column, real and imaginary part.
     fn entries<R: Read>(
         &self,
         lines: &mut Lines<R>,
         notes: &mut Notes,
-        mut sink: impl FnMut(&Lines<R>, u32, u32, f64) -> Result<()>,
+        mut sink: impl FnMut(&Lines<R>, u32, u32, (f64, f64)) -> Result<()>,
     ) -> Result<()> {
         let integer = self.field == Field::Integer;
         let shape = match (self.format, self.field) {
+            (Format::Array, Field::Complex) => "the value; an array has one value per line, its two parts",
             (Format::Array, _) => "the value; an array has one value per line",
             (_, Field::Pattern) => "`row column`",
+            (_, Field::Complex) => "`row column real imaginary`",
             _ => "`row column value`",
         };
         // First line with an entry below the diagonal, and above it.
@@ -280,17 +324,22 @@ impl Header {
                 i = tokens.index("row", self.rows)?;
                 j = tokens.index("column", self.cols)?;
             }
-            let mut value = 1.0;
+            let mut value = (1.0, 0.0);
             if self.field != Field::Pattern {
                 let v = tokens.value("value", integer)?;
-                value = v.value;
+                value.0 = v.value;
                 notes.subnormals += u64::from(v.tiny);
                 notes.rounded_integers += u64::from(v.rounded);
+            }
+            if self.field == Field::Complex {
+                let v = tokens.value("imaginary part", false)?;
+                value.1 = v.value;
+                notes.subnormals += u64::from(v.tiny);
             }
             tokens.finish(shape)?;
             notes.entries += 1;
             if self.format == Format::Coordinate {
-                notes.explicit_zeros += u64::from(value == 0.0);
+                notes.explicit_zeros += u64::from(value == (0.0, 0.0));
                 if self.symmetry != Symmetry::General {
                     self.check_triangle(lines, &mut triangle, i, j)?;
                 }
@@ -316,7 +365,7 @@ impl Header {
     }
 
     fn check_triangle<R: Read>(&self, lines: &Lines<R>, triangle: &mut [u64; 2], i: u32, j: u32) -> Result<()> {
-        let kind = if self.symmetry == Symmetry::Symmetric { "symmetric" } else { "skew-symmetric" };
+        let kind = self.symmetry.word();
         let place = format_args!("({}, {})", u64::from(i) + 1, u64::from(j) + 1);
         if i == j {
             if self.symmetry == Symmetry::SkewSymmetric {

@@ -13,7 +13,7 @@ pub use matrix_market::{read_matrix_market_from, read_vector_from};
 pub use output::write_whole;
 
 use crate::error::{Error, Result};
-use crate::matrix::Csr;
+use crate::matrix::{Csr, complex};
 use flate2::read::MultiGzDecoder;
 use std::fmt;
 use std::fs::File;
@@ -25,14 +25,18 @@ use std::path::Path;
 pub struct ReadOptions {
     /// Reads the `pattern` field, which stores places and no values, with 1 at every place.
     pub pattern_as_ones: bool,
+    /// Accepts complex values: of a matrix their imaginary parts stand in [`Loaded::imaginary`], of a vector real
+    /// and imaginary parts alternate. Real files are read as complex ones then.
+    pub complex: bool,
     /// Bytes that reading may take at most.
     pub memory_limit: u64,
 }
 
 impl Default for ReadOptions {
-    /// No patterns; three quarters of the system's memory, or 16 GiB where that isn't known.
+    /// No patterns, nothing complex; three quarters of the system's memory, or 16 GiB where that isn't known.
     fn default() -> Self {
-        Self { pattern_as_ones: false, memory_limit: crate::memory::total().map_or(16 << 30, |m| m / 4 * 3) }
+        let memory_limit = crate::memory::total().map_or(16 << 30, |m| m / 4 * 3);
+        Self { pattern_as_ones: false, complex: false, memory_limit }
     }
 }
 
@@ -41,6 +45,9 @@ impl Default for ReadOptions {
 pub struct Loaded {
     /// The matrix, symmetric storage expanded, duplicates summed.
     pub matrix: Csr,
+    /// Imaginary parts where the file is complex; `matrix` has the real ones then. They make one real system by
+    /// [`real_form`](crate::matrix::complex::real_form).
+    pub imaginary: Option<Csr>,
     /// What was met on the way.
     pub notes: Notes,
 }
@@ -90,6 +97,8 @@ pub enum Field {
     Integer,
     /// Places only.
     Pattern,
+    /// Pairs of floating-point numbers.
+    Complex,
 }
 
 /// Symmetry as stored: all but `General` keep one triangle in the file.
@@ -101,6 +110,20 @@ pub enum Symmetry {
     Symmetric,
     /// a_ji = −a_ij, no diagonal.
     SkewSymmetric,
+    /// a_ji is the complex conjugate of a_ij.
+    Hermitian,
+}
+
+impl Symmetry {
+    /// As in a banner.
+    fn word(self) -> &'static str {
+        match self {
+            Self::General => "general",
+            Self::Symmetric => "symmetric",
+            Self::SkewSymmetric => "skew-symmetric",
+            Self::Hermitian => "hermitian",
+        }
+    }
 }
 
 impl Notes {
@@ -123,12 +146,9 @@ impl fmt::Display for Notes {
             Field::Real => "real",
             Field::Integer => "integer",
             Field::Pattern => "pattern",
+            Field::Complex => "complex",
         };
-        let symmetry = match self.symmetry {
-            Symmetry::General => "general",
-            Symmetry::Symmetric => "symmetric",
-            Symmetry::SkewSymmetric => "skew-symmetric",
-        };
+        let symmetry = self.symmetry.word();
         write!(f, "{format} {field} {symmetry}, {} entries", self.entries)?;
         for (count, what) in [
             (self.duplicates, "duplicates summed"),
@@ -146,13 +166,13 @@ impl fmt::Display for Notes {
 
 /// Reads a sparse matrix: Matrix Market, plain or gzip (`.gz` in the name), or a SciPy `.npz`.
 ///
-/// Matrix Market: coordinate and array; real, integer and, if allowed, pattern; general,
-/// symmetric, skew-symmetric, real hermitian. SciPy: CSR, CSC and COO with real, whole or boolean
+/// Matrix Market: coordinate and array; real, integer and, if allowed, pattern and complex; general,
+/// symmetric, skew-symmetric, hermitian. SciPy: CSR, CSC and COO with real, whole, boolean or, if allowed, complex
 /// data and int32 or int64 indices.
 ///
 /// # Errors
 /// [`Error::Parse`] with line and column for text, [`Error::Input`] naming the array for `.npz`,
-/// [`Error::Io`] where the file can't be read. Complex data are refused by name.
+/// [`Error::Io`] where the file can't be read. Complex data are refused by name unless asked for.
 pub fn read_matrix(path: &Path, options: &ReadOptions) -> Result<Loaded> {
     let (mut file, bytes) = open(path)?;
     if has_extension(path, "npz") {
@@ -202,13 +222,61 @@ pub fn write_matrix(path: &Path, a: &Csr) -> Result<()> {
 /// # Errors
 /// An entry that is not finite, before anything is written; [`Error::Io`].
 pub fn write_vector(path: &Path, x: &[f64]) -> Result<()> {
-    if let Some(k) = x.iter().position(|v| !v.is_finite()) {
-        return Err(Error::input(format!("{}: entry {k} is {}; a file holds finite numbers", path.display(), x[k])));
+    write_columns(path, x.len(), &[x])
+}
+
+/// Writes vectors of `rows` entries as the columns of an `array real general`; as [`write_vector`].
+///
+/// # Errors
+/// As [`write_vector`].
+pub fn write_columns(path: &Path, rows: usize, columns: &[impl AsRef<[f64]>]) -> Result<()> {
+    for x in columns.iter().map(AsRef::as_ref) {
+        check_finite(path, x)?;
     }
     write_whole(path, |out| {
-        writeln!(out, "%%MatrixMarket matrix array real general\n{} 1", x.len())?;
-        x.iter().try_for_each(|v| writeln!(out, "{v:?}"))
+        writeln!(out, "%%MatrixMarket matrix array real general\n{rows} {}", columns.len())?;
+        columns.iter().flat_map(AsRef::as_ref).try_for_each(|v| writeln!(out, "{v:?}"))
     })
+}
+
+/// Writes B + iC as `coordinate complex general`, an entry for each place of either; digits and file as in
+/// [`write_matrix`].
+///
+/// # Errors
+/// Parts of different shape; [`Error::Io`] where the system refuses.
+pub fn write_complex_matrix(path: &Path, re: &Csr, im: &Csr) -> Result<()> {
+    let rows = complex::merged_rows(re, im)?;
+    let entries: usize = rows.iter().map(Vec::len).sum();
+    write_whole(path, |out| {
+        writeln!(out, "%%MatrixMarket matrix coordinate complex general\n{} {} {entries}", re.rows(), re.cols())?;
+        for (i, row) in rows.iter().enumerate() {
+            for (j, b, c) in row {
+                writeln!(out, "{} {} {b:?} {c:?}", i + 1, u64::from(*j) + 1)?;
+            }
+        }
+        Ok(())
+    })
+}
+
+/// Writes x, real and imaginary parts in turn, as `array complex general` with one column; digits and file as in
+/// [`write_matrix`].
+///
+/// # Errors
+/// An entry that is not finite, before anything is written; [`Error::Io`].
+pub fn write_complex_vector(path: &Path, x: &[f64]) -> Result<()> {
+    check_finite(path, x)?;
+    let (re, im) = complex::split(x);
+    write_whole(path, |out| {
+        writeln!(out, "%%MatrixMarket matrix array complex general\n{} 1", re.len())?;
+        re.iter().zip(&im).try_for_each(|(x, y)| writeln!(out, "{x:?} {y:?}"))
+    })
+}
+
+fn check_finite(path: &Path, x: &[f64]) -> Result<()> {
+    match x.iter().position(|v| !v.is_finite()) {
+        Some(k) => Err(Error::input(format!("{}: entry {k} is {}; a file holds finite numbers", path.display(), x[k]))),
+        None => Ok(()),
+    }
 }
 
 /// The file, and its size where that is the size of what can be read.

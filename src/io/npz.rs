@@ -47,7 +47,7 @@ fn read<R: Read + Seek>(mut source: R, options: &ReadOptions) -> Result<Loaded> 
         ));
     }
     let mut notes = Notes::new(Format::NpzCoo, Field::Real, Symmetry::General);
-    let data = arrays.data(&mut notes)?;
+    let (data, imaginary) = arrays.data(&mut notes)?;
     let (rows, cols) = (rows as usize, cols as usize);
     if format == "coo" {
         let i = arrays.indices("row", rows as u64, "the number of rows", |n| n as u32)?;
@@ -56,10 +56,12 @@ fn read<R: Read + Seek>(mut source: R, options: &ReadOptions) -> Result<Loaded> 
             let (i, j, v) = (i.len(), j.len(), data.len());
             return fail(format!("arrays `row`, `col` and `data` have {i}, {j} and {v} entries"));
         }
-        notes.count(&data);
-        let matrix = List::new(i, j, data).into_csr(rows, cols, options)?;
+        notes.count(&data, imaginary.as_deref());
+        let build = |values| List::new(i.clone(), j.clone(), values).into_csr(rows, cols, options);
+        let imaginary = imaginary.map(build).transpose()?;
+        let matrix = build(data)?;
         notes.duplicates = notes.entries - matrix.nnz() as u64;
-        return Ok(Loaded { matrix, notes });
+        return Ok(Loaded { matrix, imaginary, notes });
     }
     let (by_rows, major, minor) = if format == "csr" { (true, rows, cols) } else { (false, cols, rows) };
     notes.format = if by_rows { Format::NpzCsr } else { Format::NpzCsc };
@@ -76,20 +78,30 @@ fn read<R: Read + Seek>(mut source: R, options: &ReadOptions) -> Result<Loaded> 
         return fail(format!("array `indptr` decreases after entry {k}: {} to {}", starts[k], starts[k + 1]));
     }
     // SciPy's arrays may be longer than what `indptr` uses.
-    let mut data = data;
+    let (mut data, mut imaginary) = (data, imaginary);
     indices.truncate(starts[major]);
     data.truncate(starts[major]);
-    notes.count(&data);
-    let stored = finished(Csr::new(major, minor, starts, indices, data)?)?;
-    notes.duplicates = notes.entries - stored.nnz() as u64;
-    Ok(Loaded { matrix: if by_rows { stored } else { stored.transpose() }, notes })
+    if let Some(imaginary) = &mut imaginary {
+        imaginary.truncate(starts[major]);
+    }
+    notes.count(&data, imaginary.as_deref());
+    let build = |values| {
+        let stored = finished(Csr::new(major, minor, starts.clone(), indices.clone(), values)?)?;
+        Ok::<_, Error>(if by_rows { stored } else { stored.transpose() })
+    };
+    let imaginary = imaginary.map(build).transpose()?;
+    let matrix = build(data)?;
+    notes.duplicates = notes.entries - matrix.nnz() as u64;
+    Ok(Loaded { matrix, imaginary, notes })
 }
 
 impl Notes {
-    fn count(&mut self, data: &[f64]) {
+    fn count(&mut self, data: &[f64], imaginary: Option<&[f64]>) {
         self.entries = data.len() as u64;
-        self.explicit_zeros = data.iter().filter(|v| **v == 0.0).count() as u64;
-        self.subnormals = data.iter().filter(|v| v.is_subnormal()).count() as u64;
+        let imaginary = imaginary.unwrap_or_default();
+        let zero = |(k, v): &(usize, &f64)| **v == 0.0 && imaginary.get(*k).is_none_or(|im| *im == 0.0);
+        self.explicit_zeros = data.iter().enumerate().filter(zero).count() as u64;
+        self.subnormals = data.iter().chain(imaginary).filter(|v| v.is_subnormal()).count() as u64;
     }
 }
 
@@ -145,8 +157,9 @@ impl<R: Read + Seek> Arrays<'_, R> {
         })
     }
 
-    /// The values, as f64.
-    fn data(&mut self, notes: &mut Notes) -> Result<Vec<f64>> {
+    /// The values, as f64, and their imaginary parts where they are complex.
+    fn data(&mut self, notes: &mut Notes) -> Result<(Vec<f64>, Option<Vec<f64>>)> {
+        let complex = self.options.complex;
         self.with("data", |budget, header, data| {
             let exact = |n: i128| (n as f64, n as f64 as i128 != n);
             let decode: fn(&[u8]) -> f64 = match (header.kind, header.size) {
@@ -159,14 +172,33 @@ impl<R: Read + Seek> Arrays<'_, R> {
                 (b'u', 2) => |b| u16::from_le_bytes(le(b)).into(),
                 (b'u', 4) => |b| u32::from_le_bytes(le(b)).into(),
                 (b'i' | b'u', 8) => |_| 0.0,
-                (b'c', _) => return Err(format!("has type {}; complex matrices are not supported yet", header.descr)),
+                (b'c', 8 | 16) if complex => {
+                    notes.field = Field::Complex;
+                    // Reversed bytes of a big-endian pair: its imaginary part comes first.
+                    let (re, im) = if header.big_endian { (1, 0) } else { (0, 1) };
+                    let half = header.size / 2;
+                    let part = |bytes: &[u8], k: usize| {
+                        let bytes = &bytes[k * half..(k + 1) * half];
+                        if half == 4 { f32::from_le_bytes(le(bytes)).into() } else { f64::from_le_bytes(le(bytes)) }
+                    };
+                    let pairs = header.each(budget, data, 16, |k, bytes| match (part(bytes, re), part(bytes, im)) {
+                        (x, y) if x.is_finite() && y.is_finite() => Ok((x, y)),
+                        (x, y) => Err(format!("entry {k} is {x} + {y}i, not finite")),
+                    })?;
+                    let (re, im) = pairs.into_iter().unzip();
+                    return Ok((re, Some(im)));
+                }
+                (b'c', _) => {
+                    let word = "complex data need --complex, which solves the equivalent real form";
+                    return Err(format!("has type {}; {word}", header.descr));
+                }
                 _ => return Err(format!("has type {}; float32, float64, integers and bool are read", header.descr)),
             };
             let wide = header.kind != b'f' && header.size == 8;
             if header.kind != b'f' {
                 notes.field = Field::Integer;
             }
-            header.each(budget, data, 8, |k, bytes| {
+            let values = header.each(budget, data, 8, |k, bytes| {
                 let value = if wide {
                     let raw = u64::from_le_bytes(le(bytes));
                     let (v, rounded) = exact(if header.kind == b'i' { (raw as i64).into() } else { raw.into() });
@@ -176,7 +208,8 @@ impl<R: Read + Seek> Arrays<'_, R> {
                     decode(bytes)
                 };
                 if value.is_finite() { Ok(value) } else { Err(format!("entry {k} is {value}, not finite")) }
-            })
+            })?;
+            Ok((values, None))
         })
     }
 

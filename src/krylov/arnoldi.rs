@@ -4,7 +4,7 @@
 //! units in the last place, and a product VᵀW with a matrix is one sweep where modified Gram–Schmidt
 //! needs j.
 
-use crate::op::{Array, Basis, Expr, Item, Program, Scalar, Space, Vector};
+use crate::op::{Array, Basis, Expr, Item, Operator, Program, Scalar, Space, Vector};
 
 /// The basis and the coefficients of a growing factorisation.
 pub(crate) struct Arnoldi {
@@ -16,6 +16,8 @@ pub(crate) struct Arnoldi {
     h1: Array,
     h2: Array,
     ww: Scalar,
+    /// B and a place for B w, where the basis is orthonormal in <x, y> = x'By.
+    mass: Option<(Operator, Vector)>,
 }
 
 /// One column of H as the host reads it.
@@ -38,7 +40,21 @@ impl Arnoldi {
             h1: space.array("h1", m),
             h2: space.array("h2", m),
             ww: space.scalar("ww"),
+            mass: None,
         }
+    }
+
+    /// Orthonormal in ⟨x, y⟩ = xᵀBy from now on, B symmetric positive definite.
+    pub(crate) fn with_mass(self, space: &mut Space, b: Operator) -> Self {
+        let len = space.len(self.w);
+        Self { mass: Some((b, space.vector("bw", len))), ..self }
+    }
+
+    /// B w, or w itself.
+    fn dual(&self, p: &mut Program) -> Vector {
+        let Some((b, bw)) = self.mass else { return self.w };
+        p.apply(b, self.w, bw);
+        bw
     }
 
     /// v_0 = r / β.
@@ -46,17 +62,40 @@ impl Arnoldi {
         p.scale(Expr::from(1.0) / beta, r, self.v.column(0));
     }
 
+    /// Orthogonalises w against v_0 … v_{k−1} twice and normalises it to v_k.
+    pub(crate) fn orthonormalise(&self, p: &mut Program, k: usize) {
+        let Self { v, w, h1, h2, ww, .. } = *self;
+        if k > 0 {
+            let bw = self.dual(p);
+            p.multi_dot(v, k, bw, h1);
+            p.multi_subtract(v, k, h1, w);
+            let bw = self.dual(p);
+            p.multi_dot(v, k, bw, h2);
+            p.multi_subtract(v, k, h2, w);
+        }
+        let bw = self.dual(p);
+        p.dot(w, bw, ww);
+        p.scale(Expr::from(1.0) / ww.sqrt(), w, v.column(k));
+    }
+
+    /// |w| after [`Arnoldi::orthonormalise`], before it was made 1.
+    pub(crate) fn length(&self) -> Expr {
+        self.ww.sqrt()
+    }
+
+    /// The projections on v_0 … v_{k−1} in the two passes, to be added up; none for k = 0.
+    pub(crate) fn projections(&self, k: usize) -> Vec<Item> {
+        if k == 0 { vec![] } else { vec![Item::Array(self.h1, k), Item::Array(self.h2, k)] }
+    }
+
     /// Orthogonalises w against v_0 … v_j twice, normalises it to v_{j+1}, publishes β and the column.
     pub(crate) fn extend(&self, p: &mut Program, j: usize, beta: Expr) {
-        let Self { v, w, h1, h2, ww } = *self;
         let k = j + 1;
-        p.multi_dot(v, k, w, h1);
-        p.multi_subtract(v, k, h1, w);
-        p.multi_dot(v, k, w, h2);
-        p.multi_subtract(v, k, h2, w);
-        p.dot(w, w, ww);
-        p.scale(Expr::from(1.0) / ww.sqrt(), w, v.column(k));
-        p.publish_items(vec![Item::Value(beta), Item::Array(h1, k), Item::Array(h2, k), Item::Value(ww.sqrt())]);
+        self.orthonormalise(p, k);
+        let mut record = vec![Item::Value(beta)];
+        record.extend(self.projections(k));
+        record.push(Item::Value(self.length()));
+        p.publish_items(record);
     }
 
     /// Decodes a record of `extend`.

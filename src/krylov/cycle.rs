@@ -4,13 +4,15 @@
 use super::arnoldi::{Arnoldi, Column};
 use crate::dense::givens::HessenbergLeastSquares;
 use crate::method::Seen;
-use crate::op::{Program, Scalar, Space, Vector};
+use crate::op::{Expr, Program, Scalar, Space, Vector};
 
 /// A cycle of at most as many columns as it was made for.
 pub(crate) struct Cycle {
     pub(crate) arnoldi: Arnoldi,
     /// ⟨r, r⟩ at the start of the cycle.
     rr: Scalar,
+    /// ⟨z, z⟩ of the z that v_0 points along.
+    zz: Scalar,
     /// Columns written into programs in this cycle.
     pub(crate) issued: usize,
     /// The least-squares problem over the columns that have arrived.
@@ -20,15 +22,27 @@ pub(crate) struct Cycle {
 impl Cycle {
     pub(crate) fn new(space: &mut Space, n: usize, m: usize) -> Self {
         let arnoldi = Arnoldi::new(space, n, m);
-        Self { arnoldi, rr: space.scalar("rr"), issued: 0, ls: HessenbergLeastSquares::new(m) }
+        Self { arnoldi, rr: space.scalar("rr"), zz: space.scalar("zz"), issued: 0, ls: HessenbergLeastSquares::new(m) }
     }
 
     /// v_0 = r / |r|, no columns yet.
     pub(crate) fn start(&mut self, p: &mut Program, r: Vector) {
+        self.start_along(p, r, r);
+    }
+
+    /// v_0 = z / |z|, with |r| as the length of it: what is minimised is told in units of r, and a combination of
+    /// the basis counts [`Cycle::unit`] times.
+    pub(crate) fn start_along(&mut self, p: &mut Program, r: Vector, z: Vector) {
         self.issued = 0;
         self.ls.clear();
         p.dot(r, r, self.rr);
-        self.arnoldi.start(p, r, self.rr.sqrt());
+        p.dot(z, z, self.zz);
+        self.arnoldi.start(p, z, self.zz.sqrt());
+    }
+
+    /// |z| / |r| at the start.
+    pub(crate) fn unit(&self) -> Expr {
+        self.zz.sqrt() / self.rr.sqrt()
     }
 
     /// The newest basis vector v_j.

@@ -5,7 +5,7 @@
 //! assemble rows directly and panic beyond 2³² − 1 rows; [`by_name`] checks first.
 
 use crate::error::{Error, Result};
-use crate::matrix::Csr;
+use crate::matrix::{Csr, complex::real_form};
 use crate::random::Random;
 use crate::suggest::did_you_mean;
 
@@ -328,6 +328,36 @@ fn symmetric(n: usize, edges: Vec<(usize, usize, f64)>, diagonal: impl Fn(usize,
     })
 }
 
+/// −Δu − (1 + iσ) w² u on a square with an absorbing layer around it: the frequency-domain wave equation, 5-point
+/// stencil, `wave` = w·h radians a cell (2π over the cells of a wavelength; 10 of them or more are the rule). σ grows
+/// with the square of the depth in the outer `layer` cells, up to `absorption`, so that waves leave and little comes
+/// back. Complex symmetric; in its [real form](crate::matrix::complex), of order 2k².
+#[must_use]
+pub fn helmholtz2d(k: usize, wave: f64, layer: usize, absorption: f64) -> Csr {
+    let depth = |i: usize| {
+        let from_edge = i.min(k - 1 - i);
+        if from_edge < layer { (layer - from_edge) as f64 / layer as f64 } else { 0.0 }
+    };
+    let shift = wave * wave;
+    let re = map_diagonal(&poisson2d(k), |_, v| v - shift);
+    let im = diagonal(
+        &(0..k * k)
+            .map(|i| {
+                let (x, y) = (depth(i % k), depth(i / k));
+                -shift * absorption * (x * x + y * y)
+            })
+            .collect::<Vec<_>>(),
+    );
+    real_form(&re, &im).expect("parts of one shape")
+}
+
+fn map_diagonal(a: &Csr, f: impl Fn(usize, f64) -> f64) -> Csr {
+    assemble(a.rows(), a.cols(), 5, |rows, i| {
+        let (columns, values) = a.row(i);
+        columns.iter().zip(values).for_each(|(&j, &v)| rows.put(j as usize, if j as usize == i { f(i, v) } else { v }));
+    })
+}
+
 /// Isotropic linear elasticity in the plane (plane strain) on kx × ky bilinear square elements, Young's modulus 1 and
 /// Poisson's ratio ν; two unknowns a node, node by node, x fastest, and the nodes' coordinates. `clamped` holds the left
 /// edge, whose nodes are left out; without it the plate floats, with three rigid-body modes as its null space.
@@ -509,6 +539,14 @@ pub struct Family {
     make: fn(usize, &[f64]) -> Csr,
 }
 
+impl Family {
+    /// True where the matrix is the [real form](crate::matrix::complex) of a complex one, of twice the order.
+    #[must_use]
+    pub fn is_complex(&self) -> bool {
+        self.name == "helmholtz2d"
+    }
+}
+
 macro_rules! family {
     ($name:literal, $about:literal, $dimensions:literal, [$($param:literal: $default:expr),*], $entries:expr, $make:expr) => {
         Family {
@@ -535,6 +573,9 @@ pub static NAMES: &[Family] = &[
         |n, _| 5.0 * n, |k, p| convection_diffusion2d(k, [p[0]; 2])),
     family!("convection_diffusion3d", "-Laplace u + v.grad u, central, cell Peclet number, order size^3", 3, ["peclet": 0.5],
         |n, _| 7.0 * n, |k, p| convection_diffusion3d(k, [p[0]; 3])),
+    family!("helmholtz2d", "-Laplace u - w^2 u with an absorbing layer, complex; wave = w h; order size^2", 2,
+        ["wave": 0.6, "layer": 10.0, "absorption": 1.0], |n, _| 12.0 * n,
+        |k, p| helmholtz2d(k, p[0], p[1] as usize, p[2])),
     family!("upwind3d", "-Laplace u + v.grad u, upwind, cell Peclet number, order size^3", 3, ["peclet": 1.0],
         |n, _| 7.0 * n, |k, p| upwind3d(k, [p[0], p[0] / 2.0, p[0] / 4.0])),
     family!("chessboard2d", "-div(c grad u), c jumps on a chessboard of squares^2 fields, order size^2", 2,
@@ -593,7 +634,7 @@ pub fn by_name(name: &str, size: usize, params: &[(String, f64)]) -> Result<Csr>
             let near = did_you_mean(key, known.iter().copied());
             return Err(Error::input(format!("{name} has no parameter `{key}`{near}; {list}")));
         };
-        let whole = matches!(key.as_str(), "seed" | "degree" | "nnz_per_row" | "k" | "grounded" | "squares");
+        let whole = matches!(key.as_str(), "seed" | "layer" | "degree" | "nnz_per_row" | "k" | "grounded" | "squares");
         let limit = if key == "seed" { 2f64.powi(53) } else { f64::from(u32::MAX) };
         if !value.is_finite() || (whole && (value.fract() != 0.0 || !(0.0..=limit).contains(value))) {
             let wanted = if whole { format!("a whole number from 0 to {limit}") } else { "finite".to_string() };
@@ -601,7 +642,9 @@ pub fn by_name(name: &str, size: usize, params: &[(String, f64)]) -> Result<Csr>
         }
         values[k] = *value;
     }
-    let rows = size.checked_pow(family.dimensions).filter(|&n| n <= u32::MAX as usize);
+    let rows = size
+        .checked_pow(family.dimensions)
+        .filter(|&n| n <= u32::MAX as usize / if family.is_complex() { 2 } else { 1 });
     let Some(rows) = rows else {
         let power = family.dimensions;
         return Err(Error::input(format!("{name}: {size}^{power} rows are beyond the limit of {}", u32::MAX)));

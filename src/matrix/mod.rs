@@ -1,5 +1,6 @@
 //! Matrices as the user gives them: CSR in f64, checked once and trusted afterwards, or operators.
 
+pub mod complex;
 mod csr;
 pub(crate) mod equilibrate;
 pub(crate) mod format;

@@ -5,7 +5,7 @@
 //! (and p̂, ŝ with M). Converges unevenly and can break down: ⟨r̂, r⟩ ≈ 0 or ω ≈ 0 stop it, both judged
 //! relative to the vectors' norms. Use it where GMRES needs too many vectors.
 
-use super::{Method, Next, RELIABLE, System, VANISHED};
+use super::{Method, Next, RELIABLE, System};
 use crate::op::{Combination, Program, Scalar, Space, Stop, Vector};
 
 pub(super) struct BiCgStab {
@@ -97,8 +97,8 @@ impl Method for BiCgStab {
         // d = r + beta (d - omega v)
         p.assign(d, Combination::default().plus(1.0, r).plus(beta, d).plus(-(beta * omega), v));
         sys.watch.residual(p, rr.sqrt(), &[]);
-        p.stop_if(rho.abs().le(shadow_norm * rr.sqrt() * VANISHED), Stop::BreakdownRho);
-        p.stop_if(ts.abs().le(tt.sqrt() * ss.sqrt() * VANISHED), Stop::BreakdownOmega);
+        p.stop_if(rho.abs().le(shadow_norm * rr.sqrt() * sys.watch.epsilon), Stop::BreakdownRho);
+        p.stop_if(ts.abs().le(tt.sqrt() * ss.sqrt() * sys.watch.epsilon), Stop::BreakdownOmega);
         Next::More
     }
 

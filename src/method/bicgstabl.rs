@@ -5,7 +5,7 @@
 //! degree 2 can follow complex eigenvalues where the real ω of BiCGStab vanishes (strong convection, skew parts).
 //! Each iteration (both steps): 4 products, 10 dots; keeps x, r, r̂, r₁, r₂, u, u₁, u₂ (and û, û₁, r̂₀, r̂₁ with M).
 
-use super::{Method, Next, RELIABLE, System, VANISHED};
+use super::{Method, Next, RELIABLE, System};
 use crate::op::{Combination, Expr, Program, Scalar, Space, Stop, Vector};
 
 pub(super) struct BiCgStabL {
@@ -105,7 +105,7 @@ impl Method for BiCgStabL {
         }
         p.dot(r[0], r[0], old);
         p.set(det, g11 * g22 - g12 * g12);
-        let parallel = || Expr::from(det).le(g11 * g22 * VANISHED);
+        let parallel = || Expr::from(det).le(g11 * g22 * sys.watch.epsilon);
         p.set(gamma[0], Expr::select(parallel(), g01 / g11, (g01 * g22 - g02 * g12) / det));
         p.set(gamma[1], Expr::select(parallel(), 0.0, (g02 * g11 - g01 * g12) / det));
         p.assign(sys.x, sum().plus(1.0, sys.x).plus(gamma[0], mr[0]).plus(gamma[1], mr[1]));
@@ -114,8 +114,8 @@ impl Method for BiCgStabL {
         p.dot(r[0], r[0], rr);
         p.set(rho, -(rho * gamma[1]));
         sys.watch.residual(p, rr.sqrt(), &[]);
-        p.stop_if(rho_new.abs().le(shadow_norm * g11.sqrt() * VANISHED), Stop::BreakdownRho);
-        p.stop_if((gamma[1] * g22.sqrt()).abs().le(old.sqrt() * VANISHED), Stop::BreakdownOmega);
+        p.stop_if(rho_new.abs().le(shadow_norm * g11.sqrt() * sys.watch.epsilon), Stop::BreakdownRho);
+        p.stop_if((gamma[1] * g22.sqrt()).abs().le(old.sqrt() * sys.watch.epsilon), Stop::BreakdownOmega);
         Next::More
     }
 

@@ -6,7 +6,7 @@
 //! looks and corrects). Each iteration: 2 products, 4 dots; keeps x, r, r̂, d, u, q, v, s, t (and d̂, ŝ with M).
 //! Use BiCGStab or TFQMR unless A is well conditioned.
 
-use super::{Method, Next, RELIABLE, System, VANISHED};
+use super::{Method, Next, RELIABLE, System};
 use crate::op::{Combination, Program, Scalar, Space, Stop, Vector};
 
 pub(super) struct Cgs {
@@ -76,8 +76,8 @@ impl Method for Cgs {
         // d = u + beta (q + beta d)
         p.assign(d, sum().plus(1.0, u).plus(beta, q).plus(beta * beta, d));
         sys.watch.residual(p, rr.sqrt(), &[]);
-        p.stop_if(sigma.abs().le(shadow_norm * vv.sqrt() * VANISHED), Stop::BreakdownRho);
-        p.stop_if(rho.abs().le(shadow_norm * rr.sqrt() * VANISHED), Stop::BreakdownRho);
+        p.stop_if(sigma.abs().le(shadow_norm * vv.sqrt() * sys.watch.epsilon), Stop::BreakdownRho);
+        p.stop_if(rho.abs().le(shadow_norm * rr.sqrt() * sys.watch.epsilon), Stop::BreakdownRho);
         Next::More
     }
 
@@ -88,6 +88,11 @@ impl Method for Cgs {
 
     fn reduction(&self) -> f64 {
         RELIABLE
+    }
+
+    /// The square of what BiCG is allowed, as its residual is.
+    fn growth(&self) -> f64 {
+        1e10
     }
 
     fn system(&mut self) -> &mut System {

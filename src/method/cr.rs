@@ -6,7 +6,7 @@
 //! (and z, M q with M). Its residual falls monotonely, so stop early with it rather than with CG.
 //! For A indefinite ⟨z, A z⟩ can vanish, which is a breakdown: use MINRES there.
 
-use super::{Method, Next, RELIABLE, System, VANISHED};
+use super::{Method, Next, RELIABLE, System};
 use crate::op::{Program, Scalar, Space, Stop, Vector};
 
 pub(super) struct Cr {
@@ -69,7 +69,7 @@ impl Method for Cr {
         p.dot(s.r, s.r, rr);
         s.watch.residual(p, rr.sqrt(), &[]);
         p.stop_if(sigma.le(0.0), Stop::IndefinitePreconditioner);
-        p.stop_if(rho.abs().le(zz.sqrt() * ww.sqrt() * VANISHED), Stop::BreakdownRho);
+        p.stop_if(rho.abs().le(zz.sqrt() * ww.sqrt() * s.watch.epsilon), Stop::BreakdownRho);
         Next::More
     }
 

@@ -6,7 +6,7 @@
 //! fewer products than BiCGStab. An iteration is one product; s + 1 make a cycle. Each: 1 product, s + 2 dots at
 //! most 2s; keeps x, r, v, t and 3s vectors P, G, U. The triangular systems of order s are scalar expressions.
 
-use super::{Method, Next, System, VANISHED};
+use super::{Method, Next, System};
 use crate::dense::orthonormal::orthonormal;
 use crate::op::{Combination, Expr, Program, Scalar, Space, Stop, Vector};
 use crate::random::Random;
@@ -104,7 +104,7 @@ impl Idrs {
         }
         p.dot(sys.r, sys.r, rr);
         sys.watch.residual(p, rr.sqrt(), &[]);
-        p.stop_if(m[k][k].abs().le(gg.sqrt() * VANISHED), Stop::BreakdownRho);
+        p.stop_if(m[k][k].abs().le(gg.sqrt() * sys.watch.epsilon), Stop::BreakdownRho);
     }
 
     /// r into the next subspace: r -= omega A M r.
@@ -125,7 +125,7 @@ impl Idrs {
             p.dot(*shadow, sys.r, *f);
         }
         sys.watch.residual(p, rr.sqrt(), &[]);
-        p.stop_if(cosine.le(VANISHED), Stop::BreakdownOmega);
+        p.stop_if(cosine.le(sys.watch.epsilon), Stop::BreakdownOmega);
     }
 }
 

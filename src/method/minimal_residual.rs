@@ -5,7 +5,7 @@
 //! keeps x, r, q (and z with M). It is GMRES(1), and steepest descent for the residual: ‖r‖ falls by
 //! √(1 − λ²/σ²) at worst, λ the least eigenvalue of the symmetric part and σ = ‖A M‖. To teach and to smooth.
 
-use super::{Method, Next, System, VANISHED};
+use super::{Method, Next, System};
 use crate::op::{Program, Scalar, Space, Stop, Vector};
 
 pub(super) struct MinimalResidual {
@@ -45,7 +45,7 @@ impl Method for MinimalResidual {
         p.set(rr_old, rr);
         p.dot(s.r, s.r, rr);
         s.watch.residual(p, rr.sqrt(), &[]);
-        p.stop_if(qr.abs().le(qq.sqrt() * rr_old.sqrt() * VANISHED), Stop::BreakdownOmega);
+        p.stop_if(qr.abs().le(qq.sqrt() * rr_old.sqrt() * s.watch.epsilon), Stop::BreakdownOmega);
         Next::More
     }
 

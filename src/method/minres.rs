@@ -1,7 +1,8 @@
 //! MINRES (Paige and Saunders 1975, doi:10.1137/0712047): minimal residual for symmetric A, by Lanczos and
 //! a QR factorisation of the tridiagonal matrix that grows by one Givens rotation an iteration.
 //!
-//! For A symmetric, definite or not, also singular; M symmetric positive definite (the M-norm of the
+//! For A symmetric, definite or not, also singular: then x minimises ‖b − A x‖ where nothing solves the system,
+//! found by ‖A r‖ (of the operator with M) at the level of rounding. M symmetric positive definite (the M-norm of the
 //! residual is minimised then). Each iteration: 1 product, 3 dots; keeps x, r, y, y_old, w, d, d_old (and z
 //! with M). The residual itself is carried, r_k = s² r_{k−1} − φ̄ c v_{k+1} (Choi, Paige and Saunders 2011,
 //! doi:10.1137/100787921), so that the test is on ‖r‖₂ with and without M.
@@ -42,6 +43,9 @@ pub(super) struct Minres {
     phi_bar: Scalar,
     phi: Scalar,
     rr: Scalar,
+    /// ‖A r‖/‖r‖ before this step, and the size of the tridiagonal matrix to judge it by.
+    slope: Scalar,
+    size: Scalar,
 }
 
 impl Minres {
@@ -53,6 +57,7 @@ impl Minres {
             space.scalars(["c", "sn", "delta", "delta_bar", "epsilon", "gamma_bar"]);
         let [gamma, gamma_old, gamma_older, phi_bar, phi, rr] =
             space.scalars(["gamma", "gamma_old", "gamma_older", "phi_bar", "phi", "rr"]);
+        let [slope, size] = space.scalars(["slope", "size"]);
         let [y, y_old, w, d, d_old] = ["y", "y_old", "w", "d", "d_old"].map(|name| space.vector(name, n));
         let z = (!s.m.is_identity()).then(|| space.vector("z", n));
         Self {
@@ -81,6 +86,8 @@ impl Minres {
             phi_bar,
             phi,
             rr,
+            slope,
+            size,
         }
     }
 
@@ -99,7 +106,7 @@ impl Method for Minres {
         p.set(self.beta, self.yz.sqrt());
         p.set(self.phi_bar, self.beta);
         p.set(self.c, -1.0);
-        for s in [self.sn, self.beta_old, self.delta_bar, self.epsilon, self.gamma_old, self.gamma_older] {
+        for s in [self.sn, self.beta_old, self.delta_bar, self.epsilon, self.gamma_old, self.gamma_older, self.size] {
             p.set(s, 0.0);
         }
         for v in [self.y_old, self.d, self.d_old] {
@@ -109,7 +116,7 @@ impl Method for Minres {
 
     fn step(&mut self, p: &mut Program) -> Next {
         let Self { zaz, alpha, beta, beta_old, beta_new, yz, c, sn, delta, delta_bar, epsilon, .. } = *self;
-        let Self { gamma_bar, gamma, gamma_old, gamma_older, phi_bar, phi, rr, .. } = *self;
+        let Self { gamma_bar, gamma, gamma_old, gamma_older, phi_bar, phi, rr, slope, size, .. } = *self;
         let (x, r, w, z) = (self.s.x, self.s.r, self.w, self.z.unwrap_or(self.y));
         let one = || Expr::from(1.0);
 
@@ -132,12 +139,16 @@ impl Method for Minres {
         self.precondition(p);
         p.set(beta_new, yz.sqrt());
 
-        // The rotation that takes beta_new out of the column; the identity where nothing is left to rotate.
+        // The rotation that takes beta_new out of the column; the identity where A r vanishes: x is a
+        // least-squares solution then, and a step along what is left would lead to the null space.
         p.set(epsilon, sn * beta_new);
         p.set(delta_bar, -(c * beta_new));
+        p.set(slope, (gamma_bar * gamma_bar + delta_bar * delta_bar).sqrt());
+        p.set(size, Expr::from(size).max(alpha.abs() + beta_old + beta_new));
+        let exhausted = || slope.le(size * self.s.watch.epsilon * 4.0);
         p.set(gamma, (gamma_bar * gamma_bar + beta_new * beta_new).sqrt());
-        p.set(c, gamma_bar / gamma);
-        p.set(sn, Expr::select(gamma.le(0.0), 1.0, beta_new / gamma));
+        p.set(c, Expr::select(exhausted(), 0.0, gamma_bar / gamma));
+        p.set(sn, Expr::select(exhausted(), 1.0, beta_new / gamma));
         p.set(phi, c * phi_bar);
         p.set(phi_bar, sn * phi_bar);
 
@@ -151,8 +162,9 @@ impl Method for Minres {
         p.set(beta, beta_new);
         self.s.watch.residual(p, rr.sqrt(), &[]);
         p.stop_if(yz.lt(0.0), Stop::IndefinitePreconditioner);
+        p.stop_if(exhausted(), Stop::LeastSquares);
         // The Krylov space is exhausted with a residual left: A is singular and r has a part in its null space.
-        p.stop_if(beta_new.le((alpha.abs() + beta_old) * f64::EPSILON), Stop::BreakdownLanczos);
+        p.stop_if(beta.le(size * self.s.watch.epsilon), Stop::BreakdownLanczos);
         Next::More
     }
 

@@ -15,6 +15,8 @@ mod fgmres;
 mod gmres;
 mod idrs;
 mod lgmres;
+mod lsmr;
+mod lsqr;
 mod minimal_residual;
 mod minres;
 mod projection;
@@ -26,23 +28,35 @@ mod tfqmr;
 pub use registry::{METHODS, MethodEntry, Needs, by_name};
 
 use crate::op::{Array, Expr, Op, Operator, Program, Scalar, Space, Stop, Vector};
-use crate::precond::Preconditioner;
+use crate::precond::{Preconditioner, Side};
 use std::sync::Arc;
 
 /// What a method is given: A, r = b − A x₀, where the correction goes, M, and the shared watch.
 pub struct System {
-    /// A, square.
+    /// A; square but for methods that need [`Needs::Any`].
     pub a: Operator,
     /// The right-hand side at first, then the method's residual.
     pub r: Vector,
     /// The correction, zero at the start.
     pub x: Vector,
-    /// Order of A.
+    /// Columns of A: entries of x.
     pub n: usize,
-    /// M ≈ A⁻¹.
+    /// For methods that need [`Needs::Any`].
+    pub normal: Option<Normal>,
+    /// M ≈ A⁻¹, or (AᵀA)⁻¹ for methods that need [`Needs::Any`].
     pub m: Box<dyn Preconditioner>,
     /// Stops common to all methods.
     pub watch: Watch,
+}
+
+/// What a least-squares method is given beside A and r.
+#[derive(Clone, Copy, Debug)]
+pub struct Normal {
+    /// Aᵀ.
+    pub transpose: Operator,
+    /// Aᵀr at the start. Computed by the driver from r in f64: once r is nearly orthogonal to the range of A, a
+    /// product with the rounded r would be noise.
+    pub gradient: Vector,
 }
 
 impl System {
@@ -68,14 +82,13 @@ impl System {
 /// The [`Method::reduction`] of a method whose `resume` keeps its directions: it may be renewed often.
 const RELIABLE: f64 = 1e-2;
 
-/// Inner products below this part of the product of norms are noise.
-const VANISHED: f64 = f64::EPSILON;
-
 /// Numbers a method is tuned by.
 #[derive(Clone, Debug, Default)]
 pub struct Tuning {
     /// Columns of a GMRES cycle.
     pub restart: usize,
+    /// Where M stands, for methods that have a choice.
+    pub side: Side,
     /// Bounds of the spectrum of A M on the device, where the user knows them.
     pub spectrum: Option<(f64, f64)>,
     /// Orthonormal vectors that span the subspace of a projection.
@@ -105,12 +118,18 @@ pub struct Seen {
 pub struct Outbox {
     pub(crate) arrays: Vec<(Array, Vec<f64>)>,
     pub(crate) scalars: Vec<(Scalar, f64)>,
+    pub(crate) vectors: Vec<(Vector, Vec<f64>)>,
 }
 
 impl Outbox {
     /// Puts `values` at the start of `array`.
     pub fn send(&mut self, array: Array, values: &[f64]) {
         self.arrays.push((array, values.to_vec()));
+    }
+
+    /// Replaces the entries of `vector`.
+    pub fn send_vector(&mut self, vector: Vector, values: Vec<f64>) {
+        self.vectors.push((vector, values));
     }
 
     /// Gives `scalar` a value.
@@ -152,6 +171,11 @@ pub trait Method: Send {
         1e-5
     }
 
+    /// How far ‖r‖ may grow beyond max(‖b‖, ‖r₀‖) before the solve has diverged.
+    fn growth(&self) -> f64 {
+        1e5
+    }
+
     /// What it was built on.
     fn system(&mut self) -> &mut System;
 
@@ -165,6 +189,10 @@ pub trait Method: Send {
 #[derive(Clone, Copy, Debug)]
 pub struct Watch {
     pub(crate) tolerance: Scalar,
+    /// Bound on ‖Aᵀr‖/‖r‖, for least-squares methods.
+    pub(crate) optimality: Scalar,
+    /// Rounding of the working precision: inner products below this part of the product of norms are noise.
+    pub(crate) epsilon: Scalar,
     pub(crate) ceiling: Scalar,
     pub(crate) window: Scalar,
     pub(crate) best: Scalar,
@@ -173,20 +201,37 @@ pub struct Watch {
 
 impl Watch {
     pub(crate) fn new(space: &mut Space) -> Self {
-        let [tolerance, ceiling, window, best, since_best] =
-            space.scalars(["tolerance", "ceiling", "window", "best", "since_best"]);
-        Self { tolerance, ceiling, window, best, since_best }
+        let [tolerance, optimality, epsilon, ceiling, window, best, since_best] =
+            space.scalars(["tolerance", "optimality", "epsilon", "ceiling", "window", "best", "since_best"]);
+        Self { tolerance, optimality, epsilon, ceiling, window, best, since_best }
     }
 
     /// Publishes ‖r‖ and appends: converged by estimate, not finite, diverged, stagnated.
     /// Belongs at the end of an iteration. `extra` rides in the same record.
     pub fn residual(&self, p: &mut Program, norm: Expr, extra: &[Expr]) {
+        self.progress(p, norm.clone());
+        let record: Vec<Expr> = std::iter::once(norm.clone()).chain(extra.iter().cloned()).collect();
+        p.publish(&record);
+        self.stops(p, norm);
+    }
+
+    /// The same for a least-squares method that keeps track of ‖Aᵀr‖ as well: progress is that norm's, and the
+    /// solution of the normal equations is one more stop.
+    pub fn normal(&self, p: &mut Program, norm: Expr, normal: Expr) {
+        self.progress(p, normal.clone());
+        p.publish(std::slice::from_ref(&norm));
+        self.stops(p, norm.clone());
+        p.stop_if(normal.le(self.optimality * norm), Stop::LeastSquares);
+    }
+
+    fn progress(&self, p: &mut Program, norm: Expr) {
         // Progress is a new minimum at least one per cent below the last.
         let improved = norm.clone().lt(self.best * 0.99);
         p.set(self.since_best, Expr::select(improved.clone(), 0.0, self.since_best + 1.0));
-        p.set(self.best, Expr::select(improved, norm.clone(), self.best));
-        let record: Vec<Expr> = std::iter::once(norm.clone()).chain(extra.iter().cloned()).collect();
-        p.publish(&record);
+        p.set(self.best, Expr::select(improved, norm, self.best));
+    }
+
+    fn stops(&self, p: &mut Program, norm: Expr) {
         p.stop_if(norm.clone().le(self.tolerance), Stop::Estimate);
         p.stop_if(norm.clone().not_finite(), Stop::NonFinite);
         p.stop_if(Expr::from(self.ceiling).lt(norm), Stop::Diverged);

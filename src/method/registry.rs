@@ -1,21 +1,32 @@
 //! The table of methods: one line each.
 
 use super::{
-    Method, System, Tuning, bicgstab, bicgstabl, cg, cgs, chebyshev, cr, fcg, fgmres, gmres, idrs, lgmres,
+    Method, System, Tuning, bicgstab, bicgstabl, cg, cgs, chebyshev, cr, fcg, fgmres, gmres, idrs, lgmres, lsmr, lsqr,
     minimal_residual, minres, projection, richardson, steepest_descent, tfqmr,
 };
 use crate::error::{Error, Result};
 use crate::op::Space;
+use crate::precond::Side;
 
 /// What a method asks of A.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Needs {
+    /// Any A, rectangular or singular: a least-squares solution.
+    Any,
     /// Any square A.
     Square,
     /// A = Aᵀ.
     Symmetric,
     /// A = Aᵀ, xᵀAx > 0 (or < 0 throughout: the driver turns the sign).
     Definite,
+}
+
+impl Needs {
+    /// True where A must equal Aᵀ.
+    #[must_use]
+    pub fn symmetry(self) -> bool {
+        matches!(self, Self::Symmetric | Self::Definite)
+    }
 }
 
 /// Builds a method's state in a space.
@@ -30,6 +41,27 @@ pub struct MethodEntry {
     /// What it asks of A.
     pub needs: Needs,
     pub(crate) build: Build,
+}
+
+/// Methods that can end at a least-squares solution, certified by ‖Aᵀr‖.
+const LEAST_SQUARES: [&str; 3] = ["lsqr", "lsmr", "minres"];
+
+impl MethodEntry {
+    /// Where M can stand, the usual place first.
+    #[must_use]
+    pub fn sides(&self) -> &'static [Side] {
+        match self.needs {
+            Needs::Symmetric | Needs::Definite => &[Side::Split],
+            Needs::Square if self.id == "gmres" => &[Side::Right, Side::Left],
+            Needs::Square | Needs::Any => &[Side::Right],
+        }
+    }
+
+    /// True where the method can end at a least-squares solution.
+    #[must_use]
+    pub fn least_squares(&self) -> bool {
+        LEAST_SQUARES.contains(&self.id)
+    }
 }
 
 /// Every method.
@@ -62,7 +94,7 @@ pub const METHODS: &[MethodEntry] = &[
         id: "gmres",
         about: "generalised minimal residual with restarts; any square A",
         needs: Needs::Square,
-        build: |space, system, tuning| Box::new(gmres::Gmres::new(space, system, tuning.restart)),
+        build: |space, system, tuning| Box::new(gmres::Gmres::new(space, system, tuning)),
     },
     MethodEntry {
         id: "richardson",
@@ -135,6 +167,18 @@ pub const METHODS: &[MethodEntry] = &[
         about: "GMRES enlarged by corrections of earlier cycles; any square A",
         needs: Needs::Square,
         build: |space, system, tuning| Box::new(lgmres::Lgmres::new(space, system, tuning.restart)),
+    },
+    MethodEntry {
+        id: "lsqr",
+        about: "least squares by Golub-Kahan bidiagonalisation; any A, rectangular or singular",
+        needs: Needs::Any,
+        build: |space, system, _| Box::new(lsqr::Lsqr::new(space, system)),
+    },
+    MethodEntry {
+        id: "lsmr",
+        about: "as lsqr, but A'r falls monotonely: safe to stop early; any A",
+        needs: Needs::Any,
+        build: |space, system, _| Box::new(lsmr::Lsmr::new(space, system)),
     },
 ];
 

@@ -10,7 +10,7 @@
 //! stable, and within a factor 2 of the best. For A not symmetric it is the
 //! most cautious of the steps tried, without a promise.
 
-use super::{Method, Next, System, VANISHED};
+use super::{Method, Next, System};
 use crate::op::{Expr, Program, Scalar, Space, Stop, Vector};
 
 /// Iterations that look for ω.
@@ -72,7 +72,7 @@ impl Method for Richardson {
         s.watch.residual(p, rr.sqrt(), &[]);
         if probe {
             // No omega > 0 lowers the residual.
-            p.stop_if(qr.le(qq.sqrt() * rr_old.sqrt() * VANISHED), Stop::BreakdownOmega);
+            p.stop_if(qr.le(qq.sqrt() * rr_old.sqrt() * s.watch.epsilon), Stop::BreakdownOmega);
         }
         Next::More
     }

@@ -7,7 +7,7 @@
 //! Walker 1994, doi:10.1137/0915021), so that the test is on ‖r‖ and not on the bound τ √(m + 1).
 //! Where BiCGStab breaks down on ω (skew-symmetric parts), TFQMR may not.
 
-use super::{Method, Next, System, VANISHED};
+use super::{Method, Next, System};
 use crate::op::{Combination, Expr, Program, Scalar, Space, Stop, Vector};
 
 pub(super) struct Tfqmr {
@@ -116,8 +116,8 @@ impl Method for Tfqmr {
         // v = u1 + beta (u2 + beta v)
         p.assign(v, sum().plus(1.0, u[0]).plus(beta, u[1]).plus(beta * beta, v));
         sys.watch.residual(p, rr.sqrt(), &[]);
-        p.stop_if(sigma.abs().le(shadow_norm * vv.sqrt() * VANISHED), Stop::BreakdownRho);
-        p.stop_if(rho.abs().le(shadow_norm * ww.sqrt() * VANISHED), Stop::BreakdownRho);
+        p.stop_if(sigma.abs().le(shadow_norm * vv.sqrt() * sys.watch.epsilon), Stop::BreakdownRho);
+        p.stop_if(rho.abs().le(shadow_norm * ww.sqrt() * sys.watch.epsilon), Stop::BreakdownRho);
         Next::More
     }
 

@@ -92,6 +92,7 @@ impl Copy {
                 minus: *minus,
                 w: self.vector(*w),
             },
+            Op::Rotate { v, k, l, s } => Op::Rotate { v: self.basis(*v), k: *k, l: *l, s: self.array(*s) },
             Op::Set { out, value } => Op::Set { out: self.scalar(*out), value: self.expr(value) },
             Op::Publish(items) => {
                 let item = |i: &Item| match i {

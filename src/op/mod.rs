@@ -6,6 +6,7 @@
 
 mod copies;
 mod expr;
+pub(crate) mod forming;
 mod program;
 pub(crate) mod schedule;
 mod space;
@@ -146,6 +147,17 @@ pub enum Op {
         /// w, no column of V below k.
         w: Vector,
     },
+    /// V[:, ..l] = V[:, ..k] S, in place: the change of basis of a thick restart. A sweep of its own.
+    Rotate {
+        /// V.
+        v: Basis,
+        /// How many columns stand on the right.
+        k: usize,
+        /// How many are made of them, k at most.
+        l: usize,
+        /// S, k × l, one column after the other.
+        s: Array,
+    },
     /// out = value.
     Set {
         /// Where the value goes.
@@ -166,7 +178,7 @@ impl Op {
         matches!(self, Self::Set { .. } | Self::Publish(_) | Self::StopIf(..))
     }
 
-    /// The vector it writes.
+    /// The vector it writes; the columns of a [`Op::Rotate`] apart.
     #[must_use]
     pub fn writes(&self) -> Option<Vector> {
         match self {
@@ -213,6 +225,8 @@ pub enum Stop {
     BreakdownOmega,
     /// A Lanczos step gave nothing new before the residual was small.
     BreakdownLanczos,
+    /// ‖Aᵀr‖ vanished against ‖A‖‖r‖: a least-squares solution, by estimate.
+    LeastSquares,
     /// ‖r‖ grew beyond the divergence tolerance.
     Diverged,
     /// ‖r‖ is NaN or infinite.
@@ -222,13 +236,14 @@ pub enum Stop {
 }
 
 impl Stop {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::Estimate,
         Self::Indefinite,
         Self::IndefinitePreconditioner,
         Self::BreakdownRho,
         Self::BreakdownOmega,
         Self::BreakdownLanczos,
+        Self::LeastSquares,
         Self::Diverged,
         Self::NonFinite,
         Self::Stagnated,

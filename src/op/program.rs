@@ -146,6 +146,7 @@ impl<'a> Program<'a> {
                 }
                 // Past a change of a vector or of any scalar an older result may not be the same any more.
                 op if op.writes().is_some_and(|w| w == x || w == y) || op.is_scalar() => break,
+                Op::Rotate { .. } => break,
                 _ => {}
             }
         }
@@ -178,6 +179,17 @@ impl<'a> Program<'a> {
     pub fn multi_add(&mut self, v: Basis, k: usize, y: Array, w: Vector) {
         self.basis_shape("multi_add", v, k, w, y);
         self.ops.push(Op::MultiAxpy { v, k, coefficients: y, minus: false, w });
+    }
+
+    /// V[:, ..l] = V[:, ..k] S with S, k × l, one column after the other in `s`.
+    pub fn rotate(&mut self, v: Basis, k: usize, l: usize, s: Array) {
+        let info = &self.space.bases[v.0 as usize];
+        assert!(l <= k && k <= info.columns, "rotate: {k} columns to {l}, {} has {}", info.name, info.columns);
+        let (name, len) = &self.space.arrays[s.0 as usize];
+        assert!(k * l <= *len, "rotate: array {name} holds {len}, {k} x {l} asked for");
+        if l > 0 {
+            self.ops.push(Op::Rotate { v, k, l, s });
+        }
     }
 
     /// out = value.
@@ -244,6 +256,7 @@ impl fmt::Display for Named<'_> {
                 let sign = if *minus { '-' } else { '+' };
                 write!(f, "{} {sign}= {}[..{k}] {}[..{k}]", vector(w), basis(v), array(coefficients))
             }
+            Op::Rotate { v, k, l, s } => write!(f, "{0}[..{l}] = {0}[..{k}] {1}", basis(v), array(s)),
             Op::Set { out, value } => write!(f, "{} = {}", scalar(out), expression(value, space)),
             Op::Publish(items) => {
                 write!(f, "publish")?;

@@ -9,6 +9,18 @@
 use super::{Op, Operator, Scalar, Space, Vector};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+/// Which sweeps projections may stand in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Projections {
+    /// In one of their own.
+    Alone,
+    /// w −= V c with what follows on w: the next projection onto the same columns, or ‖w‖².
+    Paired,
+    /// In any.
+    Free,
+}
 
 /// What a backend can do in one sweep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,8 +29,8 @@ pub(crate) struct Fusion {
     pub(crate) enabled: bool,
     /// Distinct vectors a sweep may touch; a matrix product costs two more places.
     pub(crate) max_vectors: usize,
-    /// Projections onto a basis may join a sweep.
-    pub(crate) projections: bool,
+    /// Company that projections onto a basis may have.
+    pub(crate) projections: Projections,
     /// A matrix product may have company in its sweep.
     pub(crate) products: bool,
     /// Products with one matrix that may share a sweep, which then reads the matrix once.
@@ -26,8 +38,13 @@ pub(crate) struct Fusion {
 }
 
 impl Fusion {
-    pub(crate) const NONE: Self =
-        Self { enabled: false, max_vectors: usize::MAX, projections: false, products: false, shared_products: 1 };
+    pub(crate) const NONE: Self = Self {
+        enabled: false,
+        max_vectors: usize::MAX,
+        projections: Projections::Alone,
+        products: false,
+        shared_products: 1,
+    };
 }
 
 /// Scalar operations, then one pass over vectors.
@@ -181,8 +198,8 @@ fn fits(op: &Op, s: usize, ops: &[Op], place: &[usize], space: &Space, fusion: F
     if company.is_empty() {
         return true;
     }
-    let is_solve = |o: &Op| matches!(o, Op::TriangularSolve { .. });
-    if is_solve(op) || company.iter().any(|o| is_solve(o)) {
+    let alone = |o: &Op| matches!(o, Op::TriangularSolve { .. } | Op::Rotate { .. });
+    if alone(op) || company.iter().any(|o| alone(o)) {
         return false;
     }
     let is_projection = |o: &Op| matches!(o, Op::MultiDot { .. } | Op::MultiAxpy { .. });
@@ -190,11 +207,13 @@ fn fits(op: &Op, s: usize, ops: &[Op], place: &[usize], space: &Space, fusion: F
     if company.iter().any(|o| length(o, space) != length(op, space)) {
         return false;
     }
-    if !fusion.projections && (is_projection(op) || company.iter().any(|o| is_projection(o))) {
-        return false;
+    if fusion.projections != Projections::Free && (is_projection(op) || company.iter().any(|o| is_projection(o))) {
+        return fusion.projections == Projections::Paired && matches!(company[..], [first] if is_pair(first, op));
     }
     let all = || company.iter().copied().chain([op]);
-    if !fusion.products && all().any(is_product) {
+    let is_alone =
+        |o: &Op| matches!(o, Op::Apply { a, .. } if space.operators[a.0 as usize].alone.load(Ordering::Relaxed));
+    if !fusion.products && all().any(is_product) || all().any(is_alone) {
         return false;
     }
     let operators: Vec<Operator> =
@@ -207,12 +226,22 @@ fn fits(op: &Op, s: usize, ops: &[Op], place: &[usize], space: &Space, fusion: F
     vectors.len() + if all().any(is_product) { 2 } else { 0 } <= fusion.max_vectors
 }
 
+/// w −= V c and the projection of w onto the same columns, or ‖w‖².
+fn is_pair(first: &Op, second: &Op) -> bool {
+    match (first, second) {
+        (Op::MultiAxpy { v, k, w, .. }, Op::MultiDot { v: v2, k: k2, w: w2, .. }) => (v, k, w) == (v2, k2, w2),
+        (Op::MultiAxpy { w, .. }, Op::Dot { x, y, .. }) => w == x && w == y,
+        _ => false,
+    }
+}
+
 /// Entries a sweep of `op` runs over.
 pub(crate) fn length(op: &Op, space: &Space) -> usize {
     match op {
         Op::Apply { y, .. } | Op::TriangularSolve { y, .. } | Op::Map { y, .. } => space.len(*y),
         Op::Dot { x, .. } => space.len(*x),
         Op::MultiDot { w, .. } | Op::MultiAxpy { w, .. } => space.len(*w),
+        Op::Rotate { v, .. } => space.len(v.column(0)),
         _ => 0,
     }
 }
@@ -220,6 +249,11 @@ pub(crate) fn length(op: &Op, space: &Space) -> usize {
 /// How many stages `b` must come after `a` (which stands earlier): `None` where they don't touch,
 /// 0 where they may share one, 1 where `b` needs what `a`'s sweep leaves behind.
 fn gap(a: &Op, b: &Op) -> Option<usize> {
+    // A rotation writes many columns: nothing passes it.
+    let rotates = |op: &Op| matches!(op, Op::Rotate { .. });
+    if (rotates(a) && !b.is_scalar()) || (rotates(b) && !a.is_scalar()) {
+        return Some(1);
+    }
     let mut gap: Option<usize> = None;
     let mut need = |g: usize| gap = gap.max(Some(g));
 
@@ -316,6 +350,9 @@ pub(crate) fn traffic(body: &[Op], space: &Space) -> u64 {
         if let Op::MultiDot { v, k, .. } | Op::MultiAxpy { v, k, .. } = op {
             let most = bases.entry(v.0).or_default();
             *most = (*most).max(*k);
+        }
+        if let Op::Rotate { v, k, l, .. } = op {
+            bases.insert(v.0, k + l);
         }
         if let Op::Apply { a, .. } = op
             && matrices.insert(*a)

@@ -3,7 +3,7 @@
 use super::{Array, Basis, Operator, Scalar, Triangle, Vector};
 use crate::matrix::{Matrix, Triangular};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// A number type of device storage.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, serde::Serialize)]
@@ -35,6 +35,16 @@ impl Dtype {
         match self {
             Self::F32 => 4,
             Self::F64 | Self::DoubleSingle => 8,
+        }
+    }
+
+    /// The distance from 1 to the next number.
+    #[must_use]
+    pub fn epsilon(self) -> f64 {
+        match self {
+            Self::F32 => f64::from(f32::EPSILON),
+            Self::F64 => f64::EPSILON,
+            Self::DoubleSingle => 2f64.powi(-48),
         }
     }
 }
@@ -117,6 +127,8 @@ pub(crate) struct OperatorData {
     /// Bytes that a product reads of the form the backend stores, noted by the backend; 0 before. Copies of
     /// a space share it.
     pub(crate) stored_bytes: Arc<AtomicU64>,
+    /// A product with it must be a sweep of its own, in the form the backend stores; noted by the backend as well.
+    pub(crate) alone: Arc<AtomicBool>,
 }
 
 /// A triangle, its power-of-two scale, and the role it is solved with in.
@@ -236,7 +248,14 @@ impl Space {
         if let Some(known) = self.operators.iter().position(same) {
             return Operator(index(known, "operators"));
         }
-        self.operators.push(OperatorData { name: name.into(), matrix, exponent, role, stored_bytes: Arc::default() });
+        self.operators.push(OperatorData {
+            name: name.into(),
+            matrix,
+            exponent,
+            role,
+            stored_bytes: Arc::default(),
+            alone: Arc::default(),
+        });
         Operator(index(self.operators.len() - 1, "operators"))
     }
 

@@ -104,7 +104,7 @@ impl Preconditioner for Chebyshev {
 
     fn refresh(&mut self, a: &Arc<Csr>, exponent: i32) -> Result<Updates> {
         let argument = Some(self.degree.to_string());
-        let request = Request { definite: self.definite, symmetric: self.symmetric, argument, near_null: None };
+        let request = Request { definite: self.definite, symmetric: self.symmetric, argument, ..Request::default() };
         let installed = self.installed.take();
         *self = Self { installed, ..Self::new(a, self.neumann, &request)? };
         let values = self.scaled(exponent);

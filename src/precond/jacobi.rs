@@ -1,16 +1,26 @@
-//! Jacobi: M = diag(A)⁻¹ (Jacobi 1845). One product of entries, n values.
+//! Jacobi: M = diag(A)⁻¹ (Jacobi 1845). One product of entries, n values. For least squares M = diag(AᵀA)⁻¹,
+//! the same as scaling the columns of A to norm 1.
 
 use super::{Preconditioner, Updates};
 use crate::error::{Error, Result};
 use crate::matrix::Csr;
 use crate::op::{Program, Space, Vector};
-use crate::scale::ldexp;
+use crate::scale::{exponent, ldexp};
 use std::sync::Arc;
+
+/// Whose diagonal, and with which sign.
+#[derive(Clone, Copy, PartialEq)]
+enum Of {
+    A,
+    Absolute,
+    Normal,
+}
 
 /// The inverse of the diagonal. Rows without a usable diagonal entry are left as they are.
 pub struct Jacobi {
+    /// 1/d_i; for AᵀA its root, 1 over the norm of column i.
     inverse: Vec<f64>,
-    absolute: bool,
+    of: Of,
     skipped: Option<usize>,
     vector: Option<Vector>,
 }
@@ -36,7 +46,7 @@ impl Jacobi {
                 if largest > 0.0 && (1.0 / largest).is_finite() { 1.0 / largest } else { 1.0 }
             })
             .collect();
-        Self { inverse, absolute, skipped, vector: None }
+        Self { inverse, of: if absolute { Of::Absolute } else { Of::A }, skipped, vector: None }
     }
 
     /// Inverts a diagonal given alone.
@@ -46,21 +56,35 @@ impl Jacobi {
     pub fn of_diagonal(diagonal: &[f64], absolute: bool) -> Result<Self> {
         let inverse: Vec<f64> = diagonal.iter().map(|&d| 1.0 / if absolute { d.abs() } else { d }).collect();
         match inverse.iter().position(|v| !v.is_finite() || *v == 0.0) {
-            None => Ok(Self { inverse, absolute, skipped: None, vector: None }),
+            None => Ok(Self { inverse, of: if absolute { Of::Absolute } else { Of::A }, skipped: None, vector: None }),
             Some(row) => {
                 Err(Error::Preconditioner { row, message: format!("the diagonal entry is {}", diagonal[row]) })
             }
         }
     }
 
-    /// The first row without a usable diagonal entry.
+    /// Inverts the diagonal of AᵀA; an empty column keeps the scale of the largest entry of A.
+    #[must_use]
+    pub fn normal(a: &Csr) -> Self {
+        let e = exponent(a.values().iter().fold(0.0f64, |m, v| m.max(v.abs())));
+        let mut squares = vec![0.0; a.cols()];
+        for (&c, &v) in a.columns().iter().zip(a.values()) {
+            squares[c as usize] += ldexp(v, -e).powi(2);
+        }
+        let skipped = squares.iter().position(|&s| s == 0.0);
+        let inverse = squares.iter().map(|&s| ldexp(if s > 0.0 { 1.0 / s.sqrt() } else { 1.0 }, -e)).collect();
+        Self { inverse, of: Of::Normal, skipped, vector: None }
+    }
+
+    /// The first row (column, for AᵀA) without a usable diagonal entry.
     #[must_use]
     pub fn first_skipped(&self) -> Option<usize> {
         self.skipped
     }
 
     fn scaled(&self, exponent: i32) -> Vec<f64> {
-        self.inverse.iter().map(|&v| ldexp(v, -exponent)).collect()
+        let scaled = self.inverse.iter().map(|&v| ldexp(v, -exponent));
+        if self.of == Of::Normal { scaled.map(|v| v * v).collect() } else { scaled.collect() }
     }
 }
 
@@ -75,7 +99,8 @@ impl Preconditioner for Jacobi {
 
     fn refresh(&mut self, a: &Arc<Csr>, exponent: i32) -> Result<Updates> {
         let vector = self.vector;
-        *self = Self { vector, ..Self::new(a, self.absolute) };
+        let anew = if self.of == Of::Normal { Self::normal(a) } else { Self::new(a, self.of == Of::Absolute) };
+        *self = Self { vector, ..anew };
         let vectors = vector.map(|v| (v, self.scaled(exponent))).into_iter().collect();
         Ok(Updates { vectors, ..Updates::default() })
     }

@@ -1,27 +1,23 @@
 //! Preconditioners of operators: those that need no entries.
 
-use super::{Chebyshev, Identity, Jacobi, Preconditioner, PreconditionerEntry, Request};
+use super::{Chebyshev, Identity, Jacobi, Preconditioner, Request};
 use crate::error::{Error, Result};
-use crate::matrix::{LinearOperator, Matrix};
+use crate::matrix::LinearOperator;
 use std::sync::Arc;
 
 /// The ids that work for an operator, for messages.
 const KNOWN: &str = "none, jacobi (with a diagonal), chebyshev and neumann (for a symmetric operator)";
 
-/// Sets the preconditioner of `entry` up for any matrix.
+/// Sets the preconditioner `id` up for an operator.
 ///
 /// # Errors
-/// What the set-up says; for an operator, a preconditioner that needs entries.
-pub fn build(entry: &PreconditionerEntry, a: &Matrix, request: &Request) -> Result<Box<dyn Preconditioner>> {
-    match a {
-        Matrix::Stored(a) => (entry.build)(a, request),
-        Matrix::Free(a) => for_operator(entry.id, a, request),
-    }
-}
-
-fn for_operator(id: &str, a: &Arc<dyn LinearOperator>, request: &Request) -> Result<Box<dyn Preconditioner>> {
+/// What the set-up says; a preconditioner that needs entries.
+pub(super) fn build(id: &str, a: &Arc<dyn LinearOperator>, request: &Request) -> Result<Box<dyn Preconditioner>> {
     match id {
         "none" => Ok(Box::new(Identity)),
+        "jacobi" if request.normal => Err(Error::input(
+            "jacobi of least squares needs the norms of A's columns, and an operator has no entries; use none",
+        )),
         "jacobi" => {
             let diagonal =
                 a.diagonal().ok_or_else(|| Error::input("jacobi needs the operator's diagonal; it gives none"))?;

@@ -25,15 +25,51 @@ pub use common::Common;
 pub use ilu::{Fill, Ilu};
 pub use inverse_factors::{InverseFactors, Kind};
 pub use jacobi::Jacobi;
-pub use matrix_free::build;
 pub use near_null::NearNull;
-pub use registry::{PRECONDITIONERS, PreconditionerEntry, Request, by_name};
+pub use registry::{PRECONDITIONERS, PreconditionerEntry, Request, build, by_name};
 pub(crate) use spectrum::least_ritz_value;
 pub use ssor::Ssor;
 
 use crate::matrix::{Csr, Triangular};
 use crate::op::{Operator, Program, Space, Triangle, Vector};
 use std::sync::Arc;
+
+/// Where M stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Side {
+    /// As suits the method: the first of its [`sides`](crate::method::MethodEntry::sides).
+    #[default]
+    Auto,
+    /// M A x = M b: the method sees M r. The answer is certified by r all the same.
+    Left,
+    /// A M y = b, x = M y: the method sees r.
+    Right,
+    /// Lᵀ A L y = Lᵀ b, x = L y with M = L Lᵀ, which no method needs to form: the usual preconditioned CG.
+    Split,
+}
+
+impl Side {
+    /// The name users type.
+    #[must_use]
+    pub fn id(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Left => "left",
+            Self::Right => "right",
+            Self::Split => "split",
+        }
+    }
+}
+
+impl std::str::FromStr for Side {
+    type Err = crate::Error;
+    fn from_str(s: &str) -> crate::Result<Self> {
+        let all = [Self::Auto, Self::Left, Self::Right, Self::Split];
+        all.into_iter()
+            .find(|side| side.id() == s)
+            .ok_or_else(|| crate::Error::input(crate::suggest::unknown("side", s, &all.map(Self::id))))
+    }
+}
 
 /// M ≈ A⁻¹.
 pub trait Preconditioner: Send {
@@ -108,7 +144,7 @@ mod tests {
     impl Applied {
         fn new(a: &Arc<Csr>, spec: &str, exponent: i32) -> Self {
             let (entry, argument) = by_name(spec).unwrap();
-            let request = Request { definite: true, symmetric: true, argument, near_null: None };
+            let request = Request { definite: true, symmetric: true, argument, ..Request::default() };
             let mut m = (entry.build)(a, &request).unwrap();
             let mut space = Space::new(Plan::uniform(Dtype::F64));
             let handle = space.operator("A", Arc::clone(a), exponent, Role::Working);

@@ -1,8 +1,11 @@
 //! The table of preconditioners: one line each.
 
-use super::{Amg, BlockJacobi, Chebyshev, Identity, Ilu, InverseFactors, Jacobi, Kind, NearNull, Preconditioner, Ssor};
+use super::{
+    Amg, BlockJacobi, Chebyshev, Identity, Ilu, InverseFactors, Jacobi, Kind, NearNull, Preconditioner, Ssor,
+    matrix_free,
+};
 use crate::error::{Error, Result};
-use crate::matrix::Csr;
+use crate::matrix::{Csr, Matrix};
 use std::sync::Arc;
 
 /// What a set-up is told beside A.
@@ -12,6 +15,8 @@ pub struct Request {
     pub definite: bool,
     /// A is symmetric.
     pub symmetric: bool,
+    /// M is to be near (AᵀA)⁻¹: for least-squares methods.
+    pub normal: bool,
     /// What stands behind the colon of `id:argument`.
     pub argument: Option<String>,
     /// What multigrid's coarse levels must hold, beside the constants.
@@ -59,7 +64,9 @@ pub const PRECONDITIONERS: &[PreconditionerEntry] = &[
     PreconditionerEntry {
         id: "jacobi",
         about: "the inverse of the diagonal",
-        build: |a, request| Ok(Box::new(Jacobi::new(a, request.definite))),
+        build: |a, request| {
+            Ok(Box::new(if request.normal { Jacobi::normal(a) } else { Jacobi::new(a, request.definite) }))
+        },
     },
     PreconditionerEntry {
         id: "amg",
@@ -129,4 +136,27 @@ pub fn by_name(spec: &str) -> Result<(&'static PreconditionerEntry, Option<Strin
         Error::input(crate::suggest::unknown("preconditioner", id, &names))
     })?;
     Ok((entry, argument))
+}
+
+/// Those that know a form for AᵀA.
+const NORMAL: [&str; 2] = ["none", "jacobi"];
+
+/// Sets up what `spec` names for A; what stands behind its colon goes into the request.
+///
+/// # Errors
+/// An unknown name, one that a least-squares method can't use, what the set-up says.
+pub fn build(spec: &str, a: &Matrix, request: Request) -> Result<Box<dyn Preconditioner>> {
+    let (entry, argument) = by_name(spec)?;
+    if request.normal && !NORMAL.contains(&entry.id) {
+        return Err(Error::input(format!(
+            "{} is no preconditioner of A'A, which least-squares methods need; they take {}",
+            entry.id,
+            NORMAL.join(" or ")
+        )));
+    }
+    let request = Request { argument, ..request };
+    match a {
+        Matrix::Stored(a) => (entry.build)(a, &request),
+        Matrix::Free(a) => matrix_free::build(entry.id, a, &request),
+    }
 }

@@ -8,7 +8,7 @@ use crate::dense::orthonormal::orthonormal;
 use crate::drive::Session;
 use crate::error::Result;
 use crate::memory;
-use crate::method::{Method, MethodEntry, Needs, System, Tuning, Watch};
+use crate::method::{Method, MethodEntry, Needs, Normal, System, Tuning, Watch};
 use crate::op::schedule::Compiler;
 use crate::op::{Operator, Role, Space, Vector};
 use crate::precond::{self, Common, Preconditioner};
@@ -25,6 +25,7 @@ struct Prepared {
     a: Operator,
     x: Vector,
     r: Vector,
+    normal: Option<Normal>,
     watch: Watch,
     entry: &'static MethodEntry,
     tuning: Tuning,
@@ -41,9 +42,9 @@ impl Prepared {
     /// The method over an installed `m`.
     fn build(&self, m: Box<dyn Preconditioner>) -> Built {
         let mut space = self.space.clone();
-        let Self { a, x, r, watch, .. } = *self;
+        let Self { a, x, r, normal, watch, .. } = *self;
         let n = space.len(x);
-        let method = (self.entry.build)(&mut space, System { a, r, x, n, m, watch }, &self.tuning);
+        let method = (self.entry.build)(&mut space, System { a, r, x, n, normal, m, watch }, &self.tuning);
         let refines = space.plan.working != space.plan.accumulate;
         let (matrix, exponent) = (&self.transform.matrix, self.transform.remaining);
         let renewal = (method.restarts() || refines).then(|| Renewal::new(&mut space, a, matrix, exponent, n));
@@ -52,10 +53,10 @@ impl Prepared {
 
     fn session(&self, built: Built, engine: Box<dyn Engine>) -> Session {
         let Built { space, method, renewal } = built;
-        let Self { a, x, r, watch, .. } = *self;
+        let Self { a, x, r, normal, watch, .. } = *self;
         let transform = Arc::clone(&self.transform);
         let compiler = Compiler::new(engine.fusion());
-        Session { engine, compiler, space, method, watch, a, x, r, renewal, transform, batch: 2 }
+        Session { engine, compiler, space, method, watch, a, x, r, normal, renewal, transform, batch: 2 }
     }
 }
 
@@ -65,21 +66,30 @@ impl Solver {
         let start = Instant::now();
         let transform = self.transform(self.ladder[k].change)?;
         let rung = &self.ladder[k];
-        let n = self.a.rows();
+        let (rows, n) = (self.a.rows(), self.a.cols());
         let (matrix, exponent) = (&transform.matrix, transform.remaining);
         let mut space = self.device.space(rung.precision);
         let a = space.operator("A", matrix.clone(), exponent, Role::Working);
         let x = space.vector("x", n);
-        let r = space.vector("r", n);
+        let r = space.vector("r", rows);
+        let normal = (rung.method.needs == Needs::Any).then(|| Normal {
+            transpose: space.operator(
+                "A^T",
+                self.transpose.clone().expect("made for such methods"),
+                exponent,
+                Role::Working,
+            ),
+            gradient: space.vector("gradient", n),
+        });
         let watch = Watch::new(&mut space);
-        let (entry, argument) = precond::by_name(&rung.preconditioner)?;
         let request = precond::Request {
-            definite: rung.method.needs != Needs::Square,
+            definite: rung.method.needs.symmetry(),
             symmetric: self.facts.symmetric() && !rung.change.matched,
-            argument,
+            normal: normal.is_some(),
+            argument: None,
             near_null: self.options.near_null.as_ref().map(|v| Arc::new(v.changed(|v| transform.direction(v)))),
         };
-        let mut m = precond::build(entry, matrix, &request)?;
+        let mut m = precond::build(&rung.preconditioner, matrix, request)?;
         let setup = start.elapsed();
         m.install(&mut space, exponent);
         // A preconditioner's own scale is the inverse of A's, so that A M is as the user sees it.
@@ -87,8 +97,8 @@ impl Solver {
         let spectrum = self.options.spectrum.map(|(a, b)| (ldexp(a, scale), ldexp(b, scale)));
         let subspace: Vec<_> = self.options.subspace.iter().map(|v| transform.direction(v)).collect();
         let subspace = orthonormal(subspace).into_iter().map(Arc::new).collect();
-        let tuning = Tuning { restart: rung.restart, spectrum, subspace };
-        Ok((Prepared { space, transform, a, x, r, watch, entry: rung.method, tuning }, m, setup))
+        let tuning = Tuning { restart: rung.restart, side: self.options.side, spectrum, subspace };
+        Ok((Prepared { space, transform, a, x, r, normal, watch, entry: rung.method, tuning }, m, setup))
     }
 
     /// An engine over `space` for rung `k`, where there is memory for it.

@@ -1,6 +1,6 @@
 //! Several right-hand sides: copies of the first rung's method run side by side and read the matrix once for all.
 
-use super::{Solver, another_may_help};
+use super::{Begun, Solver, another_may_help};
 use crate::backend::shared::Shared;
 use crate::backend::{Counters, Local};
 use crate::drive::{Event, Limits, Problem, Session, State};
@@ -75,14 +75,14 @@ impl Solver {
         }
         self.cancel.store(false, Ordering::Relaxed);
         let deadline = self.deadline();
-        let (a, norms) = (self.a.clone(), self.facts.norms.clone());
+        let held = self.held();
+        let stacked: Vec<_> = b.iter().map(|b| self.stacked(b.as_ref())).collect();
         let mut reports = vec![];
         for first in (0..b.len()).step_by(SIDE_BY_SIDE) {
             let mut systems = vec![];
             for k in first..b.len().min(first + SIDE_BY_SIDE) {
                 let timings = self.first_timings();
-                let (problem, state) = self.begin(&a, &norms, b[k].as_ref(), start(k));
-                let reason = self.settled(&problem, &state);
+                let Begun { problem, state, reason } = self.begin(&held, &stacked[k], start(k));
                 systems.push(System { problem, state, rungs: vec![], timings, reason, next: 0 });
             }
             let before = self.counters();

@@ -20,7 +20,7 @@ use super::{Counters, Engine, Local, Progress};
 use crate::error::{Error, Result};
 use crate::matrix::{Csr, Matrix, Triangular};
 use crate::op::Triangle as Handle;
-use crate::op::schedule::{Compiled, Fusion};
+use crate::op::schedule::{Compiled, Fusion, Projections};
 use crate::op::{Array, Expr, Item, Op, Operator, OperatorData, Scalar, Space, Stop, Vector};
 use free::Free;
 use memory::Buffer;
@@ -220,7 +220,7 @@ impl Engine for Cpu {
             Fusion {
                 enabled: true,
                 max_vectors: usize::MAX,
-                projections: true,
+                projections: Projections::Free,
                 products: true,
                 shared_products: usize::MAX,
             }

@@ -51,6 +51,7 @@ enum Step<'a> {
         columns: Vec<(f64, Shared)>,
         w: Shared,
     },
+    Rotate(Rotation),
 }
 
 /// y = own·y + Σ c u + Σ c u∘v.
@@ -61,6 +62,13 @@ struct Map {
     products: Vec<(f64, Shared, Shared)>,
     /// One number type, and no product reads y: formed in place.
     plain: bool,
+}
+
+/// The first columns replaced by combinations of all.
+struct Rotation {
+    columns: Vec<Shared>,
+    /// The coefficients of each new column.
+    coefficients: Vec<Vec<f64>>,
 }
 
 /// Where a reduction's total goes.
@@ -122,6 +130,10 @@ impl Cpu {
                         .collect();
                     Step::MultiAxpy { columns, w: self.shared(*w) }
                 }
+                Op::Rotate { v, k, l, s } => Step::Rotate(Rotation {
+                    columns: (0..*k).map(|j| self.shared(v.column(j))).collect(),
+                    coefficients: self.arrays[s.0 as usize].chunks(*k).take(*l).map(<[f64]>::to_vec).collect(),
+                }),
                 _ => unreachable!("a scalar operation in a sweep"),
             })
             .collect();
@@ -291,6 +303,12 @@ impl Step<'_> {
                 Self::MultiAxpy { columns, w } => by_type!(w.dtype(), T => {
                     sum_up::<T>(w.chunk_mut(lo, hi), Some(1.0), columns, lo, hi);
                 }),
+                Self::Rotate(rotation) => by_type!(rotation.columns[0].dtype(), T => {
+                    let mut old = vec![T::default(); rotation.columns.len() * BLOCK];
+                    for at in (lo..hi).step_by(BLOCK) {
+                        rotation.block::<T>(&mut old, at, hi.min(at + BLOCK));
+                    }
+                }),
             }
         }
     }
@@ -367,6 +385,32 @@ impl Map {
             by_type!(self.y.dtype(), T => {
                 self.y.chunk_mut::<T>(lo, hi).iter_mut().zip(&sum).for_each(|(y, &s)| *y = T::from_f64(s));
             });
+        }
+    }
+}
+
+impl Rotation {
+    /// The rotation on at most [`BLOCK`] rows, whose old entries go through `old`.
+    ///
+    /// # Safety
+    /// As [`run`].
+    #[inline(always)]
+    unsafe fn block<T: Real>(&self, old: &mut [T], lo: usize, hi: usize) {
+        let n = hi - lo;
+        for (copy, v) in old.chunks_mut(BLOCK).zip(&self.columns) {
+            // SAFETY: a read-only view, gone before the columns are written.
+            copy[..n].copy_from_slice(unsafe { v.chunk(lo, hi) });
+        }
+        for (s, v) in self.coefficients.iter().zip(&self.columns) {
+            // SAFETY: the one view of these entries.
+            let y = unsafe { v.chunk_mut::<T>(lo, hi) };
+            for (g, (s, old)) in s.chunks(TERMS).zip(old.chunks(TERMS * BLOCK)).enumerate() {
+                let mut operands: [(T, &[T]); TERMS] = [(T::default(), &[]); TERMS];
+                for (slot, (s, x)) in operands.iter_mut().zip(s.iter().zip(old.chunks(BLOCK))) {
+                    *slot = (T::from_f64(*s), &x[..n]);
+                }
+                kernels::combine(y, (g > 0).then_some(T::from_f64(1.0)), &operands[..s.len()]);
+            }
         }
     }
 }

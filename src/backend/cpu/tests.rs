@@ -163,6 +163,26 @@ fn forms_follow_the_matrix() {
     assert!(short.contains("sorted") && short.contains("f32 values") && short.contains("16-bit"), "{short}");
     let wide = chosen(gallery::graph_laplacian(70_000, 6, 1, true), Dtype::F64);
     assert!(wide.contains("32-bit columns, fetched ahead"), "{wide}");
+    // Enough entries for a table, in f32 arithmetic too; one value too many for a byte.
+    let n = 120_000;
+    let few = |different: usize| {
+        let (mut ptr, mut columns, mut values) = (vec![0], vec![], vec![]);
+        for i in 0..n {
+            // Five columns at no fixed distance.
+            columns.extend((0..5).map(|k| ((i * 37 + k * (200 + i % 11)) % 60_000) as u32));
+            columns[5 * i..].sort_unstable();
+            values.extend((0..5).map(|k| 1.0 / (1 + (5 * i + k) % different) as f64));
+            ptr.push(columns.len());
+        }
+        Csr::new(n, n, ptr, columns, values).unwrap()
+    };
+    for dtype in [Dtype::F64, Dtype::F32] {
+        let table = chosen(few(256), dtype);
+        assert!(table.contains("8-bit values out of 256") && table.contains("16-bit"), "{table}");
+        let many = chosen(few(257), dtype);
+        assert!(many.contains(if dtype == Dtype::F64 { "f64 values" } else { "f32 values" }), "{many}");
+    }
+    check_products(few(200), 3);
 }
 
 #[test]

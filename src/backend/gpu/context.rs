@@ -7,6 +7,9 @@ use crate::solver::Options;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
+/// Storage buffers that the widest kernel binds: more than WebGPU's 8, and no more than any driver gives.
+const STORAGE_WANTED: u32 = 10;
+
 /// An open device.
 pub(crate) struct Context {
     pub(super) device: wgpu::Device,
@@ -20,6 +23,8 @@ pub(crate) struct Context {
     pub(super) max_binding: u64,
     /// Bytes one buffer may have.
     pub(super) max_buffer: u64,
+    /// Storage buffers one kernel may bind.
+    pub(super) max_storage: usize,
     /// The first error or loss that no error scope caught.
     failure: Arc<Mutex<Option<String>>>,
 }
@@ -105,6 +110,11 @@ pub fn adapters() -> Vec<AdapterDetails> {
         .collect()
 }
 
+/// What a buffer of `bytes` is rounded up to, for copies.
+pub(super) fn buffer_size(bytes: u64) -> u64 {
+    bytes.max(16).next_multiple_of(16)
+}
+
 impl Context {
     /// The first hardware GPU, or `None`.
     pub(crate) fn hardware(options: &Options) -> Result<Option<Arc<Self>>> {
@@ -154,11 +164,12 @@ impl Context {
     fn open(adapter: &wgpu::Adapter, options: &Options) -> Result<Arc<Self>> {
         let info = details(adapter);
         let has = adapter.limits();
-        // Buffer sizes as large as the adapter gives; everything else at the portable defaults, so that what
-        // runs here runs elsewhere.
+        // Buffer sizes as large as the adapter gives, and room for a product whose operand is formed on the way;
+        // everything else at the portable defaults, so that what runs here runs elsewhere.
         let limits = wgpu::Limits {
             max_storage_buffer_binding_size: has.max_storage_buffer_binding_size,
             max_buffer_size: has.max_buffer_size,
+            max_storage_buffers_per_shader_stage: has.max_storage_buffers_per_shader_stage.clamp(8, STORAGE_WANTED),
             ..wgpu::Limits::defaults()
         };
         let withheld = |name: &str| options.withhold.iter().any(|w| w == name);
@@ -196,6 +207,7 @@ impl Context {
             double_single: OnceLock::new(),
             max_binding,
             max_buffer: limits.max_buffer_size,
+            max_storage: limits.max_storage_buffers_per_shader_stage as usize,
             failure,
         }))
     }
@@ -254,7 +266,7 @@ impl Context {
 
     /// A buffer of `bytes`, rounded up to what copies need.
     pub(super) fn buffer(&self, what: &str, bytes: u64, usage: wgpu::BufferUsages) -> Result<wgpu::Buffer> {
-        let size = bytes.max(16).next_multiple_of(16);
+        let size = buffer_size(bytes);
         if size > self.max_buffer {
             return Err(Error::OutOfMemory { what: what.into(), needed: size, available: self.max_buffer });
         }

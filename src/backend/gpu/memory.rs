@@ -1,12 +1,13 @@
 //! Buffers on the device: vectors, basis panels, matrix panels, state, ledger, parameters.
 
 use super::Context;
+use super::context::buffer_size;
+use super::format::{Choice, Form, Layout, Panel, Sections};
 use super::text::{GROUPS_MAX, HEADER, partials_at};
 use crate::backend::Counters;
 use crate::error::{Error, Result};
-use crate::matrix::{Csr, Matrix};
-use crate::op::{Dtype, Operator, Space, Vector};
-use crate::scale::ldexp;
+use crate::matrix::LinearOperator;
+use crate::op::{Dtype, Operator, OperatorData, Space, Vector};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -47,19 +48,71 @@ pub(super) struct Params {
     pub(super) array_at: u32,
     pub(super) slot: u32,
     pub(super) columns_at: u32,
+    pub(super) base_at: u32,
+    pub(super) codes_at: u32,
+    pub(super) order_at: u32,
     /// Always 0; see `shaders/double_single.wgsl`.
     pub(super) zero: u32,
-    pub(super) unused: [u32; 2],
+    pub(super) row: u32,
+    pub(super) tall: u32,
+    pub(super) kept: u32,
 }
 
-/// Rows `first .. first + rows` of a matrix, small enough for one binding.
+/// A panel of a matrix on the device.
 #[derive(Clone)]
 pub(super) struct RowPanel {
     pub(super) first: usize,
     pub(super) rows: usize,
-    /// Row starts counted from the panel's, then columns.
     pub(super) pattern: wgpu::Buffer,
     pub(super) values: wgpu::Buffer,
+    pub(super) at: Sections,
+    pub(super) blocks: usize,
+    pub(super) long_rows: usize,
+    /// Sums of the pieces of long rows.
+    pub(super) carries: Option<wgpu::Buffer>,
+}
+
+impl RowPanel {
+    /// What a product's kernel is told of the panel.
+    pub(super) fn params(&self) -> Params {
+        Params {
+            first: self.first as u32,
+            columns_at: self.at.columns,
+            base_at: self.at.base,
+            codes_at: self.at.codes,
+            order_at: self.at.order,
+            ..Params::default()
+        }
+    }
+
+    fn upload(&self, context: &Context, panel: &Panel) {
+        context.queue.write_buffer(&self.pattern, 0, bytemuck::cast_slice(&panel.pattern));
+        context.queue.write_buffer(&self.values, 0, &panel.values);
+    }
+
+    /// True where `panel` fits the buffers of this one as they are.
+    fn takes(&self, panel: &Panel) -> bool {
+        let size = |bytes: usize| buffer_size(bytes as u64);
+        self.at == panel.at
+            && (self.first, self.rows) == (panel.first, panel.rows)
+            && self.pattern.size() == size(4 * panel.pattern.len())
+            && self.values.size() == size(panel.values.len())
+    }
+}
+
+/// A matrix on the device.
+pub(super) struct Matrix {
+    pub(super) form: Form,
+    pub(super) panels: Vec<RowPanel>,
+    /// Form, reason and bytes, for people.
+    pub(super) description: String,
+}
+
+impl Matrix {
+    /// True where a product with it is a sweep of its own.
+    pub(super) fn alone(&self) -> bool {
+        self.panels.len() > 1 || self.form.layout == Layout::Blocks
+    }
 }
 
 /// A basis in panels of columns, each small enough for one binding.
@@ -105,10 +158,7 @@ const PARAMS_EACH: usize = 256;
 pub(super) struct Memory {
     vectors: Vec<wgpu::Buffer>,
     pub(super) bases: Vec<BasisPanels>,
-    /// Panels of stored matrices; none for an operator.
-    pub(super) operators: Vec<Vec<RowPanel>>,
-    /// What an operator's text reads, where it reads something.
-    pub(super) data: Vec<Option<wgpu::Buffer>>,
+    pub(super) operators: Vec<Matrix>,
     pub(super) state: [wgpu::Buffer; 2],
     pub(super) ledger: wgpu::Buffer,
     /// Numbers of records that fit the ledger in one batch.
@@ -117,6 +167,8 @@ pub(super) struct Memory {
     pub(super) array_at: Vec<usize>,
     /// Partial sums of projections.
     pub(super) projections: wgpu::Buffer,
+    /// Rows of a rotated basis on their way back into it.
+    rotated: Option<wgpu::Buffer>,
     uniforms: Vec<wgpu::Buffer>,
     known_params: HashMap<Params, usize>,
     staging: Option<wgpu::Buffer>,
@@ -176,47 +228,14 @@ impl Memory {
                 item: item as u64,
             });
         }
-        let (mut operators, mut data) = (vec![], vec![]);
-        for o in &space.operators {
-            let dtype = space.plan.dtype(o.role);
-            let matrix = match &o.matrix {
-                Matrix::Stored(matrix) => matrix,
-                Matrix::Free(operator) => {
-                    let values = operator.shader().map(|s| s.data).unwrap_or_default();
-                    operators.push(vec![]);
-                    data.push(None);
-                    if !values.is_empty() {
-                        let bytes = from_f64(&values, dtype);
-                        bound("the operator's data", bytes.len() as u64)?;
-                        let buffer = make(&o.name, bytes.len() as u64, STORAGE)?;
-                        context.queue.write_buffer(&buffer, 0, &bytes);
-                        data[operators.len() - 1] = Some(buffer);
-                    }
-                    continue;
-                }
-            };
-            data.push(None);
-            let limit = context.max_binding.min(context.max_buffer);
-            let mut panels = vec![];
-            for (first, end) in row_panels(matrix, dtype.size(), limit)? {
-                let pattern = pattern(matrix, first, end);
-                let entries = &matrix.values()[matrix.row_ptr()[first]..matrix.row_ptr()[end]];
-                let buffer = make(&o.name, 4 * pattern.len() as u64, STORAGE)?;
-                context.queue.write_buffer(&buffer, 0, bytemuck::cast_slice(&pattern));
-                let values = make(&o.name, (entries.len() * dtype.size()) as u64, STORAGE)?;
-                context.queue.write_buffer(&values, 0, &scaled(entries, o.exponent, dtype));
-                panels.push(RowPanel { first, rows: end - first, pattern: buffer, values });
-            }
-            operators.push(panels);
-        }
         let size = real.size() as u64;
         // A sweep leaves at most 16 dot products.
         let state_words = partials_at(scalar_count) + 16 * GROUPS_MAX;
         let state =
             [make("state", state_words as u64 * size, STORAGE)?, make("state", state_words as u64 * size, STORAGE)?];
-        let widest = space.arrays.iter().map(|a| a.1).max().unwrap_or(0);
+        let columns = space.bases.iter().map(|b| b.columns).max().unwrap_or(0);
         // Records of a batch: at least a whole GMRES cycle's, two projections and two numbers a column.
-        let record_words = (16 * 1024).max((widest + 1) * (widest + 4));
+        let record_words = (16 * 1024).max((columns + 1) * (columns + 4));
         let mut at = record_words;
         let array_at = space
             .arrays
@@ -226,21 +245,34 @@ impl Memory {
                 at - a.1
             })
             .collect();
-        let columns = space.bases.iter().map(|b| b.columns).max().unwrap_or(0);
         Ok(Self {
             vectors,
             bases,
-            operators,
-            data,
+            operators: vec![],
             state,
             ledger: make("ledger", at as u64 * size, STORAGE)?,
             record_words,
             array_at,
             projections: make("projections", (columns * GROUPS_MAX) as u64 * size, STORAGE)?,
+            rotated: None,
             uniforms: vec![],
             known_params: HashMap::new(),
             staging: None,
         })
+    }
+
+    /// Another vector behind those of the space.
+    pub(super) fn add_vector(
+        &mut self,
+        context: &Context,
+        name: &str,
+        len: usize,
+        dtype: Dtype,
+        counters: &mut Counters,
+    ) -> Result<()> {
+        counters.buffers += 1;
+        self.vectors.push(context.buffer(name, (len * dtype.size()) as u64, STORAGE)?);
+        Ok(())
     }
 
     pub(super) fn vector(&self, v: Vector) -> Slice {
@@ -248,6 +280,22 @@ impl Memory {
             Vector::Own(i) => Slice::whole(&self.vectors[i as usize]),
             Vector::Column { basis, column } => self.bases[basis as usize].column(column as usize),
         }
+    }
+
+    /// Room for `words` numbers of rotated rows; made at the first rotation of this size.
+    pub(super) fn rotated(
+        &mut self,
+        context: &Context,
+        words: usize,
+        real: Dtype,
+        counters: &mut Counters,
+    ) -> Result<Slice> {
+        let bytes = (words * real.size()) as u64;
+        if self.rotated.as_ref().is_none_or(|b| b.size() < bytes) {
+            counters.buffers += 1;
+            self.rotated = Some(context.buffer("rotated rows", bytes, STORAGE)?);
+        }
+        Ok(Slice::whole(self.rotated.as_ref().expect("made above")))
     }
 
     /// The uniform buffer that holds `params`, and where.
@@ -292,19 +340,87 @@ impl Memory {
         }
     }
 
-    pub(super) fn update_operator(
-        &self,
+    /// Uploads a matrix in the form chosen for it.
+    pub(super) fn matrix(
         context: &Context,
-        a: Operator,
-        matrix: &Arc<Csr>,
-        exponent: i32,
-        dtype: Dtype,
-    ) {
-        for panel in &self.operators[a.0 as usize] {
-            let ptr = matrix.row_ptr();
-            let entries = &matrix.values()[ptr[panel.first]..ptr[panel.first + panel.rows]];
-            context.queue.write_buffer(&panel.values, 0, &scaled(entries, exponent, dtype));
+        data: &OperatorData,
+        choice: &Choice,
+        real: Dtype,
+        counters: &mut Counters,
+    ) -> Result<Matrix> {
+        let built = choice.panels(context.max_binding.min(context.max_buffer))?;
+        let bytes = built.iter().map(|p| (4 * p.pattern.len() + p.values.len()) as u64).sum();
+        data.stored_bytes.store(bytes, Ordering::Relaxed);
+        let mut panels = vec![];
+        for panel in &built {
+            counters.buffers += 2;
+            let carries = (panel.pieces > 0).then(|| {
+                counters.buffers += 1;
+                context.buffer(&data.name, (panel.pieces * real.size()) as u64, STORAGE)
+            });
+            let made = RowPanel {
+                first: panel.first,
+                rows: panel.rows,
+                pattern: context.buffer(&data.name, 4 * panel.pattern.len() as u64, STORAGE)?,
+                values: context.buffer(&data.name, panel.values.len() as u64, STORAGE)?,
+                at: panel.at,
+                blocks: panel.blocks,
+                long_rows: panel.long_rows,
+                carries: carries.transpose()?,
+            };
+            made.upload(context, panel);
+            panels.push(made);
         }
+        let matrix = Matrix { form: choice.form, panels, description: choice.describe() };
+        data.alone.store(matrix.alone(), Ordering::Relaxed);
+        Ok(matrix)
+    }
+
+    /// Uploads what an operator's text reads.
+    pub(super) fn free(
+        context: &Context,
+        name: &str,
+        operator: &dyn LinearOperator,
+        dtype: Dtype,
+        counters: &mut Counters,
+    ) -> Result<Matrix> {
+        let data = operator.shader().map(|s| s.data).unwrap_or_default();
+        let values = from_f64(&data, dtype);
+        if values.len() as u64 > context.max_binding {
+            return Err(Error::OutOfMemory {
+                what: "the operator's data in one binding".into(),
+                needed: values.len() as u64,
+                available: context.max_binding,
+            });
+        }
+        counters.buffers += 2;
+        let panel = RowPanel {
+            first: 0,
+            rows: operator.rows(),
+            pattern: context.buffer(name, 0, STORAGE)?,
+            values: context.buffer(name, values.len() as u64, STORAGE)?,
+            at: Sections::default(),
+            blocks: 0,
+            long_rows: 0,
+            carries: None,
+        };
+        context.queue.write_buffer(&panel.values, 0, &values);
+        let description = "an operator: its own text gives each row, no entries are stored".into();
+        Ok(Matrix { form: Form::free(dtype), panels: vec![panel], description })
+    }
+
+    /// Writes new values where the form they suggest is the one that is there; false where it is another.
+    pub(super) fn update_operator(&self, context: &Context, a: Operator, choice: &Choice) -> Result<bool> {
+        let matrix = &self.operators[a.0 as usize];
+        if matrix.form != choice.form {
+            return Ok(false);
+        }
+        let built = choice.panels(context.max_binding.min(context.max_buffer))?;
+        let same = built.len() == matrix.panels.len() && matrix.panels.iter().zip(&built).all(|(m, p)| m.takes(p));
+        if same {
+            matrix.panels.iter().zip(&built).for_each(|(m, p)| m.upload(context, p));
+        }
+        Ok(same)
     }
 
     pub(super) fn read_vector(
@@ -345,54 +461,7 @@ impl Memory {
     }
 }
 
-/// Splits rows so that pattern and values of each part fit one binding.
-fn row_panels(a: &Csr, value: usize, limit: u64) -> Result<Vec<(usize, usize)>> {
-    let ptr = a.row_ptr();
-    let mut panels = vec![];
-    let mut first = 0;
-    loop {
-        let fits = |end: usize| {
-            let (rows, entries) = ((end - first) as u64, (ptr[end] - ptr[first]) as u64);
-            4 * (rows + 1 + entries) <= limit && entries * value as u64 <= limit
-        };
-        // The furthest end that fits, by bisection: both sizes grow with it.
-        let (mut low, mut high) = (first, a.rows());
-        while low < high {
-            let mid = low + (high - low).div_ceil(2);
-            if fits(mid) { low = mid } else { high = mid - 1 }
-        }
-        if low == first && first < a.rows() {
-            let entries = (ptr[first + 1] - ptr[first]) as u64;
-            return Err(Error::OutOfMemory {
-                what: format!("row {first} of the matrix in one binding"),
-                needed: entries * value.max(4) as u64,
-                available: limit,
-            });
-        }
-        panels.push((first, low));
-        first = low;
-        if first == a.rows() {
-            return Ok(panels);
-        }
-    }
-}
-
-/// Row starts counted from the panel's first entry, then the columns.
-fn pattern(a: &Csr, first: usize, end: usize) -> Vec<u32> {
-    let ptr = a.row_ptr();
-    let start = ptr[first];
-    let mut out = Vec::with_capacity(end - first + 1 + ptr[end] - start);
-    out.extend(ptr[first..=end].iter().map(|p| (p - start) as u32));
-    out.extend_from_slice(&a.columns()[start..ptr[end]]);
-    out
-}
-
-fn scaled(values: &[f64], exponent: i32, dtype: Dtype) -> Vec<u8> {
-    let scaled: Vec<f64> = values.iter().map(|&v| ldexp(v, exponent)).collect();
-    from_f64(&scaled, dtype)
-}
-
-fn from_f64(values: &[f64], dtype: Dtype) -> Vec<u8> {
+pub(super) fn from_f64(values: &[f64], dtype: Dtype) -> Vec<u8> {
     match dtype {
         Dtype::F64 => bytemuck::cast_slice(values).to_vec(),
         Dtype::F32 => values.iter().flat_map(|&v| (v as f32).to_ne_bytes()).collect(),

@@ -8,6 +8,7 @@
 //!   sweep before it left, evaluates the scalars, then runs. So a dot product costs no kernel of its own.
 
 mod context;
+mod format;
 mod memory;
 mod self_test;
 #[cfg(test)]
@@ -19,26 +20,33 @@ pub use context::{AdapterDetails, adapters};
 
 use super::{Counters, Engine, Local, Progress};
 use crate::error::{Error, Result};
-use crate::matrix::{Csr, Triangular};
-use crate::op::schedule::{Compiled, Fusion, Stage, length};
-use crate::op::{Array, Dtype, Op, Operator, Scalar, Space, Stop, Term, Triangle, Vector};
+use crate::matrix::{Csr, Matrix as Given, Triangular};
+use crate::op::schedule::{Compiled, Fusion, Projections, length};
+use crate::op::{Array, Basis, Dtype, Op, Operator, Scalar, Space, Stop, Term, Triangle, Vector, forming};
 use crate::solver::Options;
-use memory::{Memory, Params, Slice};
-use std::collections::{HashMap, VecDeque};
+use format::{Choice, Form, Layout};
+use memory::{Columns, Matrix, Memory, Params, Slice};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 use text::{
-    AXPY, CURSOR, DOT, FINISH, GROUPS_MAX, HEADER, MULTI_AXPY, MULTI_DOT, NORM, SPMV_CSR, Shader, Sweep, Types,
-    WORKGROUP,
+    AXPY, CURSOR, DOT, FINISH, GROUPS_MAX, HEADER, MULTI_AXPY, MULTI_AXPY_DOT, MULTI_AXPY_NORM, MULTI_DOT, ROTATE,
+    ROTATED, SPMV_PIECES, Shader, Sweep, Types, WORKGROUP,
 };
 
 /// Iterations of one batch at most.
 const BATCH_LIMIT: usize = 256;
 
+/// Most memory that a rotation of a basis takes beside it.
+const ROTATED_BYTES: u64 = 32 << 20;
+/// Workgroups of a dispatch at most, by the portable limit.
+const DISPATCH_MAX: usize = 65535;
+
 /// What one kernel holds: eight storage bindings, two of them the state. A second product with the same matrix
 /// fills the other six.
-const FUSION: Fusion = Fusion { enabled: true, max_vectors: 6, projections: false, products: true, shared_products: 2 };
+const FUSION: Fusion =
+    Fusion { enabled: true, max_vectors: 6, projections: Projections::Paired, products: true, shared_products: 2 };
 
 /// One kernel to start, with what it binds under either parity of the state buffers.
 struct Dispatch {
@@ -56,6 +64,29 @@ struct Carry {
     pending: Vec<u16>,
     pending_groups: u32,
     scalars: Vec<Op>,
+    deferred: Option<Deferred>,
+}
+
+/// The last sweep of a segment, put off so that the next one may form what it gathers on the way.
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Deferred {
+    /// The updates, in the names of the program.
+    maps: Vec<Op>,
+    /// The vector formed.
+    d: Vector,
+    /// Where d is: itself or its twin.
+    now: Vector,
+    /// Scalar operations after the sweep.
+    after: Vec<Op>,
+}
+
+impl Carry {
+    fn scalars(&mut self) -> &mut Vec<Op> {
+        match &mut self.deferred {
+            Some(deferred) => &mut deferred.after,
+            None => &mut self.scalars,
+        }
+    }
 }
 
 /// Kernels of a segment behind a given carry, and the carry it leaves.
@@ -74,6 +105,9 @@ struct Flight {
     records: Vec<usize>,
 }
 
+/// How the form of a matrix is found: from the matrix, its exponent, the arithmetic's type.
+type Choose = for<'a> fn(&'a Csr, i32, Dtype) -> Choice<'a>;
+
 /// A kernel's bindings beside the parameters: buffer slice and whether it is written.
 type Binding = (Slice, bool);
 
@@ -86,9 +120,12 @@ pub(crate) struct Gpu {
     space: Space,
     real: Dtype,
     fuse: bool,
+    choose: Choose,
     memory: Memory,
     /// Scalars of the space and one of our own, for the plain axpy's coefficient.
     scalar_count: usize,
+    /// Second places of vectors that are formed while they are gathered.
+    twins: HashMap<Vector, Vector>,
     parity: usize,
     layouts: HashMap<Vec<bool>, (wgpu::BindGroupLayout, wgpu::PipelineLayout)>,
     pipelines: HashMap<String, wgpu::ComputePipeline>,
@@ -108,6 +145,12 @@ pub(crate) struct Gpu {
 impl Gpu {
     /// Allocates and uploads what `space` lists.
     pub(crate) fn new(context: Arc<Context>, space: Space, options: &Options) -> Result<Self> {
+        // What runs unfused is there to be read, and to compare with.
+        Self::with_forms(context, space, options, if options.fuse { format::choose } else { format::plain })
+    }
+
+    /// `choose` finds the form of each matrix.
+    fn with_forms(context: Arc<Context>, space: Space, options: &Options, choose: Choose) -> Result<Self> {
         if let Some(t) = space.triangles.first() {
             return Err(Error::input(format!(
                 "{} is a triangle to solve with, one row after the other; on a GPU use isai or fsai in place of ilu0 and ic0, or amg",
@@ -115,27 +158,37 @@ impl Gpu {
             )));
         }
         let plan = space.plan;
-        for o in space.operators.iter().filter(|o| o.matrix.entries().is_none()) {
-            // A stored matrix is scaled before it is narrowed; an operator's text computes in its own units.
-            if plan.dtype(o.role) == Dtype::F32 && o.exponent.abs() > 100 {
-                return Err(Error::input(format!(
-                    "the operator's size is about 2^{}, which its WGSL can't handle in f32; scale it, or use the backend cpu",
-                    -o.exponent
-                )));
-            }
-        }
         let real = if plan.working == Dtype::F64 || plan.accumulate == Dtype::F64 { Dtype::F64 } else { Dtype::F32 };
         context.check_type(real)?;
         context.check_type(plan.accumulate)?;
         let scalar_count = space.scalars.len() + 1;
         let mut counters = Counters::default();
-        let memory = Memory::new(&context, &space, real, scalar_count, &mut counters)?;
+        let mut memory = Memory::new(&context, &space, real, scalar_count, &mut counters)?;
+        for data in &space.operators {
+            let dtype = plan.dtype(data.role);
+            memory.operators.push(match &data.matrix {
+                Given::Stored(a) => {
+                    let choice = choose(a, data.exponent, dtype);
+                    Memory::matrix(&context, data, &choice, real, &mut counters)?
+                }
+                // A stored matrix is scaled before it is narrowed; an operator's text computes in its own units.
+                Given::Free(_) if dtype == Dtype::F32 && data.exponent.abs() > 100 => {
+                    return Err(Error::input(format!(
+                        "the operator's size is about 2^{}, which its WGSL can't handle in f32; scale it, or use the backend cpu",
+                        -data.exponent
+                    )));
+                }
+                Given::Free(a) => Memory::free(&context, &data.name, &**a, dtype, &mut counters)?,
+            });
+        }
         Ok(Self {
             context,
             real,
             fuse: options.fuse,
+            choose,
             memory,
             scalar_count,
+            twins: HashMap::new(),
             parity: 0,
             layouts: HashMap::new(),
             pipelines: HashMap::new(),
@@ -315,14 +368,139 @@ impl Gpu {
         }
         let mut dispatches = vec![];
         let mut now = self.carries[carry].clone();
-        for stage in &segment.stages {
-            now.scalars.extend(stage.scalars.iter().cloned());
-            self.lower_stage(stage, &mut now, &mut dispatches)?;
+        let formed = if self.fuse { forming::deferrable(segment, &self.space) } else { None };
+        // Where the segment's vectors are: d may be in its twin.
+        let mut place: Option<(Vector, Vector)> = None;
+        for (k, stage) in segment.stages.iter().enumerate() {
+            now.scalars().extend(stage.scalars.iter().cloned());
+            match formed {
+                Some(d) if k + 1 == segment.stages.len() && self.forms_well(&segment.stages[0].body) => {
+                    let now_at = place.map_or(d, |p| p.1);
+                    now.deferred = Some(Deferred { maps: stage.body.clone(), d, now: now_at, after: vec![] });
+                    place = None;
+                    continue;
+                }
+                _ => {}
+            }
+            let body: Vec<Op> = match place {
+                Some((d, at)) => stage.body.iter().map(|op| op.renamed(d, at)).collect(),
+                None => stage.body.clone(),
+            };
+            if let Some(deferred) = now.deferred.take() {
+                place = self.lower_deferred(deferred, &body, &mut now, &mut dispatches)?;
+                if place.is_some() {
+                    continue;
+                }
+            }
+            self.lower_stage(&body, &mut now, &mut dispatches)?;
         }
-        now.scalars.extend(segment.epilogue.iter().cloned());
+        if let Some((d, at)) = place.filter(|p| p.0 != p.1) {
+            // Back to where the host and other segments look for it.
+            let copy = Op::Map { y: d, terms: vec![Term { coefficient: 1.0.into(), x: at, by: None }] };
+            self.lower_sweep(&[copy], None, self.space.len(d), &mut now, &mut dispatches)?;
+        }
+        now.scalars().extend(segment.epilogue.iter().cloned());
         let done = Arc::new(Lowered { dispatches, out: self.intern(now) });
         self.lowered.insert((carry, segment.id), Arc::clone(&done));
         Ok(done)
+    }
+
+    /// Whether a product of this sweep may gather two vectors in place of one: its rows reach places that lie
+    /// together, and there is room for d's twin among the bindings.
+    fn forms_well(&self, body: &[Op]) -> bool {
+        if body.iter().filter(|op| matches!(op, Op::Apply { .. })).count() > 1 {
+            return false;
+        }
+        let local = |op: &Op| match op {
+            Op::Apply { a, .. } => {
+                let matrix = &self.memory.operators[a.0 as usize];
+                !matrix.alone() && matrix.form.columns != format::Columns::Wide
+            }
+            _ => true,
+        };
+        body.iter().all(local)
+    }
+
+    /// The twin of d, made when it is first asked for.
+    fn twin(&mut self, d: Vector) -> Result<Vector> {
+        if let Some(known) = self.twins.get(&d) {
+            return Ok(*known);
+        }
+        let Vector::Own(of) = d else { unreachable!("columns of a basis have no twins") };
+        let (len, dtype) = (self.space.len(d), self.space.dtype(d));
+        self.memory.add_vector(&self.context, &self.space.name(d), len, dtype, &mut self.counters)?;
+        let mut info = self.space.vectors[of as usize].clone();
+        info.initial = None;
+        self.space.vectors.push(info);
+        let twin = Vector::Own((self.space.vectors.len() - 1) as u16);
+        self.twins.insert(d, twin);
+        Ok(twin)
+    }
+
+    /// Carries out what was put off: together with `body`, where that is a sweep which gathers d, and then says where
+    /// d is; else by itself, leaving d in its own place.
+    fn lower_deferred(
+        &mut self,
+        deferred: Deferred,
+        body: &[Op],
+        now: &mut Carry,
+        out: &mut Vec<Dispatch>,
+    ) -> Result<Option<(Vector, Vector)>> {
+        let Deferred { maps, d, now: at, after } = deferred;
+        let n = self.space.len(d);
+        let mut coefficients = vec![];
+        maps.iter().for_each(|op| op.coefficients(&mut |s| coefficients.push(s)));
+        let kept = after.iter().all(|op| !matches!(op, Op::Set { out, .. } if coefficients.contains(out)));
+        let gathers = body.iter().any(|op| op.gathers() == Some(d)) && self.forms_well(body);
+        if gathers && kept && body.iter().all(|op| length(op, &self.space) == n) {
+            let next = if at == d { self.twin(d)? } else { d };
+            let count = maps.len();
+            let joined = forming::joined(forming::redirected(&maps, d, at, next), body, d, next);
+            if let Some(joined) = joined.filter(|all| self.storage(all) <= self.context.max_storage) {
+                now.scalars.extend(after);
+                self.lower_sweep(&joined, Some((count, at)), n, now, out)?;
+                return Ok(Some((d, next)));
+            }
+        }
+        self.lower_sweep(&forming::redirected(&maps, d, at, d), None, n, now, out)?;
+        now.scalars.extend(after);
+        Ok(None)
+    }
+
+    /// Storage bindings of a sweep with records.
+    fn storage(&self, body: &[Op]) -> usize {
+        let vectors = body.iter().flat_map(|op| op.reads().into_iter().chain(op.writes()).chain(op.gathers()));
+        let matrix = body.iter().any(|op| matches!(op, Op::Apply { .. }));
+        3 + vectors.collect::<BTreeSet<_>>().len() + 2 * usize::from(matrix)
+    }
+
+    /// Kernels that carry out all that `carry` holds: the end of a batch. A segment of its own, so that they are made
+    /// once.
+    fn lower_tail(&mut self, carry: usize) -> Result<Option<Arc<Lowered>>> {
+        let mut now = self.carries[carry].clone();
+        if now == Carry::default() {
+            return Ok(None);
+        }
+        let key = (carry, usize::MAX);
+        if !self.lowered.contains_key(&key) {
+            let mut dispatches = vec![];
+            if let Some(deferred) = now.deferred.take() {
+                self.lower_deferred(deferred, &[], &mut now, &mut dispatches)?;
+            }
+            self.lower_scalars(&mut now, &mut dispatches)?;
+            self.lowered.insert(key, Arc::new(Lowered { dispatches, out: 0 }));
+        }
+        Ok(self.lowered.get(&key).cloned())
+    }
+
+    /// Makes what the segment needs behind itself, wherever d is and however the batch ends, so that no later
+    /// iteration makes anything.
+    fn lower_ahead(&mut self, mut carry: usize, segment: &Compiled) -> Result<()> {
+        while !self.lowered.contains_key(&(carry, segment.id)) {
+            self.lower_tail(carry)?;
+            carry = self.lower(carry, segment)?.out;
+        }
+        Ok(())
     }
 
     fn intern(&mut self, carry: Carry) -> usize {
@@ -332,113 +510,79 @@ impl Gpu {
         })
     }
 
-    fn lower_stage(&mut self, stage: &Stage, now: &mut Carry, out: &mut Vec<Dispatch>) -> Result<()> {
-        let Some(first) = stage.body.first() else { return Ok(()) };
+    fn lower_stage(&mut self, body: &[Op], now: &mut Carry, out: &mut Vec<Dispatch>) -> Result<()> {
+        let Some(first) = body.first() else { return Ok(()) };
         let n = length(first, &self.space);
         match first {
             Op::MultiDot { v, k, w, out: array } => {
                 self.lower_scalars(now, out)?;
-                let groups = workgroups(n);
                 for panel in self.memory.bases[v.0 as usize].panels(*k) {
-                    let params = Params {
-                        n: n as u32,
-                        groups: groups as u32,
-                        k: panel.columns as u32,
-                        stride: panel.stride as u32,
-                        first: panel.first as u32,
-                        ..Params::default()
-                    };
+                    let params = panel_params(&panel, n, 0);
                     let bindings = [
                         (panel.slice, false),
                         (self.memory.vector(*w), false),
                         (Slice::whole(&self.memory.projections), true),
                     ];
-                    out.push(self.plain(&MULTI_DOT, self.space.dtype(*w), false, false, &bindings, params, groups)?);
+                    let item = self.space.dtype(*w);
+                    out.push(self.plain(&MULTI_DOT, item, false, false, &bindings, params, workgroups(n))?);
                 }
-                let params = Params {
-                    pending: groups as u32,
-                    array_at: self.memory.array_at[array.0 as usize] as u32,
-                    ..Params::default()
-                };
-                let bindings =
-                    [(Slice::whole(&self.memory.projections), false), (Slice::whole(&self.memory.ledger), true)];
-                let item = self.space.plan.working;
-                out.push(self.plain(&FINISH, item, false, false, &bindings, params, *k)?);
-                Ok(())
+                self.lower_finish(*array, *k, n, out)
             }
             Op::MultiAxpy { v, k, coefficients, minus, w } => {
                 self.lower_scalars(now, out)?;
-                for panel in self.memory.bases[v.0 as usize].panels(*k) {
-                    let params = Params {
-                        n: n as u32,
-                        groups: workgroups(n) as u32,
-                        k: panel.columns as u32,
-                        stride: panel.stride as u32,
-                        first: panel.first as u32,
-                        array_at: self.memory.array_at[coefficients.0 as usize] as u32,
-                        ..Params::default()
-                    };
-                    let bindings = [
-                        (Slice::whole(&self.memory.ledger), false),
-                        (panel.slice, false),
-                        (self.memory.vector(*w), true),
-                    ];
-                    out.push(self.plain(
-                        &MULTI_AXPY,
-                        self.space.dtype(*w),
-                        *minus,
-                        false,
-                        &bindings,
-                        params,
-                        workgroups(n),
-                    )?);
+                let mut panels = self.memory.bases[v.0 as usize].panels(*k);
+                // Only the last panel leaves w as what follows wants it; a projection wants all columns.
+                let last = match body.get(1) {
+                    Some(Op::Dot { .. }) => panels.pop(),
+                    Some(Op::MultiDot { .. }) if panels.len() == 1 => panels.pop(),
+                    _ => None,
+                };
+                let array_at = self.memory.array_at[coefficients.0 as usize];
+                let (item, groups) = (self.space.dtype(*w), workgroups(n));
+                let ledger = (Slice::whole(&self.memory.ledger), false);
+                let w = (self.memory.vector(*w), true);
+                for panel in panels {
+                    let params = panel_params(&panel, n, array_at);
+                    let bindings = [ledger.clone(), (panel.slice, false), w.clone()];
+                    out.push(self.plain(&MULTI_AXPY, item, *minus, false, &bindings, params, groups)?);
                 }
-                Ok(())
+                match (last, body.get(1)) {
+                    (Some(panel), Some(Op::MultiDot { out: array, .. })) => {
+                        let params = panel_params(&panel, n, array_at);
+                        let partials = (Slice::whole(&self.memory.projections), true);
+                        let bindings = [ledger, (panel.slice, false), w, partials];
+                        out.push(self.plain(&MULTI_AXPY_DOT, item, *minus, false, &bindings, params, groups)?);
+                        self.lower_finish(*array, *k, n, out)
+                    }
+                    (Some(panel), Some(Op::Dot { out: scalar, .. })) => {
+                        let slot = text::partials_at(self.scalar_count) as u32;
+                        let params = Params { slot, ..panel_params(&panel, n, array_at) };
+                        let bindings = [ledger, (panel.slice, false), w];
+                        out.push(self.plain(&MULTI_AXPY_NORM, item, *minus, true, &bindings, params, groups)?);
+                        (now.pending, now.pending_groups) = (vec![scalar.0], groups as u32);
+                        Ok(())
+                    }
+                    _ => self.lower_stage(&body[1..], now, out),
+                }
+            }
+            Op::Rotate { v, k, l, s } => {
+                self.lower_scalars(now, out)?;
+                self.lower_rotation(*v, [*k, *l], *s, out)
             }
             Op::Apply { a, x, y }
-                if stage.body.len() == 1
-                    && !self.memory.operators[a.0 as usize].is_empty()
-                    && (!self.fuse && !one_buffer(*x, *y) || self.memory.operators[a.0 as usize].len() > 1) =>
+                if body.len() == 1
+                    && self.memory.operators[a.0 as usize].form.layout != Layout::Free
+                    && (!self.fuse || self.memory.operators[a.0 as usize].alone()) =>
             {
                 self.lower_scalars(now, out)?;
-                for panel in self.memory.operators[a.0 as usize].clone() {
-                    let params = Params {
-                        n: panel.rows as u32,
-                        groups: workgroups(panel.rows) as u32,
-                        first: panel.first as u32,
-                        columns_at: panel.rows as u32 + 1,
-                        ..Params::default()
-                    };
-                    let bindings = [
-                        (Slice::whole(&panel.pattern), false),
-                        (Slice::whole(&panel.values), false),
-                        (self.memory.vector(*x), false),
-                        (self.memory.vector(*y), true),
-                    ];
-                    out.push(self.plain(
-                        &SPMV_CSR,
-                        self.space.dtype(*y),
-                        false,
-                        false,
-                        &bindings,
-                        params,
-                        workgroups(panel.rows),
-                    )?);
-                }
-                Ok(())
+                self.lower_product(*a, *x, *y, out)
             }
             Op::Dot { x, y, out: scalar } if !self.fuse && self.space.dtype(*x) == self.space.dtype(*y) => {
                 self.lower_scalars(now, out)?;
                 let at = text::partials_at(self.scalar_count);
                 let params = Params { n: n as u32, groups: workgroups(n) as u32, slot: at as u32, ..Params::default() };
-                let mut bindings = vec![(self.memory.vector(*x), false)];
-                let shader = if x == y {
-                    &NORM
-                } else {
-                    bindings.push((self.memory.vector(*y), false));
-                    &DOT
-                };
-                out.push(self.plain(shader, self.space.dtype(*x), false, true, &bindings, params, workgroups(n))?);
+                let bindings = [(self.memory.vector(*x), false), (self.memory.vector(*y), false)];
+                out.push(self.plain(&DOT, self.space.dtype(*x), false, true, &bindings, params, workgroups(n))?);
                 now.pending = vec![scalar.0];
                 now.pending_groups = workgroups(n) as u32;
                 Ok(())
@@ -454,24 +598,118 @@ impl Gpu {
                 out.push(self.plain(&AXPY, self.space.dtype(*y), false, false, &bindings, params, workgroups(n))?);
                 Ok(())
             }
-            _ => self.lower_sweep(&stage.body, n, now, out),
+            _ => self.lower_sweep(body, None, n, now, out),
         }
+    }
+
+    /// Block of rows by block of rows: the new columns are formed beside the basis, panel by panel, and put back.
+    fn lower_rotation(&mut self, v: Basis, [k, l]: [usize; 2], s: Array, out: &mut Vec<Dispatch>) -> Result<()> {
+        let (n, item) = (self.space.len(v.column(0)), self.space.plan.working);
+        let limit = self.context.max_binding.min(ROTATED_BYTES) / self.real_size();
+        let rows = (limit as usize / l).clamp(1, n.max(1));
+        let rotated = self.memory.rotated(&self.context, rows * l, self.real, &mut self.counters)?;
+        for row in (0..n).step_by(rows) {
+            let rows = rows.min(n - row);
+            let params = |first: usize, columns: usize, stride: usize, array_at: usize| Params {
+                n: rows as u32,
+                groups: workgroups(rows) as u32,
+                k: columns as u32,
+                stride: stride as u32,
+                first: first as u32,
+                array_at: array_at as u32,
+                row: row as u32,
+                tall: k as u32,
+                kept: l as u32,
+                ..Params::default()
+            };
+            let array_at = self.memory.array_at[s.0 as usize];
+            for panel in self.memory.bases[v.0 as usize].panels(k) {
+                let params = params(panel.first, panel.columns, panel.stride, array_at);
+                let bindings =
+                    [(Slice::whole(&self.memory.ledger), false), (panel.slice, false), (rotated.clone(), true)];
+                out.push(self.plain(&ROTATE, item, false, false, &bindings, params, workgroups(rows))?);
+            }
+            for panel in self.memory.bases[v.0 as usize].panels(l) {
+                let params = params(panel.first, panel.columns, panel.stride, 0);
+                let bindings = [(rotated.clone(), false), (panel.slice, true)];
+                out.push(self.plain(&ROTATED, item, false, false, &bindings, params, workgroups(rows))?);
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds the partial sums of projections onto k columns.
+    fn lower_finish(&mut self, array: Array, k: usize, n: usize, out: &mut Vec<Dispatch>) -> Result<()> {
+        let params = Params {
+            pending: workgroups(n) as u32,
+            array_at: self.memory.array_at[array.0 as usize] as u32,
+            ..Params::default()
+        };
+        let bindings = [(Slice::whole(&self.memory.projections), false), (Slice::whole(&self.memory.ledger), true)];
+        let item = self.space.plan.working;
+        out.push(self.plain(&FINISH, item, false, false, &bindings, params, k)?);
+        Ok(())
+    }
+
+    /// y = A x by itself, panel by panel.
+    fn lower_product(&mut self, a: Operator, x: Vector, y: Vector, out: &mut Vec<Dispatch>) -> Result<()> {
+        let Matrix { form, panels, .. } = &self.memory.operators[a.0 as usize];
+        let (form, panels) = (*form, panels.clone());
+        let item = self.space.dtype(y);
+        for panel in panels {
+            let (count, groups) = match form.layout {
+                Layout::Blocks => (panel.blocks, panel.blocks.clamp(1, DISPATCH_MAX)),
+                _ => (0, workgroups(panel.rows)),
+            };
+            let params = Params { n: panel.rows as u32, k: count as u32, groups: groups as u32, ..panel.params() };
+            let pattern = (Slice::whole(&panel.pattern), false);
+            let mut bindings = vec![
+                pattern.clone(),
+                (Slice::whole(&panel.values), false),
+                (self.memory.vector(x), one_buffer(x, y)),
+                (self.memory.vector(y), true),
+            ];
+            if form.layout == Layout::Blocks {
+                // A panel without pieces binds what it never writes.
+                let carries = panel.carries.as_ref().unwrap_or(&self.memory.projections);
+                bindings.push((Slice::whole(carries), true));
+            }
+            let text = text::product(form, self.types(item), one_buffer(x, y));
+            out.push(self.dispatch("product", text, false, false, &bindings, params, groups)?);
+            if let Some(carries) = &panel.carries {
+                let groups = panel.long_rows.min(DISPATCH_MAX);
+                let (k, order_at) = (panel.long_rows as u32, panel.at.long);
+                let params = Params { k, groups: groups as u32, order_at, ..panel.params() };
+                let bindings = [pattern, (Slice::whole(carries), false), (self.memory.vector(y), true)];
+                out.push(self.plain(&SPMV_PIECES, item, false, false, &bindings, params, groups)?);
+            }
+        }
+        Ok(())
     }
 
     /// A kernel that only finishes partial sums and evaluates scalars, where there are any.
     fn lower_scalars(&mut self, now: &mut Carry, out: &mut Vec<Dispatch>) -> Result<()> {
-        if *now == Carry::default() { Ok(()) } else { self.lower_sweep(&[], 0, now, out) }
+        if *now == Carry::default() { Ok(()) } else { self.lower_sweep(&[], None, 0, now, out) }
     }
 
-    fn lower_sweep(&mut self, body: &[Op], n: usize, now: &mut Carry, out: &mut Vec<Dispatch>) -> Result<()> {
+    /// One kernel for `body`, whose first operations may be updates put off and what they form been elsewhere so far.
+    fn lower_sweep(
+        &mut self,
+        body: &[Op],
+        formed: Option<(usize, Vector)>,
+        n: usize,
+        now: &mut Carry,
+        out: &mut Vec<Dispatch>,
+    ) -> Result<()> {
         // Records need the ledger's place among the bindings; where the sweep has none left, they go first.
-        let wide = body.iter().flat_map(|op| op.reads().into_iter().chain(op.writes()).chain(op.gathers()));
-        let wide = wide.collect::<std::collections::BTreeSet<_>>().len();
-        let matrix = body.iter().any(|op| matches!(op, Op::Apply { .. }));
-        if now.scalars.iter().any(|op| matches!(op, Op::Publish(_))) && wide + if matrix { 2 } else { 0 } > 5 {
-            self.lower_sweep(&[], 0, now, out)?;
+        if now.scalars.iter().any(|op| matches!(op, Op::Publish(_))) && self.storage(body) > self.context.max_storage {
+            self.lower_sweep(&[], None, 0, now, out)?;
         }
+        let forms: Vec<Form> = self.memory.operators.iter().map(|m| m.form).collect();
         let generated = Sweep {
+            forms: &forms,
+            deferred: formed.map_or(0, |f| f.0),
+            twin: formed.map(|f| f.1),
             space: &self.space,
             real: self.real,
             pending: &now.pending,
@@ -489,13 +727,10 @@ impl Gpu {
         let mut params = Params { n: n as u32, pending: now.pending_groups, k, ..Params::default() };
         if generated.matrix {
             let a = body.iter().find_map(|op| if let Op::Apply { a, .. } = op { Some(*a) } else { None });
-            let a = a.expect("a product in the sweep").0 as usize;
-            if let Some(panel) = self.memory.operators[a].first() {
-                bindings.push((Slice::whole(&panel.pattern), false));
-                bindings.push((Slice::whole(&panel.values), false));
-                params.columns_at = panel.rows as u32 + 1;
-            }
-            bindings.extend(self.memory.data[a].iter().map(|data| (Slice::whole(data), false)));
+            let panel = &self.memory.operators[a.expect("a product in the sweep").0 as usize].panels[0];
+            bindings.push((Slice::whole(&panel.pattern), false));
+            bindings.push((Slice::whole(&panel.values), false));
+            params = Params { n: params.n, pending: params.pending, k, ..panel.params() };
         }
         bindings.extend(generated.vectors.iter().map(|&(v, written)| (self.memory.vector(v), written)));
         let groups = if body.is_empty() { 1 } else { workgroups(n) };
@@ -504,7 +739,7 @@ impl Gpu {
         *now = Carry {
             pending_groups: if generated.leaves.is_empty() { 0 } else { groups as u32 },
             pending: generated.leaves,
-            scalars: vec![],
+            ..Carry::default()
         };
         Ok(())
     }
@@ -516,6 +751,19 @@ impl Gpu {
 
     fn read_reals(&self, bytes: &[u8]) -> Vec<f64> {
         memory::to_f64(bytes, self.real)
+    }
+}
+
+/// What a projection's kernel is told of a panel of columns of length `n`, and where their coefficients are.
+fn panel_params(panel: &Columns, n: usize, array_at: usize) -> Params {
+    Params {
+        n: n as u32,
+        groups: workgroups(n) as u32,
+        k: panel.columns as u32,
+        stride: panel.stride as u32,
+        first: panel.first as u32,
+        array_at: array_at as u32,
+        ..Params::default()
     }
 }
 
@@ -544,11 +792,10 @@ fn workgroups(n: usize) -> usize {
 
 impl Engine for Gpu {
     fn fusion(&self) -> Fusion {
-        if !self.fuse {
-            return Fusion::NONE;
-        }
-        let panels = self.memory.operators.iter().any(|o| o.len() > 1);
-        Fusion { products: !panels, ..FUSION }
+        // Lanes of one row compute its product before the sweep's loop, for one vector.
+        let lanes = self.memory.operators.iter().any(|m| matches!(m.form.layout, Layout::Lanes(_)));
+        let shared_products = if lanes { 1 } else { FUSION.shared_products };
+        if self.fuse { Fusion { shared_products, ..FUSION } } else { Fusion::NONE }
     }
 
     fn enqueue(&mut self, segment: &Arc<Compiled>) -> Result<()> {
@@ -557,6 +804,9 @@ impl Engine for Gpu {
             self.flush()?;
         }
         let lowered = self.lower(self.carry, segment)?;
+        if self.carries[lowered.out].deferred.is_some() {
+            self.lower_ahead(lowered.out, segment)?;
+        }
         self.carry = lowered.out;
         self.batch.push(lowered);
         self.records.extend(&segment.records);
@@ -567,18 +817,7 @@ impl Engine for Gpu {
         if self.batch.is_empty() {
             return Ok(());
         }
-        let mut tail = vec![];
-        let mut now = self.carries[self.carry].clone();
-        if now != Carry::default() {
-            // The tail is a segment of its own, so that its kernel is made once.
-            let key = (self.carry, usize::MAX);
-            if !self.lowered.contains_key(&key) {
-                let mut dispatches = vec![];
-                self.lower_scalars(&mut now, &mut dispatches)?;
-                self.lowered.insert(key, Arc::new(Lowered { dispatches, out: 0 }));
-            }
-            tail.push(Arc::clone(&self.lowered[&key]));
-        }
+        let tail = self.lower_tail(self.carry)?;
         // The batch's records start at the ledger's beginning.
         self.memory.write_real(&self.context, self.parity, CURSOR, 0.0, self.real);
         let mut encoder = self.context.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
@@ -693,13 +932,30 @@ impl Engine for Gpu {
 
     fn update_operator(&mut self, a: Operator, matrix: &Arc<Csr>, exponent: i32) -> Result<()> {
         self.flush()?;
-        let dtype = self.space.plan.dtype(self.space.operators[a.0 as usize].role);
-        self.memory.update_operator(&self.context, a, matrix, exponent, dtype);
+        let data = &self.space.operators[a.0 as usize];
+        let choice = (self.choose)(matrix, exponent, self.space.plan.dtype(data.role));
+        if !self.memory.update_operator(&self.context, a, &choice)? {
+            let alone = self.memory.operators[a.0 as usize].alone();
+            let made = Memory::matrix(&self.context, data, &choice, self.real, &mut self.counters)?;
+            if made.alone() && !alone {
+                return Err(Error::input(
+                    "with the new values the matrix no longer fits one binding; make a new solver for them",
+                ));
+            }
+            self.memory.operators[a.0 as usize] = made;
+            // Kernels and bind groups of the form before.
+            self.lowered.clear();
+            self.bind_groups.clear();
+        }
         self.context.check()
     }
 
     fn update_triangle(&mut self, _: Triangle, _: &Arc<Triangular>, _: i32) -> Result<()> {
         unreachable!("a space with triangles is refused")
+    }
+
+    fn describe(&self, a: Operator) -> Option<String> {
+        Some(self.memory.operators[a.0 as usize].description.clone())
     }
 
     fn counters(&self) -> Counters {

@@ -1,7 +1,8 @@
 //! WGSL text: the frames of `shaders/` filled in, and the few generated lines of a sweep's body.
 
-use crate::matrix::{Matrix, RowShader};
-use crate::op::{Cond, Dtype, Expr, Item, Op, OperatorData, Space, Vector};
+use super::format::{Columns, Form, Layout, Values};
+use crate::matrix::Matrix;
+use crate::op::{Cond, Dtype, Expr, Item, Op, OperatorData, Space, Term, Vector, forming};
 use std::fmt::Write;
 
 /// Most workgroups of one dispatch: enough to fill the largest GPUs, few enough that every workgroup can
@@ -39,19 +40,33 @@ shaders! {
     PRELUDE: "prelude.wgsl",
     DOUBLE_SINGLE: "double_single.wgsl",
     DOUBLE_SINGLE_TEST: "double_single_test.wgsl",
+    MATRIX: "matrix.wgsl",
+    COLUMNS_WIDE: "columns_wide.wgsl",
+    COLUMNS_SHORT: "columns_short.wgsl",
+    VALUES_PLAIN: "values_plain.wgsl",
+    VALUES_CODED: "values_coded.wgsl",
     ROW_CSR: "row_csr.wgsl",
     ROW_CSR_PAIR: "row_csr_pair.wgsl",
-    ROWS_CSR: "rows_csr.wgsl",
+    ROW_SLICES: "row_slices.wgsl",
+    ROW_ORDER: "row_order.wgsl",
+    ROW_RUNS: "row_runs.wgsl",
+    ROW_LANES: "row_lanes.wgsl",
     ROW_FREE: "row_free.wgsl",
     SWEEP: "sweep.wgsl",
     BLOCK_SUM: "block_sum.wgsl",
-    SPMV_CSR: "spmv_csr.wgsl",
+    SPMV: "spmv.wgsl",
+    SPMV_BLOCKS: "spmv_blocks.wgsl",
+    SPMV_PIECES: "spmv_pieces.wgsl",
     AXPY: "axpy.wgsl",
     DOT: "dot.wgsl",
-    NORM: "norm.wgsl",
     MULTI_DOT: "multi_dot.wgsl",
     FINISH: "finish.wgsl",
+    COMBINATION: "combination.wgsl",
     MULTI_AXPY: "multi_axpy.wgsl",
+    ROTATE: "rotate.wgsl",
+    ROTATED: "rotated.wgsl",
+    MULTI_AXPY_DOT: "multi_axpy_dot.wgsl",
+    MULTI_AXPY_NORM: "multi_axpy_norm.wgsl",
 }
 
 /// The name of a number type in WGSL.
@@ -72,6 +87,9 @@ fn fill(template: &str, values: &[(&str, &str)]) -> String {
     debug_assert!(!text.contains("{{"), "unfilled place in {text}");
     text
 }
+
+/// What a sweep does once the STOP code is set.
+const STOPPED: &str = "    if (stopped != 0u) {\n        return;\n    }\n";
 
 /// Types of a kernel: scalars, and vectors where the kernel knows only one kind.
 #[derive(Clone, Copy)]
@@ -102,68 +120,109 @@ pub(super) fn double_single_test() -> String {
     Types { real: Dtype::F32, item: Dtype::DoubleSingle }.head() + DOUBLE_SINGLE_TEST.text
 }
 
-/// Row i of a stored matrix times each of `x`; its two bindings start at `next`.
-fn row_products(x: &[String], next: usize, dtype: Dtype) -> String {
-    let (b, b1) = (next.to_string(), (next + 1).to_string());
-    let places = [("b", b.as_str()), ("b1", &b1)];
-    match x {
-        [x] if dtype == Dtype::DoubleSingle => fill(ROW_CSR_PAIR.text, &[&places[..], &[("x", x)]].concat()),
-        [x] => fill(ROW_CSR.text, &[&places[..], &[("x", x), ("value", type_name(dtype))]].concat()),
-        _ => {
-            let line = |(k, x): (usize, &String)| format!("        sums[{k}] += value * {x}[column];\n");
-            let (add, count): (String, _) = (x.iter().enumerate().map(line).collect(), x.len().to_string());
-            let more = [("value", type_name(dtype)), ("count", &count), ("add", &add)];
-            fill(ROWS_CSR.text, &[&places[..], &more].concat())
-        }
-    }
-}
-
-/// Row i of an operator times each of `x`; its data, if any, are bound at `next`.
-fn free_products(x: &[String], next: usize, data: &OperatorData, shader: &RowShader, dtype: Dtype) -> String {
-    let value = type_name(dtype);
-    let bound = if shader.data.is_empty() {
-        String::new()
-    } else {
-        format!(
-            "@group(0) @binding({next}) var<storage, read> user_data: array<{value}>;\n\nfn data_at(k: u32) -> number {{\n    return user_data[k];\n}}\n\n"
-        )
-    };
-    let mut cases = String::new();
-    for (k, x) in x.iter().enumerate().skip(1) {
-        let _ = writeln!(cases, "        case {k}u: {{\n            return {x}[j];\n        }}");
-    }
-    let _ = writeln!(cases, "        default: {{\n            return {}[j];\n        }}", x[0]);
-    let mut text = fill(ROW_FREE.text, &[("value", value), ("data", &bound), ("cases", &cases)]);
-    // Places to fill are marked by double braces: the user's are no such places.
-    text += &shader.text.replace("{{", "{ {").replace("}}", "} }");
-    let scale = literal(dtype, crate::scale::ldexp(1.0, data.exponent));
-    let _ = writeln!(text, "\nfn scaled_product(i: u32) -> number {{\n    return {scale} * row_product(i);\n}}");
-    if x.len() > 1 {
-        let count = x.len();
-        let _ = writeln!(text, "\nfn row_products(i: u32) -> array<number, {count}> {{");
-        let _ = writeln!(text, "    var products = array<number, {count}>();");
-        for k in 0..count {
-            let _ = writeln!(text, "    x_number = {k}u;\n    products[{k}] = scaled_product(i);");
-        }
-        let _ = writeln!(text, "    return products;\n}}");
-    }
-    text
-}
-
 /// A kernel that stands in `shaders/` as it runs.
 pub(super) fn plain(shader: &Shader, types: Types, minus: bool) -> String {
-    let mut text = types.head();
-    text += &block_sums(match shader.name {
-        name if [DOT.name, NORM.name, FINISH.name].contains(&name) => 1,
-        name if name == MULTI_DOT.name => 8,
-        _ => 0,
-    });
-    if shader.name == SPMV_CSR.name {
-        text += &row_products(&["x".into()], 2, types.item);
-    }
+    let is = |list: &[Shader]| list.iter().any(|s| s.name == shader.name);
+    let rows = if is(&[MULTI_DOT, MULTI_AXPY_DOT]) {
+        8
+    } else {
+        usize::from(is(&[DOT, FINISH, SPMV_PIECES, MULTI_AXPY_NORM]))
+    };
+    let combination = if is(&[MULTI_AXPY, MULTI_AXPY_DOT, MULTI_AXPY_NORM]) { COMBINATION.text } else { "" };
     let groups = GROUPS_MAX.to_string();
-    text += &fill(shader.text, &[("groups_max", &groups), ("sign", if minus { "-" } else { "+" })]);
+    types.head()
+        + &block_sums(rows)
+        + combination
+        + &fill(shader.text, &[("groups_max", &groups), ("sign", if minus { "-" } else { "+" })])
+}
+
+/// The kernel of y = A x alone, for a panel of a matrix in this form. `shared`: x and y are columns of one basis, and
+/// a buffer that is written can't be bound as read-only.
+pub(super) fn product(form: Form, types: Types, shared: bool) -> String {
+    let access = ("access", if shared { "read_write" } else { "read" });
+    let text = types.head() + &matrix(form, "x[j]", 2);
+    if form.layout == Layout::Blocks {
+        return text + &block_sums(1) + &fill(SPMV_BLOCKS.text, &[access]);
+    }
+    let (prepare, row, product) = row_code(form);
+    text + &fill(SPMV.text, &[access, ("prepare", prepare), ("row", row), ("product", product)])
+}
+
+/// What a loop over places p = start + t needs of a matrix in this form: a statement for all 256 at once, the row at
+/// place p, its product with x.
+fn row_code(form: Form) -> (&'static str, &'static str, &'static str) {
+    match form.layout {
+        Layout::Lanes(_) => ("        row_products(start, t);\n", "p", "products[t]"),
+        Layout::Slices { sorted: true } => ("", "row_at(p)", "row_product(p)"),
+        Layout::Free => ("", "p", "scaled_product(p)"),
+        _ => ("", "p", "row_product(p)"),
+    }
+}
+
+/// Bindings and functions of a matrix in this form; `gathered` is x_j.
+fn matrix(form: Form, gathered: &str, binding: usize) -> String {
+    let value = type_name(form.dtype);
+    let (b, b1) = (binding.to_string(), (binding + 1).to_string());
+    let mut text = fill(
+        MATRIX.text,
+        &[("b", &b), ("b1", &b1), ("stored", type_name(form.stored())), ("value", value), ("gathered", gathered)],
+    );
+    if form.layout == Layout::Free {
+        return text + &fill(ROW_FREE.text, &[("value", value)]);
+    }
+    match form.columns {
+        Columns::Wide => text += COLUMNS_WIDE.text,
+        Columns::Short => text += COLUMNS_SHORT.text,
+        Columns::Absent => {}
+    }
+    let values = if form.values == Values::Codes { &VALUES_CODED } else { &VALUES_PLAIN };
+    text += &fill(values.text, &[("value", value)]);
+    match form.layout {
+        Layout::Rows if form.dtype == Dtype::DoubleSingle => text += ROW_CSR_PAIR.text,
+        Layout::Rows => text += &fill(ROW_CSR.text, &[("value", value)]),
+        Layout::Slices { sorted } => {
+            text += &fill(ROW_SLICES.text, &[("value", value)]);
+            if sorted {
+                text += ROW_ORDER.text;
+            }
+        }
+        Layout::Runs { bits } => {
+            let (slot, step) = match form.values {
+                Values::Shared => ("first", "1"),
+                _ => ("pattern[i / 32u] * 32u + i % 32u", "32"),
+            };
+            let [ids, bits, mask] = [32 / bits, bits, (1 << bits) - 1].map(|v| v.to_string());
+            let places = [("ids", &*ids), ("bits", &*bits), ("mask", &*mask), ("slot", slot), ("step", step)];
+            text += &fill(ROW_RUNS.text, &[&places[..], &[("value", value)]].concat());
+        }
+        Layout::Lanes(lanes) => {
+            text += &fill(ROW_LANES.text, &[("value", value), ("lanes", &lanes.to_string())]);
+        }
+        Layout::Blocks | Layout::Free => {}
+    }
     text
+}
+
+/// The user's text for a row of the operator, and that row times its power of two.
+fn foreign_row(data: &OperatorData, dtype: Dtype) -> Option<String> {
+    let Matrix::Free(operator) = &data.matrix else { return None };
+    let shader = operator.shader().expect("asked for when the plan was made");
+    // Places to fill are marked by double braces: the user's are no such places.
+    let text = shader.text.replace("{{", "{ {").replace("}}", "} }");
+    let scale = literal(dtype, crate::scale::ldexp(1.0, data.exponent));
+    Some(format!("{text}\n\nfn scaled_product(i: u32) -> number {{\n    return {scale} * row_product(i);\n}}\n\n"))
+}
+
+/// x_j of the product at hand, where a sweep has several: the row's entries come from the cache after the first.
+fn gathered_in_turn(x: impl Iterator<Item = usize>, dtype: Dtype) -> (String, String) {
+    let mut text = String::from("var<private> x_number: u32;\n\n");
+    let _ = writeln!(text, "fn gathered_in_turn(j: u32) -> {} {{\n    switch (x_number) {{", type_name(dtype));
+    for (number, k) in x.enumerate() {
+        let case = if number == 0 { "default".into() } else { format!("case {number}u") };
+        let _ = writeln!(text, "        {case}: {{\n            return v{k}[j];\n        }}");
+    }
+    text += "    }\n}\n\n";
+    ("gathered_in_turn(j)".into(), text)
 }
 
 /// What a sweep kernel does, in the order it does it.
@@ -174,6 +233,12 @@ pub(super) struct Sweep<'a> {
     pub(super) pending: &'a [u16],
     pub(super) scalars: &'a [Op],
     pub(super) body: &'a [Op],
+    /// How many operations of the body the sweep before put off: updates that form what the product gathers.
+    pub(super) deferred: usize,
+    /// Where the vector they form was until now.
+    pub(super) twin: Option<Vector>,
+    /// Form of each matrix of the space.
+    pub(super) forms: &'a [Form],
     /// Scalars of the space and of the engine.
     pub(super) scalar_count: usize,
     /// Where each array starts in the ledger.
@@ -214,7 +279,7 @@ pub(super) fn partials_at(scalar_count: usize) -> usize {
 impl Sweep<'_> {
     pub(super) fn generate(&self) -> Generated {
         let ledger = self.scalars.iter().any(|op| matches!(op, Op::Publish(_)));
-        let matrix = self.body.iter().any(|op| matches!(op, Op::Apply { .. }));
+        let product = self.product();
         let mut vectors: Vec<(Vector, bool)> = vec![];
         for op in self.body {
             for v in op.gathers().into_iter().chain(op.reads()).chain(op.writes()) {
@@ -226,6 +291,8 @@ impl Sweep<'_> {
                 vectors.iter_mut().filter(|e| e.0 == w).for_each(|e| e.1 = true);
             }
         }
+        // At a stop the vector formed is left in both its places.
+        vectors.iter_mut().filter(|e| Some(e.0) == self.twin).for_each(|e| e.1 = true);
         // Columns of one basis are one buffer, which a kernel either only reads or may write.
         let written: Vec<u16> = vectors.iter().filter(|e| e.1).filter_map(|e| basis(e.0)).collect();
         vectors.iter_mut().filter(|e| basis(e.0).is_some_and(|b| written.contains(&b))).for_each(|e| e.1 = true);
@@ -235,24 +302,23 @@ impl Sweep<'_> {
             let _ = writeln!(bindings, "@group(0) @binding({next}) var<storage, read_write> ledger: array<real>;");
             next += 1;
         }
-        let applied = self.applied();
         let mut foreign = false;
-        if let Some((a, _)) = applied.first() {
-            let data = &self.space.operators[*a];
-            let x: Vec<String> = applied.iter().map(|(_, x)| format!("v{}", position(&vectors, *x))).collect();
-            let (text, bound) = match &data.matrix {
-                Matrix::Stored(_) => (row_products(&x, next, self.space.plan.dtype(data.role)), 2),
-                Matrix::Free(operator) => {
-                    let shader = operator.shader().expect("checked when the plan was made");
-                    foreign = true;
-                    (
-                        free_products(&x, next, data, &shader, self.space.plan.dtype(data.role)),
-                        usize::from(!shader.data.is_empty()),
-                    )
-                }
+        if let Some((form, x)) = product {
+            let (gathered, private) = match &self.applied()[..] {
+                [_] => self.gathered(x, &vectors),
+                several => gathered_in_turn(several.iter().map(|x| position(&vectors, *x)), form.dtype),
             };
-            bindings += &text;
-            next += bound;
+            bindings += &private;
+            bindings += &matrix(form, &gathered, next);
+            let operator = self.body.iter().find_map(|op| match op {
+                Op::Apply { a, .. } => Some(&self.space.operators[a.0 as usize]),
+                _ => None,
+            });
+            if let Some(text) = operator.and_then(|data| foreign_row(data, form.dtype)) {
+                bindings += &text;
+                foreign = true;
+            }
+            next += 2;
         }
         for (k, (v, written)) in vectors.iter().enumerate() {
             let access = if *written { "read_write" } else { "read" };
@@ -260,7 +326,7 @@ impl Sweep<'_> {
             let _ = writeln!(bindings, "@group(0) @binding({}) var<storage, {access}> v{k}: array<{item}>;", next + k);
         }
 
-        let (sweep, leaves) = self.sweep_code(&vectors, foreign);
+        let (sweep, leaves) = self.sweep_code(&vectors);
         bindings += &block_sums(self.pending.len().max(leaves.len()));
         let pairs = vectors.iter().any(|e| self.space.dtype(e.0) == Dtype::DoubleSingle);
         let item = if pairs { Dtype::DoubleSingle } else { self.real };
@@ -277,13 +343,20 @@ impl Sweep<'_> {
                     ("sweep", &sweep),
                 ],
             );
-        Generated { text, ledger, matrix, foreign, vectors, leaves }
+        Generated { text, ledger, matrix: product.is_some(), foreign, vectors, leaves }
     }
 
-    /// Operator and x of each product; a sweep multiplies by one operator only.
-    fn applied(&self) -> Vec<(usize, Vector)> {
-        let apply = |op: &Op| if let Op::Apply { a, x, .. } = op { Some((a.0 as usize, *x)) } else { None };
-        self.body.iter().filter_map(apply).collect()
+    /// What the matrix is applied to, product by product.
+    fn applied(&self) -> Vec<Vector> {
+        self.body.iter().filter_map(Op::gathers).collect()
+    }
+
+    /// Form of the matrix applied, and the vector it is applied to.
+    fn product(&self) -> Option<(Form, Vector)> {
+        self.body.iter().find_map(|op| match op {
+            Op::Apply { a, x, .. } => Some((self.forms[a.0 as usize], *x)),
+            _ => None,
+        })
     }
 
     fn finish_code(&self) -> String {
@@ -364,89 +437,137 @@ impl Sweep<'_> {
         code
     }
 
-    fn sweep_code(&self, vectors: &[(Vector, bool)], foreign: bool) -> (String, Vec<u16>) {
-        let (mut head, mut body) = (String::new(), String::new());
+    /// x_j as a product gathers it, and the variables in which it finds the coefficients.
+    fn gathered(&self, x: Vector, vectors: &[(Vector, bool)]) -> (String, String) {
+        let Some(terms) = forming::formula(&self.body[..self.deferred], x) else {
+            return (format!("v{}[j]", position(vectors, x)), String::new());
+        };
+        let mut private = String::new();
+        let sum = self.sum(x, terms, |v| format!("v{}[j]", position(vectors, v)), &mut |_, kind| {
+            let name = format!("g{}", private.lines().count());
+            let _ = writeln!(private, "var<private> {name}: {kind};");
+            name
+        });
+        (sum, private)
+    }
+
+    /// Σ c u (v) as y stores it: `entry` reads a vector, `coefficient` names a factor that has this text and type.
+    fn sum(
+        &self,
+        y: Vector,
+        terms: &[Term],
+        mut entry: impl FnMut(Vector) -> String,
+        coefficient: &mut impl FnMut(String, &str) -> String,
+    ) -> String {
+        let vectors = terms.iter().flat_map(|t| std::iter::once(t.x).chain(t.by)).chain([y]);
+        let types: Vec<Dtype> = vectors.map(|v| self.space.dtype(v)).collect();
+        let arithmetic = Arithmetic::among(&types);
+        let term = |t: &Term| {
+            let mut factors = vec![];
+            if !t.coefficient.is_one() {
+                let c = match t.coefficient.constant() {
+                    // Of the right type from the start: compilers refuse to narrow f64 constants.
+                    Some(c) => arithmetic.constant(c),
+                    None => arithmetic.widen(&self.expr(&t.coefficient), self.real),
+                };
+                factors.push(coefficient(c, arithmetic.type_name()));
+            }
+            for v in std::iter::once(t.x).chain(t.by) {
+                factors.push(arithmetic.widen(&entry(v), self.space.dtype(v)));
+            }
+            factors.into_iter().reduce(|a, b| arithmetic.multiply(&a, &b)).expect("a term has a vector")
+        };
+        let sum = terms.iter().map(term).reduce(|a, b| arithmetic.add(&a, &b));
+        arithmetic.narrow(sum.as_deref(), self.space.dtype(y))
+    }
+
+    fn sweep_code(&self, vectors: &[(Vector, bool)]) -> (String, Vec<u16>) {
+        if self.body.is_empty() {
+            return (STOPPED.into(), vec![]);
+        }
+        let (mut head, mut body, mut lines) = (String::new(), String::new(), vec![]);
         let mut leaves = vec![];
         let mut loaded = vec![false; vectors.len()];
         let mut coefficients = 0;
-        let load = |v: Vector, body: &mut String, loaded: &mut Vec<bool>| {
-            let k = position(vectors, v);
-            if !loaded[k] {
-                let _ = writeln!(body, "        var e{k} = v{k}[i];");
-                loaded[k] = true;
-            }
-            k
-        };
+        let (prepare, row, product) = self.product().map_or(("", "p", ""), |(form, _)| row_code(form));
         let store = |v: Vector, value: &str, body: &mut String, loaded: &mut Vec<bool>| {
             let k = position(vectors, v);
             let declare = if loaded[k] { "" } else { "var " };
-            let _ = writeln!(body, "        {declare}e{k} = {value};\n        v{k}[i] = e{k};");
+            let _ = writeln!(body, "            {declare}e{k} = {value};\n            v{k}[i] = e{k};");
             loaded[k] = true;
         };
-        // No vector that is multiplied is written here, so all products can stand at the start.
-        let count = self.applied().len();
-        if count > 1 {
-            body += "        let products = row_products(i);\n";
-        }
+        let several = self.applied().len() > 1;
         let mut products = 0;
         for op in self.body {
+            lines.push(body.len());
+            let mut load = |v: Vector, body: &mut String| {
+                let k = position(vectors, v);
+                if !loaded[k] {
+                    let _ = writeln!(body, "            var e{k} = v{k}[i];");
+                    loaded[k] = true;
+                }
+                format!("e{k}")
+            };
             match op {
                 Op::Apply { y, .. } => {
-                    let value = self.space.dtype(*y);
-                    let product = match (count, foreign) {
-                        (1, false) => "row_product(i)".into(),
-                        (1, true) => "scaled_product(i)".into(),
-                        _ => format!("products[{products}]"),
-                    };
-                    products += 1;
-                    store(*y, &format!("{}({product})", type_name(value)), &mut body, &mut loaded);
+                    let item = type_name(self.space.dtype(*y));
+                    if several {
+                        let _ = writeln!(body, "            x_number = {products}u;");
+                        products += 1;
+                    }
+                    store(*y, &format!("{item}({product})"), &mut body, &mut loaded);
                 }
                 Op::Map { y, terms } => {
-                    let wide = terms.iter().flat_map(|t| std::iter::once(t.x).chain(t.by)).chain([*y]);
-                    let types: Vec<Dtype> = wide.map(|v| self.space.dtype(v)).collect();
-                    let arithmetic = Arithmetic::among(&types);
-                    let mut sum: Option<String> = None;
-                    for t in terms {
-                        let mut factors = vec![];
-                        if !t.coefficient.is_one() {
-                            let c = match t.coefficient.constant() {
-                                // Of the right type from the start: compilers refuse to narrow f64 constants.
-                                Some(c) => arithmetic.constant(c),
-                                None => arithmetic.widen(&self.expr(&t.coefficient), self.real),
-                            };
-                            let _ = writeln!(head, "    let c{coefficients} = {c};");
-                            factors.push(format!("c{coefficients}"));
-                            coefficients += 1;
-                        }
-                        for v in std::iter::once(t.x).chain(t.by) {
-                            let k = load(v, &mut body, &mut loaded);
-                            factors.push(arithmetic.widen(&format!("e{k}"), self.space.dtype(v)));
-                        }
-                        let product = factors.into_iter().reduce(|a, b| arithmetic.multiply(&a, &b));
-                        let product = product.expect("a term has a vector");
-                        sum = Some(sum.map_or_else(|| product.clone(), |s| arithmetic.add(&s, &product)));
-                    }
-                    let value = arithmetic.narrow(sum.as_deref(), self.space.dtype(*y));
-                    store(*y, &value, &mut body, &mut loaded);
+                    let sum = self.sum(*y, terms, |v| load(v, &mut body), &mut |value, _| {
+                        let name = format!("c{coefficients}");
+                        let _ = writeln!(head, "    let {name} = {value};");
+                        coefficients += 1;
+                        name
+                    });
+                    store(*y, &sum, &mut body, &mut loaded);
                 }
                 Op::Dot { x, y, out } => {
-                    let (a, b) = (load(*x, &mut body, &mut loaded), load(*y, &mut body, &mut loaded));
+                    let (a, b) = (load(*x, &mut body), load(*y, &mut body));
                     let d = leaves.len();
                     let _ = writeln!(head, "    var sum{d} = real(0.0);");
-                    let _ = writeln!(body, "        sum{d} += real(e{a}) * real(e{b});");
+                    let _ = writeln!(body, "            sum{d} += real({a}) * real({b});");
                     leaves.push(out.0);
                 }
                 _ => unreachable!("an operation that no sweep holds"),
             }
         }
-        if self.body.is_empty() {
-            return (String::new(), leaves);
+        let each = |prepare: &str, row: &str, body: &str| {
+            format!(
+                "    for (var start = group.x * WORKGROUP; start < P.n; start += P.groups * WORKGROUP) {{\n{prepare}        let p = start + t;\n        if (p < P.n) {{\n            let i = {row};\n{body}        }}\n    }}\n"
+            )
+        };
+        let mut code = String::new();
+        match (self.product(), self.twin) {
+            (Some((_, x)), Some(twin)) => {
+                // The coefficients as in the updates themselves.
+                let terms = forming::formula(&self.body[..self.deferred], x).expect("a vector formed");
+                let mut factors = 0;
+                let _ = self.sum(x, terms, |_| String::new(), &mut |value, _| {
+                    let _ = writeln!(head, "    g{factors} = {value};");
+                    factors += 1;
+                    String::new()
+                });
+                let (new, old) = (position(vectors, x), position(vectors, twin));
+                let mut updates = body[..lines[self.deferred]].to_string();
+                let _ = writeln!(updates, "            v{old}[i] = e{new};");
+                code += &head;
+                let _ = writeln!(
+                    code,
+                    "    if (stopped != 0u) {{\n        // Stopped just now, with the updates of the iteration before still to do.\n        if (state_in[STOP] == real(0.0)) {{\n{}        }}\n        return;\n    }}",
+                    each("", "p", &updates)
+                );
+            }
+            _ => {
+                code += STOPPED;
+                code += &head;
+            }
         }
-        let mut code = head;
-        let _ = writeln!(
-            code,
-            "    for (var i = group.x * WORKGROUP + t; i < P.n; i += P.groups * WORKGROUP) {{\n{body}    }}"
-        );
+        code += &each(prepare, row, &body);
         if !leaves.is_empty() {
             for d in 0..leaves.len() {
                 let _ = writeln!(code, "    tile[t + {}u] = sum{d};", d * WORKGROUP);
@@ -516,6 +637,13 @@ impl Arithmetic {
             return Self::Pairs;
         }
         Self::Plain(if types.contains(&Dtype::F64) { Dtype::F64 } else { Dtype::F32 })
+    }
+
+    fn type_name(self) -> &'static str {
+        type_name(match self {
+            Self::Plain(wide) => wide,
+            Self::Pairs => Dtype::DoubleSingle,
+        })
     }
 
     fn constant(self, v: f64) -> String {

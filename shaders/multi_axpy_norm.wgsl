@@ -1,8 +1,10 @@
-// Partial sums of ‖x‖², one a workgroup; the next kernel adds them. The plain kernel.
+// w {{sign}}= Σ_j c_j v_j and partial sums of ‖w‖², one a workgroup; the next kernel adds them.
 
 @group(0) @binding(1) var<storage, read> state_in: array<real>;
 @group(0) @binding(2) var<storage, read_write> state_out: array<real>;
-@group(0) @binding(3) var<storage, read> x: array<item>;
+@group(0) @binding(3) var<storage, read> ledger: array<real>;
+@group(0) @binding(4) var<storage, read> v: array<item>;
+@group(0) @binding(5) var<storage, read_write> w: array<item>;
 
 @compute @workgroup_size(256)
 fn main(@builtin(local_invocation_index) t: u32, @builtin(workgroup_id) group: vec3<u32>) {
@@ -17,7 +19,9 @@ fn main(@builtin(local_invocation_index) t: u32, @builtin(workgroup_id) group: v
     }
     var sum = real(0.0);
     for (var i = group.x * WORKGROUP + t; i < P.n; i += P.groups * WORKGROUP) {
-        sum += real(x[i]) * real(x[i]);
+        let wi = w[i] {{sign}} item(combination(i));
+        w[i] = wi;
+        sum += real(wi) * real(wi);
     }
     tile[t] = sum;
     block_sums(t, 1u);

@@ -1,8 +1,8 @@
-// y = A x for a panel of rows of a CSR matrix: the plain kernel, and the one for matrices in panels.
+// One block of rows of the rotated columns back into one basis panel.
 
 @group(0) @binding(1) var<storage, read> state_in: array<real>;
-@group(0) @binding(4) var<storage, read> x: array<item>;
-@group(0) @binding(5) var<storage, read_write> y: array<item>;
+@group(0) @binding(2) var<storage, read> rotated: array<real>;
+@group(0) @binding(3) var<storage, read_write> v: array<item>;
 
 @compute @workgroup_size(256)
 fn main(@builtin(local_invocation_index) t: u32, @builtin(workgroup_id) group: vec3<u32>) {
@@ -10,6 +10,8 @@ fn main(@builtin(local_invocation_index) t: u32, @builtin(workgroup_id) group: v
         return;
     }
     for (var i = group.x * WORKGROUP + t; i < P.n; i += P.groups * WORKGROUP) {
-        y[P.first + i] = row_product(i);
+        for (var c = 0u; c < P.k; c += 1u) {
+            v[c * P.stride + P.row + i] = item(rotated[(P.first + c) * P.n + i]);
+        }
     }
 }

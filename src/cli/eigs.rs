@@ -1,0 +1,260 @@
+//! `krylane eigs` and `krylane svds`.
+
+use super::args::{EigsArgs, SpectrumArgs, SvdsArgs};
+use super::exit::Exit;
+use super::output::{Target, distinct, print};
+use super::signals::Signals;
+use super::solve::MatrixFacts;
+use super::source::{Matrix, Source};
+use super::summary::{Paint, count, seconds};
+use super::{job, json};
+use anyhow::Context;
+use krylane::eigen::{Outcome, svds_until};
+use krylane::io::{read_matrix, write_columns};
+use krylane::{EigenOptions, EigenSolver, Reason};
+use serde::Serialize;
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+/// What both commands are told.
+struct Common {
+    source: Source,
+    start: Option<PathBuf>,
+    options: EigenOptions,
+    quiet: bool,
+    json: Option<Target>,
+}
+
+pub(crate) struct Eigs {
+    common: Common,
+    mass: Option<PathBuf>,
+    output: Option<Target>,
+}
+
+pub(crate) struct Svds {
+    common: Common,
+    right: Option<Target>,
+    left: Option<Target>,
+}
+
+/// The report of the library with what only the program knows.
+#[derive(Serialize)]
+struct Document<'a, R: Serialize> {
+    version: &'static str,
+    command: Vec<String>,
+    matrix: MatrixFacts<'a>,
+    #[serde(flatten)]
+    report: &'a R,
+    /// Wall time of everything.
+    total_s: f64,
+}
+
+impl Common {
+    fn new(args: SpectrumArgs, which: &str) -> anyhow::Result<Self> {
+        let options = EigenOptions {
+            k: args.k,
+            which: which.parse()?,
+            tol: args.tol,
+            subspace: args.subspace,
+            seed: args.seed,
+            max_iterations: args.max_iterations,
+            time_limit: job::time_limit(args.time_limit)?,
+            backend: args.backend.parse().unwrap_or_else(|never| match never {}),
+            precision: args.precision.parse()?,
+            threads: args.threads,
+            fuse: !args.no_fuse,
+            withhold: args.withhold,
+            ..EigenOptions::default()
+        };
+        job::set_threads(options.threads);
+        let json = args.json.map(Target::new).transpose()?;
+        Ok(Self { source: Source::new(args.matrix)?, start: args.start, options, quiet: args.quiet, json })
+    }
+
+    /// The start vector of `n` entries, if there is one.
+    fn start(&self, n: usize) -> krylane::Result<Option<Vec<f64>>> {
+        self.start.as_ref().map(|path| self.source.vector("start", path, n, "rows")).transpose()
+    }
+
+    /// Everything asked for, whatever the outcome; `lines` are the values and their residuals.
+    fn write<R: Serialize>(
+        &self,
+        matrix: &Matrix,
+        symmetry: &'static str,
+        report: (&R, &Outcome),
+        lines: &[(String, f64)],
+        columns: &[(&Option<Target>, usize, &[Vec<f64>])],
+        begun: Instant,
+    ) -> anyhow::Result<()> {
+        let (report, outcome) = report;
+        let facts = MatrixFacts {
+            name: &matrix.name,
+            rows: matrix.csr.rows(),
+            cols: matrix.csr.cols(),
+            nnz: matrix.csr.nnz(),
+            complex: matrix.complex,
+            symmetry,
+            file: matrix.notes.as_ref(),
+        };
+        let document = Document {
+            version: env!("CARGO_PKG_VERSION"),
+            command: std::env::args_os().map(|a| a.to_string_lossy().into_owned()).collect(),
+            matrix: facts,
+            report,
+            total_s: begun.elapsed().as_secs_f64(),
+        };
+        let mut results = vec![];
+        for (target, rows, vectors) in columns {
+            if let Some(target) = target {
+                results.push(target.wrote(write_columns(target.path(), *rows, vectors)));
+            }
+        }
+        if let Some(target) = &self.json {
+            results.push(json::text(&document).and_then(|text| target.write(&text)));
+        }
+        if !self.quiet {
+            let taken = columns.iter().filter_map(|c| c.0.as_ref()).chain(&self.json).any(Target::is_stdout);
+            let text = self.summary(&document.matrix, outcome, lines, !taken);
+            results.push(if taken {
+                let _ = std::io::stderr().write_all(text.as_bytes());
+                Ok(())
+            } else {
+                print(text.as_bytes()).map(drop)
+            });
+        }
+        results.into_iter().collect()
+    }
+
+    fn summary(&self, m: &MatrixFacts<'_>, r: &Outcome, lines: &[(String, f64)], stdout: bool) -> String {
+        let paint = Paint::new(stdout);
+        let mut out = String::new();
+        let mut line = |label: &str, value: &str| {
+            let _ = writeln!(out, "{} {value}", paint.with("2", &format!("{label:<12}")));
+        };
+        line("matrix", &format!("{}: {} x {}, {} entries, {}", m.name, m.rows, m.cols, m.nnz, m.symmetry));
+        for (k, choice) in r.plan.iter().enumerate() {
+            line(if k == 0 { "plan" } else { "" }, choice);
+        }
+        line("adapter", &format!("{} ({}, {})", r.adapter.name, r.adapter.backend, r.adapter.driver));
+        let colour = if r.reason.is_converged() { "1;32" } else { "1;31" };
+        line("outcome", &paint.with(colour, &r.reason.to_string()));
+        line("", &r.advice);
+        for (k, (value, residual)) in lines.iter().enumerate() {
+            line(if k == 0 { "values" } else { "" }, &format!("{value:<24} residual {residual:.2e}"));
+        }
+        line("", &format!("asked for residuals up to {:e} |A|, |A| = {:.3e}", self.options.tol, r.matrix_norm));
+        let mut work = format!(
+            "{}, {}, {}",
+            count(r.iterations, "iteration"),
+            count(r.matvecs, "product"),
+            count(r.restarts, "restart")
+        );
+        if r.inner_solves > 0 {
+            let _ = write!(
+                work,
+                "; {} in {}",
+                count(r.inner_solves, "inner solve"),
+                count(r.inner_iterations, "iteration")
+            );
+        }
+        line("work", &work);
+        let t = &r.timings;
+        line(
+            "time",
+            &format!(
+                "set-up {}, upload {}, solve {}, verify {}",
+                seconds(t.setup_s),
+                seconds(t.upload_s),
+                seconds(t.solve_s),
+                seconds(t.certify_s)
+            ),
+        );
+        for warning in &r.warnings {
+            line(&paint.with("33", "warning"), warning);
+        }
+        out
+    }
+}
+
+fn exit(reason: &Reason, signals: &Signals) -> Exit {
+    match (reason, signals.code()) {
+        (reason, _) if reason.is_converged() => Exit::Success,
+        (Reason::Cancelled, Some(code)) => Exit::Signal(code),
+        _ => Exit::NotConverged,
+    }
+}
+
+impl Eigs {
+    pub(super) fn new(args: EigsArgs) -> anyhow::Result<Self> {
+        let mut common = Common::new(args.spectrum, &args.which)?;
+        common.options.sigma = args.sigma;
+        common.options.method = args.method;
+        common.options.preconditioner = args.precond;
+        common.options.check()?;
+        let output = args.output.map(Target::new).transpose()?;
+        distinct(&[&common.json, &output])?;
+        Ok(Self { common, mass: args.mass, output })
+    }
+
+    pub(super) fn run(self) -> anyhow::Result<Exit> {
+        let begun = Instant::now();
+        let matrix = self.common.source.load(self.common.quiet)?;
+        let n = matrix.csr.rows();
+        let mut options = self.common.options.clone();
+        options.start = self.common.start(n)?;
+        if let Some(path) = &self.mass {
+            options.mass = Some(Arc::new(read_matrix(path, &self.common.source.read_options())?.matrix));
+        }
+        let solver = EigenSolver::new(&matrix.csr, options).with_context(|| matrix.name.clone())?;
+        let cancel = solver.cancel_flag();
+        let signals = Signals::catch(&cancel).context("can't watch for signals")?;
+        let watched = signals.clone();
+        let mut solver = solver.on_exchange(move |_| {
+            // The solver clears its flag at the start; a signal from before that counts too.
+            if watched.code().is_some() {
+                cancel.store(true, Ordering::Relaxed);
+            }
+            ControlFlow::Continue(())
+        });
+        let report = solver.solve()?;
+        let symmetry = if solver.is_symmetric() { "symmetric" } else { "general" };
+        let values = report.eigenvalues.iter().map(ToString::to_string);
+        let lines: Vec<(String, f64)> = values.zip(report.residuals.iter().copied()).collect();
+        let columns = [(&self.output, n, &report.vectors[..])];
+        self.common.write(&matrix, symmetry, (&report, &report.outcome), &lines, &columns, begun)?;
+        Ok(exit(&report.reason, &signals))
+    }
+}
+
+impl Svds {
+    pub(super) fn new(args: SvdsArgs) -> anyhow::Result<Self> {
+        let common = Common::new(args.spectrum, &args.which)?;
+        common.options.check()?;
+        let [right, left] = [args.output, args.left];
+        let target = |path: Option<PathBuf>| path.map(Target::new).transpose();
+        let (right, left) = (target(right)?, target(left)?);
+        distinct(&[&common.json, &right, &left])?;
+        Ok(Self { common, right, left })
+    }
+
+    pub(super) fn run(self) -> anyhow::Result<Exit> {
+        let begun = Instant::now();
+        let matrix = self.common.source.load(self.common.quiet)?;
+        let (rows, cols) = (matrix.csr.rows(), matrix.csr.cols());
+        let mut options = self.common.options.clone();
+        options.start = self.common.start(rows.min(cols))?;
+        let cancel = Arc::new(AtomicBool::new(false));
+        let signals = Signals::catch(&cancel).context("can't watch for signals")?;
+        let report = svds_until(&matrix.csr, options, &cancel).with_context(|| matrix.name.clone())?;
+        let values = report.singular_values.iter().map(ToString::to_string);
+        let lines: Vec<(String, f64)> = values.zip(report.residuals.iter().copied()).collect();
+        let columns = [(&self.right, cols, &report.right[..]), (&self.left, rows, &report.left[..])];
+        self.common.write(&matrix, "general", (&report, &report.outcome), &lines, &columns, begun)?;
+        Ok(exit(&report.reason, &signals))
+    }
+}

@@ -1,0 +1,224 @@
+//! The loop over iterations of an eigenvalue method: batches, inner solves, exchanges, limits.
+
+use super::{EigenMethod, Harvest, InnerSolve, Outlook};
+use crate::backend::{Engine, deliver};
+use crate::drive::Event;
+use crate::error::Result;
+use crate::method::{Next, Outbox};
+use crate::op::schedule::Compiler;
+use crate::op::{Op, Operator, Program, Space};
+use crate::report::Reason;
+use crate::scale::ldexp;
+use crate::solver::Solver;
+use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+/// Iterations issued before the host reads again.
+const BATCH: usize = 16;
+
+/// Restarts without progress before a run is called stagnant.
+const PATIENCE: usize = 50;
+
+/// An inner solve may miss its tolerance for lack of digits; what is worse than this is no solution.
+const SOLVED: f64 = 1e-6;
+
+/// The solver of inner systems; solutions go to the device times 2^exponent.
+pub(super) struct Inner {
+    pub(super) solver: Solver,
+    pub(super) exponent: i32,
+}
+
+/// A method on a device.
+pub(super) struct Session {
+    pub(super) engine: Box<dyn Engine>,
+    pub(super) compiler: Compiler,
+    pub(super) space: Space,
+    pub(super) method: Box<dyn EigenMethod>,
+    pub(super) a: Operator,
+    pub(super) inner: Option<Inner>,
+}
+
+/// Bounds on a run and the ways to end it from outside.
+pub(super) struct Limits<'a> {
+    pub(super) max_iterations: usize,
+    pub(super) deadline: Option<Instant>,
+    pub(super) cancel: &'a AtomicBool,
+    pub(super) callback: &'a mut dyn FnMut(Event) -> ControlFlow<()>,
+}
+
+/// What was done so far.
+#[derive(Default)]
+pub(super) struct Tally {
+    pub(super) iterations: usize,
+    pub(super) matvecs: usize,
+    pub(super) restarts: usize,
+    pub(super) inner_solves: usize,
+    pub(super) inner_iterations: usize,
+    pub(super) history: Vec<f64>,
+}
+
+/// How a run ended.
+#[derive(Debug, PartialEq)]
+pub(super) enum Ended {
+    /// By the method's estimates all is found.
+    Done,
+    Limit(Reason),
+    Stagnated,
+    /// An inner system could not be solved.
+    Inner(Reason),
+}
+
+impl Session {
+    /// Iterates from the span of `from` until the method has what is wanted or can't go on.
+    pub(super) async fn run(&mut self, from: &[Vec<f64>], tally: &mut Tally, limits: &mut Limits<'_>) -> Result<Ended> {
+        self.segment(tally, |method, p, host| method.start(p, host, from))?;
+        let (mut best, mut since) = (f64::INFINITY, 0);
+        loop {
+            let ended = self.cycle(tally, limits).await?;
+            let outlook = self.segment(tally, |method, p, host| method.exchange(p, host))?;
+            let worst = match outlook {
+                Outlook::Done => return Ok(Ended::Done),
+                Outlook::NonFinite => {
+                    return Ok(Ended::Limit(Reason::NonFinite { iteration: tally.iterations }));
+                }
+                Outlook::Going(worst) => worst,
+            };
+            tally.restarts += 1;
+            tally.history.push(worst);
+            let event = Event { iteration: tally.iterations, residual: worst, system: 0 };
+            if let Some(ended) = ended {
+                return Ok(ended);
+            }
+            if (limits.callback)(event).is_break() {
+                return Ok(Ended::Limit(Reason::StoppedByCallback));
+            }
+            // Infinite is not yet as many as are wanted.
+            since = if worst < 0.9 * best || worst <= 1.0 || worst.is_infinite() { 0 } else { since + 1 };
+            best = best.min(worst);
+            if since > PATIENCE {
+                return Ok(Ended::Stagnated);
+            }
+        }
+    }
+
+    /// Iterations up to an exchange (`None`), or a limit.
+    async fn cycle(&mut self, tally: &mut Tally, limits: &mut Limits<'_>) -> Result<Option<Ended>> {
+        let (mut closing, mut over, mut limit, mut pending) = (false, false, false, 0);
+        loop {
+            for _ in 0..if self.inner.is_some() { 1 } else { BATCH } {
+                if closing || over || limit {
+                    break;
+                }
+                if tally.iterations + pending >= limits.max_iterations {
+                    limit = true;
+                    break;
+                }
+                let mut p = Program::new(&self.space);
+                let mut ops = vec![];
+                if let Some(solve) = self.method.apply(&mut p) {
+                    ops = std::mem::take(&mut p.ops);
+                    let next = self.method.step(&mut p);
+                    let rest = p.ops;
+                    self.issue(tally, ops)?;
+                    if let Err(reason) = self.solve(solve, tally).await? {
+                        return Ok(Some(Ended::Inner(reason)));
+                    }
+                    self.issue(tally, rest)?;
+                    closing |= next == Next::Exchange;
+                } else {
+                    closing |= self.method.step(&mut p) == Next::Exchange;
+                    ops.append(&mut p.ops);
+                    self.issue(tally, ops)?;
+                }
+                pending += 1;
+            }
+            self.engine.flush()?;
+            // One batch stays in flight while the host reads the one before.
+            let lag = usize::from(!closing && !over && !limit && self.inner.is_none());
+            while self.engine.in_flight() > lag {
+                for record in self.engine.collect().await?.records {
+                    pending -= 1;
+                    if !over {
+                        tally.iterations += 1;
+                        over = self.method.observe(&record);
+                    }
+                }
+            }
+            if limits.cancel.load(Ordering::Relaxed) {
+                self.drain().await?;
+                return Ok(Some(Ended::Limit(Reason::Cancelled)));
+            }
+            if limits.deadline.is_some_and(|d| Instant::now() >= d) {
+                self.drain().await?;
+                return Ok(Some(Ended::Limit(Reason::TimeLimit)));
+            }
+            if (closing || over || limit) && self.engine.in_flight() == 0 {
+                limit |= tally.iterations >= limits.max_iterations;
+                return Ok(limit.then_some(Ended::Limit(Reason::MaxIterations)));
+            }
+        }
+    }
+
+    /// The solution of an inner system on the device, or why there is none.
+    async fn solve(&mut self, system: InnerSolve, tally: &mut Tally) -> Result<std::result::Result<(), Reason>> {
+        let rhs = self.engine.read_vector(system.rhs).await?;
+        let inner = self.inner.as_mut().expect("an inverse comes with a solver");
+        let report = inner.solver.solve_async(&rhs, None).await?;
+        tally.inner_solves += 1;
+        tally.inner_iterations += report.iterations;
+        if !report.reason.is_converged() && !(report.certificate.relative <= SOLVED) {
+            return Ok(Err(report.reason));
+        }
+        let scaled: Vec<f64> = report.x.iter().map(|&x| ldexp(x, inner.exponent)).collect();
+        self.engine.write_vector(system.solution, &scaled)?;
+        Ok(Ok(()))
+    }
+
+    /// Reads the wanted pairs: (x, y) as [`super::Pair`] tells.
+    pub(super) async fn read(&mut self) -> Result<Vec<(Vec<f64>, Option<Vec<f64>>)>> {
+        self.drain().await?;
+        let Harvest { columns, pairs } = self.method.harvest();
+        let mut stored = vec![];
+        for column in columns {
+            stored.push(self.engine.read_vector(column).await?);
+        }
+        let combine = |c: &Vec<f64>| {
+            let mut sum = vec![0.0; stored.first().map_or(0, Vec::len)];
+            for (c, v) in c.iter().zip(&stored).filter(|(c, _)| **c != 0.0) {
+                sum.resize(v.len(), 0.0);
+                sum.iter_mut().zip(v).for_each(|(s, v)| *s += c * v);
+            }
+            sum
+        };
+        Ok(pairs.iter().map(|pair| (combine(&pair.x), pair.y.as_ref().map(combine))).collect())
+    }
+
+    /// Writes a segment, sends what the host has for it, and issues it.
+    fn segment<T>(
+        &mut self,
+        tally: &mut Tally,
+        write: impl FnOnce(&mut dyn EigenMethod, &mut Program, &mut Outbox) -> T,
+    ) -> Result<T> {
+        let (mut p, mut host) = (Program::new(&self.space), Outbox::default());
+        let out = write(&mut *self.method, &mut p, &mut host);
+        let ops = p.ops;
+        deliver(host, &mut *self.engine)?;
+        self.issue(tally, ops)?;
+        Ok(out)
+    }
+
+    fn issue(&mut self, tally: &mut Tally, ops: Vec<Op>) -> Result<()> {
+        let compiled = self.compiler.compile(ops, &self.space);
+        tally.matvecs += compiled.products.iter().filter(|&&a| a == self.a).count();
+        self.engine.enqueue(&compiled)
+    }
+
+    async fn drain(&mut self) -> Result<()> {
+        self.engine.flush()?;
+        while self.engine.in_flight() > 0 {
+            self.engine.collect().await?;
+        }
+        Ok(())
+    }
+}

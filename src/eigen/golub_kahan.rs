@@ -1,0 +1,191 @@
+//! Golub–Kahan bidiagonalisation with thick restarts (Golub and Kahan 1965, doi:10.1137/0702016; Baglama and Reichel
+//! 2005, doi:10.1137/04060593X), for singular triplets of a tall A.
+//!
+//! A V_k = U_k B_k and AᵀU_k = V_k B_kᵀ + β v_k eᵀ, both bases orthogonalised in full, twice; B is kept whole, so a
+//! restart needs no case of its own. Passes from random vectors find every copy of a multiple singular value. Each
+//! step: 1 product with A, 1 with Aᵀ, 4 passes over each basis; keeps 2 `subspace` + 3 vectors.
+
+use super::thick_restart::{Passes, Ranking, Verdict};
+use super::{EigenMethod, Harvest, InnerSolve, Outlook, Pair, Wanted};
+use crate::dense::eigen::{flat, singular};
+use crate::krylov::arnoldi::Arnoldi;
+use crate::method::{Next, Outbox};
+use crate::op::{Array, Dtype, Item, Operator, Program, Space};
+use crate::random::Random;
+use faer::{Mat, c64};
+
+pub(super) struct GolubKahan {
+    a: Operator,
+    at: Operator,
+    rows: usize,
+    cols: usize,
+    m: usize,
+    wanted: Wanted,
+    /// U and V.
+    left: Arnoldi,
+    right: Arnoldi,
+    /// Rotations of U and of V.
+    rotations: [Array; 2],
+    /// B.
+    b: Mat<f64>,
+    /// Columns issued, and arrived.
+    issued: usize,
+    known: usize,
+    /// The length of the last Aᵀu outside V; 0 where the space is invariant.
+    beta: f64,
+    /// The largest column of B.
+    size: f64,
+    epsilon: f64,
+    /// A v vanished outside U: its projections, while a random u takes its place.
+    vanished: Option<Vec<f64>>,
+    passes: Passes,
+    /// Triplets kept by the last restart.
+    kept: usize,
+    random: Random,
+}
+
+impl GolubKahan {
+    pub(super) fn new(
+        space: &mut Space,
+        [a, at]: [Operator; 2],
+        [rows, cols]: [usize; 2],
+        m: usize,
+        wanted: Wanted,
+        seed: u64,
+    ) -> Self {
+        let single = space.plan.working == Dtype::F32;
+        Self {
+            a,
+            at,
+            rows,
+            cols,
+            m,
+            wanted,
+            left: Arnoldi::new(space, rows, m),
+            right: Arnoldi::new(space, cols, m),
+            rotations: ["p", "q"].map(|name| space.array(name, m * m)),
+            b: Mat::zeros(m, m),
+            issued: 0,
+            known: 0,
+            beta: 0.0,
+            size: 0.0,
+            epsilon: 16.0 * if single { f64::from(f32::EPSILON) } else { f64::EPSILON },
+            vanished: None,
+            passes: Passes::default(),
+            kept: 0,
+            random: Random::new(seed),
+        }
+    }
+}
+
+impl EigenMethod for GolubKahan {
+    fn start(&mut self, p: &mut Program, host: &mut Outbox, from: &[Vec<f64>]) {
+        let mut start = vec![0.0; self.cols];
+        from.iter().for_each(|v| start.iter_mut().zip(v).for_each(|(s, v)| *s += v));
+        if from.is_empty() {
+            start = self.random.vector(self.cols);
+        }
+        (self.issued, self.known, self.kept, self.size) = (0, 0, 0, 0.0);
+        self.b.fill(0.0);
+        (self.vanished, self.passes) = (None, Passes::default());
+        host.send_vector(self.right.w, start);
+        self.right.orthonormalise(p, 0);
+    }
+
+    fn apply(&mut self, p: &mut Program) -> Option<InnerSolve> {
+        if self.vanished.is_none() {
+            p.apply(self.a, self.right.v.column(self.issued), self.left.w); //    A v
+        }
+        None
+    }
+
+    fn step(&mut self, p: &mut Program) -> Next {
+        let Self { ref left, ref right, issued: j, .. } = *self;
+        left.orthonormalise(p, j); //                                            u = A v − U h
+        p.apply(self.at, left.v.column(j), right.w); //                          Aᵀu
+        right.orthonormalise(p, j + 1);
+        let mut record = vec![Item::Value(left.length()), Item::Value(right.length())];
+        record.extend(left.projections(j));
+        p.publish_items(record);
+        self.issued += 1;
+        if self.issued == self.m { Next::Exchange } else { Next::More }
+    }
+
+    fn observe(&mut self, record: &[f64]) -> bool {
+        let (j, alpha, beta) = (self.known, record[0], record[1]);
+        let (first, second) = record[2..].split_at(j);
+        let replaced = self.vanished.take();
+        let projections = || first.iter().zip(second).map(|(a, b)| a + b).collect::<Vec<f64>>();
+        let (h, alpha) = replaced.map_or_else(|| (projections(), Some(alpha)), |h| (h, None));
+        self.size = self.size.max(crate::scale::norm2(&h).hypot(alpha.unwrap_or(0.0))).max(beta);
+        if alpha.is_some_and(|alpha| alpha <= self.epsilon * self.size) {
+            self.vanished = Some(h);
+            return true;
+        }
+        let alpha = alpha.unwrap_or(0.0);
+        h.iter().enumerate().for_each(|(i, &v)| self.b[(i, j)] = v);
+        self.b[(j, j)] = alpha;
+        self.known += 1;
+        let invariant = beta <= self.epsilon * self.size || self.known == self.cols;
+        self.beta = if invariant { 0.0 } else { beta };
+        invariant
+    }
+
+    fn exchange(&mut self, p: &mut Program, host: &mut Outbox) -> Outlook {
+        if self.vanished.is_some() {
+            // Any u will do that is orthogonal to the others: B has a zero there.
+            self.issued = self.known;
+            host.send_vector(self.left.w, self.random.vector(self.rows));
+            return Outlook::Going(1.0);
+        }
+        let size = self.known;
+        let b = Mat::from_fn(size, size, |i, j| self.b[(i, j)]);
+        let Some((u, sigma, v)) = singular(&b) else { return Outlook::NonFinite };
+        let key = |i: &usize| self.wanted.which.key(c64::new(sigma[*i], 0.0));
+        let mut places: Vec<usize> = (0..size).collect();
+        places.sort_by(|i, j| key(i).total_cmp(&key(j)));
+        let k = self.wanted.k.min(size);
+        let ranking = Ranking {
+            keys: places.iter().map(key).collect(),
+            residuals: places.iter().map(|&i| self.beta * u[(size - 1, i)].abs()).collect(),
+            bounds: places.iter().map(|&i| self.wanted.bound(sigma[i])).collect(),
+            k,
+            enough: size >= self.wanted.k,
+        };
+        let Verdict { worst, done, lock } = self.passes.judge(&ranking, size == self.cols);
+        let keep = match () {
+            () if done || lock => k,
+            () if self.beta == 0.0 && size < self.wanted.k => size,
+            () => (k + (size - k) * 2 / 5).min(size - 1),
+        };
+        for (array, basis, rotation) in [(self.rotations[0], self.left.v, &u), (self.rotations[1], self.right.v, &v)] {
+            let s = Mat::from_fn(size, keep, |i, j| rotation[(i, places[j])]);
+            host.send(array, &flat(&s));
+            p.rotate(basis, size, keep, array);
+        }
+        self.b.fill(0.0);
+        (0..keep).for_each(|i| self.b[(i, i)] = sigma[places[i]]);
+        if keep < self.cols {
+            if lock || self.beta == 0.0 {
+                host.send_vector(self.right.w, self.random.vector(self.cols));
+                self.right.orthonormalise(p, keep);
+            } else {
+                p.copy(self.right.v.column(size), self.right.v.column(keep));
+            }
+        }
+        (self.issued, self.known, self.kept) = (keep, keep, k.min(keep));
+        if done { Outlook::Done } else { Outlook::Going(worst) }
+    }
+
+    fn harvest(&self) -> Harvest {
+        let k = self.kept;
+        let columns = (0..k).map(|j| self.right.v.column(j)).chain((0..k).map(|j| self.left.v.column(j))).collect();
+        let unit = |at: usize| (0..2 * k).map(|i| f64::from(u8::from(i == at))).collect();
+        let pairs = (0..k).map(|j| Pair { x: unit(j), y: Some(unit(k + j)) }).collect();
+        Harvest { columns, pairs }
+    }
+
+    fn tighten(&mut self, factor: f64) {
+        self.wanted.tolerance *= factor;
+    }
+}

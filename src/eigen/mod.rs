@@ -1,0 +1,158 @@
+//! Eigenpairs A x = λ x, A x = λ B x and singular triplets of large sparse matrices.
+//!
+//! Methods are made as those of linear systems are: a device half writes operations, a host half reads the records
+//! and decides at exchanges, here with small dense eigenproblems; the loop is [`drive`]'s. Every pair that is reported
+//! was checked on the host in f64 from the user's own matrix.
+
+mod arnoldi;
+mod drive;
+mod golub_kahan;
+mod inverse;
+mod lanczos;
+mod lobpcg;
+mod options;
+mod plan;
+mod power;
+mod registry;
+mod report;
+mod solver;
+mod stages;
+mod svds;
+mod thick_restart;
+mod verify;
+
+pub use options::{EigenOptions, Which};
+pub use registry::{EIGEN_METHODS, EigenMethodEntry, by_name};
+pub use report::{EigenReport, Eigenvalue, NotFound, Outcome, SvdReport};
+pub use solver::{EigenSolver, eigs};
+pub use svds::{svds, svds_until};
+
+use crate::method::{Next, Outbox};
+use crate::op::{Operator, Program, Vector};
+use crate::precond::Preconditioner;
+
+/// What a space is built with.
+#[derive(Clone, Copy)]
+pub(crate) enum Action {
+    /// w = A v.
+    Product(Operator),
+    /// w = T⁻¹ v or T⁻¹ C v by a linear solver on the host's side: T = A − σB and C = B for a shift, T = B and C = A
+    /// for a generalised problem without one. C stands here with a vector for its product.
+    Solve(Option<(Operator, Vector)>),
+}
+
+impl Action {
+    /// Appends w = action v, or what comes before a solve, which is returned.
+    pub(crate) fn emit(self, p: &mut Program, v: Vector, w: Vector) -> Option<InnerSolve> {
+        match self {
+            Self::Product(a) => {
+                p.apply(a, v, w);
+                None
+            }
+            Self::Solve(None) => Some(InnerSolve { rhs: v, solution: w }),
+            Self::Solve(Some((c, cv))) => {
+                p.apply(c, v, cv);
+                Some(InnerSolve { rhs: cv, solution: w })
+            }
+        }
+    }
+}
+
+/// A system that the driver is asked to solve.
+#[derive(Clone, Copy)]
+pub(crate) struct InnerSolve {
+    pub(crate) rhs: Vector,
+    pub(crate) solution: Vector,
+}
+
+/// Which eigenvalues of the action are wanted, and when they are good enough.
+#[derive(Clone, Copy)]
+pub(crate) struct Wanted {
+    pub(crate) k: usize,
+    pub(crate) which: Which,
+    /// Bound on ‖A v − θ v‖ as a part of `norm`, or of |θ| for an inverse.
+    pub(crate) tolerance: f64,
+    /// ‖A‖ on the device; `None` for an inverse.
+    pub(crate) norm: Option<f64>,
+}
+
+impl Wanted {
+    /// The bound on the estimated residual of a pair with this value.
+    pub(crate) fn bound(&self, modulus: f64) -> f64 {
+        self.tolerance * self.norm.unwrap_or(modulus)
+    }
+}
+
+/// What an eigenvalue method is given.
+pub(crate) struct EigenSystem {
+    pub(crate) a: Operator,
+    /// B.
+    pub(crate) mass: Option<Operator>,
+    pub(crate) n: usize,
+    pub(crate) action: Action,
+    /// M ≈ A⁻¹, for methods that take one.
+    pub(crate) m: Box<dyn Preconditioner>,
+    pub(crate) wanted: Wanted,
+    /// Columns of the basis.
+    pub(crate) subspace: usize,
+    pub(crate) seed: u64,
+}
+
+/// What an exchange found.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Outlook {
+    /// Go on; the largest estimated residual of a wanted pair against its bound.
+    Going(f64),
+    /// The wanted pairs can be read.
+    Done,
+    /// A number is not finite.
+    NonFinite,
+}
+
+/// A wanted vector as combinations of columns on the device.
+pub(crate) struct Pair {
+    /// The vector, or its real part, or the right singular vector.
+    pub(crate) x: Vec<f64>,
+    /// The imaginary part, or the left singular vector.
+    pub(crate) y: Option<Vec<f64>>,
+}
+
+/// What a method has found: columns to be read, and the pairs as combinations of them.
+pub(crate) struct Harvest {
+    pub(crate) columns: Vec<Vector>,
+    pub(crate) pairs: Vec<Pair>,
+}
+
+impl Harvest {
+    /// Pairs that are columns themselves.
+    pub(crate) fn plain(columns: Vec<Vector>) -> Self {
+        let unit = |k: usize| (0..columns.len()).map(|i| f64::from(u8::from(i == k))).collect();
+        let pairs = (0..columns.len()).map(|k| Pair { x: unit(k), y: None }).collect();
+        Self { columns, pairs }
+    }
+}
+
+/// An eigenvalue method: a device half that appends operations and a host half that reads records.
+pub(crate) trait EigenMethod: Send {
+    /// Operations before the first iteration, from the span of `from`; from a random vector where that is empty.
+    fn start(&mut self, p: &mut Program, host: &mut Outbox, from: &[Vec<f64>]);
+
+    /// The first half of an iteration, up to a system that the driver has to solve, if there is one.
+    fn apply(&mut self, p: &mut Program) -> Option<InnerSolve>;
+
+    /// The second half. Publishes one record, last.
+    fn step(&mut self, p: &mut Program) -> Next;
+
+    /// Reads the record of an iteration; true where the host half ends the cycle here.
+    fn observe(&mut self, record: &[f64]) -> bool;
+
+    /// After [`Next::Exchange`], an ended cycle or a limit: the small dense work, and operations that put what is
+    /// wanted in order and make ready for the next iteration.
+    fn exchange(&mut self, p: &mut Program, host: &mut Outbox) -> Outlook;
+
+    /// What stands on the device after the last exchange.
+    fn harvest(&self) -> Harvest;
+
+    /// Asks for residuals this much smaller than before.
+    fn tighten(&mut self, factor: f64);
+}

@@ -1,0 +1,176 @@
+//! What an eigenproblem's solution tells.
+
+use crate::backend::Counters;
+use crate::op::Plan;
+use crate::report::{AdapterInfo, Reason, Timings};
+use serde::ser::SerializeStruct;
+use serde::{Serialize, Serializer};
+use std::fmt;
+use std::ops::Deref;
+
+/// λ; a plain number in JSON where it is real.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Eigenvalue {
+    /// Real part.
+    pub re: f64,
+    /// Imaginary part.
+    pub im: f64,
+}
+
+impl fmt::Display for Eigenvalue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.im == 0.0 { write!(f, "{}", self.re) } else { write!(f, "{}{:+}i", self.re, self.im) }
+    }
+}
+
+impl Serialize for Eigenvalue {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if self.im == 0.0 {
+            return serializer.serialize_f64(self.re);
+        }
+        let mut s = serializer.serialize_struct("Eigenvalue", 2)?;
+        s.serialize_field("re", &self.re)?;
+        s.serialize_field("im", &self.im)?;
+        s.end()
+    }
+}
+
+/// How a search for eigenpairs or singular triplets ended, and what it cost.
+#[derive(Clone, Debug, Serialize)]
+pub struct Outcome {
+    /// Version of this layout.
+    pub schema: u32,
+    /// How it ended.
+    #[serde(serialize_with = "name")]
+    pub reason: Reason,
+    /// The particulars behind the name.
+    pub reason_detail: String,
+    /// One sentence on what to try.
+    pub advice: String,
+    /// ‖A‖ = √(‖A‖₁‖A‖∞), what residuals are measured by.
+    pub matrix_norm: f64,
+    /// The method.
+    pub method: String,
+    /// The preconditioner of lobpcg, or of the inner solver.
+    pub preconditioner: String,
+    /// Columns of a basis, or steps of lobpcg.
+    pub iterations: usize,
+    /// Products with A on the device; those of inner solves are `inner_iterations`.
+    pub matvecs: usize,
+    /// Systems solved within.
+    pub inner_solves: usize,
+    /// Iterations of the inner solver.
+    pub inner_iterations: usize,
+    /// Restarts and passes.
+    pub restarts: usize,
+    /// The largest estimated residual of a wanted pair over its bound, at each exchange.
+    pub history: Vec<f64>,
+    /// Seconds.
+    pub timings: Timings,
+    /// Submissions, kernels, waits.
+    pub gpu: Counters,
+    /// Where it ran.
+    pub adapter: AdapterInfo,
+    /// The number types of the last basis.
+    pub precision: Plan,
+    /// What was chosen and why.
+    pub plan: Vec<String>,
+    /// What the user should know.
+    pub warnings: Vec<String>,
+}
+
+/// Eigenpairs, and how they were found; what an [`Outcome`] tells can be read off the report itself.
+#[derive(Clone, Debug, Serialize)]
+#[must_use = "a report says whether the pairs can be trusted"]
+pub struct EigenReport {
+    /// The wanted eigenvalues, the most wanted first; complex ones in pairs, the positive imaginary part first. One
+    /// more than asked for where k would cut a pair; what was found where it did not converge.
+    pub eigenvalues: Vec<Eigenvalue>,
+    /// ‖A v − λ B v‖ of each, recomputed in f64, for ‖v‖₂ = 1.
+    pub residuals: Vec<f64>,
+    /// One vector each; of a complex pair the real part, then the imaginary part, of the first one's. Orthonormal (in
+    /// the inner product of B, if there is one) for symmetric A.
+    #[serde(skip)]
+    pub vectors: Vec<Vec<f64>>,
+    /// The rest.
+    #[serde(flatten)]
+    pub outcome: Outcome,
+}
+
+impl Deref for EigenReport {
+    type Target = Outcome;
+    fn deref(&self) -> &Outcome {
+        &self.outcome
+    }
+}
+
+/// Singular triplets, and how they were found; as in [`EigenReport`].
+#[derive(Clone, Debug, Serialize)]
+#[must_use = "a report says whether the triplets can be trusted"]
+pub struct SvdReport {
+    /// The wanted singular values, the most wanted first.
+    pub singular_values: Vec<f64>,
+    /// √(‖A v − σ u‖² + ‖Aᵀu − σ v‖²) of each, recomputed in f64.
+    pub residuals: Vec<f64>,
+    /// The u, orthonormal.
+    #[serde(skip)]
+    pub left: Vec<Vec<f64>>,
+    /// The v, orthonormal.
+    #[serde(skip)]
+    pub right: Vec<Vec<f64>>,
+    /// The rest.
+    #[serde(flatten)]
+    pub outcome: Outcome,
+}
+
+impl Deref for SvdReport {
+    type Target = Outcome;
+    fn deref(&self) -> &Outcome {
+        &self.outcome
+    }
+}
+
+/// What to try after this end.
+pub(super) fn advice(reason: &Reason) -> String {
+    match reason {
+        Reason::Converged(_) => "Every pair is verified: its residual was recomputed in f64.",
+        Reason::MaxIterations => "Raise --max-iterations or --subspace, or use a shift near what is wanted.",
+        Reason::Stagnated => "Raise --subspace, loosen --tol, or use a shift near what is wanted.",
+        Reason::NotSymmetric { .. } => "The matrix is not symmetric: use arnoldi.",
+        Reason::AttainableAccuracy { .. } => "The data allow no smaller residual in f64: loosen --tol.",
+        Reason::InconsistentSystem { .. } | Reason::Breakdown(_) => {
+            "The shifted matrix is singular: move --sigma a little."
+        }
+        other => other.advice(),
+    }
+    .into()
+}
+
+pub(super) fn name<S: Serializer>(reason: &Reason, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(reason.name())
+}
+
+/// A report whose pairs are not all good enough, as an error.
+#[derive(Debug, thiserror::Error)]
+#[error("{}: {}", .0.reason, .0.advice)]
+pub struct NotFound(pub Box<Outcome>);
+
+impl EigenReport {
+    /// The report itself if it converged, an error else.
+    ///
+    /// # Errors
+    /// [`NotFound`] with how it ended.
+    pub fn into_result(self) -> Result<Self, NotFound> {
+        if self.reason.is_converged() { Ok(self) } else { Err(NotFound(Box::new(self.outcome))) }
+    }
+}
+
+impl SvdReport {
+    /// As [`EigenReport::into_result`].
+    ///
+    /// # Errors
+    /// [`NotFound`] with how it ended.
+    pub fn into_result(self) -> Result<Self, NotFound> {
+        if self.reason.is_converged() { Ok(self) } else { Err(NotFound(Box::new(self.outcome))) }
+    }
+}

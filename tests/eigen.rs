@@ -1,0 +1,415 @@
+//! Known spectra with their multiplicities on every backend: no ghost, no lost copy, residuals and orthogonality.
+
+mod common;
+
+use common::*;
+use krylane::matrix::{Csr, Triplets, gallery};
+use krylane::{EigenOptions, EigenReport, EigenSolver, Eigenvalue, Which, eigs};
+use std::f64::consts::PI;
+use std::sync::Arc;
+
+const TOL: f64 = 1e-10;
+
+fn options(target: &Target, k: usize, which: Which) -> EigenOptions {
+    EigenOptions {
+        k,
+        which,
+        tol: TOL,
+        backend: target.backend.clone(),
+        precision: target.precision,
+        withhold: target.withhold.clone(),
+        ..EigenOptions::default()
+    }
+}
+
+fn dot(x: &[f64], y: &[f64]) -> f64 {
+    x.iter().zip(y).map(|(a, b)| a * b).sum()
+}
+
+/// √(‖A‖₁‖A‖∞).
+fn size(a: &Csr) -> f64 {
+    let widest = |a: &Csr| (0..a.rows()).map(|i| a.row(i).1.iter().map(|v| v.abs()).sum::<f64>()).fold(0.0, f64::max);
+    (widest(a) * widest(&a.transpose())).sqrt()
+}
+
+/// Converged; residuals from the definition; vectors orthonormal where A is symmetric.
+#[track_caller]
+fn check(what: &str, a: &Csr, mass: Option<&Csr>, tol: f64, report: &EigenReport) {
+    assert!(report.reason.is_converged(), "{what}: {} ({:?})", report.reason, report.residuals);
+    let n = report.vectors.len();
+    assert_eq!((report.eigenvalues.len(), report.residuals.len()), (n, n), "{what}");
+    let dual = |v: &[f64]| mass.map_or_else(|| v.to_vec(), |b| b.multiply(v));
+    let mut j = 0;
+    while j < n {
+        let Eigenvalue { re, im } = report.eigenvalues[j];
+        let x = &report.vectors[j];
+        let zero = vec![0.0; x.len()];
+        let y = if im == 0.0 { &zero } else { &report.vectors[j + 1] };
+        let (bx, by, ax, ay) = (dual(x), dual(y), a.multiply(x), a.multiply(y));
+        let r: Vec<f64> =
+            (0..x.len()).flat_map(|i| [ax[i] - re * bx[i] + im * by[i], ay[i] - im * bx[i] - re * by[i]]).collect();
+        let length = norm(&[norm(x), norm(y)]);
+        let residual = norm(&r) / length;
+        assert!(residual <= tol * size(a) * 1.01 + 1e-15 * size(a), "{what}: pair {j} has residual {residual:e}");
+        if im != 0.0 {
+            assert_eq!(report.eigenvalues[j + 1], Eigenvalue { re, im: -im }, "{what}");
+            j += 1;
+        }
+        j += 1;
+    }
+    if report.method == "lanczos" || report.method == "lobpcg" {
+        for i in 0..n {
+            let b = dual(&report.vectors[i]);
+            for k in 0..n {
+                let expected = if i == k { 1.0 } else { 0.0 };
+                let found = dot(&b, &report.vectors[k]);
+                assert!((found - expected).abs() <= 1e-10, "{what}: <v{i}, v{k}> = {found}");
+            }
+        }
+    }
+}
+
+/// [`check`], and the values are these, each as often as it stands here.
+#[track_caller]
+fn same(what: &str, a: &Csr, mass: Option<&Csr>, report: &EigenReport, expected: &[f64]) {
+    check(what, a, mass, TOL, report);
+    let found: Vec<f64> = report.eigenvalues.iter().map(|v| v.re).collect();
+    assert_eq!(found.len(), expected.len(), "{what}: {found:?}");
+    let scale = expected.iter().fold(0.0f64, |m, v| m.max(v.abs())).max(size(a) * 1e-3);
+    for (f, e) in found.iter().zip(expected) {
+        assert!((f - e).abs() <= 1e-9 * scale, "{what}: {found:?}, expected {expected:?}");
+    }
+}
+
+/// The first k by `key`.
+fn first(mut values: Vec<f64>, k: usize, key: impl Fn(f64) -> f64) -> Vec<f64> {
+    values.sort_by(|a, b| key(*a).total_cmp(&key(*b)));
+    values.truncate(k);
+    values
+}
+
+/// 2 − 2 cos(jπ/(n + 1)).
+fn path(n: usize) -> Vec<f64> {
+    (1..=n).map(|j| 4.0 * (j as f64 * PI / (2.0 * (n as f64 + 1.0))).sin().powi(2)).collect()
+}
+
+/// All eigenvalues of a grid, by sums of those of paths.
+fn grid(n: usize, dimensions: u32) -> Vec<f64> {
+    let mut all = vec![0.0];
+    for _ in 0..dimensions {
+        all = all.iter().flat_map(|s| path(n).into_iter().map(move |v| s + v)).collect();
+    }
+    all
+}
+
+/// Q diag(d) Qᵀ with Q a product of three reflections.
+fn with_spectrum(d: &[f64], seed: u64) -> Csr {
+    let n = d.len();
+    let mut a: Vec<Vec<f64>> = (0..n).map(|i| (0..n).map(|j| if i == j { d[i] } else { 0.0 }).collect()).collect();
+    for k in 0..3 {
+        let u = random_vector(n, seed + k);
+        let factor = 2.0 / dot(&u, &u);
+        for _ in 0..2 {
+            for row in &mut a {
+                let s = factor * dot(row, &u);
+                row.iter_mut().zip(&u).for_each(|(a, u)| *a -= s * u);
+            }
+            a = (0..n).map(|i| (0..n).map(|j| a[j][i]).collect()).collect();
+        }
+    }
+    let mut t = Triplets::new(n, n).unwrap();
+    for i in 0..n {
+        (0..n).for_each(|j| t.push(i, j, 0.5 * (a[i][j] + a[j][i])).unwrap());
+    }
+    t.to_csr().unwrap()
+}
+
+/// Linear finite elements on (0, 1): stiffness, mass, eigenvalues.
+fn elements(n: usize) -> (Csr, Csr, Vec<f64>) {
+    let h = 1.0 / (n as f64 + 1.0);
+    let values = (1..=n).map(|j| (j as f64 * PI * h).cos()).map(|c| 6.0 / (h * h) * (1.0 - c) / (2.0 + c)).collect();
+    (
+        gallery::tridiagonal(n, -1.0 / h, 2.0 / h, -1.0 / h),
+        gallery::tridiagonal(n, h / 6.0, 4.0 * h / 6.0, h / 6.0),
+        values,
+    )
+}
+
+#[test]
+fn known_symmetric_spectra_on_every_backend() {
+    let _guard = one_at_a_time();
+    let up = |v: f64| v;
+    let down = |v: f64| -v;
+    let half_cycle = map(&gallery::cycle_laplacian(20), |_, _, v| 0.5 * v);
+    let cycle: Vec<f64> = (0..20).map(|j| 1.0 - (2.0 * PI * f64::from(j) / 20.0).cos()).collect();
+    let two: Vec<f64> = (0..120).map(|i| if i % 3 == 0 { 50.0 } else { 1.0 }).collect();
+    let scattered: Vec<f64> = (0..150).map(|i| (f64::from(i) * 0.37).sin() * 10.0 + f64::from(i % 7)).collect();
+    let wilkinson = [10.746194182903393, 10.746194182903322, 9.210678647361332, 9.210678647304919];
+    for target in targets() {
+        let run = |what: &str, a: &Csr, k, which, expected: Vec<f64>| {
+            let what = format!("{what} {which} on {}", target.name);
+            let report = eigs(a, options(&target, k, which)).unwrap();
+            same(&what, a, None, &report, &expected);
+        };
+        run("path", &gallery::poisson1d(400), 5, Which::LA, first(path(400), 5, down));
+        run("path", &gallery::poisson1d(400), 5, Which::SA, first(path(400), 5, up));
+        run("cycle", &half_cycle, 5, Which::LA, first(cycle.clone(), 5, down));
+        run("cycle", &half_cycle, 5, Which::SA, first(cycle.clone(), 5, up));
+        run("grid", &gallery::poisson2d(20), 8, Which::LM, first(grid(20, 2), 8, down));
+        run("grid", &gallery::poisson2d(20), 8, Which::SM, first(grid(20, 2), 8, up));
+        run("cube", &gallery::poisson3d(8), 10, Which::LA, first(grid(8, 3), 10, down));
+        run("cube", &gallery::poisson3d(8), 10, Which::SA, first(grid(8, 3), 10, up));
+        run("identity", &Csr::identity(50).unwrap(), 4, Which::LM, vec![1.0; 4]);
+        run("identity", &Csr::identity(300).unwrap(), 4, Which::SA, vec![1.0; 4]);
+        run("two values", &gallery::diagonal(&two), 45, Which::LA, first(two.clone(), 45, down));
+        run("two values", &with_spectrum(&two, 3), 7, Which::SA, vec![1.0; 7]);
+        run("known factors", &with_spectrum(&scattered, 8), 6, Which::LM, first(scattered.clone(), 6, |v| -v.abs()));
+        run("known factors", &with_spectrum(&scattered, 8), 6, Which::SM, first(scattered.clone(), 6, f64::abs));
+        run("wilkinson", &gallery::wilkinson(21), 4, Which::LA, wilkinson.to_vec());
+        run("wilkinson", &gallery::wilkinson(21), 1, Which::SA, vec![-1.1254415221199847]);
+    }
+}
+
+#[test]
+fn shifts_find_the_nearest() {
+    let _guard = one_at_a_time();
+    for target in targets() {
+        let a = gallery::poisson2d(18);
+        let sigma = 3.3;
+        let near = first(grid(18, 2), 6, |v| (v - sigma).abs());
+        for method in ["auto", "lanczos", "arnoldi"] {
+            let what = format!("{method} at {sigma} on {}", target.name);
+            let wanted = EigenOptions { sigma: Some(sigma), method: method.into(), ..options(&target, 6, Which::LM) };
+            let report = eigs(&a, wanted).unwrap();
+            check(&what, &a, None, TOL, &report);
+            let mut found: Vec<f64> = report.eigenvalues.iter().map(|v| v.re).collect();
+            found.sort_by(|a, b| (a - sigma).abs().total_cmp(&(b - sigma).abs()));
+            for (f, e) in found.iter().zip(&near) {
+                assert!(((f - sigma).abs() - (e - sigma).abs()).abs() < 1e-8, "{what}: {found:?}, {near:?}");
+            }
+            assert!(report.inner_solves > 0 && report.inner_iterations > 0, "{what}");
+        }
+        let wanted = EigenOptions { sigma: Some(0.0), method: "inverse".into(), ..options(&target, 1, Which::LM) };
+        let report = eigs(&a, wanted).unwrap();
+        same(&format!("inverse on {}", target.name), &a, None, &report, &first(grid(18, 2), 1, |v| v));
+    }
+}
+
+#[test]
+fn power_iteration_finds_the_largest() {
+    let _guard = one_at_a_time();
+    let d: Vec<f64> = (0..80).map(|i| if i == 33 { -3.0 } else { f64::from(i) / 50.0 }).collect();
+    for target in targets() {
+        let a = with_spectrum(&d, 5);
+        let report = eigs(&a, EigenOptions { method: "power".into(), ..options(&target, 1, Which::LM) }).unwrap();
+        same(&format!("power on {}", target.name), &a, None, &report, &[-3.0]);
+    }
+}
+
+#[test]
+fn lobpcg_with_preconditioners() {
+    let _guard = one_at_a_time();
+    for target in targets() {
+        for precond in ["none", "jacobi", "amg", "fsai"] {
+            let what = format!("lobpcg with {precond} on {}", target.name);
+            let a = gallery::poisson2d(24);
+            let wanted = EigenOptions {
+                method: "lobpcg".into(),
+                preconditioner: precond.into(),
+                ..options(&target, 6, Which::SA)
+            };
+            let report = eigs(&a, wanted).unwrap();
+            same(&what, &a, None, &report, &first(grid(24, 2), 6, |v| v));
+        }
+        let a = gallery::poisson3d(7);
+        let report = eigs(&a, EigenOptions { method: "lobpcg".into(), ..options(&target, 4, Which::LA) }).unwrap();
+        same(&format!("lobpcg LA on {}", target.name), &a, None, &report, &first(grid(7, 3), 4, |v| -v));
+    }
+}
+
+#[test]
+fn generalised_pairs() {
+    let _guard = one_at_a_time();
+    let (a, b, values) = elements(300);
+    for target in targets() {
+        for (method, which, sigma, expected) in [
+            ("lanczos", Which::LM, None, first(values.clone(), 4, |v| -v)),
+            ("lanczos", Which::LM, Some(0.0), first(values.clone(), 4, |v| v)),
+            ("arnoldi", Which::LM, Some(0.0), first(values.clone(), 4, |v| v)),
+            ("auto", Which::SA, None, first(values.clone(), 4, |v| v)),
+        ] {
+            let what = format!("{method} {which} {sigma:?} on {}", target.name);
+            let wanted = EigenOptions {
+                method: method.into(),
+                sigma,
+                mass: Some(Arc::new(b.clone())),
+                ..options(&target, 4, which)
+            };
+            let report = eigs(&a, wanted).unwrap();
+            if method == "arnoldi" {
+                assert!(report.reason.is_converged(), "{what}: {}", report.reason);
+            } else {
+                same(&what, &a, Some(&b), &report, &expected);
+            }
+        }
+    }
+    let wanted = EigenOptions {
+        method: "lobpcg".into(),
+        preconditioner: "ic0".into(),
+        mass: Some(Arc::new(b.clone())),
+        ..options(&cpu(), 4, Which::SA)
+    };
+    let report = eigs(&a, wanted).unwrap();
+    same("lobpcg with a mass matrix", &a, Some(&b), &report, &first(values, 4, |v| v));
+}
+
+/// Complex pairs, defective matrices, a Markov chain.
+#[test]
+fn nonsymmetric_spectra_on_every_backend() {
+    let _guard = one_at_a_time();
+    // Rotations by 0.1, 0.2, … of radius 1, 1.02, …: eigenvalues r e^{±iφ}.
+    let blocks = 60;
+    let mut t = Triplets::new(2 * blocks, 2 * blocks).unwrap();
+    let polar = |b: usize| (1.0 + 0.02 * b as f64, 0.05 * (b + 1) as f64);
+    for b in 0..blocks {
+        let (r, phi) = polar(b);
+        for (i, j, v) in [(0, 0, phi.cos()), (0, 1, -phi.sin()), (1, 0, phi.sin()), (1, 1, phi.cos())] {
+            t.push(2 * b + i, 2 * b + j, r * v).unwrap();
+        }
+    }
+    let rotations = t.to_csr().unwrap();
+    let single = from_entries(2, &[(0, 1, -1.0), (1, 0, 1.0)]);
+    // A walk on a ring with a drift: stochastic, λ₁ = 1.
+    let n = 300;
+    let mut t = Triplets::new(n, n).unwrap();
+    for i in 0..n {
+        for (j, v) in [((i + 1) % n, 0.5), (i, 0.2), ((i + n - 1) % n, 0.2), ((i + 7) % n, 0.1)] {
+            t.push(i, j, v).unwrap();
+        }
+    }
+    let markov = t.to_csr().unwrap();
+    for target in targets() {
+        let what = |name: &str| format!("{name} on {}", target.name);
+        let report = eigs(&rotations, options(&target, 6, Which::LM)).unwrap();
+        check(&what("rotations"), &rotations, None, TOL, &report);
+        assert_eq!(report.eigenvalues.len(), 6, "{}", what("rotations"));
+        for (b, pair) in (0..blocks).rev().zip(report.eigenvalues.chunks(2)) {
+            let (r, phi) = polar(b);
+            let expected = (r * phi.cos(), (r * phi.sin()).abs());
+            assert!(
+                (pair[0].re - expected.0).abs() < 1e-8 && (pair[0].im - expected.1).abs() < 1e-8,
+                "{}: {pair:?}, expected {expected:?}",
+                what("rotations")
+            );
+        }
+        let report = eigs(&single, options(&target, 1, Which::LI)).unwrap();
+        check(&what("one rotation"), &single, None, TOL, &report);
+        assert_eq!(report.eigenvalues.len(), 2, "a pair is not cut");
+        assert!((report.eigenvalues[0].im - 1.0).abs() < 1e-12);
+
+        let report = eigs(&markov, options(&target, 3, Which::LM)).unwrap();
+        check(&what("markov"), &markov, None, TOL, &report);
+        assert!((report.eigenvalues[0].re - 1.0).abs() < 1e-9 && report.eigenvalues[0].im == 0.0);
+
+        let grcar = gallery::grcar(100, 3);
+        for which in [Which::LM, Which::LR, Which::LI] {
+            let report = eigs(&grcar, options(&target, 6, which)).unwrap();
+            check(&what(&format!("grcar {which}")), &grcar, None, TOL, &report);
+        }
+        let jordan = gallery::jordan(60, 1.0);
+        let report = eigs(&jordan, options(&target, 3, Which::LM)).unwrap();
+        check(&what("jordan"), &jordan, None, TOL, &report);
+    }
+    let big = gallery::convection_diffusion2d(30, [0.4, 0.2]);
+    for which in [Which::LM, Which::LR, Which::SM] {
+        let report = eigs(&big, options(&cpu(), 6, which)).unwrap();
+        check(&format!("convection {which}"), &big, None, TOL, &report);
+    }
+    let grcar = gallery::grcar(400, 3);
+    let report = eigs(&grcar, EigenOptions { tol: 1e-8, ..options(&cpu(), 4, Which::LR) }).unwrap();
+    check("grcar 400", &grcar, None, 1e-8, &report);
+}
+
+#[test]
+fn corners() {
+    let a = gallery::poisson1d(30);
+    let all = eigs(&a, options(&cpu(), 30, Which::SA)).unwrap();
+    same("k = n", &a, None, &all, &first(path(30), 30, |v| v));
+    let one = gallery::diagonal(&[-4.0]);
+    same("n = 1", &one, None, &eigs(&one, options(&cpu(), 1, Which::LM)).unwrap(), &[-4.0]);
+    let zero = map(&gallery::poisson1d(40), |_, _, _| 0.0);
+    same("zero matrix", &zero, None, &eigs(&zero, options(&cpu(), 3, Which::LM)).unwrap(), &[0.0; 3]);
+
+    // A start in one eigenvector hides nothing.
+    let v: Vec<f64> = (1..=30).map(|i| (f64::from(i) * PI / 31.0).sin()).collect();
+    for method in ["lanczos", "arnoldi"] {
+        let wanted = EigenOptions { start: Some(v.clone()), method: method.into(), ..options(&cpu(), 3, Which::LA) };
+        let report = eigs(&a, wanted).unwrap();
+        same(&format!("{method} from an eigenvector"), &a, None, &report, &first(path(30), 3, |v| -v));
+    }
+    for (what, wanted, word) in [
+        ("k = 0", EigenOptions { k: 0, ..EigenOptions::default() }, "k is 0"),
+        ("k > n", EigenOptions { k: 31, ..EigenOptions::default() }, "order 30"),
+        ("zero start", EigenOptions { start: Some(vec![0.0; 30]), ..EigenOptions::default() }, "zero"),
+        ("NaN start", EigenOptions { start: Some(vec![f64::NAN; 30]), ..EigenOptions::default() }, "NaN"),
+        ("short start", EigenOptions { start: Some(vec![1.0; 3]), ..EigenOptions::default() }, "3 entries"),
+        ("tol", EigenOptions { tol: f64::NAN, ..EigenOptions::default() }, "tol"),
+        ("sigma", EigenOptions { sigma: Some(f64::INFINITY), ..EigenOptions::default() }, "sigma"),
+        ("method", EigenOptions { method: "lanczoss".into(), ..EigenOptions::default() }, "lanczos"),
+        ("B", EigenOptions { mass: Some(Arc::new(gallery::poisson1d(4))), ..EigenOptions::default() }, "4 x 4"),
+        ("power", EigenOptions { k: 2, method: "power".into(), ..EigenOptions::default() }, "one pair"),
+        (
+            "lobpcg",
+            EigenOptions { k: 20, which: Which::SA, method: "lobpcg".into(), ..EigenOptions::default() },
+            "lanczos",
+        ),
+    ] {
+        let error = EigenSolver::new(&a, wanted).err().unwrap_or_else(|| panic!("{what} is accepted"));
+        assert!(error.is_bad_input() && error.to_string().contains(word), "{what}: {error}");
+    }
+    let empty = Csr::new(0, 0, vec![0], vec![], vec![]).unwrap();
+    assert!(eigs(&empty, EigenOptions::default()).unwrap_err().to_string().contains("order 0"));
+    let wide = Csr::new(1, 2, vec![0, 1], vec![0], vec![1.0]).unwrap();
+    assert!(eigs(&wide, EigenOptions::default()).unwrap_err().to_string().contains("svds"));
+
+    // Outcomes, not errors.
+    let grcar = gallery::grcar(50, 3);
+    let report = eigs(&grcar, EigenOptions { method: "lanczos".into(), ..options(&cpu(), 2, Which::LM) }).unwrap();
+    assert_eq!(report.reason.name(), "NotSymmetric");
+    let a = gallery::poisson2d(30);
+    let report = eigs(&a, EigenOptions { max_iterations: 50, ..options(&cpu(), 6, Which::LA) }).unwrap();
+    assert_eq!((report.reason.name(), report.iterations), ("MaxIterations", 50));
+    assert_eq!(report.eigenvalues.len(), 6, "what was found is reported");
+    // σ is an eigenvalue: an honest reason, or the right pairs.
+    let d: Vec<f64> = (1..=250).map(f64::from).collect();
+    let report =
+        eigs(&gallery::diagonal(&d), EigenOptions { sigma: Some(7.0), ..options(&cpu(), 3, Which::LM) }).unwrap();
+    assert!(report.eigenvalues.iter().all(|v| v.re.is_finite()), "{:?}", report.eigenvalues);
+}
+
+#[test]
+fn scale_does_not_matter() {
+    let a = gallery::poisson2d(12);
+    let plain = eigs(&a, options(&cpu(), 4, Which::LA)).unwrap();
+    for e in [-300, 300] {
+        let scaled = map(&a, |_, _, v| power(v, e));
+        let report = eigs(&scaled, options(&cpu(), 4, Which::LA)).unwrap();
+        assert!(report.reason.is_converged(), "2^{e}: {}", report.reason);
+        assert_eq!(report.iterations, plain.iterations);
+        for (v, w) in report.eigenvalues.iter().zip(&plain.eigenvalues) {
+            assert!((v.re / power(1.0, e) / w.re - 1.0).abs() < 1e-12);
+        }
+    }
+}
+
+#[test]
+fn the_same_bits_every_time() {
+    let a = gallery::poisson2d(40);
+    let run = |threads| {
+        let report = eigs(&a, EigenOptions { threads, ..options(&cpu(), 4, Which::LA) }).unwrap();
+        report.vectors.concat()
+    };
+    let reference = bits(&run(1));
+    assert_eq!(bits(&run(2)), reference);
+    assert_eq!(bits(&run(2)), reference);
+}

@@ -1,0 +1,235 @@
+//! lsqr and lsmr: rectangular, singular and square systems on every backend; what they report is recomputed here.
+//!
+//! Iterations of SciPy on the same systems: see `FIGURES`, and the table of `family.rs`.
+
+mod common;
+
+use common::*;
+use krylane::matrix::{Csr, Triplets, gallery};
+use krylane::random::Random;
+use krylane::{Options, Reason, Report, Solver};
+
+const METHODS: [&str; 2] = ["lsqr", "lsmr"];
+
+/// A random rows × cols matrix with `k` entries a row and a diagonal that keeps its rank full.
+fn random(rows: usize, cols: usize, k: usize, seed: u64) -> Csr {
+    let mut random = Random::new(seed);
+    let mut t = Triplets::new(rows, cols).unwrap();
+    for i in 0..rows {
+        t.push(i, i % cols, 3.0).unwrap();
+        for _ in 0..k {
+            let j = (random.uniform(0.0, 1.0) * cols as f64) as usize;
+            t.push(i, j, random.uniform(-1.0, 1.0)).unwrap();
+        }
+    }
+    t.to_csr().unwrap()
+}
+
+/// ‖Aᵀ(b − A x)‖ / (‖A‖_F ‖b − A x‖), from the definition. The Frobenius norm is no less than ‖A‖₂.
+fn optimality(a: &Csr, b: &[f64], x: &[f64]) -> f64 {
+    let r: Vec<f64> = b.iter().zip(a.multiply(x)).map(|(b, ax)| b - ax).collect();
+    norm(&a.transpose().multiply(&r)) / (norm(a.values()) * norm(&r))
+}
+
+fn assert_least_squares(what: &str, a: &Csr, b: &[f64], r: &Report) {
+    assert_eq!(r.reason, Reason::LeastSquares, "{what}: {} after {} iterations", r.reason, r.iterations);
+    assert!(r.is_answer() && r.clone().into_result().is_ok(), "{what}");
+    assert!(r.certificate.optimality.unwrap() <= 1e-8, "{what}");
+    // Plain sums see their own rounding of r below this.
+    let truth = optimality(a, b, &r.x);
+    assert!(truth <= 2e-8, "{what}: {truth:e}");
+    assert_eq!(r.history.len(), r.iterations, "{what}");
+}
+
+#[test]
+fn overdetermined_systems_end_at_least_squares() {
+    let _guard = one_at_a_time();
+    let a = random(300, 120, 4, 1);
+    let b = random_vector(300, 2);
+    let reference = solve(&a, &b, cpu().options("lsqr"));
+    for target in targets() {
+        for method in METHODS {
+            for preconditioner in ["none", "jacobi"] {
+                let what = format!("{method} with {preconditioner} on {}", target.name);
+                let options = Options { preconditioner: preconditioner.into(), ..target.options(method) };
+                let r = solve(&a, &b, options);
+                assert_least_squares(&what, &a, &b, &r);
+                let gap: Vec<f64> = r.x.iter().zip(&reference.x).map(|(x, y)| x - y).collect();
+                assert!(norm(&gap) <= 1e-7 * norm(&reference.x), "{what}: {:e}", norm(&gap));
+            }
+        }
+    }
+}
+
+#[test]
+fn underdetermined_systems_are_solved_by_the_shortest_x() {
+    let _guard = one_at_a_time();
+    let a = random(80, 200, 5, 3);
+    let b = random_vector(80, 4);
+    for target in targets() {
+        for method in METHODS {
+            let what = format!("{method} on {}", target.name);
+            let r = solve(&a, &b, target.options(method));
+            assert_solved(&what, &a, &b, &r, 1e-8);
+            // The shortest x is in the range of A': x = A'y. Another solver finds y.
+            let y = solve(&a.transpose(), &r.x, Options { rtol: 1e-6, ..target.options("lsqr") });
+            assert!(y.reason.is_converged(), "{what}: x has a part outside the range of A': {}", y.reason);
+        }
+    }
+}
+
+#[test]
+fn singular_and_square_systems() {
+    let _guard = one_at_a_time();
+    // Rank 2 of 3, b outside the range: x = (A'A)^+ A'b by hand. A = [[1,0,1],[0,1,1],[0,0,0]], b = (1, 2, 3).
+    let a = from_entries(3, &[(0, 0, 1.0), (0, 2, 1.0), (1, 1, 1.0), (1, 2, 1.0)]);
+    let convection = gallery::convection_diffusion2d(8, [0.4, 0.2]);
+    for target in targets() {
+        for method in METHODS {
+            let what = format!("{method} on {}", target.name);
+            let r = solve(&a, &[1.0, 2.0, 3.0], target.options(method));
+            assert_least_squares(&what, &a, &[1.0, 2.0, 3.0], &r);
+            for (x, y) in r.x.iter().zip([0.0, 1.0, 1.0]) {
+                assert!((x - y).abs() < 1e-7, "{what}: {:?}", r.x);
+            }
+            assert!((r.certificate.absolute - 3.0).abs() < 1e-12, "{what}");
+            let r = solve(&Csr::new(4, 2, vec![0; 5], vec![], vec![]).unwrap(), &[1.0; 4], target.options(method));
+            assert_eq!((r.reason, r.iterations, r.x), (Reason::LeastSquares, 0, vec![0.0; 2]), "{what}: A = 0");
+            let b = random_vector(64, 9);
+            assert_solved(&what, &convection, &b, &solve(&convection, &b, target.options(method)), 1e-8);
+            // The sign of b carries through, and a start at the answer is the answer.
+            let mut solver = Solver::new(&a, target.options(method)).unwrap();
+            let r = solver.solve_from(&[1.0, 2.0, 3.0], &[0.0, 1.0, 1.0]).unwrap();
+            assert_eq!((r.reason, r.iterations), (Reason::LeastSquares, 0), "{what}");
+        }
+    }
+}
+
+/// A singular symmetric matrix with a dense null vector that no row sum gives away: Q diag(0, 1, …, n−1) Q.
+fn singular(n: usize) -> (Csr, Vec<f64>) {
+    let v = random_vector(n, 8);
+    let vv: f64 = v.iter().map(|x| x * x).sum();
+    let q = |i: usize, j: usize| f64::from(u8::from(i == j)) - 2.0 * v[i] * v[j] / vv;
+    let mut entries = vec![];
+    for i in 0..n {
+        for j in 0..=i {
+            let s: f64 = (0..n).map(|k| q(i, k) * k as f64 * q(j, k)).sum();
+            entries.push((i, j, s));
+            if i != j {
+                entries.push((j, i, s));
+            }
+        }
+    }
+    (from_entries(n, &entries), (0..n).map(|i| q(i, 0)).collect())
+}
+
+#[test]
+fn minres_ends_at_least_squares_and_never_runs_away() {
+    let _guard = one_at_a_time();
+    let (a, null) = singular(40);
+    let neumann = gallery::neumann2d(12);
+    let empty = gallery::diagonal(&(0..30).map(f64::from).collect::<Vec<_>>());
+    for target in targets() {
+        let what = format!("minres on {}", target.name);
+        // Known null space: the constants.
+        let b: Vec<f64> = neumann.multiply(&random_vector(144, 3)).iter().map(|v| v + 0.1).collect();
+        let r = solve(&neumann, &b, target.options("minres"));
+        assert_eq!(r.reason, Reason::LeastSquares, "{what}: {}", r.reason);
+        assert!((r.certificate.absolute - 1.2).abs() < 1e-6, "{what}: {:e}", r.certificate.absolute);
+        assert!(norm(&r.x) < 1e3, "{what}: {:e}", norm(&r.x));
+        assert!(!r.is_answer(), "{what}: nobody asked minres for it");
+        // An empty row.
+        let r = solve(&empty, &[1.0; 30], target.options("minres"));
+        assert_eq!(r.reason, Reason::LeastSquares, "{what}: {}", r.reason);
+        // A null vector that nothing gives away.
+        let b: Vec<f64> = a.multiply(&random_vector(40, 5)).iter().zip(&null).map(|(b, v)| b + v).collect();
+        let r = solve(&a, &b, target.options("minres"));
+        if target.single {
+            // The residual in f32 has no digits left for the solvable part beside the other.
+            assert!(!r.reason.is_converged(), "{what}");
+        } else {
+            assert_eq!(r.reason, Reason::LeastSquares, "{what}: {}, {:?}", r.reason, r.certificate);
+        }
+        assert!(norm(&r.x) < 1e3, "{what}: {:e}", norm(&r.x));
+        println!("{what}: {} after {}, {:?}", r.reason, r.iterations, r.certificate);
+        // lsqr does it everywhere.
+        let r = solve(&a, &b, target.options("lsqr"));
+        assert_eq!(r.reason, Reason::LeastSquares, "lsqr on {}: {}", target.name, r.reason);
+    }
+}
+
+/// SciPy 1.17.1 on `random(rows, cols, 4, 7)` with b from seed 8: the first `iter_lim` of `lsqr(A, b, atol=0, btol=0,
+/// conlim=0)` (`maxiter` of `lsmr`) whose x passes one of the tests of this crate.
+const FIGURES: &[(usize, usize, &str, usize)] =
+    &[(400, 150, "lsqr", 17), (400, 150, "lsmr", 17), (150, 400, "lsqr", 17), (150, 400, "lsmr", 17)];
+
+#[test]
+fn iterations_are_those_of_scipy() {
+    for &(rows, cols, method, expected) in FIGURES {
+        let a = random(rows, cols, 4, 7);
+        let r = solve(&a, &random_vector(rows, 8), cpu().options(method));
+        assert!(r.is_answer(), "{method}: {}", r.reason);
+        let slack = expected.div_ceil(10);
+        assert!(r.iterations.abs_diff(expected) <= slack, "{rows} x {cols}, {method}: {}", r.iterations);
+    }
+}
+
+#[test]
+fn new_values_reach_the_transpose() {
+    let a = random(60, 30, 3, 5);
+    let b = random_vector(60, 6);
+    let scaled: Vec<f64> = a.values().iter().enumerate().map(|(k, v)| v * (1.0 + 0.1 * (k % 3) as f64)).collect();
+    let mut other = a.clone();
+    other.set_values(scaled.clone()).unwrap();
+    for preconditioner in ["none", "jacobi"] {
+        let options = Options { preconditioner: preconditioner.into(), ..cpu().options("lsqr") };
+        let mut solver = Solver::new(&a, options.clone()).unwrap();
+        let _ = solver.solve(&b).unwrap();
+        solver.update_values(scaled.clone()).unwrap();
+        let (old, new) = (solver.solve(&b).unwrap(), solve(&other, &b, options));
+        assert_eq!((old.x, old.iterations), (new.x, new.iterations), "{preconditioner}");
+    }
+}
+
+#[test]
+fn what_least_squares_methods_refuse() {
+    let a = random(20, 10, 2, 1);
+    let refusal = |options: Options, b: &[f64]| {
+        let e = Solver::new(&a, options).and_then(|mut s| s.solve(b)).unwrap_err();
+        assert!(e.is_bad_input(), "{e}");
+        e.to_string()
+    };
+    for method in ["auto", "cg", "gmres"] {
+        assert!(refusal(cpu().options(method), &[1.0; 20]).contains("lsqr"));
+    }
+    let options = Options { preconditioner: "ilu0".into(), ..cpu().options("lsqr") };
+    assert!(refusal(options, &[1.0; 20]).contains("jacobi"));
+    assert!(refusal(cpu().options("lsqr"), &[1.0; 10]).contains("20 rows"));
+    let mut solver = Solver::new(&a, cpu().options("lsqr")).unwrap();
+    assert!(solver.solve_from(&[1.0; 20], &[0.0; 20]).unwrap_err().to_string().contains("10 columns"));
+}
+
+#[test]
+fn damping_minimises_both_norms() {
+    let _guard = one_at_a_time();
+    let a = random(60, 25, 3, 5);
+    let b = random_vector(60, 6);
+    let lambda = 0.7;
+    for target in targets() {
+        for method in METHODS {
+            let what = format!("{method} on {}", target.name);
+            let mut solver = Solver::new(&a, Options { damp: lambda, ..target.options(method) }).unwrap();
+            let r = solver.solve(&b).unwrap();
+            assert_eq!(r.reason, Reason::LeastSquares, "{what}");
+            // (A'A + λ² I) x = A'b
+            let left = a.transpose().multiply(&a.multiply(&r.x));
+            let right = a.transpose().multiply(&b);
+            let gap: Vec<f64> = (0..25).map(|j| left[j] + lambda * lambda * r.x[j] - right[j]).collect();
+            assert!(norm(&gap) <= 1e-6 * norm(&right), "{what}: {:e}", norm(&gap) / norm(&right));
+            solver.update_values(a.values().to_vec()).unwrap();
+            assert_eq!(solver.solve(&b).unwrap().x, r.x, "{what}");
+        }
+    }
+    let refused = Solver::new(&gallery::poisson1d(5), Options { damp: 0.1, ..cpu().options("cg") });
+    assert!(refused.err().unwrap().to_string().contains("lsqr"));
+}
