@@ -4,7 +4,7 @@
 //! sums carry their rounding errors along, so the result is as good as one computed in twice the
 //! precision and then rounded. Power-of-two scaling keeps 1e±300 in range and changes no bit otherwise.
 
-use crate::matrix::Csr;
+use crate::matrix::{Csr, Matrix, operator};
 use crate::scale::{exponent, ldexp, norm2};
 use rayon::prelude::*;
 use serde::Serialize;
@@ -14,7 +14,7 @@ use serde::Serialize;
 pub(crate) struct Norms {
     /// The e with 2^e ≤ max|a_ij| < 2^(e+1).
     pub(crate) exponent: i32,
-    /// √(‖A‖₁ ‖A‖∞)·2^−exponent, an upper bound of ‖A‖₂.
+    /// √(‖A‖₁ ‖A‖∞)·2^−exponent, an upper bound of ‖A‖₂; for an operator an estimate from below.
     pub(crate) scaled_norm: f64,
 }
 
@@ -55,8 +55,8 @@ pub(crate) struct Truth {
 
 impl Truth {
     /// Adds Aᵀr; `transpose` is Aᵀ.
-    pub(crate) fn add_normal(&mut self, transpose: &Csr, norms: &Norms) {
-        let mut gradient = residual(transpose, -norms.exponent, &vec![0.0; transpose.rows()], &self.residual);
+    pub(crate) fn add_normal(&mut self, transpose: &Matrix, norms: &Norms) {
+        let (mut gradient, _) = transpose.residual(-norms.exponent, &vec![0.0; transpose.rows()], &self.residual);
         gradient.par_iter_mut().for_each(|v| *v = -*v);
         let norm = norm2(&gradient);
         let whole = norms.scaled_norm * self.norm;
@@ -79,7 +79,7 @@ pub struct Certificate {
     pub absolute: f64,
     /// ‖b − A x‖₂ / ‖b‖₂ (the absolute value where b = 0).
     pub relative: f64,
-    /// ‖b − A x‖₂ / (‖A‖‖x‖₂ + ‖b‖₂) with ‖A‖ = √(‖A‖₁‖A‖∞).
+    /// ‖b − A x‖₂ / (‖A‖‖x‖₂ + ‖b‖₂) with ‖A‖ = √(‖A‖₁‖A‖∞), for an operator estimated from below by products.
     pub backward_error: f64,
     /// ‖Aᵀ(b − A x)‖₂, zero at a least-squares solution; computed where one is looked for.
     pub normal_residual: Option<f64>,
@@ -94,7 +94,7 @@ pub struct Certificate {
 }
 
 /// b − A x and what follows from it.
-pub(crate) fn certify(a: &Csr, norms: &Norms, b: &[f64], x: &[f64]) -> Truth {
+pub(crate) fn certify(a: &impl Certifying, norms: &Norms, b: &[f64], x: &[f64]) -> Truth {
     let largest = |v: &[f64]| v.par_iter().map(|x| x.abs()).reduce(|| 0.0, f64::max);
     let (ea, largest_x) = (norms.exponent, largest(x));
     let e = match largest(b) {
@@ -104,7 +104,7 @@ pub(crate) fn certify(a: &Csr, norms: &Norms, b: &[f64], x: &[f64]) -> Truth {
     let ex = e - ea;
     let scaled_x: Vec<f64> = x.par_iter().map(|&v| ldexp(v, -ex)).collect();
     let scaled_b: Vec<f64> = b.par_iter().map(|&v| ldexp(v, -e)).collect();
-    let residual = residual(a, -ea, &scaled_b, &scaled_x);
+    let (residual, computed_on) = a.residual(-ea, &scaled_b, &scaled_x);
     let norm = norm2(&residual);
     let (rhs, solution) = (norm2(&scaled_b), norm2(&scaled_x));
     let whole = norms.scaled_norm * solution + rhs;
@@ -117,13 +117,38 @@ pub(crate) fn certify(a: &Csr, norms: &Norms, b: &[f64], x: &[f64]) -> Truth {
         optimality: None,
         rhs_norm: ldexp(rhs, e),
         solution_norm: ldexp(solution, ex),
-        computed_on: "CPU, f64 with compensated row sums",
+        computed_on,
     };
     Truth { residual, norm, exponent: e, normal: None, certificate }
 }
 
-/// b − (A·2^ea) x by rows.
-fn residual(a: &Csr, ea: i32, b: &[f64], x: &[f64]) -> Vec<f64> {
+/// What an answer can be certified with.
+pub(crate) trait Certifying {
+    /// b − (A·2^ea) x, and where and how it was computed.
+    fn residual(&self, ea: i32, b: &[f64], x: &[f64]) -> (Vec<f64>, &'static str);
+}
+
+impl Certifying for Csr {
+    fn residual(&self, ea: i32, b: &[f64], x: &[f64]) -> (Vec<f64>, &'static str) {
+        (by_rows(self, ea, b, x), "CPU, f64 with compensated row sums")
+    }
+}
+
+impl Certifying for Matrix {
+    fn residual(&self, ea: i32, b: &[f64], x: &[f64]) -> (Vec<f64>, &'static str) {
+        match self {
+            Self::Stored(a) => a.residual(ea, b, x),
+            Self::Free(a) => {
+                let product = operator::multiply(&**a, x);
+                let rows = b.par_iter().zip(product).map(|(b, p)| b - ldexp(p, ea));
+                (rows.collect(), "CPU, f64 by the operator's own product on the host")
+            }
+        }
+    }
+}
+
+/// b − (A·2^ea) x with twofold sums.
+fn by_rows(a: &Csr, ea: i32, b: &[f64], x: &[f64]) -> Vec<f64> {
     #[cfg(target_arch = "x86_64")]
     if std::arch::is_x86_feature_detected!("fma") {
         let rows = |i: usize| {

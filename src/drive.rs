@@ -10,7 +10,7 @@ use crate::backend::{Engine, Progress, deliver};
 use crate::certify::{Norms, Truth, certify};
 use crate::error::Result;
 use crate::facts::Facts;
-use crate::matrix::Csr;
+use crate::matrix::Matrix;
 use crate::method::{Method, Next, Normal, Outbox, Watch};
 use crate::op::schedule::{Compiled, Compiler};
 use crate::op::{Dtype, Op, Operator, Program, Space, Stop, Vector};
@@ -47,6 +47,8 @@ pub struct Event {
     pub iteration: usize,
     /// ‖r‖/‖b‖ by the method's estimate.
     pub residual: f64,
+    /// Which right-hand side, where there are several.
+    pub system: usize,
 }
 
 /// Bounds on a solve and the ways to end it from outside.
@@ -66,9 +68,9 @@ pub(crate) struct Limits<'a> {
 
 /// The user's system and the test its answer must pass.
 pub(crate) struct Problem<'a> {
-    pub(crate) matrix: &'a Csr,
+    pub(crate) matrix: &'a Matrix,
     /// Aᵀ, where a least-squares solution may be an answer.
-    pub(crate) transpose: Option<&'a Csr>,
+    pub(crate) transpose: Option<&'a Matrix>,
     /// A least-squares solution is looked for: ‖Aᵀr‖ is kept track of.
     pub(crate) least_squares: bool,
     /// Where b has a part in a known null space: what takes it out of the residual.
@@ -243,12 +245,7 @@ impl Session {
     }
 
     /// Correction after correction.
-    async fn refine(
-        &mut self,
-        problem: &Problem<'_>,
-        state: &mut State,
-        limits: &mut Limits<'_>,
-    ) -> Result<Reason> {
+    async fn refine(&mut self, problem: &Problem<'_>, state: &mut State, limits: &mut Limits<'_>) -> Result<Reason> {
         let working = self.space.plan.working;
         let (mut poor, mut breakdowns) = (0, 0);
         let start = self.transform.residual_exponent(&state.truth.residual, state.truth.norm);
@@ -587,7 +584,7 @@ impl Session {
                 let seen = self.method.observe(&record);
                 *last = seen.residual;
                 state.history.push(seen.residual * unit);
-                let event = Event { iteration: state.iterations, residual: seen.residual * unit };
+                let event = Event { iteration: state.iterations, residual: seen.residual * unit, system: 0 };
                 if (limits.callback)(event).is_break() {
                     ended = ended.or(Some(Ended::Callback));
                 }

@@ -1,7 +1,9 @@
 //! What a matrix is, found once before solving: symmetry, signs, null vectors. Plans are made of these.
 
 use crate::certify::Norms;
-use crate::matrix::{Csr, equilibrate};
+use crate::error::Result;
+use crate::matrix::{Csr, Matrix, Structure, equilibrate};
+use crate::probe::probe;
 use rayon::prelude::*;
 
 /// Off-diagonal pairs may differ by this much of √|a_ii a_jj| and still count as symmetric.
@@ -11,9 +13,13 @@ pub(crate) const SYMMETRY_TOLERANCE: f64 = 1e-12;
 #[derive(Clone, Debug)]
 pub(crate) struct Facts {
     pub(crate) norms: Norms,
+    /// What the maker of an operator says of it; `None` for stored entries, which speak for themselves.
+    pub(crate) word: Option<Structure>,
     /// The first pair of entries that differ.
     pub(crate) asymmetry: Option<(usize, usize)>,
-    /// Signs of the diagonal: how many positive, negative, zero or missing.
+    /// ⟨A x, y⟩ = ⟨x, A y⟩ for two vectors, or for all.
+    pub(crate) looks_symmetric: bool,
+    /// Signs of the diagonal: how many positive, negative, zero, missing or unknown.
     pub(crate) diagonal: (usize, usize, usize),
     /// True where all diagonal entries are equal.
     pub(crate) constant_diagonal: bool,
@@ -28,6 +34,17 @@ pub(crate) struct Facts {
 }
 
 impl Facts {
+    /// Findings about stored entries, or what products tell about an operator.
+    ///
+    /// # Errors
+    /// An operator that contradicts its maker's word or itself.
+    pub(crate) fn find(a: &Matrix) -> Result<Self> {
+        match a {
+            Matrix::Stored(a) => Ok(Self::of(a)),
+            Matrix::Free(a) => probe(&**a),
+        }
+    }
+
     pub(crate) fn of(a: &Csr) -> Self {
         let asymmetry = a.first_asymmetry(SYMMETRY_TOLERANCE);
         let d = a.diagonal();
@@ -43,16 +60,28 @@ impl Facts {
                 .map(|i| off(i).map(f64::abs).sum::<f64>() / d[i].abs())
                 .reduce(|| 0.0, f64::max),
             norms: Norms::of(a),
+            word: None,
             diagonal: (count(|v| v > 0.0), count(|v| v < 0.0), count(|v| v == 0.0)),
             constant_diagonal: d.windows(2).all(|w| w[0] == w[1]),
             spread: equilibrate::spread(a),
             null_components: if asymmetry.is_none() { null_components(a) } else { (vec![], 0) },
+            looks_symmetric: asymmetry.is_none(),
             asymmetry,
         }
     }
 
     pub(crate) fn symmetric(&self) -> bool {
-        self.asymmetry.is_none()
+        self.asymmetry.is_none() && self.word != Some(Structure::General)
+    }
+
+    /// Symmetric with signs that suggest, or a maker that says: definite.
+    pub(crate) fn may_be_definite(&self) -> bool {
+        let (positive, negative, zero) = self.diagonal;
+        let signs = match self.word {
+            Some(word) => word == Structure::Definite,
+            None => negative == 0 && zero == 0 && positive > 0,
+        };
+        self.symmetric() && signs
     }
 
     /// ‖part of v in the constants of the null components‖, and v without it.

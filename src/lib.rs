@@ -50,6 +50,7 @@ pub mod method;
 pub mod op;
 mod plan;
 pub mod precond;
+mod probe;
 pub mod random;
 mod refine;
 mod report;
@@ -70,7 +71,7 @@ pub use drive::{Criterion, Event};
 pub use eigen::{EigenOptions, EigenReport, EigenSolver, Eigenvalue, SvdReport, Which, eigs, svds};
 pub use error::{Error, Result};
 pub use report::{AdapterInfo, BrokenDown, NotConverged, Passed, Reason, Report, Rung, Timings, TrueResidual};
-pub use solver::{Backend, Options, Precision, Solver, StoredForm, ToCsr, When, solve};
+pub use solver::{Backend, Options, Precision, Solver, StoredForm, ToCsr, ToMatrix, When, solve};
 
 /// The README's examples are tests.
 #[cfg(doctest)]

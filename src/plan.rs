@@ -4,7 +4,7 @@ use crate::backend::{Engine, cpu::Cpu};
 use crate::error::{Error, Result};
 use crate::facts::Facts;
 use crate::matrix::format::scatters;
-use crate::matrix::{Csr, rcm};
+use crate::matrix::{Csr, Matrix, Structure, rcm};
 use crate::memory;
 use crate::method::{self, MethodEntry, Needs};
 use crate::op::{Dtype, Plan, Space};
@@ -121,7 +121,33 @@ pub(crate) fn cpu(options: &Options) -> DeviceChoice {
     }
 }
 
+/// The device for a stored matrix of `nnz` entries.
 pub(crate) fn choose_backend(nnz: usize, options: &Options, notes: &mut Vec<String>) -> Result<DeviceChoice> {
+    choose_for(nnz, "entries", options, notes)
+}
+
+/// The device for products with `a`.
+pub(crate) fn choose_device(a: &Matrix, options: &Options, notes: &mut Vec<String>) -> Result<DeviceChoice> {
+    if let Matrix::Free(operator) = a
+        && options.backend != Backend::Cpu
+        && operator.shader().is_none()
+    {
+        if options.backend != Backend::Auto {
+            return Err(Error::input(
+                "the operator has no WGSL for its product, which a GPU needs; give it a shader, or use the backend cpu",
+            ));
+        }
+        notes.push("backend cpu: the operator has no WGSL for its product".into());
+        return Ok(cpu(options));
+    }
+    let what = if a.entries().is_some() { "entries" } else { "numbers a product" };
+    let choice = choose_for(a.work(), what, options, notes)?;
+    // An operator's text knows no double-single arithmetic.
+    let narrow = a.entries().is_none() && choice.widest == Dtype::DoubleSingle;
+    Ok(DeviceChoice { widest: if narrow { Dtype::F32 } else { choice.widest }, ..choice })
+}
+
+fn choose_for(work: usize, what: &str, options: &Options, notes: &mut Vec<String>) -> Result<DeviceChoice> {
     let cpu = |notes: &mut Vec<String>, why: &str| {
         notes.push(format!("backend cpu: {why}"));
         cpu(options)
@@ -133,8 +159,8 @@ pub(crate) fn choose_backend(nnz: usize, options: &Options, notes: &mut Vec<Stri
     {
         use crate::backend::gpu::Context;
         let wanted = match &options.backend {
-            Backend::Auto if nnz < GPU_FROM_NNZ => {
-                return Ok(cpu(notes, &format!("{nnz} entries are too few for a GPU to pay")));
+            Backend::Auto if work < GPU_FROM_NNZ => {
+                return Ok(cpu(notes, &format!("{work} {what} are too few for a GPU to pay")));
             }
             Backend::Auto => match Context::hardware(options)? {
                 Some(context) => Ok(context),
@@ -149,7 +175,7 @@ pub(crate) fn choose_backend(nnz: usize, options: &Options, notes: &mut Vec<Stri
     }
     #[cfg(not(feature = "gpu"))]
     {
-        let _ = nnz;
+        let _ = (work, what);
         if options.backend == Backend::Auto {
             return Ok(cpu(notes, "built without the feature `gpu`"));
         }
@@ -162,7 +188,7 @@ const CACHED: usize = 32 << 20;
 
 /// Number types for a device, the first choice and what to fall back on; reasons go to `notes`.
 fn precisions(
-    a: &Csr,
+    a: &Matrix,
     options: &Options,
     device: &DeviceChoice,
     least_squares: bool,
@@ -178,7 +204,7 @@ fn precisions(
         wide => format!("f32 iterations, residual and x in {wide}, renewed as they converge"),
     };
     // The matrix and the ten vectors of a CG iteration.
-    let streamed = 12 * a.nnz() + 80 * a.rows();
+    let streamed = a.plain_bytes(8) as usize + 80 * a.rows();
     let (plans, why) = match options.precision {
         Precision::F64 if !has_f64 => {
             return Err(Error::input(format!(
@@ -211,8 +237,20 @@ fn precisions(
 /// Below this many rows the vector that products gather from stays in a core's cache in any order.
 const REORDER_FROM: usize = 1 << 17;
 
-/// The rows in the order of reverse Cuthill–McKee, where that is asked for or pays.
-pub(crate) fn choose_order(a: &Csr, options: &Options, notes: &mut Vec<String>) -> Option<Vec<u32>> {
+/// The rows in the order of reverse Cuthill–McKee, where that is asked for or pays; an operator has no order but its own.
+pub(crate) fn choose_order(a: &Matrix, options: &Options, notes: &mut Vec<String>) -> Result<Option<Vec<u32>>> {
+    if let Some(a) = a.entries() {
+        return Ok(order_of(a, options, notes));
+    }
+    for (name, when) in [("reorder", options.reorder), ("equilibrate", options.equilibrate)] {
+        if when == When::Always {
+            return Err(Error::input(format!("{name} needs the entries of A; an operator has none")));
+        }
+    }
+    Ok(None)
+}
+
+fn order_of(a: &Csr, options: &Options, notes: &mut Vec<String>) -> Option<Vec<u32>> {
     let auto = options.reorder == When::Auto;
     // Near-null vectors come node by node, in the order as given; so does a preconditioner of the user's own.
     if options.reorder == When::Never
@@ -261,7 +299,7 @@ fn incomplete() -> Vec<Step> {
 }
 
 pub(crate) fn ladder(
-    a: &Csr,
+    a: &Matrix,
     facts: &Facts,
     options: &Options,
     device: &DeviceChoice,
@@ -281,11 +319,12 @@ pub(crate) fn ladder(
         ));
     }
     let (positive, negative, zero) = facts.diagonal;
-    let definite_candidate = facts.symmetric() && negative == 0 && zero == 0 && positive > 0;
+    let definite_candidate = facts.may_be_definite();
     // What costs nothing to set up and runs everywhere.
     let (simple, why) = match zero {
         0 if facts.constant_diagonal => ("none", "the diagonal is constant, Jacobi would change nothing".to_string()),
         0 => ("jacobi", "the diagonal has no zeros".to_string()),
+        _ if a.diagonal().is_none() => ("none", "the operator gives no diagonal".to_string()),
         _ => ("none", format!("{zero} diagonal entries are zero or missing")),
     };
     let cpu = device.adapter.kind == "cpu";
@@ -293,7 +332,7 @@ pub(crate) fn ladder(
         "auto" => (None, why),
         asked => (Some(asked), "as asked".to_string()),
     };
-    if chosen == Some("jacobi") && zero > 0 {
+    if chosen == Some("jacobi") && zero > 0 && facts.word.is_none() {
         warnings
             .push(format!("{zero} diagonal entries are zero or missing; their rows are scaled by their largest entry"));
     }
@@ -301,7 +340,8 @@ pub(crate) fn ladder(
     let elliptic = negative == 0 && zero == 0 && chosen.is_none();
     let multigrid = precond::multigrid_pays(n, facts.m_matrix, facts.dominance, options.near_null.is_some());
     let multigrid = multigrid.filter(|_| elliptic);
-    let factors = cpu && chosen.is_none();
+    let entries = a.entries();
+    let factors = cpu && chosen.is_none() && entries.is_some();
     let long = Step::new("gmres", simple, 1.0).restart((LONG_BASIS / 8 / n.max(1)).clamp(50, 300));
     let (_, components) = facts.null_components;
     if components > 0 {
@@ -310,7 +350,7 @@ pub(crate) fn ladder(
     // Dominant rows with a positive diagonal have no negative eigenvalue (Gershgorin); elsewhere it is worth a look,
     // where the method is to be chosen by it.
     let probe = options.method == "auto" && definite_candidate && facts.dominance > 1.0;
-    let least = if probe { precond::least_ritz_value(a, PROBE) } else { 0.0 };
+    let least = entries.filter(|_| probe).map_or(0.0, |a| precond::least_ritz_value(a, PROBE));
     let steps: Vec<Step> = if options.method != "auto" {
         notes.push(format!("method {}: as asked", options.method));
         if least_squares && chosen.is_none() {
@@ -319,14 +359,15 @@ pub(crate) fn ladder(
         let method = method::by_name(&options.method)?.id;
         vec![Step::new(method, if least_squares { "none" } else { simple }, 1.0)]
     } else if definite_candidate && least >= NEGATIVE {
-        let seen = match (probe, facts.dominance <= 1.0) {
-            (true, _) => format!(", {PROBE} Lanczos steps met no negative eigenvalue"),
-            (_, true) => ", its rows are dominant".into(),
-            _ => String::new(),
+        let seen = match (entries, probe, facts.dominance <= 1.0) {
+            (None, _, _) => "said to be positive definite".into(),
+            (_, true, _) => {
+                format!("symmetric with a positive diagonal, {PROBE} Lanczos steps met no negative eigenvalue")
+            }
+            (_, _, true) => "symmetric with a positive diagonal, its rows are dominant".into(),
+            _ => "symmetric with a positive diagonal".to_string(),
         };
-        notes.push(format!(
-            "method cg: A is symmetric with a positive diagonal{seen}; minres, then gmres if it proves indefinite"
-        ));
+        notes.push(format!("method cg: A is {seen}; minres, then gmres if it proves indefinite"));
         let mut list = vec![Step::new("cg", simple, 0.7)];
         if let Some(why) = multigrid {
             because = format!("{why}; {simple} if it fails");
@@ -339,6 +380,7 @@ pub(crate) fn ladder(
         list
     } else if facts.symmetric() {
         let why = match (positive, negative) {
+            _ if entries.is_none() => "A is said to be symmetric, not to be definite".into(),
             _ if definite_candidate => {
                 format!("A is symmetric and indefinite: {PROBE} Lanczos steps met a negative eigenvalue")
             }
@@ -357,8 +399,11 @@ pub(crate) fn ladder(
         }
         list
     } else {
-        let (i, j) = facts.asymmetry.unwrap_or_default();
-        notes.push(format!("method gmres: A is not symmetric (entry ({i}, {j})); then bicgstab"));
+        let why = match facts.asymmetry {
+            Some((i, j)) => format!("is not symmetric (entry ({i}, {j}))"),
+            None => "is not said to be symmetric".into(),
+        };
+        notes.push(format!("method gmres: A {why}; then bicgstab"));
         let mut list = vec![];
         if let Some(why) = multigrid {
             because = format!("{why}; then incomplete factors");
@@ -373,7 +418,7 @@ pub(crate) fn ladder(
             list.extend(incomplete());
         }
         list.push(Step::new("gmres", simple, 0.2).restart(50));
-        if zero > 0 && chosen.is_none() {
+        if zero > 0 && chosen.is_none() && entries.is_some() {
             list.push(Step::new("gmres", "jacobi", 0.2).restart(50).matched());
         }
         list.extend([Step::new("bicgstab", simple, 0.5), long]);
@@ -414,6 +459,23 @@ pub(crate) fn ladder(
             })
         })
         .collect::<Result<Vec<_>>>()?;
+    if facts.word == Some(Structure::General)
+        && let Some(rung) = rungs.iter().find(|r| r.method.needs != Needs::Square)
+    {
+        let id = rung.method.id;
+        if !facts.looks_symmetric {
+            return Err(Error::input(format!(
+                "{id} needs a symmetric matrix, and <Ax, y> = <x, Ay> does not hold for the operator; use gmres or bicgstab"
+            )));
+        }
+        warnings.push(format!("{id} needs a symmetric matrix; the operator does not say that it is, two products do"));
+    }
+    if facts.word.is_some() {
+        notes.push(format!(
+            "operator: what needs entries is unknown; |A| is at least {:.3e}, by products",
+            crate::scale::ldexp(facts.norms.scaled_norm, facts.norms.exponent)
+        ));
+    }
     debug_assert!(
         rungs.iter().all(|r| options.method != "auto" || facts.symmetric() || r.method.needs == Needs::Square)
     );

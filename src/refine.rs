@@ -6,9 +6,8 @@
 //! update: Clark et al. 2010, doi:10.1016/j.cpc.2010.05.002). One renewal costs a product in the wider type and
 //! 5 passes over vectors.
 
-use crate::matrix::Csr;
+use crate::matrix::Matrix;
 use crate::op::{Combination, Operator, Program, Role, Scalar, Space, Vector};
-use std::sync::Arc;
 
 /// What a renewal works with.
 #[derive(Clone, Copy)]
@@ -24,10 +23,10 @@ pub(crate) struct Renewal {
 }
 
 impl Renewal {
-    pub(crate) fn new(space: &mut Space, a: Operator, matrix: &Arc<Csr>, exponent: i32, n: usize) -> Self {
+    pub(crate) fn new(space: &mut Space, a: Operator, matrix: &Matrix, exponent: i32, n: usize) -> Self {
         let narrow = space.plan.working != space.plan.accumulate;
         Self {
-            a: if narrow { space.operator("A", Arc::clone(matrix), exponent, Role::Accumulate) } else { a },
+            a: if narrow { space.operator("A", matrix.clone(), exponent, Role::Accumulate) } else { a },
             b: space.accumulator("b", n),
             t: space.accumulator("ax", n),
             carried: narrow.then(|| space.accumulator("x_sum", n)),

@@ -1,22 +1,24 @@
 //! The front door: a builder, a solver that can be used again, and the one-line `solve`.
 
-use crate::backend::Engine;
+mod build;
+mod many;
+
+use crate::backend::{Counters, Engine};
 use crate::certify::{Norms, Truth, certify};
-use crate::dense::orthonormal::orthonormal;
 use crate::drive::{Criterion, Event, Limits, Problem, Session, State};
 use crate::error::{Error, Result};
 use crate::facts::Facts;
-use crate::matrix::Csr;
+use crate::matrix::{Csr, Matrix};
 use crate::memory;
-use crate::method::{self, MethodEntry, Needs, Normal, System, Tuning, Watch};
-use crate::op::schedule::Compiler;
+use crate::method::{self, MethodEntry, Needs};
 use crate::op::{Dtype, Plan, Role, Space};
 use crate::plan::{self, DeviceChoice, RungPlan};
 use crate::precond::{self, Side};
-use crate::refine::Renewal;
 use crate::report::{AdapterInfo, Passed, Reason, Report, Rung, Timings};
 use crate::scale::ldexp;
 use crate::transform::{Change, Transform};
+use many::Block;
+use std::borrow::Cow;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -304,6 +306,36 @@ pub struct StoredForm {
     pub bytes_a_product: u64,
 }
 
+/// Things that can be solved with: all that [`ToCsr`] takes, and operators as [`Matrix::free`] wraps them.
+pub trait ToMatrix {
+    /// The checked matrix.
+    ///
+    /// # Errors
+    /// What [`Csr::new`] says; an operator whose shapes contradict each other.
+    fn to_matrix(&self) -> Result<Matrix>;
+}
+impl ToMatrix for Csr {
+    fn to_matrix(&self) -> Result<Matrix> {
+        self.to_csr().map(Matrix::Stored)
+    }
+}
+impl ToMatrix for Arc<Csr> {
+    fn to_matrix(&self) -> Result<Matrix> {
+        self.to_csr().map(Matrix::Stored)
+    }
+}
+impl ToMatrix for sprs::CsMat<f64> {
+    fn to_matrix(&self) -> Result<Matrix> {
+        ToCsr::to_csr(self).map(Matrix::Stored)
+    }
+}
+impl ToMatrix for Matrix {
+    fn to_matrix(&self) -> Result<Matrix> {
+        self.check()?;
+        Ok(self.clone())
+    }
+}
+
 /// Hears of every iteration; `Break` ends the solve.
 type Callback = Box<dyn FnMut(Event) -> ControlFlow<()> + Send>;
 
@@ -311,15 +343,17 @@ type Callback = Box<dyn FnMut(Event) -> ControlFlow<()> + Send>;
 /// compiled and uploaded serves the next ones.
 pub struct Solver {
     /// A; with λI below it where the problem is damped.
-    a: Arc<Csr>,
+    a: Matrix,
     /// Rows of A as given.
     rows: usize,
     /// Aᵀ, where a least-squares method needs it; A itself where the two are equal.
-    transpose: Option<Arc<Csr>>,
+    transpose: Option<Matrix>,
     options: Options,
     facts: Facts,
     ladder: Vec<RungPlan>,
     sessions: Vec<Option<Session>>,
+    /// The first rung for several right-hand sides at once.
+    block: Option<Block>,
     /// Those that the sessions work under.
     transforms: Vec<Arc<Transform>>,
     /// The rows in the order of reverse Cuthill–McKee, where the plan reorders.
@@ -336,7 +370,7 @@ pub struct Solver {
 ///
 /// # Errors
 /// Bad input, or a device that fails. Not converging is no error.
-pub fn solve(a: &impl ToCsr, b: &[f64]) -> Result<Report> {
+pub fn solve(a: &impl ToMatrix, b: &[f64]) -> Result<Report> {
     Solver::new(a, Options::default())?.solve(b)
 }
 
@@ -344,14 +378,17 @@ impl Solver {
     /// Checks the matrix, finds what it is, and plans.
     ///
     /// # Errors
-    /// A rectangular matrix for a method that needs a square one, options out of range, no such adapter.
-    pub fn new(a: &impl ToCsr, options: Options) -> Result<Self> {
+    /// A rectangular matrix for a method that needs a square one, options out of range, no such adapter; an
+    /// operator that contradicts what is said of it, or lacks what is asked for: WGSL for a GPU, a transpose.
+    pub fn new(a: &impl ToMatrix, options: Options) -> Result<Self> {
         let start = Instant::now();
         options.check()?;
-        let mut a = a.to_csr()?;
+        let mut a = a.to_matrix()?;
         let rows = a.rows();
         if options.damp > 0.0 {
-            a = Arc::new(damped(&a, options.damp)?);
+            let stored =
+                a.entries().ok_or_else(|| Error::input("damp needs the entries of A; an operator has none"))?;
+            a = damped(stored, options.damp)?.into();
         }
         if !a.is_square() && method::by_name(&options.method).map_or(true, |m| m.needs != Needs::Any) {
             return Err(Error::input(format!(
@@ -370,14 +407,15 @@ impl Solver {
                 )));
             }
         }
-        let facts = Facts::of(&a);
+        let facts = Facts::find(&a)?;
         let mut notes = vec![];
-        let choice = plan::choose_backend(a.nnz(), &options, &mut notes)?;
+        let choice = plan::choose_device(&a, &options, &mut notes)?;
         let least_squares = method::by_name(&options.method).is_ok_and(|m| m.needs == Needs::Any);
-        let order = if least_squares { None } else { plan::choose_order(&a, &options, &mut notes) };
+        let order = if least_squares { None } else { plan::choose_order(&a, &options, &mut notes)? };
         let (ladder, warnings) = plan::ladder(&a, &facts, &options, &choice, order.is_some(), &mut notes)?;
-        let transpose = least_squares.then(|| transpose(&a));
+        let transpose = if least_squares { Some(transpose(&a)?) } else { None };
         Ok(Self {
+            block: None,
             transforms: vec![],
             order,
             sessions: ladder.iter().map(|_| None).collect(),
@@ -415,7 +453,7 @@ impl Solver {
         &self.plan
     }
 
-    /// True where a_ij = a_ji up to rounding.
+    /// True where a_ij = a_ji up to rounding, or where an operator is said to be symmetric.
     #[must_use]
     pub fn is_symmetric(&self) -> bool {
         self.facts.symmetric()
@@ -433,11 +471,14 @@ impl Solver {
     /// # Errors
     /// A wrong count, a value that is not finite, or facts that contradict the plan (symmetry lost).
     pub fn update_values(&mut self, mut values: Vec<f64>) -> Result<()> {
-        let below = self.a.rows() - self.rows;
-        if values.len() + below == self.a.nnz() {
+        let Matrix::Stored(old) = &self.a else {
+            return Err(Error::input("an operator has no values to update; make a new solver"));
+        };
+        let below = old.rows() - self.rows;
+        if values.len() + below == old.nnz() {
             values.extend(std::iter::repeat_n(self.options.damp, below));
         }
-        let mut a = Csr::clone(&self.a);
+        let mut a = Csr::clone(old);
         a.set_values(values)?;
         let facts = Facts::of(&a);
         if let (true, Some((i, j))) = (self.facts.symmetric(), facts.asymmetry)
@@ -449,11 +490,14 @@ impl Solver {
                 rung.method.id
             )));
         }
-        (self.a, self.facts) = (Arc::new(a), facts);
+        let a = Arc::new(a);
+        (self.a, self.facts) = ((&a).into(), facts);
+        // Copies of a method are made anew; what they share would be set up once for each.
+        self.block = None;
         if self.transpose.is_some() {
-            self.transpose = Some(transpose(&self.a));
+            self.transpose = Some(transpose(&self.a)?);
         }
-        let renewed = |t: &Arc<Transform>| Arc::new(t.renewed(&self.a, &self.facts));
+        let renewed = |t: &Arc<Transform>| Arc::new(t.renewed(&a, &self.facts));
         self.transforms = self.transforms.iter().map(renewed).collect();
         if self.options.spectrum.is_some() {
             // The bounds stand in the session in units of the old scale.
@@ -463,12 +507,13 @@ impl Solver {
             let same = |t: &&Arc<Transform>| t.change == session.transform.change;
             let transform = self.transforms.iter().find(same).expect("kept as long as its sessions");
             session.transform = Arc::clone(transform);
-            let (matrix, exponent) = (&transform.matrix, transform.remaining);
+            let (matrix, exponent) = (transform.matrix.entries().expect("made of stored entries"), transform.remaining);
             session.engine.update_operator(session.a, matrix, exponent)?;
             if let Some(wide) = session.renewal.map(|n| n.a).filter(|&wide| wide != session.a) {
                 session.engine.update_operator(wide, matrix, exponent)?;
             }
-            if let (Some(normal), Some(transpose)) = (session.normal, &self.transpose) {
+            let transpose = self.transpose.as_ref().and_then(Matrix::entries);
+            if let (Some(normal), Some(transpose)) = (session.normal, transpose) {
                 session.engine.update_operator(normal.transpose, transpose, exponent)?;
             }
             let updates = session.method.system().m.refresh(matrix, exponent)?;
@@ -506,6 +551,23 @@ impl Solver {
     /// # Errors
     /// As [`Solver::solve`].
     pub async fn solve_async(&mut self, b: &[f64], x0: Option<&[f64]>) -> Result<Report> {
+        self.check_vectors(b, x0)?;
+        self.cancel.store(false, Ordering::Relaxed);
+        let mut timings = self.first_timings();
+        let (held, b) = (self.held(), self.stacked(b));
+        let Begun { problem, mut state, reason } = self.begin(&held, &b, x0);
+        let counters_before = self.counters();
+
+        let mut rungs: Vec<Rung> = vec![];
+        let reason = match reason {
+            Some(reason) => reason,
+            None => self.climb(0, self.deadline(), &problem, &mut state, &mut rungs, &mut timings).await?,
+        };
+        let counters = self.counters().since(&counters_before);
+        Ok(self.report(reason, state, rungs, timings, counters))
+    }
+
+    fn check_vectors(&self, b: &[f64], x0: Option<&[f64]>) -> Result<()> {
         let (rows, cols) = (self.rows, self.a.cols());
         for (name, v, n, what) in [("b", Some(b), rows, "rows"), ("x0", x0, cols, "columns")] {
             let Some(v) = v else { continue };
@@ -516,48 +578,68 @@ impl Solver {
                 return Err(Error::input(format!("{name}[{i}] is {}", v[i])));
             }
         }
-        let stacked: Vec<f64>;
-        let b = if rows == self.a.rows() {
-            b
-        } else {
-            stacked = b.iter().copied().chain(std::iter::repeat_n(0.0, self.a.rows() - rows)).collect();
-            &stacked
-        };
-        self.cancel.store(false, Ordering::Relaxed);
-        let mut timings = Timings { setup_s: self.setup.as_secs_f64(), ..Timings::default() };
-        self.setup = Duration::ZERO;
+        Ok(())
+    }
 
-        let mut x = x0.map_or_else(|| vec![0.0; cols], <[f64]>::to_vec);
+    /// b, with zeros for the rows that damping adds.
+    fn stacked<'a>(&self, b: &'a [f64]) -> Cow<'a, [f64]> {
+        match self.a.rows() - self.rows {
+            0 => Cow::Borrowed(b),
+            below => Cow::Owned(b.iter().copied().chain(std::iter::repeat_n(0.0, below)).collect()),
+        }
+    }
+
+    /// The timings of a solve so far: of the set-up, for the first one.
+    fn first_timings(&mut self) -> Timings {
+        let setup = std::mem::take(&mut self.setup);
+        Timings { setup_s: setup.as_secs_f64(), ..Timings::default() }
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        self.options.time_limit.map(|t| Instant::now() + t)
+    }
+
+    fn held(&self) -> Held {
+        // MINRES may end at a least-squares solution, and its A is its own transpose.
+        let own =
+            || (self.facts.symmetric() && self.ladder.iter().any(|r| r.method.least_squares())).then_some(&self.a);
+        let asked = self.ladder[0].method;
+        // A method asked for by name may minimise where nothing solves; a ladder says so before it climbs.
+        let may_minimise = asked.least_squares() && self.options.method != "auto";
+        let null = may_minimise && asked.needs != Needs::Any && self.facts.null_components.1 > 0;
+        Held {
+            a: self.a.clone(),
+            transpose: self.transpose.as_ref().or_else(own).cloned(),
+            norms: self.facts.norms.clone(),
+            null: null.then(|| self.facts.clone()),
+            may_minimise,
+        }
+    }
+
+    /// The system, what is known of x₀, and the reason where there is nothing to iterate for.
+    fn begin<'a>(&self, held: &'a Held, b: &'a [f64], x0: Option<&[f64]>) -> Begun<'a> {
+        let mut x = x0.map_or_else(|| vec![0.0; self.a.cols()], <[f64]>::to_vec);
         let zero_rhs = b.iter().all(|&v| v == 0.0);
         if zero_rhs {
             x.fill(0.0);
         }
-        let a = Arc::clone(&self.a);
-        let norms: Norms = self.facts.norms.clone();
         let certify_start = Instant::now();
-        let transpose = self.transpose.clone();
-        // MINRES may end at a least-squares solution, and its A is its own transpose.
-        let own = || (self.facts.symmetric() && self.ladder.iter().any(|r| r.method.least_squares())).then_some(&*a);
-        let transpose = transpose.as_deref().or_else(own);
-        let truth = certify(&a, &norms, b, &x);
+        let truth = certify(&held.a, &held.norms, b, &x);
         let inconsistent = self.null_component(&truth);
-        let asked = self.ladder[0].method;
-        // A method asked for by name may minimise where nothing solves; a ladder says so before it climbs.
-        let minimise = asked.least_squares() && self.options.method != "auto" && inconsistent.is_some();
-        let null = (minimise && asked.needs != Needs::Any).then(|| self.facts.clone());
+        let minimise = held.may_minimise && inconsistent.is_some();
         let problem = Problem {
-            matrix: &a,
-            transpose,
-            least_squares: minimise || asked.needs == Needs::Any,
-            null: null.as_ref(),
-            norms: &norms,
+            matrix: &held.a,
+            transpose: held.transpose.as_ref(),
+            least_squares: minimise || self.ladder[0].method.needs == Needs::Any,
+            null: held.null.as_ref().filter(|_| minimise),
+            norms: &held.norms,
             b,
             rtol: self.options.rtol,
             atol: self.options.atol,
             criterion: self.options.criterion,
             initial: truth.certificate.relative,
         };
-        let mut state = State {
+        let state = State {
             x,
             truth,
             aside: None,
@@ -570,22 +652,20 @@ impl Solver {
             checks: vec![],
             certify_time: certify_start.elapsed(),
         };
-        let counters_before = self.counters();
-
-        let mut rungs: Vec<Rung> = vec![];
         let reason = if zero_rhs {
-            Reason::Converged(Passed::ZeroRhs)
+            Some(Reason::Converged(Passed::ZeroRhs))
         } else if problem.passed(&state.truth).is_some() {
-            Reason::Converged(Passed::InitialGuess)
-        } else if let Some(reason) = self.refusal(inconsistent.filter(|_| !minimise)) {
-            reason
+            Some(Reason::Converged(Passed::InitialGuess))
         } else {
-            self.climb(&problem, &mut state, &mut rungs, &mut timings).await?
+            self.refusal(inconsistent.filter(|_| !minimise))
         };
+        Begun { problem, state, reason }
+    }
 
+    fn report(&self, reason: Reason, state: State, rungs: Vec<Rung>, timings: Timings, counters: Counters) -> Report {
         let last = rungs.last();
         let first = &self.ladder[0];
-        Ok(Report {
+        Report {
             reason,
             method: last.map_or_else(|| first.method.id.to_string(), |r| r.method.clone()),
             preconditioner: last.map_or_else(|| first.preconditioner.clone(), |r| r.preconditioner.clone()),
@@ -598,26 +678,27 @@ impl Solver {
             checks: state.checks,
             certificate: state.truth.certificate,
             timings: Timings { certify_s: state.certify_time.as_secs_f64(), ..timings },
-            counters: self.counters().since(&counters_before),
+            counters,
             bytes_moved: state.bytes,
             adapter: self.device.adapter.clone(),
             rungs,
             plan: self.plan.clone(),
             warnings: self.warnings.clone(),
             x: state.x,
-        })
+        }
     }
 
-    /// Tries the rungs in order until one converges or fails for good.
+    /// Tries the rungs from `first` on in order until one converges or fails for good.
     async fn climb(
         &mut self,
+        first: usize,
+        deadline: Option<Instant>,
         problem: &Problem<'_>,
         state: &mut State,
         rungs: &mut Vec<Rung>,
         timings: &mut Timings,
     ) -> Result<Reason> {
-        let deadline = self.options.time_limit.map(|t| Instant::now() + t);
-        for k in 0..self.ladder.len() {
+        for k in first..self.ladder.len() {
             let upload = Instant::now();
             if self.sessions[k].is_none() {
                 match self.session(k) {
@@ -655,10 +736,7 @@ impl Solver {
             }
             let rung = &self.ladder[k];
             let left = self.options.max_iterations.saturating_sub(state.iterations);
-            let share = match k + 1 == self.ladder.len() {
-                true => left,
-                false => left.min(((rung.share * left as f64) as usize).max(LEAST_SHARE)),
-            };
+            let share = self.share(k, left);
             let mut limits = Limits {
                 max_iterations: state.iterations + share,
                 max_matvecs: self.options.max_matvecs,
@@ -682,23 +760,20 @@ impl Solver {
                 reason: reason.to_string(),
             });
             // A share used up is no limit met.
-            let turn_over = reason == Reason::MaxIterations && share < left && state.iterations - before >= share;
-            let another_may_help = turn_over
-                || matches!(
-                    reason,
-                    Reason::Stagnated
-                        | Reason::FalseConvergence { .. }
-                        | Reason::Diverged { .. }
-                        | Reason::Breakdown(_)
-                        | Reason::IndefiniteOperator
-                        | Reason::IndefinitePreconditioner
-                        | Reason::NonFinite { .. }
-                );
-            if !another_may_help || k + 1 == self.ladder.len() {
+            let turn_over = share < left && state.iterations - before >= share;
+            if !another_may_help(&reason, turn_over) || k + 1 == self.ladder.len() {
                 return Ok(reason);
             }
         }
         unreachable!("a ladder has at least one rung")
+    }
+
+    /// How many of the iterations left rung `k` may use.
+    fn share(&self, k: usize, left: usize) -> usize {
+        match k + 1 == self.ladder.len() {
+            true => left,
+            false => left.min(((self.ladder[k].share * left as f64) as usize).max(LEAST_SHARE)),
+        }
     }
 
     /// Reasons not to iterate at all; `inconsistent` is what of b nothing can solve.
@@ -723,72 +798,10 @@ impl Solver {
         (null > target.max(64.0 * f64::EPSILON * rhs)).then_some(null / rhs)
     }
 
-    fn counters(&self) -> crate::backend::Counters {
-        self.sessions.iter().flatten().map(|s| s.engine.counters()).fold(Default::default(), |sum, c| sum.plus(&c))
-    }
-
-    /// Builds rung `k`: space, preconditioner, method, engine; and says how long its transform and preconditioner took.
-    fn session(&mut self, k: usize) -> Result<(Session, Duration)> {
-        let start = Instant::now();
-        let transform = self.transform(self.ladder[k].change)?;
-        let rung = &self.ladder[k];
-        let (rows, n) = (self.a.rows(), self.a.cols());
-        let (matrix, exponent) = (&transform.matrix, transform.remaining);
-        let mut space = self.device.space(rung.precision);
-        let a = space.operator("A", Arc::clone(matrix), exponent, Role::Working);
-        let x = space.vector("x", n);
-        let r = space.vector("r", rows);
-        let normal = (rung.method.needs == Needs::Any).then(|| Normal {
-            transpose: space.operator(
-                "A^T",
-                Arc::clone(self.transpose.as_ref().expect("made for such methods")),
-                exponent,
-                Role::Working,
-            ),
-            gradient: space.vector("gradient", n),
-        });
-        let watch = Watch::new(&mut space);
-        let request = precond::Request {
-            definite: rung.method.needs.symmetry(),
-            symmetric: self.facts.symmetric() && !rung.change.matched,
-            normal: normal.is_some(),
-            argument: None,
-            near_null: self.options.near_null.as_ref().map(|v| Arc::new(v.changed(|v| transform.direction(v)))),
-            given: self.options.given.clone(),
-        };
-        let mut m = precond::build(&rung.preconditioner, matrix, request)?;
-        let setup = start.elapsed();
-        m.install(&mut space, exponent);
-        // A preconditioner's own scale is the inverse of A's, so that A M is as the user sees it.
-        let scale = if m.is_identity() { exponent } else { 0 };
-        let spectrum = self.options.spectrum.map(|(a, b)| (ldexp(a, scale), ldexp(b, scale)));
-        let system = System { a, r, x, n, normal, m, watch };
-        let subspace: Vec<_> = self.options.subspace.iter().map(|v| transform.direction(v)).collect();
-        let subspace = orthonormal(subspace).into_iter().map(Arc::new).collect();
-        let tuning = Tuning { restart: rung.restart, side: self.options.side, spectrum, subspace };
-        let method = (rung.method.build)(&mut space, system, &tuning);
-        let refines = rung.precision.working != rung.precision.accumulate;
-        let renewal = (method.restarts() || refines).then(|| Renewal::new(&mut space, a, matrix, exponent, n));
-        let (needed, parts) = memory::needed(&space);
-        let what = || format!("{} with {}: {parts}", rung.method.id, rung.preconditioner);
-        memory::check(what, needed, memory::available(self.options.memory_limit))?;
-        let engine = self.device.engine(space.clone(), &self.options)?;
-        let session = Session {
-            compiler: Compiler::new(engine.fusion()),
-            engine,
-            space,
-            method,
-            watch,
-            a,
-            x,
-            r,
-            normal,
-            minimises: rung.method.least_squares(),
-            renewal,
-            transform,
-            batch: 2,
-        };
-        Ok((session, setup))
+    fn counters(&self) -> Counters {
+        let alone = self.sessions.iter().flatten().map(|s| s.engine.counters());
+        let block = self.block.iter().map(Block::counters);
+        alone.chain(block).fold(Default::default(), |sum, c| sum.plus(&c))
     }
 
     /// How the CPU, and the device chosen where that is another, keep the matrix of the first rung.
@@ -800,7 +813,7 @@ impl Solver {
         let transform = self.transform(change)?;
         let form = |device: &DeviceChoice| {
             let mut space = Space::new(plan);
-            let a = space.operator("A", Arc::clone(&transform.matrix), transform.remaining, Role::Working);
+            let a = space.operator("A", transform.matrix.clone(), transform.remaining, Role::Working);
             let engine = device.engine(space.clone(), &self.options)?;
             Ok(StoredForm {
                 device: device.adapter.name.clone(),
@@ -820,11 +833,14 @@ impl Solver {
             return Ok(Arc::clone(known));
         }
         if change != Change::default() {
-            let needed = 12 * self.a.nnz() as u64 + 8 * self.a.rows() as u64;
+            let needed = self.a.plain_bytes(8) + 8 * self.a.rows() as u64;
             let what = || "a copy of the matrix, reordered or scaled,".into();
             memory::check(what, needed, memory::available(self.options.memory_limit))?;
         }
-        let made = Arc::new(Transform::new(&self.a, &self.facts, change, self.order.as_deref()));
+        let made = Arc::new(match &self.a {
+            Matrix::Stored(a) => Transform::new(a, &self.facts, change, self.order.as_deref()),
+            Matrix::Free(_) => Transform::scaled(self.a.clone(), &self.facts),
+        });
         self.plan.extend(made.describe());
         self.transforms.push(Arc::clone(&made));
         Ok(made)
@@ -860,9 +876,50 @@ fn damped(a: &Csr, lambda: f64) -> Result<Csr> {
 }
 
 /// Aᵀ; A itself where the two are equal, so that a device keeps it once.
-fn transpose(a: &Arc<Csr>) -> Arc<Csr> {
-    let t = a.transpose();
-    if t == **a { Arc::clone(a) } else { Arc::new(t) }
+fn transpose(a: &Matrix) -> Result<Matrix> {
+    match a {
+        Matrix::Stored(stored) => {
+            let t = stored.transpose();
+            Ok(if t == **stored { a.clone() } else { t.into() })
+        }
+        Matrix::Free(operator) => operator
+            .transpose()
+            .map(Matrix::Free)
+            .ok_or_else(|| Error::input("a least-squares method needs the operator's transpose; it gives none")),
+    }
+}
+
+/// What the problems of one call refer to while the solver is at work on them.
+struct Held {
+    a: Matrix,
+    transpose: Option<Matrix>,
+    norms: Norms,
+    null: Option<Facts>,
+    may_minimise: bool,
+}
+
+/// A system before the first rung; the reason where there is nothing to climb for.
+struct Begun<'a> {
+    problem: Problem<'a>,
+    state: State,
+    reason: Option<Reason>,
+}
+
+/// Whether another rung may end better than by `reason`; `turn_over` where the rung used up its share of iterations.
+fn another_may_help(reason: &Reason, turn_over: bool) -> bool {
+    match reason {
+        Reason::MaxIterations => turn_over,
+        reason => matches!(
+            reason,
+            Reason::Stagnated
+                | Reason::FalseConvergence { .. }
+                | Reason::Diverged { .. }
+                | Reason::Breakdown(_)
+                | Reason::IndefiniteOperator
+                | Reason::IndefinitePreconditioner
+                | Reason::NonFinite { .. }
+        ),
+    }
 }
 
 /// An engine on the device that `options` name, over `space`.

@@ -43,12 +43,12 @@ pub(crate) fn build_in(mut space: Space, id: &str, preconditioner: &str, a: &Csr
         normal: normal.is_some(),
         ..precond::Request::default()
     };
-    let mut m = precond::build(preconditioner, &a, request).unwrap();
+    let mut m = precond::build(preconditioner, &(&a).into(), request).unwrap();
     m.install(&mut space, 0);
     let system = System { a: matrix, r, x, n, normal, m, watch };
     let method = (entry.build)(&mut space, system, &Tuning { restart, ..Tuning::default() });
     let refines = space.plan.working != space.plan.accumulate;
-    let renewal = (method.restarts() || refines).then(|| Renewal::new(&mut space, matrix, &a, 0, n));
+    let renewal = (method.restarts() || refines).then(|| Renewal::new(&mut space, matrix, &(&a).into(), 0, n));
     Built { space, method, x, r, renewal }
 }
 

@@ -8,7 +8,7 @@
 
 use crate::facts::Facts;
 use crate::matrix::equilibrate::{self, Scales};
-use crate::matrix::{Csr, matching, rcm};
+use crate::matrix::{Csr, Matrix, matching, rcm};
 use crate::op::Dtype;
 use crate::scale::{exponent, ldexp};
 use rayon::prelude::*;
@@ -45,7 +45,7 @@ pub(crate) struct Transform {
     /// e.
     exponent: i32,
     /// A' is this matrix times 2^`remaining`.
-    pub(crate) matrix: Arc<Csr>,
+    pub(crate) matrix: Matrix,
     /// The part of e that the values don't hold yet.
     pub(crate) remaining: i32,
 }
@@ -106,7 +106,21 @@ impl Transform {
                 (Arc::new(a.rebuilt(rows, columns, scaled)), 0)
             }
         };
-        Self { change, unmatched: false, order, scales, exponent: -e, matrix, remaining }
+        Self { change, unmatched: false, order, scales, exponent: -e, matrix: matrix.into(), remaining }
+    }
+
+    /// No change but of the scale: all that an operator allows.
+    pub(crate) fn scaled(a: Matrix, facts: &Facts) -> Self {
+        let e = -facts.norms.exponent;
+        Self {
+            change: Change::default(),
+            unmatched: false,
+            order: None,
+            scales: None,
+            exponent: e,
+            matrix: a,
+            remaining: e,
+        }
     }
 
     /// What was found on the way, for people.
@@ -215,6 +229,6 @@ mod tests {
     fn without_a_change_the_users_matrix_is_used() {
         let a = Arc::new(gallery::poisson2d(5));
         let t = Transform::new(&a, &Facts::of(&a), Change::default(), None);
-        assert!(Arc::ptr_eq(&t.matrix, &a) && !t.scales());
+        assert!(t.matrix.is(&a.into()) && !t.scales());
     }
 }

@@ -6,6 +6,7 @@ pub(crate) mod cpu;
 pub(crate) mod gpu;
 #[cfg(feature = "gpu")]
 pub(crate) mod lockstep;
+pub(crate) mod shared;
 #[cfg(test)]
 mod tests;
 

@@ -334,7 +334,7 @@ struct Recorder {
 
 impl Engine for Recorder {
     fn fusion(&self) -> Fusion {
-        Fusion { enabled: true, max_vectors: 6, projections: Projections::Paired, products: true }
+        Fusion { enabled: true, max_vectors: 6, projections: Projections::Paired, products: true, shared_products: 2 }
     }
     fn enqueue(&mut self, segment: &Arc<Compiled>) -> Result<u64> {
         self.segments.push(Arc::clone(segment));

@@ -86,7 +86,7 @@ impl Session {
             };
             tally.restarts += 1;
             tally.history.push(worst);
-            let event = Event { iteration: tally.iterations, residual: worst };
+            let event = Event { iteration: tally.iterations, residual: worst, system: 0 };
             if let Some(ended) = ended {
                 return Ok(ended);
             }

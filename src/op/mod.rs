@@ -4,12 +4,14 @@
 //! backend keeps them. `rho / sigma` is an [`Expr`] evaluated there, not host arithmetic, so nothing
 //! in an iteration waits for the host.
 
+mod copies;
 mod expr;
 pub(crate) mod forming;
 mod program;
 pub(crate) mod schedule;
 mod space;
 
+pub(crate) use copies::Copy;
 pub use expr::{Cond, Expr};
 pub use program::{Combination, Program};
 pub(crate) use space::OperatorData;

@@ -1,7 +1,7 @@
 //! From a straight list of operations to the fewest passes over memory.
 //!
-//! A *stage* is a prologue of scalar operations and a sweep: elementwise updates, dot products and at
-//! most one matrix product, all of one length, in which nothing needs the total of a reduction made in
+//! A *stage* is a prologue of scalar operations and a sweep: elementwise updates, dot products and products
+//! with at most one matrix, all of one length, in which nothing needs the total of a reduction made in
 //! the same sweep. The order is that of the dependences, not of the text: an update that nobody reads
 //! sinks into the later sweep that already loads its operands (x += αd joins d = r + βd, so that CG
 //! moves 10 vectors and not 11).
@@ -33,11 +33,18 @@ pub(crate) struct Fusion {
     pub(crate) projections: Projections,
     /// A matrix product may have company in its sweep.
     pub(crate) products: bool,
+    /// Products with one matrix that may share a sweep, which then reads the matrix once.
+    pub(crate) shared_products: usize,
 }
 
 impl Fusion {
-    pub(crate) const NONE: Self =
-        Self { enabled: false, max_vectors: usize::MAX, projections: Projections::Alone, products: false };
+    pub(crate) const NONE: Self = Self {
+        enabled: false,
+        max_vectors: usize::MAX,
+        projections: Projections::Alone,
+        products: false,
+        shared_products: 1,
+    };
 }
 
 /// Scalar operations, then one pass over vectors.
@@ -61,6 +68,18 @@ pub(crate) struct Compiled {
     pub(crate) products: Vec<Operator>,
     /// Numbers in each record published, in order.
     pub(crate) records: Vec<usize>,
+}
+
+impl Compiled {
+    /// True where it publishes or may stop.
+    pub(crate) fn ends(&self) -> bool {
+        self.epilogue.iter().any(|op| matches!(op, Op::Publish(_) | Op::StopIf(..)))
+    }
+
+    /// Its operations, in an order that means the same as the one they were written in.
+    pub(crate) fn ops(&self) -> impl Iterator<Item = &Op> {
+        self.stages.iter().flat_map(|s| s.scalars.iter().chain(&s.body)).chain(&self.epilogue)
+    }
 }
 
 /// Turns programs into stages, once a content.
@@ -194,7 +213,12 @@ fn fits(op: &Op, s: usize, ops: &[Op], place: &[usize], space: &Space, fusion: F
     let all = || company.iter().copied().chain([op]);
     let is_alone =
         |o: &Op| matches!(o, Op::Apply { a, .. } if space.operators[a.0 as usize].alone.load(Ordering::Relaxed));
-    if !fusion.products && all().any(is_product) || all().any(is_alone) || all().filter(|o| is_product(o)).count() > 1 {
+    if !fusion.products && all().any(is_product) || all().any(is_alone) {
+        return false;
+    }
+    let operators: Vec<Operator> =
+        all().filter_map(|o| if let Op::Apply { a, .. } = o { Some(*a) } else { None }).collect();
+    if operators.len() > fusion.shared_products.max(1) || operators.windows(2).any(|w| w[0] != w[1]) {
         return false;
     }
     let vectors: BTreeSet<Vector> =
@@ -315,6 +339,7 @@ pub(crate) fn traffic(body: &[Op], space: &Space) -> u64 {
     let mut loaded = BTreeSet::new();
     let mut written = BTreeSet::new();
     let mut bases: HashMap<u16, usize> = HashMap::new();
+    let mut matrices = BTreeSet::new();
     let mut bytes = 0;
     for op in body {
         for v in op.reads().into_iter().chain(op.gathers()) {
@@ -329,7 +354,9 @@ pub(crate) fn traffic(body: &[Op], space: &Space) -> u64 {
         if let Op::Rotate { v, k, l, .. } = op {
             bases.insert(v.0, k + l);
         }
-        if let Op::Apply { a, .. } = op {
+        if let Op::Apply { a, .. } = op
+            && matrices.insert(*a)
+        {
             bytes += space.operator_bytes(*a);
         }
         if let Op::TriangularSolve { t, .. } = op {

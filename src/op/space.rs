@@ -1,7 +1,7 @@
 //! What a program's handles stand for: names, shapes, number types, initial data.
 
 use super::{Array, Basis, Operator, Scalar, Triangle, Vector};
-use crate::matrix::{Csr, Triangular};
+use crate::matrix::{Matrix, Triangular};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -120,7 +120,7 @@ pub(crate) struct BasisInfo {
 #[derive(Clone, Debug)]
 pub(crate) struct OperatorData {
     pub(crate) name: String,
-    pub(crate) matrix: Arc<Csr>,
+    pub(crate) matrix: Matrix,
     /// Values are multiplied by 2^exponent on their way to the device.
     pub(crate) exponent: i32,
     pub(crate) role: Role,
@@ -154,7 +154,7 @@ pub struct Space {
     solves_triangles: bool,
 }
 
-fn index(len: usize, what: &str) -> u16 {
+pub(super) fn index(len: usize, what: &str) -> u16 {
     u16::try_from(len).unwrap_or_else(|_| panic!("more than 65535 {what}"))
 }
 
@@ -240,11 +240,11 @@ impl Space {
     }
 
     /// A matrix, its values times 2^`exponent`. The same matrix under the same scale and number type is kept once.
-    pub fn operator(&mut self, name: &str, matrix: Arc<Csr>, exponent: i32, role: Role) -> Operator {
+    pub fn operator(&mut self, name: &str, matrix: impl Into<Matrix>, exponent: i32, role: Role) -> Operator {
+        let matrix = matrix.into();
         let dtype = self.plan.dtype(role);
-        let same = |o: &OperatorData| {
-            Arc::ptr_eq(&o.matrix, &matrix) && o.exponent == exponent && self.plan.dtype(o.role) == dtype
-        };
+        let same =
+            |o: &OperatorData| o.matrix.is(&matrix) && o.exponent == exponent && self.plan.dtype(o.role) == dtype;
         if let Some(known) = self.operators.iter().position(same) {
             return Operator(index(known, "operators"));
         }
@@ -320,10 +320,7 @@ impl Space {
     pub fn operator_bytes(&self, a: Operator) -> u64 {
         let data = &self.operators[a.0 as usize];
         match data.stored_bytes.load(Ordering::Relaxed) {
-            0 => {
-                let value = self.plan.dtype(data.role).size() as u64;
-                (value + 4) * data.matrix.nnz() as u64 + 4 * (data.matrix.rows() as u64 + 1)
-            }
+            0 => data.matrix.plain_bytes(self.plan.dtype(data.role).size()),
             stored => stored,
         }
     }

@@ -11,7 +11,7 @@ use super::diagonal::Diagonal;
 use super::polynomial::Polynomial;
 use super::{Preconditioner, Request, Updates, spectrum};
 use crate::error::{Error, Result};
-use crate::matrix::Csr;
+use crate::matrix::{Csr, Matrix};
 use crate::op::{Program, Role, Space, Vector};
 use crate::scale::ldexp;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ const LANCZOS: usize = 10;
 
 /// A polynomial in D⁻¹A times D⁻¹.
 pub struct Chebyshev {
-    a: Arc<Csr>,
+    a: Matrix,
     neumann: bool,
     degree: usize,
     symmetric: bool,
@@ -35,9 +35,10 @@ impl Chebyshev {
     /// Finds D and λmax(D⁻¹A).
     ///
     /// # Errors
-    /// A degree that is no number from 1 to 64; [`Error::Preconditioner`] for a zero or missing diagonal entry, and for a
+    /// A degree that is no number from 1 to 64; an operator without symmetry; [`Error::Preconditioner`] for a zero or missing diagonal entry, and for a
     /// negative one where M must be definite.
-    pub fn new(a: &Arc<Csr>, neumann: bool, request: &Request) -> Result<Self> {
+    pub fn new(a: impl Into<Matrix>, neumann: bool, request: &Request) -> Result<Self> {
+        let a = a.into();
         let degree = match &request.argument {
             None => 4,
             Some(text) => text
@@ -46,7 +47,7 @@ impl Chebyshev {
                 .filter(|k| (1..=64).contains(k))
                 .ok_or_else(|| Error::input(format!("the degree {text:?} is no number from 1 to 64")))?,
         };
-        let diagonal = Diagonal::of(a);
+        let diagonal = Diagonal::of_any(&a);
         if let Some(row) = diagonal.first_skipped {
             let message = "the diagonal entry is zero or missing; a polynomial in D⁻¹A needs it".into();
             return Err(Error::Preconditioner { row, message });
@@ -55,12 +56,19 @@ impl Chebyshev {
             let message = "the diagonal entry is negative; this method wants a positive definite preconditioner".into();
             return Err(Error::Preconditioner { row, message });
         }
-        let rho = spectrum::largest(a, &diagonal.inverse, request.symmetric, LANCZOS);
+        let rho = match &a {
+            Matrix::Stored(a) => spectrum::largest(a, &diagonal.inverse, request.symmetric, LANCZOS),
+            Matrix::Free(_) if !request.symmetric => {
+                let message =
+                    "a bound of the spectrum needs the entries of A or its symmetry; the operator has neither";
+                return Err(Error::input(message));
+            }
+            Matrix::Free(_) => spectrum::estimate(|x| a.multiply(x), &diagonal.inverse, f64::INFINITY, LANCZOS),
+        };
         if !(rho.is_finite() && rho > 0.0) {
             return Err(Error::Preconditioner { row: 0, message: format!("the spectrum's bound is {rho}") });
         }
         let (symmetric, definite) = (request.symmetric, request.definite);
-        let a = Arc::clone(a);
         Ok(Self { a, neumann, degree, symmetric, definite, inverse: diagonal.inverse, rho, installed: None })
     }
 
@@ -71,7 +79,7 @@ impl Chebyshev {
 
 impl Preconditioner for Chebyshev {
     fn install(&mut self, space: &mut Space, exponent: i32) {
-        let a = space.operator("A", Arc::clone(&self.a), exponent, Role::Working);
+        let a = space.operator("A", self.a.clone(), exponent, Role::Working);
         let inverse = space.constant("inverse_diagonal", Arc::new(self.scaled(exponent)));
         let degree = if self.neumann { 1 } else { self.degree };
         let polynomial = Polynomial::new(space, Role::Working, a, inverse, self.rho, degree);

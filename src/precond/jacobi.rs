@@ -2,6 +2,7 @@
 //! the same as scaling the columns of A to norm 1.
 
 use super::{Preconditioner, Updates};
+use crate::error::{Error, Result};
 use crate::matrix::Csr;
 use crate::op::{Program, Space, Vector};
 use crate::scale::{exponent, ldexp};
@@ -48,6 +49,20 @@ impl Jacobi {
         Self { inverse, of: if absolute { Of::Absolute } else { Of::A }, skipped, vector: None }
     }
 
+    /// Inverts a diagonal given alone.
+    ///
+    /// # Errors
+    /// [`Error::Preconditioner`] for an entry that is zero or without a finite inverse.
+    pub fn of_diagonal(diagonal: &[f64], absolute: bool) -> Result<Self> {
+        let inverse: Vec<f64> = diagonal.iter().map(|&d| 1.0 / if absolute { d.abs() } else { d }).collect();
+        match inverse.iter().position(|v| !v.is_finite() || *v == 0.0) {
+            None => Ok(Self { inverse, of: if absolute { Of::Absolute } else { Of::A }, skipped: None, vector: None }),
+            Some(row) => {
+                Err(Error::Preconditioner { row, message: format!("the diagonal entry is {}", diagonal[row]) })
+            }
+        }
+    }
+
     /// Inverts the diagonal of AᵀA; an empty column keeps the scale of the largest entry of A.
     #[must_use]
     pub fn normal(a: &Csr) -> Self {
@@ -82,7 +97,7 @@ impl Preconditioner for Jacobi {
         p.multiply(self.vector.expect("installed before use"), r, z);
     }
 
-    fn refresh(&mut self, a: &Arc<Csr>, exponent: i32) -> crate::Result<Updates> {
+    fn refresh(&mut self, a: &Arc<Csr>, exponent: i32) -> Result<Updates> {
         let vector = self.vector;
         let anew = if self.of == Of::Normal { Self::normal(a) } else { Self::new(a, self.of == Of::Absolute) };
         *self = Self { vector, ..anew };

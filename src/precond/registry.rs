@@ -2,9 +2,10 @@
 
 use super::{
     Amg, BlockJacobi, Chebyshev, Given, Identity, Ilu, InverseFactors, Jacobi, Kind, NearNull, Preconditioner, Ssor,
+    matrix_free,
 };
 use crate::error::{Error, Result};
-use crate::matrix::Csr;
+use crate::matrix::{Csr, Matrix};
 use std::sync::Arc;
 
 /// What a set-up is told beside A.
@@ -154,7 +155,7 @@ const NORMAL: [&str; 2] = ["none", "jacobi"];
 ///
 /// # Errors
 /// An unknown name, one that a least-squares method can't use, what the set-up says.
-pub fn build(spec: &str, a: &Arc<Csr>, request: Request) -> Result<Box<dyn Preconditioner>> {
+pub fn build(spec: &str, a: &Matrix, request: Request) -> Result<Box<dyn Preconditioner>> {
     let (entry, argument) = by_name(spec)?;
     if request.normal && !NORMAL.contains(&entry.id) {
         return Err(Error::input(format!(
@@ -163,5 +164,9 @@ pub fn build(spec: &str, a: &Arc<Csr>, request: Request) -> Result<Box<dyn Preco
             NORMAL.join(" or ")
         )));
     }
-    (entry.build)(a, &Request { argument, ..request })
+    let request = Request { argument, ..request };
+    match a {
+        Matrix::Stored(a) => (entry.build)(a, &request),
+        Matrix::Free(a) => matrix_free::build(entry.id, a, &request),
+    }
 }

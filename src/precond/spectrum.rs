@@ -24,9 +24,9 @@ pub(super) fn gershgorin(a: &Csr, inverse: &[f64]) -> f64 {
 }
 
 /// The tridiagonal matrix of `steps` of Lanczos' process on D^½AD^½ from a fixed random vector; it ends early where
-/// the space is invariant to 10⁻¹² of `bound`, a bound of the spectrum. Cost: `steps` products.
-fn lanczos(a: &Csr, inverse: &[f64], bound: f64, steps: usize) -> (Vec<f64>, Vec<f64>) {
-    let n = a.rows();
+/// the space is invariant to 10⁻¹² of `bound`, a bound of the spectrum, or of what was met of it. Cost: `steps` products.
+fn lanczos(multiply: impl Fn(&[f64]) -> Vec<f64>, inverse: &[f64], bound: f64, steps: usize) -> (Vec<f64>, Vec<f64>) {
+    let n = inverse.len();
     let root: Vec<f64> = inverse.iter().map(|d| d.sqrt()).collect();
     let mut v = Random::new(0x5eed).vector(n);
     let norm = dot(&v, &v).sqrt();
@@ -36,13 +36,13 @@ fn lanczos(a: &Csr, inverse: &[f64], bound: f64, steps: usize) -> (Vec<f64>, Vec
     for _ in 0..steps.min(n) {
         let last = beta.last().copied().unwrap_or(0.0);
         let scaled: Vec<f64> = v.par_iter().zip(&root).map(|(v, s)| v * s).collect();
-        let product = a.multiply(&scaled);
+        let product = multiply(&scaled);
         let mut w: Vec<f64> = product.par_iter().zip(&root).zip(&before).map(|((p, s), b)| p * s - last * b).collect();
         let c = dot(&v, &w);
         w.par_iter_mut().zip(&v).for_each(|(w, v)| *w -= c * v);
         alpha.push(c);
         let norm = dot(&w, &w).sqrt();
-        if norm.is_nan() || norm <= 1e-12 * bound {
+        if norm.is_nan() || norm <= 1e-12 * bound.min(alpha[0].abs().max(norm)) {
             break;
         }
         w.par_iter_mut().for_each(|w| *w /= norm);
@@ -56,10 +56,18 @@ fn lanczos(a: &Csr, inverse: &[f64], bound: f64, steps: usize) -> (Vec<f64>, Vec
 /// not symmetric, or D not positive, the bound itself.
 pub(super) fn largest(a: &Csr, inverse: &[f64], symmetric: bool, steps: usize) -> f64 {
     let bound = gershgorin(a, inverse);
-    if !symmetric || a.rows() < 2 || inverse.iter().any(|&d| d <= 0.0) || !bound.is_finite() {
+    if !symmetric || a.rows() < 2 || !bound.is_finite() {
         return bound;
     }
-    let (alpha, beta) = lanczos(a, inverse, bound, steps);
+    estimate(|x| a.multiply(x), inverse, bound, steps)
+}
+
+/// [`largest`] for symmetric A given by its product; `bound`, perhaps infinite, where D is not positive.
+pub(super) fn estimate(multiply: impl Fn(&[f64]) -> Vec<f64>, inverse: &[f64], bound: f64, steps: usize) -> f64 {
+    if inverse.is_empty() || inverse.iter().any(|&d| d <= 0.0) {
+        return bound;
+    }
+    let (alpha, beta) = lanczos(multiply, inverse, bound, steps);
     let found = 1.05 * largest_of_tridiagonal(&alpha, &beta);
     if found > 0.0 && found.is_finite() { found.min(bound) } else { bound }
 }
@@ -72,7 +80,7 @@ pub(crate) fn least_ritz_value(a: &Csr, steps: usize) -> f64 {
     if a.rows() == 0 || !(bound.is_finite() && bound > 0.0) || inverse.iter().any(|d| !d.is_finite()) {
         return 0.0;
     }
-    let (alpha, beta) = lanczos(a, &inverse, bound, steps);
+    let (alpha, beta) = lanczos(|x| a.multiply(x), &inverse, bound, steps);
     let turned: Vec<f64> = alpha.iter().map(|a| -a).collect();
     let least = -largest_of_tridiagonal(&turned, &beta) / bound;
     if least.is_finite() { least } else { 0.0 }

@@ -4,6 +4,7 @@
 //! Chunks have a fixed size and their partial sums are added in a fixed order: the bits do not depend
 //! on the number of threads.
 
+mod free;
 mod harness;
 mod kernels;
 mod memory;
@@ -17,10 +18,11 @@ pub use harness::Harness;
 
 use super::{Counters, Engine, Local, Progress};
 use crate::error::{Error, Result};
-use crate::matrix::{Csr, Triangular};
+use crate::matrix::{Csr, Matrix, Triangular};
 use crate::op::Triangle as Handle;
 use crate::op::schedule::{Compiled, Fusion, Projections};
 use crate::op::{Array, Expr, Item, Op, Operator, OperatorData, Scalar, Space, Stop, Vector};
+use free::Free;
 use memory::Buffer;
 pub use sparse::Allowed;
 use sparse::Sparse;
@@ -59,7 +61,7 @@ pub(crate) struct Cpu {
     arrays: Vec<Vec<f64>>,
     /// Entries from one column of each basis to the next.
     strides: Vec<usize>,
-    operators: Vec<Sparse>,
+    operators: Vec<Stored>,
     allowed: Allowed,
     /// Partial sums of the sweep's reductions, kept for the next sweep.
     partials: Vec<f64>,
@@ -75,11 +77,39 @@ pub(crate) struct Cpu {
     counters: Counters,
 }
 
+/// A matrix as the CPU multiplies by it.
+enum Stored {
+    Sparse(Box<Sparse>),
+    Free(Free),
+}
+
+impl Stored {
+    /// Bytes that one product reads of it.
+    fn bytes(&self) -> u64 {
+        match self {
+            Self::Sparse(a) => a.bytes(),
+            Self::Free(a) => a.bytes(),
+        }
+    }
+
+    /// Its form, for people.
+    fn describe(&self) -> String {
+        match self {
+            Self::Sparse(a) => a.describe(),
+            Self::Free(_) => "an operator: no entries are stored".into(),
+        }
+    }
+}
+
 /// A matrix in the form the CPU streams it; its bytes are noted in the space.
-fn stored(space: &Space, data: &OperatorData, allowed: Allowed) -> Sparse {
-    let sparse = Sparse::new(&data.matrix, data.exponent, space.plan.dtype(data.role), allowed);
-    data.stored_bytes.store(sparse.bytes(), Ordering::Relaxed);
-    sparse
+fn stored(space: &Space, data: &OperatorData, allowed: Allowed) -> Stored {
+    let dtype = space.plan.dtype(data.role);
+    let stored = match &data.matrix {
+        Matrix::Stored(a) => Stored::Sparse(Box::new(Sparse::new(a, data.exponent, dtype, allowed))),
+        Matrix::Free(a) => Stored::Free(Free::new(a, data.exponent, dtype)),
+    };
+    data.stored_bytes.store(stored.bytes(), Ordering::Relaxed);
+    stored
 }
 
 impl Cpu {
@@ -187,7 +217,13 @@ impl Cpu {
 impl Engine for Cpu {
     fn fusion(&self) -> Fusion {
         if self.fuse {
-            Fusion { enabled: true, max_vectors: usize::MAX, projections: Projections::Free, products: true }
+            Fusion {
+                enabled: true,
+                max_vectors: usize::MAX,
+                projections: Projections::Free,
+                products: true,
+                shared_products: usize::MAX,
+            }
         } else {
             Fusion::NONE
         }
@@ -261,7 +297,7 @@ impl Engine for Cpu {
 
     fn update_operator(&mut self, a: Operator, matrix: &Arc<Csr>, exponent: i32) -> Result<()> {
         let data = &mut self.space.operators[a.0 as usize];
-        (data.matrix, data.exponent) = (Arc::clone(matrix), exponent);
+        (data.matrix, data.exponent) = (matrix.into(), exponent);
         self.operators[a.0 as usize] = stored(&self.space, &self.space.operators[a.0 as usize], self.allowed);
         Ok(())
     }

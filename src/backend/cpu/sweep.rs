@@ -1,9 +1,10 @@
 //! One sweep over all chunks: every operation of its body on a chunk before the next chunk.
 
+use super::free::Free;
 use super::kernels::{self, TERMS};
 use super::memory::{Real, Shared};
 use super::sparse::Sparse;
-use super::{Cpu, Simd};
+use super::{Cpu, Simd, Stored};
 use crate::op::schedule::length;
 use crate::op::{Array, Dtype, Op, Scalar, Term, Vector};
 use rayon::prelude::*;
@@ -23,11 +24,33 @@ const BLOCK: usize = 128;
 
 /// An operation with its coefficients evaluated and its operands found.
 enum Step<'a> {
-    Apply { a: &'a Sparse, x: Shared, y: Shared },
+    Apply {
+        a: &'a Sparse,
+        x: Shared,
+        y: Shared,
+    },
+    /// With x in f64 where the vector is not.
+    ApplyFree {
+        a: &'a Free,
+        x: Shared,
+        wide: Option<Vec<f64>>,
+        y: Shared,
+    },
     Map(Map),
-    Dot { x: Shared, y: Shared, out: usize },
-    MultiDot { columns: Vec<Shared>, w: Shared, out: usize },
-    MultiAxpy { columns: Vec<(f64, Shared)>, w: Shared },
+    Dot {
+        x: Shared,
+        y: Shared,
+        out: usize,
+    },
+    MultiDot {
+        columns: Vec<Shared>,
+        w: Shared,
+        out: usize,
+    },
+    MultiAxpy {
+        columns: Vec<(f64, Shared)>,
+        w: Shared,
+    },
     Rotate(Rotation),
 }
 
@@ -82,7 +105,12 @@ impl Cpu {
             .iter()
             .map(|op| match op {
                 Op::Apply { a, x, y } => {
-                    Step::Apply { a: &operators[a.0 as usize], x: self.shared(*x), y: self.shared(*y) }
+                    let len = self.space.len(*x);
+                    let (x, y) = (self.shared(*x), self.shared(*y));
+                    match &operators[a.0 as usize] {
+                        Stored::Sparse(a) => Step::Apply { a, x, y },
+                        Stored::Free(a) => Step::ApplyFree { a, x, wide: Free::widened(x, len), y },
+                    }
                 }
                 Op::Map { y, terms } => Step::Map(self.map(*y, terms)),
                 Op::Dot { x, y, out } => {
@@ -245,6 +273,7 @@ impl Step<'_> {
                 Self::Apply { a, x, y } => by_type!(y.dtype(), T => {
                     a.rows_of_chunk::<T>(c, y.chunk_mut(lo, hi), x.chunk(0, a.columns()));
                 }),
+                Self::ApplyFree { a, x, wide, y } => a.rows(lo, hi, *y, *x, wide.as_deref()),
                 Self::Map(map) if map.plain => by_type!(map.y.dtype(), T => map.in_place::<T>(lo, hi)),
                 Self::Map(map) => {
                     for at in (lo..hi).step_by(BLOCK) {

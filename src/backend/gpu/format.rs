@@ -26,6 +26,9 @@ use std::fmt::Write;
 /// Rows of a slice, and rows that share what their short columns count from.
 const SLICE: usize = 32;
 
+/// Why no choice is [`Layout::Free`].
+const NO_ENTRIES: &str = "an operator has no entries to lay out";
+
 /// Entries of a block.
 const BLOCK: usize = 1024;
 
@@ -58,6 +61,8 @@ pub(crate) enum Layout {
     },
     Lanes(u32),
     Blocks,
+    /// None: an operator's own text gives a row of the product.
+    Free,
 }
 
 /// How columns are kept.
@@ -101,6 +106,11 @@ impl Form {
             Dtype::DoubleSingle => Values::Pairs,
         };
         Self { layout: Layout::Rows, columns: Columns::Wide, values, dtype }
+    }
+
+    /// An operator, whose values are what its text reads.
+    pub(super) fn free(dtype: Dtype) -> Self {
+        Self { layout: Layout::Free, ..Self::plain(dtype) }
     }
 
     /// The type in which the buffer of values is read.
@@ -291,6 +301,7 @@ impl<'a> Choice<'a> {
                 starts + rows.div_ceil(32 / u64::from(bits))
             }
             Layout::Rows | Layout::Lanes(_) => rows,
+            Layout::Free => unreachable!("{NO_ENTRIES}"),
             // Two neighbouring blocks have more than 1024 entries, or rows, together.
             Layout::Blocks => rows + slots.div_ceil(64) + rows.div_ceil(64),
         };
@@ -333,6 +344,7 @@ impl<'a> Choice<'a> {
                 let blocks = if layout == Layout::Blocks { blocks(self.a, first, end) } else { vec![] };
                 (starts, cells, blocks)
             }
+            Layout::Free => unreachable!("{NO_ENTRIES}"),
         };
         let mut panel = Panel {
             first,
@@ -431,6 +443,7 @@ impl<'a> Choice<'a> {
             Layout::Runs { .. } => "runs of rows with equal offsets".into(),
             Layout::Lanes(lanes) => format!("rows (CSR), {lanes} lanes a row"),
             Layout::Blocks => format!("rows (CSR) in blocks of {BLOCK} entries"),
+            Layout::Free => unreachable!("{NO_ENTRIES}"),
         };
         text += match columns {
             Columns::Wide => ", 32-bit columns",

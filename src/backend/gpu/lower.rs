@@ -114,6 +114,9 @@ impl Gpu {
     /// Whether the products of this sweep may gather several vectors in place of one: the entries that neighbouring
     /// rows reach lie together, so that a cache serves them.
     fn forms_well(&self, body: &[Op]) -> bool {
+        if body.iter().filter(|op| matches!(op, Op::Apply { .. })).count() > 1 {
+            return false;
+        }
         let local = |op: &Op| match op {
             Op::Apply { a, .. } => {
                 let matrix = &self.memory.operators[a.0 as usize];
@@ -273,7 +276,11 @@ impl Gpu {
                 self.lower_scalars(now, out)?;
                 self.lower_rotation(*v, [*k, *l], *s, out)
             }
-            Op::Apply { a, x, y } if body.len() == 1 && (!self.fuse || self.memory.operators[a.0 as usize].alone()) => {
+            Op::Apply { a, x, y }
+                if body.len() == 1
+                    && self.memory.operators[a.0 as usize].form.layout != Layout::Free
+                    && (!self.fuse || self.memory.operators[a.0 as usize].alone()) =>
+            {
                 self.lower_scalars(now, out)?;
                 self.lower_product(*a, *x, *y, out)
             }
@@ -375,7 +382,7 @@ impl Gpu {
                 bindings.push((Slice::whole(carries), true));
             }
             let text = text::product(form, self.types(item), one_buffer(x, y));
-            out.push(self.dispatch("product", text, false, &bindings, params, groups)?);
+            out.push(self.dispatch("product", text, false, false, &bindings, params, groups)?);
             if let Some(carries) = &panel.carries {
                 let groups = panel.long_rows.min(DISPATCH_MAX);
                 let (k, order_at) = (panel.long_rows as u32, panel.at.long);
@@ -435,7 +442,7 @@ impl Gpu {
         bindings.extend(generated.vectors.iter().map(|&(v, written)| (self.memory.vector(v), written)));
         let groups = if body.is_empty() { 1 } else { workgroups(n) };
         params.groups = groups as u32;
-        out.push(self.dispatch("sweep", generated.text, true, &bindings, params, groups)?);
+        out.push(self.dispatch("sweep", generated.text, generated.foreign, true, &bindings, params, groups)?);
         *now = Carry {
             pending_groups: if generated.leaves.is_empty() { 0 } else { groups as u32 },
             pending: generated.leaves,

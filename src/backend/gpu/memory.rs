@@ -6,6 +6,7 @@ use super::format::{Choice, Form, Layout, Panel, Sections};
 use super::text::{GROUPS_MAX, HEADER, partials_at};
 use crate::backend::Counters;
 use crate::error::{Error, Result};
+use crate::matrix::LinearOperator;
 use crate::op::{Dtype, Operator, OperatorData, Space, Vector};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -373,6 +374,39 @@ impl Memory {
         let matrix = Matrix { form: choice.form, panels, description: choice.describe() };
         data.alone.store(matrix.alone(), Ordering::Relaxed);
         Ok(matrix)
+    }
+
+    /// Uploads what an operator's text reads.
+    pub(super) fn free(
+        context: &Context,
+        name: &str,
+        operator: &dyn LinearOperator,
+        dtype: Dtype,
+        counters: &mut Counters,
+    ) -> Result<Matrix> {
+        let data = operator.shader().map(|s| s.data).unwrap_or_default();
+        let values = from_f64(&data, dtype);
+        if values.len() as u64 > context.max_binding {
+            return Err(Error::OutOfMemory {
+                what: "the operator's data in one binding".into(),
+                needed: values.len() as u64,
+                available: context.max_binding,
+            });
+        }
+        counters.buffers += 2;
+        let panel = RowPanel {
+            first: 0,
+            rows: operator.rows(),
+            pattern: context.buffer(name, 0, STORAGE)?,
+            values: context.buffer(name, values.len() as u64, STORAGE)?,
+            at: Sections::default(),
+            blocks: 0,
+            long_rows: 0,
+            carries: None,
+        };
+        context.queue.write_buffer(&panel.values, 0, &values);
+        let description = "an operator: its own text gives each row, no entries are stored".into();
+        Ok(Matrix { form: Form::free(dtype), panels: vec![panel], description })
     }
 
     /// Writes new values where the form they suggest is the one that is there; false where it is another.

@@ -21,11 +21,11 @@ pub use context::{AdapterDetails, adapters};
 
 use super::{Counters, Engine, Local, Progress};
 use crate::error::{Error, Result};
-use crate::matrix::{Csr, Triangular};
+use crate::matrix::{Csr, Matrix, Triangular};
 use crate::op::schedule::{Compiled, Fusion, Projections};
 use crate::op::{Array, Dtype, Operator, Scalar, Space, Stop, Triangle, Vector};
 use crate::solver::Options;
-use format::Choice;
+use format::{Choice, Layout};
 use lower::{Carry, Lowered};
 use memory::{Memory, Params, Slice};
 use std::collections::{HashMap, VecDeque};
@@ -37,8 +37,10 @@ use text::{CURSOR, HEADER, Shader, Types};
 /// Iterations of one batch at most.
 const BATCH_LIMIT: usize = 256;
 
-/// What one kernel holds: eight storage bindings, two of them the state.
-const FUSION: Fusion = Fusion { enabled: true, max_vectors: 6, projections: Projections::Paired, products: true };
+/// What one kernel holds: eight storage bindings, two of them the state. A second product with the same matrix
+/// fills the other six.
+const FUSION: Fusion =
+    Fusion { enabled: true, max_vectors: 6, projections: Projections::Paired, products: true, shared_products: 2 };
 
 /// One kernel to start, with what it binds under either parity of the state buffers.
 struct Dispatch {
@@ -120,8 +122,21 @@ impl Gpu {
         let mut counters = Counters::default();
         let mut memory = Memory::new(&context, &space, real, scalar_count, &mut counters)?;
         for data in &space.operators {
-            let choice = choose(&data.matrix, data.exponent, plan.dtype(data.role));
-            memory.operators.push(Memory::matrix(&context, data, &choice, real, &mut counters)?);
+            let dtype = plan.dtype(data.role);
+            memory.operators.push(match &data.matrix {
+                Matrix::Stored(a) => {
+                    let choice = choose(a, data.exponent, dtype);
+                    Memory::matrix(&context, data, &choice, real, &mut counters)?
+                }
+                // A stored matrix is scaled before it is narrowed; an operator's text computes in its own units.
+                Matrix::Free(_) if dtype == Dtype::F32 && data.exponent.abs() > 100 => {
+                    return Err(Error::input(format!(
+                        "the operator's size is about 2^{}, which its WGSL can't handle in f32; scale it, or use the backend cpu",
+                        -data.exponent
+                    )));
+                }
+                Matrix::Free(a) => Memory::free(&context, &data.name, &**a, dtype, &mut counters)?,
+            });
         }
         Ok(Self {
             context,
@@ -157,19 +172,20 @@ impl Gpu {
         Scalar((self.scalar_count - 1) as u16)
     }
 
-    /// Finds or makes the pipeline for a text; `writes` lists the bindings behind the parameters.
-    fn pipeline(&mut self, name: &str, text: String, writes: &[bool]) -> Result<wgpu::ComputePipeline> {
+    /// Finds or makes the pipeline for a text; `writes` lists the bindings behind the parameters. A `foreign` text
+    /// holds lines of the user's.
+    fn pipeline(&mut self, name: &str, text: String, writes: &[bool], foreign: bool) -> Result<wgpu::ComputePipeline> {
         if let Some(done) = self.pipelines.get(&text) {
             return Ok(done.clone());
         }
         let (_, layout) = self.layout(writes);
         let context = Arc::clone(&self.context);
-        let made = context.scoped(name, 0, || {
+        let made = context.scoped(if foreign { "the operator's WGSL" } else { name }, 0, || {
             let descriptor = wgpu::ShaderModuleDescriptor {
                 label: Some(name),
                 source: wgpu::ShaderSource::Wgsl(text.as_str().into()),
             };
-            let module = if cfg!(debug_assertions) {
+            let module = if cfg!(debug_assertions) || foreign {
                 context.device.create_shader_module(descriptor)
             } else {
                 // SAFETY: our own kernels. Every index is below the length of its binding: sweeps stop at P.n,
@@ -190,7 +206,11 @@ impl Gpu {
                 },
                 cache: None,
             })
-        })?;
+        });
+        let made = match made {
+            Err(Error::Device(message)) if foreign => return Err(Error::input(message)),
+            made => made?,
+        };
         self.counters.pipelines += 1;
         self.pipelines.insert(text, made.clone());
         Ok(made)
@@ -231,6 +251,7 @@ impl Gpu {
         &mut self,
         name: &str,
         text: String,
+        foreign: bool,
         flips: bool,
         bindings: &[Binding],
         params: Params,
@@ -241,7 +262,7 @@ impl Gpu {
             writes.push(true);
         }
         writes.extend(bindings.iter().map(|b| b.1));
-        let pipeline = self.pipeline(name, text, &writes)?;
+        let pipeline = self.pipeline(name, text, &writes, foreign)?;
         let (layout, _) = self.layout(&writes);
         let (uniform, offset) = self.memory.params(&self.context, params, &mut self.counters)?;
         let dispatch = |groups| Dispatch { pipeline, groups, params: offset, workgroups: workgroups as u32, flips };
@@ -294,7 +315,7 @@ impl Gpu {
         workgroups: usize,
     ) -> Result<Dispatch> {
         let text = text::plain(shader, self.types(item), minus);
-        self.dispatch(shader.name, text, flips, bindings, params, workgroups)
+        self.dispatch(shader.name, text, false, flips, bindings, params, workgroups)
     }
 
     /// Bytes of a number of the state and the ledger.
@@ -309,7 +330,10 @@ impl Gpu {
 
 impl Engine for Gpu {
     fn fusion(&self) -> Fusion {
-        if self.fuse { FUSION } else { Fusion::NONE }
+        // Lanes of one row compute its product before the sweep's loop, for one vector.
+        let lanes = self.memory.operators.iter().any(|m| matches!(m.form.layout, Layout::Lanes(_)));
+        let shared_products = if lanes { 1 } else { FUSION.shared_products };
+        if self.fuse { Fusion { shared_products, ..FUSION } } else { Fusion::NONE }
     }
 
     fn enqueue(&mut self, segment: &Arc<Compiled>) -> Result<u64> {

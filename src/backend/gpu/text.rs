@@ -1,7 +1,8 @@
 //! WGSL text: the frames of `shaders/` filled in, and the few generated lines of a sweep's body.
 
 use super::format::{Columns, Form, Layout, Values};
-use crate::op::{Cond, Dtype, Expr, Item, Op, Space, Term, Vector, forming};
+use crate::matrix::Matrix;
+use crate::op::{Cond, Dtype, Expr, Item, Op, OperatorData, Space, Term, Vector, forming};
 use std::fmt::Write;
 
 /// Most workgroups of one dispatch: enough to fill the largest GPUs, few enough that every workgroup can
@@ -50,6 +51,7 @@ shaders! {
     ROW_ORDER: "row_order.wgsl",
     ROW_RUNS: "row_runs.wgsl",
     ROW_LANES: "row_lanes.wgsl",
+    ROW_FREE: "row_free.wgsl",
     SWEEP: "sweep.wgsl",
     BLOCK_SUM: "block_sum.wgsl",
     SPMV: "spmv.wgsl",
@@ -152,6 +154,7 @@ fn row_code(form: Form) -> (&'static str, &'static str, &'static str) {
     match form.layout {
         Layout::Lanes(_) => ("        row_products(start, t);\n", "p", "products[t]"),
         Layout::Slices { sorted: true } => ("", "row_at(p)", "row_product(p)"),
+        Layout::Free => ("", "p", "scaled_product(p)"),
         _ => ("", "p", "row_product(p)"),
     }
 }
@@ -164,6 +167,9 @@ fn matrix(form: Form, gathered: &str, binding: usize) -> String {
         MATRIX.text,
         &[("b", &b), ("b1", &b1), ("stored", type_name(form.stored())), ("value", value), ("gathered", gathered)],
     );
+    if form.layout == Layout::Free {
+        return text + &fill(ROW_FREE.text, &[("value", value)]);
+    }
     match form.columns {
         Columns::Wide => text += COLUMNS_WIDE.text,
         Columns::Short => text += COLUMNS_SHORT.text,
@@ -192,9 +198,31 @@ fn matrix(form: Form, gathered: &str, binding: usize) -> String {
         Layout::Lanes(lanes) => {
             text += &fill(ROW_LANES.text, &[("value", value), ("lanes", &lanes.to_string())]);
         }
-        Layout::Blocks => {}
+        Layout::Blocks | Layout::Free => {}
     }
     text
+}
+
+/// The user's text for a row of the operator, and that row times its power of two.
+fn foreign_row(data: &OperatorData, dtype: Dtype) -> Option<String> {
+    let Matrix::Free(operator) = &data.matrix else { return None };
+    let shader = operator.shader().expect("asked for when the plan was made");
+    // Places to fill are marked by double braces: the user's are no such places.
+    let text = shader.text.replace("{{", "{ {").replace("}}", "} }");
+    let scale = literal(dtype, crate::scale::ldexp(1.0, data.exponent));
+    Some(format!("{text}\n\nfn scaled_product(i: u32) -> number {{\n    return {scale} * row_product(i);\n}}\n\n"))
+}
+
+/// x_j of the product at hand, where a sweep has several: the row's entries come from the cache after the first.
+fn gathered_in_turn(x: impl Iterator<Item = usize>, dtype: Dtype) -> (String, String) {
+    let mut text = String::from("var<private> x_number: u32;\n\n");
+    let _ = writeln!(text, "fn gathered_in_turn(j: u32) -> {} {{\n    switch (x_number) {{", type_name(dtype));
+    for (number, k) in x.enumerate() {
+        let case = if number == 0 { "default".into() } else { format!("case {number}u") };
+        let _ = writeln!(text, "        {case}: {{\n            return v{k}[j];\n        }}");
+    }
+    text += "    }\n}\n\n";
+    ("gathered_in_turn(j)".into(), text)
 }
 
 /// What a sweep kernel does, in the order it does it.
@@ -222,6 +250,8 @@ pub(super) struct Generated {
     pub(super) text: String,
     pub(super) ledger: bool,
     pub(super) matrix: bool,
+    /// The text holds a user's: it is compiled with checks.
+    pub(super) foreign: bool,
     /// Vectors, and whether they are written.
     pub(super) vectors: Vec<(Vector, bool)>,
     /// Scalars whose partial sums this sweep leaves, in slot order.
@@ -272,10 +302,22 @@ impl Sweep<'_> {
             let _ = writeln!(bindings, "@group(0) @binding({next}) var<storage, read_write> ledger: array<real>;");
             next += 1;
         }
+        let mut foreign = false;
         if let Some((form, x)) = product {
-            let (gathered, private) = self.gathered(x, &vectors);
+            let (gathered, private) = match &self.applied()[..] {
+                [_] => self.gathered(x, &vectors),
+                several => gathered_in_turn(several.iter().map(|x| position(&vectors, *x)), form.dtype),
+            };
             bindings += &private;
             bindings += &matrix(form, &gathered, next);
+            let operator = self.body.iter().find_map(|op| match op {
+                Op::Apply { a, .. } => Some(&self.space.operators[a.0 as usize]),
+                _ => None,
+            });
+            if let Some(text) = operator.and_then(|data| foreign_row(data, form.dtype)) {
+                bindings += &text;
+                foreign = true;
+            }
             next += 2;
         }
         for (k, (v, written)) in vectors.iter().enumerate() {
@@ -301,7 +343,12 @@ impl Sweep<'_> {
                     ("sweep", &sweep),
                 ],
             );
-        Generated { text, ledger, matrix: product.is_some(), vectors, leaves }
+        Generated { text, ledger, matrix: product.is_some(), foreign, vectors, leaves }
+    }
+
+    /// What the matrix is applied to, product by product.
+    fn applied(&self) -> Vec<Vector> {
+        self.body.iter().filter_map(Op::gathers).collect()
     }
 
     /// Form of the matrix applied, and the vector it is applied to.
@@ -449,6 +496,8 @@ impl Sweep<'_> {
             let _ = writeln!(body, "            {declare}e{k} = {value};\n            v{k}[i] = e{k};");
             loaded[k] = true;
         };
+        let several = self.applied().len() > 1;
+        let mut products = 0;
         for op in self.body {
             lines.push(body.len());
             let mut load = |v: Vector, body: &mut String| {
@@ -462,6 +511,10 @@ impl Sweep<'_> {
             match op {
                 Op::Apply { y, .. } => {
                     let item = type_name(self.space.dtype(*y));
+                    if several {
+                        let _ = writeln!(body, "            x_number = {products}u;");
+                        products += 1;
+                    }
                     store(*y, &format!("{item}({product})"), &mut body, &mut loaded);
                 }
                 Op::Map { y, terms } => {

@@ -8,8 +8,15 @@ use crate::random::Random;
 use crate::testing::{Built, Device, Reference, build, on_devices};
 
 /// What the GPU backend asks for.
-const GPU: Fusion = Fusion { enabled: true, max_vectors: 6, projections: Projections::Paired, products: true };
-const CPU: Fusion = Fusion { enabled: true, max_vectors: usize::MAX, projections: Projections::Free, products: true };
+const GPU: Fusion =
+    Fusion { enabled: true, max_vectors: 6, projections: Projections::Paired, products: true, shared_products: 2 };
+const CPU: Fusion = Fusion {
+    enabled: true,
+    max_vectors: usize::MAX,
+    projections: Projections::Free,
+    products: true,
+    shared_products: usize::MAX,
+};
 
 fn method(id: &str, preconditioner: &str) -> Built {
     build(id, preconditioner, &gallery::poisson2d(10), Plan::uniform(Dtype::F64), 5)

@@ -133,7 +133,13 @@ mod tests {
         assert!(!matrices.contains(&Operator(0)), "the finest level is a copy in f32");
         let matrix_bytes: u64 = matrices.iter().map(|&a| space.operator_bytes(a)).sum();
         // The start with the restriction before it, residual, prolongation, improvement; the coarse inverse.
-        let cpu = Fusion { enabled: true, max_vectors: usize::MAX, projections: Projections::Free, products: true };
+        let cpu = Fusion {
+            enabled: true,
+            max_vectors: usize::MAX,
+            projections: Projections::Free,
+            products: true,
+            shared_products: 1,
+        };
         let compiled = Compiler::new(cpu).compile(p.ops.clone(), &space);
         assert_eq!(compiled.stages.len(), 4 * levels + 2);
         // f32 but for b and z: b, its copy, D, x; A's product 3; restriction 1; prolongation 3; improvement 4 and z.

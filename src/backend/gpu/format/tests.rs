@@ -145,7 +145,7 @@ fn check(what: &str, space: &Space, given: &[Vec<f64>], found: &(Vec<Vec<f64>>, 
         // Rounding is relative to the sum of sizes; all sizes are at most 2.
         let mut whole = 1.0;
         for (i, (f, e)) in found.0[k].iter().zip(&reference.vectors[&y]).enumerate() {
-            let size = 4.0 + 2.0 * matrix.row(i).0.len() as f64;
+            let size = 4.0 + 2.0 * matrix.entries().unwrap().row(i).0.len() as f64;
             assert!((f - e).abs() <= 4.0 * epsilon * size, "{what}, matrix {k}: y[{i}] = {f:e}, expected {e:e}");
             whole += size;
         }
@@ -196,8 +196,9 @@ fn every_form_takes_new_values() {
                     if kind < 3 {
                         a.set_values((0..a.nnz()).map(|_| value(&mut random, kind)).collect()).unwrap();
                     }
-                    space.operators[k].matrix = Arc::new(a);
-                    engine.update_operator(Operator(k as u16), &space.operators[k].matrix, 1).unwrap();
+                    let a = Arc::new(a);
+                    space.operators[k].matrix = (&a).into();
+                    engine.update_operator(Operator(k as u16), &a, 1).unwrap();
                 }
                 let what = format!("{way} on {}, values of kind {kind}", device.name);
                 let found = products(&mut engine, &space, &given);
@@ -297,7 +298,13 @@ fn bytes_of_an_iteration() {
         let mut built = build("cg", "none", &a, Plan::uniform(dtype), 5);
         let choose = ways().into_iter().find(|w| w.0 == way).unwrap().1;
         built.space.operators[0].stored_bytes.store(choose(&a, 0, dtype).bytes(), Ordering::Relaxed);
-        let fusion = Fusion { enabled: true, max_vectors: 6, projections: Projections::Paired, products: true };
+        let fusion = Fusion {
+            enabled: true,
+            max_vectors: 6,
+            projections: Projections::Paired,
+            products: true,
+            shared_products: 2,
+        };
         let mut compiler = Compiler::new(fusion);
         built.compile(&mut compiler, |m, p| m.start(p));
         let step = built.compile(&mut compiler, |m, p| {

@@ -1,0 +1,310 @@
+//! Matrices by their product instead of their entries (matrix-free), and the one type that stands for both.
+//!
+//! An operator computes rows of A x in f64 on the host; that is what certifies an answer, and what the CPU
+//! iterates with. With a WGSL function for one row as its twin it runs on a GPU as well, inside the same
+//! fused sweeps as a stored matrix.
+
+use super::Csr;
+use crate::error::{Error, Result};
+use rayon::prelude::*;
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// Rows that one thread computes at once, at least.
+const GRAIN: usize = 1024;
+
+/// What is known of an operator by its maker's word. A few products with fixed vectors are compared with it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Structure {
+    /// Nothing.
+    #[default]
+    General,
+    /// A = Aᵀ.
+    Symmetric,
+    /// A = Aᵀ and xᵀAx > 0 for x ≠ 0.
+    Definite,
+}
+
+/// A row of A x in WGSL.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RowShader {
+    /// Declares `fn row_product(i: u32) -> number`, and what that calls. `number` is f32 or f64 as the solver
+    /// chooses; `x_at(j: u32)` is x_j, `data_at(k: u32)` is `data[k]`. Compiled with bounds checks, always.
+    pub text: String,
+    /// Coefficients that the text reads through `data_at`.
+    pub data: Vec<f64>,
+}
+
+/// A linear map y = A x.
+pub trait LinearOperator: Send + Sync {
+    /// Length of y.
+    fn rows(&self) -> usize;
+
+    /// Length of x.
+    fn cols(&self) -> usize;
+
+    /// y = (A x)_`rows`: all of x, one entry of y for each row asked for. Called from several threads. The same
+    /// row must give the same bits each time, whatever rows it comes with.
+    fn product(&self, rows: Range<usize>, x: &[f64], y: &mut [f64]);
+
+    /// Aᵀ, for methods that multiply by it.
+    fn transpose(&self) -> Option<Arc<dyn LinearOperator>> {
+        None
+    }
+
+    /// a_ii for all i, for preconditioners and for the plan.
+    fn diagonal(&self) -> Option<Vec<f64>> {
+        None
+    }
+
+    /// What is known of A.
+    fn structure(&self) -> Structure {
+        Structure::General
+    }
+
+    /// The product on a GPU.
+    fn shader(&self) -> Option<RowShader> {
+        None
+    }
+
+    /// Bytes that one product reads beside x, for the count of traffic.
+    fn bytes(&self) -> u64 {
+        0
+    }
+}
+
+/// An operator made of a function for one entry of A x.
+///
+/// ```
+/// use krylane::matrix::{Matrix, RowFunction};
+/// let n = 100;
+/// let at = |x: &[f64], i: usize| x.get(i).copied().unwrap_or(0.0);
+/// let a = RowFunction::new(n, n, move |i, x| 2.0 * x[i] - at(x, i + 1) - at(x, i.wrapping_sub(1))).definite();
+/// let report = krylane::solve(&Matrix::free(a), &vec![1.0; n])?;
+/// assert!(report.reason.is_converged());
+/// # Ok::<(), krylane::Error>(())
+/// ```
+pub struct RowFunction<F> {
+    rows: usize,
+    cols: usize,
+    f: F,
+    structure: Structure,
+    diagonal: Option<Vec<f64>>,
+    shader: Option<RowShader>,
+}
+
+impl<F: Fn(usize, &[f64]) -> f64 + Send + Sync> RowFunction<F> {
+    /// `f(i, x)` is row i of A x.
+    pub fn new(rows: usize, cols: usize, f: F) -> Self {
+        Self { rows, cols, f, structure: Structure::General, diagonal: None, shader: None }
+    }
+
+    /// A = Aᵀ, on your word.
+    #[must_use]
+    pub fn symmetric(self) -> Self {
+        Self { structure: Structure::Symmetric, ..self }
+    }
+
+    /// A is symmetric positive definite, on your word.
+    #[must_use]
+    pub fn definite(self) -> Self {
+        Self { structure: Structure::Definite, ..self }
+    }
+
+    /// With its diagonal.
+    #[must_use]
+    pub fn with_diagonal(self, diagonal: Vec<f64>) -> Self {
+        Self { diagonal: Some(diagonal), ..self }
+    }
+
+    /// With its twin for GPUs.
+    #[must_use]
+    pub fn with_shader(self, shader: RowShader) -> Self {
+        Self { shader: Some(shader), ..self }
+    }
+}
+
+impl<F: Fn(usize, &[f64]) -> f64 + Send + Sync> LinearOperator for RowFunction<F> {
+    fn rows(&self) -> usize {
+        self.rows
+    }
+    fn cols(&self) -> usize {
+        self.cols
+    }
+    fn product(&self, rows: Range<usize>, x: &[f64], y: &mut [f64]) {
+        y.iter_mut().zip(rows).for_each(|(y, i)| *y = (self.f)(i, x));
+    }
+    fn diagonal(&self) -> Option<Vec<f64>> {
+        self.diagonal.clone()
+    }
+    fn structure(&self) -> Structure {
+        self.structure
+    }
+    fn shader(&self) -> Option<RowShader> {
+        self.shader.clone()
+    }
+}
+
+/// A matrix as solvers take it: stored entries, or an operator. Cheap to clone.
+#[derive(Clone)]
+pub enum Matrix {
+    /// Entries.
+    Stored(Arc<Csr>),
+    /// A product.
+    Free(Arc<dyn LinearOperator>),
+}
+
+impl Matrix {
+    /// An operator as a matrix.
+    pub fn free(a: impl LinearOperator + 'static) -> Self {
+        Self::Free(Arc::new(a))
+    }
+
+    /// How many rows.
+    #[must_use]
+    pub fn rows(&self) -> usize {
+        match self {
+            Self::Stored(a) => a.rows(),
+            Self::Free(a) => a.rows(),
+        }
+    }
+
+    /// How many columns.
+    #[must_use]
+    pub fn cols(&self) -> usize {
+        match self {
+            Self::Stored(a) => a.cols(),
+            Self::Free(a) => a.cols(),
+        }
+    }
+
+    /// True where there are as many rows as columns.
+    #[must_use]
+    pub fn is_square(&self) -> bool {
+        self.rows() == self.cols()
+    }
+
+    /// The stored entries, where there are any.
+    #[must_use]
+    pub fn entries(&self) -> Option<&Arc<Csr>> {
+        match self {
+            Self::Stored(a) => Some(a),
+            Self::Free(_) => None,
+        }
+    }
+
+    /// a_ii where they are known; 0 where a stored matrix has no entry.
+    #[must_use]
+    pub fn diagonal(&self) -> Option<Vec<f64>> {
+        match self {
+            Self::Stored(a) => Some(a.diagonal()),
+            Self::Free(a) => a.diagonal(),
+        }
+    }
+
+    /// y = A x in f64.
+    #[must_use]
+    pub fn multiply(&self, x: &[f64]) -> Vec<f64> {
+        match self {
+            Self::Stored(a) => a.multiply(x),
+            Self::Free(a) => multiply(&**a, x),
+        }
+    }
+
+    /// True where both are one object.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Stored(a), Self::Stored(b)) => Arc::ptr_eq(a, b),
+            (Self::Free(a), Self::Free(b)) => Arc::ptr_eq(a, b),
+            _ => false,
+        }
+    }
+
+    /// Entries and row starts as plain CSR holds them, values of `value` bytes; an operator's own word.
+    pub(crate) fn plain_bytes(&self, value: usize) -> u64 {
+        match self {
+            Self::Stored(a) => (value as u64 + 4) * a.nnz() as u64 + 4 * (a.rows() as u64 + 1),
+            Self::Free(a) => a.bytes(),
+        }
+    }
+
+    /// Numbers that one product handles: the size by which a device is chosen.
+    pub(crate) fn work(&self) -> usize {
+        match self {
+            Self::Stored(a) => a.nnz(),
+            Self::Free(a) => a.rows().max(a.bytes() as usize / size_of::<f64>()),
+        }
+    }
+
+    /// Shapes that agree with each other.
+    pub(crate) fn check(&self) -> Result<()> {
+        let Self::Free(a) = self else { return Ok(()) };
+        if a.rows().max(a.cols()) > u32::MAX as usize {
+            return Err(Error::input(format!("{} x {} is beyond 2^32 - 1 rows or columns", a.rows(), a.cols())));
+        }
+        if let Some(d) = a.diagonal()
+            && d.len() != a.rows().min(a.cols())
+        {
+            return Err(Error::input(format!(
+                "the operator is {} x {}, its diagonal has {} entries",
+                a.rows(),
+                a.cols(),
+                d.len()
+            )));
+        }
+        if let Some(t) = a.transpose()
+            && (t.rows(), t.cols()) != (a.cols(), a.rows())
+        {
+            return Err(Error::input(format!(
+                "the operator is {} x {}, its transpose {} x {}",
+                a.rows(),
+                a.cols(),
+                t.rows(),
+                t.cols()
+            )));
+        }
+        Ok(())
+    }
+}
+
+/// y = A x, blocks of rows in parallel.
+pub(crate) fn multiply(a: &dyn LinearOperator, x: &[f64]) -> Vec<f64> {
+    assert_eq!(x.len(), a.cols(), "A x: x has {} entries, A has {} columns", x.len(), a.cols());
+    let mut y = vec![0.0; a.rows()];
+    y.par_chunks_mut(GRAIN).enumerate().for_each(|(c, y)| a.product(c * GRAIN..c * GRAIN + y.len(), x, y));
+    y
+}
+
+impl fmt::Debug for Matrix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Stored(a) => f.debug_tuple("Stored").field(a).finish(),
+            Self::Free(a) => write!(f, "Free({} x {})", a.rows(), a.cols()),
+        }
+    }
+}
+
+impl From<Arc<Csr>> for Matrix {
+    fn from(a: Arc<Csr>) -> Self {
+        Self::Stored(a)
+    }
+}
+
+impl From<&Arc<Csr>> for Matrix {
+    fn from(a: &Arc<Csr>) -> Self {
+        Self::Stored(Arc::clone(a))
+    }
+}
+
+impl From<Csr> for Matrix {
+    fn from(a: Csr) -> Self {
+        Self::Stored(Arc::new(a))
+    }
+}
+
+impl From<Arc<dyn LinearOperator>> for Matrix {
+    fn from(a: Arc<dyn LinearOperator>) -> Self {
+        Self::Free(a)
+    }
+}

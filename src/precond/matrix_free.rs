@@ -1,0 +1,29 @@
+//! Preconditioners of operators: those that need no entries.
+
+use super::{Chebyshev, Identity, Jacobi, Preconditioner, Request};
+use crate::error::{Error, Result};
+use crate::matrix::LinearOperator;
+use std::sync::Arc;
+
+/// The ids that work for an operator, for messages.
+const KNOWN: &str = "none, jacobi (with a diagonal), chebyshev and neumann (for a symmetric operator)";
+
+/// Sets the preconditioner `id` up for an operator.
+///
+/// # Errors
+/// What the set-up says; a preconditioner that needs entries.
+pub(super) fn build(id: &str, a: &Arc<dyn LinearOperator>, request: &Request) -> Result<Box<dyn Preconditioner>> {
+    match id {
+        "none" => Ok(Box::new(Identity)),
+        "jacobi" if request.normal => Err(Error::input(
+            "jacobi of least squares needs the norms of A's columns, and an operator has no entries; use none",
+        )),
+        "jacobi" => {
+            let diagonal =
+                a.diagonal().ok_or_else(|| Error::input("jacobi needs the operator's diagonal; it gives none"))?;
+            Ok(Box::new(Jacobi::of_diagonal(&diagonal, request.definite)?))
+        }
+        "chebyshev" | "neumann" => Ok(Box::new(Chebyshev::new(Arc::clone(a), id == "neumann", request)?)),
+        _ => Err(Error::input(format!("{id} needs the entries of A; an operator has none. These work: {KNOWN}"))),
+    }
+}

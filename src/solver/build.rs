@@ -1,0 +1,134 @@
+//! From a rung of the plan to a session that can run.
+
+use super::Solver;
+use super::many::Block;
+use crate::backend::Engine;
+use crate::backend::shared::Shared;
+use crate::dense::orthonormal::orthonormal;
+use crate::drive::Session;
+use crate::error::Result;
+use crate::memory;
+use crate::method::{Method, MethodEntry, Needs, Normal, System, Tuning, Watch};
+use crate::op::schedule::Compiler;
+use crate::op::{Operator, Role, Space, Vector};
+use crate::precond::{self, Common, Preconditioner};
+use crate::refine::Renewal;
+use crate::scale::ldexp;
+use crate::transform::Transform;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// A rung but for its method: what all copies of the method have in common.
+struct Prepared {
+    space: Space,
+    transform: Arc<Transform>,
+    a: Operator,
+    x: Vector,
+    r: Vector,
+    normal: Option<Normal>,
+    watch: Watch,
+    entry: &'static MethodEntry,
+    tuning: Tuning,
+}
+
+/// A method with a space that has all it needs.
+struct Built {
+    space: Space,
+    method: Box<dyn Method>,
+    renewal: Option<Renewal>,
+}
+
+impl Prepared {
+    /// The method over an installed `m`.
+    fn build(&self, m: Box<dyn Preconditioner>) -> Built {
+        let mut space = self.space.clone();
+        let Self { a, x, r, normal, watch, .. } = *self;
+        let n = space.len(x);
+        let method = (self.entry.build)(&mut space, System { a, r, x, n, normal, m, watch }, &self.tuning);
+        let refines = space.plan.working != space.plan.accumulate;
+        let (matrix, exponent) = (&self.transform.matrix, self.transform.remaining);
+        let renewal = (method.restarts() || refines).then(|| Renewal::new(&mut space, a, matrix, exponent, n));
+        Built { space, method, renewal }
+    }
+
+    fn session(&self, built: Built, engine: Box<dyn Engine>) -> Session {
+        let Built { space, method, renewal } = built;
+        let Self { a, x, r, normal, watch, .. } = *self;
+        let transform = Arc::clone(&self.transform);
+        let compiler = Compiler::new(engine.fusion());
+        let minimises = self.entry.least_squares();
+        Session { engine, compiler, space, method, watch, a, x, r, normal, minimises, renewal, transform, batch: 2 }
+    }
+}
+
+impl Solver {
+    /// Transform, space and preconditioner of rung `k`, and how long they took.
+    fn prepare(&mut self, k: usize) -> Result<(Prepared, Box<dyn Preconditioner>, Duration)> {
+        let start = Instant::now();
+        let transform = self.transform(self.ladder[k].change)?;
+        let rung = &self.ladder[k];
+        let (rows, n) = (self.a.rows(), self.a.cols());
+        let (matrix, exponent) = (&transform.matrix, transform.remaining);
+        let mut space = self.device.space(rung.precision);
+        let a = space.operator("A", matrix.clone(), exponent, Role::Working);
+        let x = space.vector("x", n);
+        let r = space.vector("r", rows);
+        let normal = (rung.method.needs == Needs::Any).then(|| Normal {
+            transpose: space.operator(
+                "A^T",
+                self.transpose.clone().expect("made for such methods"),
+                exponent,
+                Role::Working,
+            ),
+            gradient: space.vector("gradient", n),
+        });
+        let watch = Watch::new(&mut space);
+        let request = precond::Request {
+            definite: rung.method.needs.symmetry(),
+            symmetric: self.facts.symmetric() && !rung.change.matched,
+            normal: normal.is_some(),
+            argument: None,
+            near_null: self.options.near_null.as_ref().map(|v| Arc::new(v.changed(|v| transform.direction(v)))),
+            given: self.options.given.clone(),
+        };
+        let mut m = precond::build(&rung.preconditioner, matrix, request)?;
+        let setup = start.elapsed();
+        m.install(&mut space, exponent);
+        // A preconditioner's own scale is the inverse of A's, so that A M is as the user sees it.
+        let scale = if m.is_identity() { exponent } else { 0 };
+        let spectrum = self.options.spectrum.map(|(a, b)| (ldexp(a, scale), ldexp(b, scale)));
+        let subspace: Vec<_> = self.options.subspace.iter().map(|v| transform.direction(v)).collect();
+        let subspace = orthonormal(subspace).into_iter().map(Arc::new).collect();
+        let tuning = Tuning { restart: rung.restart, side: self.options.side, spectrum, subspace };
+        Ok((Prepared { space, transform, a, x, r, normal, watch, entry: rung.method, tuning }, m, setup))
+    }
+
+    /// An engine over `space` for rung `k`, where there is memory for it.
+    fn engine(&self, k: usize, space: &Space) -> Result<Box<dyn Engine>> {
+        let rung = &self.ladder[k];
+        let (needed, parts) = memory::needed(space);
+        let what = || format!("{} with {}: {parts}", rung.method.id, rung.preconditioner);
+        memory::check(what, needed, memory::available(self.options.memory_limit))?;
+        self.device.engine(space.clone(), &self.options)
+    }
+
+    /// Builds rung `k`: space, preconditioner, method, engine; and says how long its transform and preconditioner took.
+    pub(super) fn session(&mut self, k: usize) -> Result<(Session, Duration)> {
+        let (prepared, m, setup) = self.prepare(k)?;
+        let built = prepared.build(m);
+        let engine = self.engine(k, &built.space)?;
+        Ok((prepared.session(built, engine), setup))
+    }
+
+    /// Builds the first rung for `lanes` right-hand sides at once.
+    pub(super) fn lanes(&mut self, lanes: usize) -> Result<(Block, Duration)> {
+        let (prepared, m, setup) = self.prepare(0)?;
+        let m = Common::new(m);
+        let built: Vec<Built> = (0..lanes).map(|_| prepared.build(Box::new(m.clone()))).collect();
+        let (space, copies) = built[0].space.copies(lanes);
+        let together = built[0].method.restarts();
+        let shared = Shared::new(self.engine(0, &space)?, space, copies, together);
+        let sessions = built.into_iter().enumerate().map(|(k, b)| prepared.session(b, Box::new(shared.lane(k))));
+        Ok((Block { sessions: sessions.collect(), shared }, setup))
+    }
+}

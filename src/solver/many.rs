@@ -1,0 +1,187 @@
+//! Several right-hand sides: copies of the first rung's method run side by side and read the matrix once for all.
+
+use super::{Begun, Solver, another_may_help};
+use crate::backend::shared::Shared;
+use crate::backend::{Counters, Local};
+use crate::drive::{Event, Limits, Problem, Session, State};
+use crate::error::{Error, Result};
+use crate::report::{Reason, Report, Rung, Timings};
+use std::cell::RefCell;
+use std::ops::ControlFlow;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+/// Right-hand sides that run side by side; more come in groups of so many.
+const SIDE_BY_SIDE: usize = 8;
+
+/// Copies of the first rung on one engine.
+pub(super) struct Block {
+    pub(super) sessions: Vec<Session>,
+    pub(super) shared: Shared,
+}
+
+impl Block {
+    pub(super) fn counters(&self) -> Counters {
+        self.shared.counters()
+    }
+}
+
+/// One system on its way.
+struct System<'a> {
+    problem: Problem<'a>,
+    state: State,
+    rungs: Vec<Rung>,
+    timings: Timings,
+    reason: Option<Reason>,
+    /// Rung to go on with where the first one did not do.
+    next: usize,
+}
+
+impl Solver {
+    /// Solves A x = b for each b, from x₀ = 0: up to eight at a time run side by side, and one pass over the matrix
+    /// serves them all. Each system does what [`Solver::solve`] would do, has its own certificate and its own report;
+    /// on the CPU to the same bits. What the first rung of the plan does not solve goes on alone.
+    ///
+    /// In a report, `bytes_moved` is the system's share; `timings` and `counters` are those of its whole group. Limits
+    /// on iterations and products hold for each system, the limit on time for all of them together.
+    ///
+    /// # Errors
+    /// As [`Solver::solve`], for the first b at fault.
+    pub fn solve_many<B: AsRef<[f64]>>(&mut self, b: &[B]) -> Result<Vec<Report>> {
+        pollster::block_on(self.solve_many_async(b, None))
+    }
+
+    /// [`Solver::solve_many`] from an x₀ for each b.
+    ///
+    /// # Errors
+    /// As [`Solver::solve_many`]; another count of x₀ than of b.
+    pub fn solve_many_from<B: AsRef<[f64]>>(&mut self, b: &[B], x0: &[B]) -> Result<Vec<Report>> {
+        pollster::block_on(self.solve_many_async(b, Some(x0)))
+    }
+
+    /// [`Solver::solve_many_from`] without blocking the thread on the device.
+    ///
+    /// # Errors
+    /// As [`Solver::solve_many_from`].
+    pub async fn solve_many_async<B: AsRef<[f64]>>(&mut self, b: &[B], x0: Option<&[B]>) -> Result<Vec<Report>> {
+        if let Some(x0) = x0
+            && x0.len() != b.len()
+        {
+            return Err(Error::input(format!("{} right-hand sides, {} initial guesses", b.len(), x0.len())));
+        }
+        let start = |k: usize| x0.map(|x0| x0[k].as_ref());
+        for (k, b) in b.iter().enumerate() {
+            self.check_vectors(b.as_ref(), start(k)).map_err(|e| Error::input(format!("right-hand side {k}: {e}")))?;
+        }
+        self.cancel.store(false, Ordering::Relaxed);
+        let deadline = self.deadline();
+        let held = self.held();
+        let stacked: Vec<_> = b.iter().map(|b| self.stacked(b.as_ref())).collect();
+        let mut reports = vec![];
+        for first in (0..b.len()).step_by(SIDE_BY_SIDE) {
+            let mut systems = vec![];
+            for k in first..b.len().min(first + SIDE_BY_SIDE) {
+                let timings = self.first_timings();
+                let Begun { problem, state, reason } = self.begin(&held, &stacked[k], start(k));
+                systems.push(System { problem, state, rungs: vec![], timings, reason, next: 0 });
+            }
+            let before = self.counters();
+            self.side_by_side(first, &mut systems, deadline).await?;
+            for system in &mut systems {
+                if system.reason.is_none() {
+                    let System { problem, state, rungs, timings, next, .. } = system;
+                    system.reason = Some(self.climb(*next, deadline, problem, state, rungs, timings).await?);
+                }
+            }
+            let counters = self.counters().since(&before);
+            for System { state, rungs, timings, reason, .. } in systems {
+                let reason = reason.expect("every system has come to an end");
+                reports.push(self.report(reason, state, rungs, timings, counters));
+            }
+        }
+        Ok(reports)
+    }
+
+    /// Runs the first rung for all systems that want it; `first` is the number of the first of them.
+    async fn side_by_side(
+        &mut self,
+        first: usize,
+        systems: &mut [System<'_>],
+        deadline: Option<Instant>,
+    ) -> Result<()> {
+        let open = systems.iter().filter(|s| s.reason.is_none()).count();
+        // One alone needs no company.
+        if open < 2 {
+            return Ok(());
+        }
+        let upload = Instant::now();
+        let (mut upload_s, mut setup_s) = (0.0, 0.0);
+        let mut block = match self.block.take().filter(|b| b.sessions.len() >= open) {
+            Some(block) => block,
+            None => match self.lanes(open) {
+                Ok((mut block, setup)) => {
+                    setup_s = setup.as_secs_f64();
+                    upload_s = (upload.elapsed() - setup).as_secs_f64();
+                    self.plan.extend(block.sessions[0].method.system().m.describe());
+                    self.plan.push(format!("{open} right-hand sides side by side"));
+                    block
+                }
+                // One at a time may fit; what else can't be set up is told there.
+                Err(Error::OutOfMemory { .. } | Error::Preconditioner { .. }) => return Ok(()),
+                Err(e) => return Err(e),
+            },
+        };
+        let (rung, last) = (&self.ladder[0], self.ladder.len() == 1);
+        let left = self.options.max_iterations;
+        let share = self.share(0, left);
+        let callback = RefCell::new(&mut self.callback);
+        let start = Instant::now();
+        let mut lanes: Vec<Local<'_, Result<Reason>>> = vec![];
+        let mut taken = vec![];
+        let mut sessions = block.sessions.iter_mut();
+        for (k, system) in systems.iter_mut().enumerate().filter(|(_, s)| s.reason.is_none()) {
+            let session = sessions.next().expect("as many lanes as open systems");
+            let System { problem, state, .. } = system;
+            taken.push(k);
+            let (callback, cancel, options) = (&callback, &self.cancel, &self.options);
+            lanes.push(Box::pin(async move {
+                let mut heard =
+                    |event: Event| -> ControlFlow<()> { (callback.borrow_mut())(Event { system: first + k, ..event }) };
+                let mut limits = Limits {
+                    max_iterations: share,
+                    max_matvecs: options.max_matvecs,
+                    deadline,
+                    cancel,
+                    callback: &mut heard,
+                    window: rung.window,
+                    lag: options.lag,
+                    batch: options.batch,
+                };
+                session.run(problem, state, &mut limits).await
+            }));
+        }
+        let outcomes = block.shared.run(lanes).await?;
+        let solve_s = start.elapsed().as_secs_f64();
+        for (k, (reason, bytes)) in taken.into_iter().zip(outcomes) {
+            let system = &mut systems[k];
+            system.state.bytes = bytes;
+            system.timings.setup_s += setup_s;
+            system.timings.upload_s += upload_s;
+            system.timings.solve_s += solve_s;
+            system.rungs.push(Rung {
+                method: rung.method.id.into(),
+                preconditioner: rung.preconditioner.clone(),
+                precision: rung.precision,
+                iterations: system.state.iterations,
+                reason: reason.to_string(),
+            });
+            let turn_over = share < left && system.state.iterations >= share;
+            if last || !another_may_help(&reason, turn_over) {
+                system.reason = Some(reason);
+            }
+            system.next = 1;
+        }
+        self.block = Some(block);
+        Ok(())
+    }
+}
