@@ -217,7 +217,8 @@ fn the_matrix_is_read_once_for_all() {
             continue;
         }
         assert!(dispatches <= if target.gpu { 6.0 } else { 3.0 }, "{}: {dispatches} dispatches", target.name);
-        let matrix = one - vectors;
+        // Alone, CG on a GPU forms its direction while it gathers it: nine passes over vectors.
+        let matrix = one - if target.gpu { 0.9 * vectors } else { vectors };
         assert!(matrix > 0.0 && (two - matrix - 2.0 * vectors).abs() <= 4.0, "{}: {two}, {one}", target.name);
         let (four, _) = each(&target, solver, &b);
         // A kernel of a GPU has room for two.

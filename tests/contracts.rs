@@ -137,10 +137,13 @@ fn the_host_waits_once_a_batch() {
             if method == "gmres" {
                 assert_eq!(report.restarts, 4);
             }
-            let most = 30u64.div_ceil(batch as u64) + report.restarts as u64 + 3;
+            // In f32 the norm of a renewed residual is waited for.
+            let renewals = if target.single { report.checks.len() as u64 } else { 0 };
+            let most = 30u64.div_ceil(batch as u64) + report.restarts as u64 + renewals + 3;
             let syncs = report.counters.syncs;
             assert!(syncs <= most, "{method}, batch {batch} on {}: {syncs} waits, {most} allowed", target.name);
-            assert!(report.counters.submits <= most + 1, "{method}: {} submissions", report.counters.submits);
+            let submits = report.counters.submits;
+            assert!(submits <= most + renewals + 1, "{method}: {submits} submissions");
         }
     }
 }
@@ -161,8 +164,8 @@ fn nothing_is_made_after_the_first_iterations() {
                     });
                     made(&report.counters)
                 };
-                // In f32 CG is resumed after a correction, by a segment that first runs then.
-                let settled = if method == "cg" && target.single { 30 } else { settled };
+                // In f32 a method goes on after a renewal, by segments that first run then.
+                let settled = if method != "gmres" && target.single { 38 } else { settled };
                 let (few, many) = (run(settled), run(40));
                 assert!(few.0 >= 3, "{method} on {}: {few:?}", target.name);
                 assert_eq!(few, many, "{method} on {}: pipelines, bind groups, buffers", target.name);
@@ -206,12 +209,13 @@ fn methods_keep_the_vectors_they_promise() {
             let options =
                 Options { preconditioner: preconditioner.into(), restart: Some(10), ..target.options(method) };
             let (count, bytes) = Solver::new(&a, options).unwrap().footprint().unwrap();
-            assert_eq!(count, vectors, "{method} with {preconditioner}");
-            assert_eq!(
-                bytes,
-                (vectors * 25 * if target.single { 4 } else { 8 }) as u64,
-                "{method} with {preconditioner}"
-            );
+            // Where f32 iterates, the right-hand side, A x and the sum of the corrections are f64's; least squares are
+            // corrected by the host.
+            let wide = if target.single && !method.starts_with("ls") { 3 } else { 0 };
+            let own = if wide > 0 && method == "gmres" { vectors - 2 } else { vectors };
+            assert_eq!(count, own + wide, "{method} with {preconditioner}");
+            let number = if target.single { 4 } else { 8 };
+            assert_eq!(bytes, (25 * (own * number + wide * 8)) as u64, "{method} with {preconditioner}");
         }
     }
 }

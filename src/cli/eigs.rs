@@ -42,6 +42,9 @@ pub(crate) struct Svds {
     left: Option<Target>,
 }
 
+/// Vectors, how many entries each has, and where they go, if anywhere.
+type Columns<'a> = (&'a Option<Target>, usize, &'a [Vec<f64>]);
+
 /// The report of the library with what only the program knows.
 #[derive(Serialize)]
 struct Document<'a, R: Serialize> {
@@ -100,7 +103,7 @@ impl Common {
         symmetry: &'static str,
         report: (&R, &Outcome),
         lines: &[(String, f64)],
-        columns: &[(&Option<Target>, usize, &[Vec<f64>])],
+        columns: &[Columns<'_>],
         begun: Instant,
     ) -> anyhow::Result<()> {
         let (report, outcome) = report;
