@@ -57,7 +57,7 @@ impl std::str::FromStr for Backend {
 /// Number types of the iteration. The answer is certified in f64 whatever is chosen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Precision {
-    /// f64 where the device has it, else f32 with corrections in f64.
+    /// Mixed where an iteration streams more than caches hold, else f64; mixed on devices without f64.
     #[default]
     Auto,
     /// f32 iterations; corrections in f64 as long as they help.

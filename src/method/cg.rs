@@ -2,7 +2,8 @@
 //!
 //! For A symmetric positive definite, minimises the A-norm of the error over the Krylov space
 //! K_k(MA, Mr). Each iteration: 1 product, 2 dots (3 with M), 3 updates; keeps x, r, d, q (and z with M).
-//! Fused: the matrix and 10 n-vectors of memory traffic. Iterations grow with √κ(MA).
+//! Fused: the matrix and 10 n-vectors of memory traffic (9 on a GPU, where the product forms d while it gathers
+//! it). Iterations grow with √κ(MA).
 //! Use it for every symmetric positive definite system; for indefinite A use MINRES.
 
 use super::{Method, Next, RELIABLE, System};

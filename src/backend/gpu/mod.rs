@@ -110,7 +110,7 @@ impl Gpu {
     fn with_forms(context: Arc<Context>, space: Space, options: &Options, choose: Choose) -> Result<Self> {
         if let Some(t) = space.triangles.first() {
             return Err(Error::input(format!(
-                "{} is a triangle to solve with, one row after the other; on a GPU use isai or fsai in place of ilu0 and ic0, or amg",
+                "{} is a triangle to solve with, one row after the other, which this backend doesn't do; make its space without triangles",
                 t.name
             )));
         }
