@@ -147,6 +147,8 @@ impl Problem<'_> {
 
 /// What a solve has so far; rungs hand it on.
 pub(crate) struct State {
+    /// The right-hand side's number.
+    pub(crate) system: usize,
     pub(crate) x: Vec<f64>,
     pub(crate) truth: Truth,
     /// An earlier x of smaller ‖r‖, where the iteration goes by ‖D r‖.
@@ -584,7 +586,7 @@ impl Session {
                 let seen = self.method.observe(&record);
                 *last = seen.residual;
                 state.history.push(seen.residual * unit);
-                let event = Event { iteration: state.iterations, residual: seen.residual * unit, system: 0 };
+                let event = Event { iteration: state.iterations, residual: seen.residual * unit, system: state.system };
                 if (limits.callback)(event).is_break() {
                     ended = ended.or(Some(Ended::Callback));
                 }

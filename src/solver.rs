@@ -640,6 +640,7 @@ impl Solver {
             initial: truth.certificate.relative,
         };
         let state = State {
+            system: 0,
             x,
             truth,
             aside: None,

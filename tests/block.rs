@@ -261,4 +261,10 @@ fn callbacks_say_which_system_and_may_stop_it() {
     assert_eq!(*heard.lock().unwrap(), iterations);
     assert_eq!((iterations[1], reports[1].reason.name()), (4, "StoppedByCallback"));
     assert!(reports[0].reason.is_converged() && reports[2].reason.is_converged());
+    // One that runs alone, beside others that need no iteration, keeps its number.
+    let (zero, first) = (vec![0.0; a.rows()], &b[0]);
+    *heard.lock().unwrap() = vec![0; 3];
+    let reports = solver.solve_many(&[&zero, &zero, first]).unwrap();
+    assert_eq!(*heard.lock().unwrap(), [0, 0, reports[2].iterations]);
+    assert!(reports[2].iterations > 0);
 }

@@ -1,7 +1,7 @@
 //! The program from outside: exit codes, reports, files, signals.
 #![cfg(feature = "cli")]
 
-use krylane::io::{ReadOptions, read_matrix, read_vector};
+use krylane::io::{ReadOptions, read_columns, read_matrix, read_vector, write_columns};
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -201,6 +201,74 @@ fn random_right_hand_sides_depend_on_the_seed_only() {
     };
     assert_eq!(x("random:7", "x"), x("random:7", "y"));
     assert_ne!(x("random:7", "x"), x("random:8", "y"));
+}
+
+#[test]
+fn several_right_hand_sides() {
+    let dir = Folder::new();
+    let (json, x, svg) = (dir.name("r.json"), dir.name("x.mtx"), dir.name("h.svg"));
+    let columns = |name: &str| read_columns(&dir.path(name), &ReadOptions::default()).unwrap();
+    let files = ["--json", &json, "--output", &x, "--plot", &svg];
+    let (out, _) = expect(&solve(&[&["poisson2d:20", "--rhs", "random:5", "--nrhs", "3"], &files[..]].concat()), 0);
+    for word in ["3 of 3 systems solved", "worst first; asked for rtol 1e-8", "3 right-hand sides side by side"] {
+        assert!(out.contains(word), "{word} is missing in: {out}");
+    }
+    let r = report(&dir.path("r.json"));
+    assert!(r["reason"].is_null() && r["matrix"]["rows"] == 400 && r["total_s"].is_number());
+    let systems = r["systems"].as_array().unwrap();
+    assert_eq!(systems.len(), 3);
+    // Each to the bits of its own solve.
+    let found = columns("x.mtx");
+    for (k, system) in systems.iter().enumerate() {
+        assert!(system["certificate"]["relative"].as_f64().unwrap() <= 1e-8);
+        let (seed, own) = (format!("random:{}", 5 + k), dir.name("own"));
+        expect(&solve(&["poisson2d:20", "--rhs", &seed, "--json", &own, "-o", &dir.name("y.mtx"), "--quiet"]), 0);
+        let own = report(&dir.path("own"));
+        for key in ["reason", "iterations", "history", "checks", "certificate"] {
+            assert_eq!(system[key], own[key], "{key} of {k}");
+        }
+        assert_eq!(found[k], read_vector(&dir.path("y.mtx"), &ReadOptions::default()).unwrap());
+    }
+    let svg = fs::read_to_string(&svg).unwrap();
+    assert_eq!(svg.matches("<polyline").count(), 3);
+    assert!(svg.contains("<title>system 2</title>") && svg.contains("3 of 3 systems solved"), "{svg}");
+
+    // Columns of files; the answers as initial guesses leave nothing to do.
+    let b: Vec<Vec<f64>> = (5..8).map(|seed| krylane::random::Random::new(seed).vector(400)).collect();
+    let rhs = dir.name("b.mtx");
+    write_columns(Path::new(&rhs), 400, &b).unwrap();
+    let args = ["poisson2d:20", "--rhs", &rhs, "--x0", &x, "--rtol", "1e-7", "--json", &json];
+    expect(&solve(&args), 0);
+    for system in report(&dir.path("r.json"))["systems"].as_array().unwrap() {
+        assert_eq!((&system["iterations"], &system["reason_detail"]), (&0.into(), &"InitialGuess".into()));
+    }
+    let [one, two] = [dir.name("one.mtx"), dir.name("two.mtx")];
+    write_columns(Path::new(&one), 400, &b[..1]).unwrap();
+    expect(&solve(&["poisson2d:20", "--rhs", &one, "--json", &json]), 0);
+    assert_eq!(report(&dir.path("r.json"))["reason"], "Converged", "one column is one system");
+
+    // The worst decides, and comes first.
+    write_columns(Path::new(&two), 400, &[vec![0.0; 400], b[0].clone()]).unwrap();
+    let args = ["poisson2d:20", "-m", "cg", "--max-iterations", "3", "--rhs", &two, "--output", &x, "--plot", "-"];
+    let (_, err) = expect(&solve(&args), 1);
+    assert!(err.contains("1 of 2 systems solved") && err.contains("Raise --max-iterations"), "{err}");
+    let row = err.lines().skip_while(|l| !l.contains("worst first")).nth(1).unwrap();
+    assert!(row.trim().starts_with('1') && row.ends_with("MaxIterations"), "{err}");
+    assert_eq!(columns("x.mtx")[0], vec![0.0; 400]);
+    let (out, _) = expect(&solve(&["diag:9", "--rhs", "random:1", "--nrhs", "14"]), 0);
+    assert!(out.contains("14 of 14 systems solved") && out.contains("and 2 more"), "{out}");
+    expect(&solve(&["helmholtz2d:9", "--rhs", "random:1", "--nrhs", "2", "--output", &x, "--quiet"]), 0);
+    assert!(fs::read_to_string(&x).unwrap().starts_with("%%MatrixMarket matrix array complex general\n81 2\n"));
+
+    let file = |size: &str| dir.file("c.mtx", format!("%%MatrixMarket matrix array real general\n{size}\n"));
+    refuses(&solve(&["diag:9", "--nrhs", "2"]), 2, &["--rhs ones", "--nrhs", "equal", "random:SEED"]);
+    refuses(&solve(&["diag:9", "--rhs", &rhs, "--nrhs", "3"]), 2, &["b.mtx", "--nrhs goes with random:SEED"]);
+    refuses(&solve(&["diag:9", "--rhs", "random:1", "--nrhs", "0"]), 2, &["--nrhs"]);
+    refuses(&solve(&["diag:9", "--rhs", &format!("random:{}", u64::MAX), "--nrhs", "2"]), 2, &["last seed of 2"]);
+    refuses(&solve(&["poisson2d:200", "--rhs", "random:1", "--nrhs", "4294967295"]), 3, &["out of memory", "--nrhs"]);
+    refuses(&solve(&["diag:9", "--rhs", &rhs]), 2, &["b.mtx", "400 entries", "9 rows"]);
+    refuses(&solve(&["diag:9", "--rhs", &file("9 0")]), 2, &["c.mtx: b has no columns"]);
+    refuses(&solve(&["poisson2d:20", "--rhs", &rhs, "--x0", &one]), 2, &["one.mtx", "1 column for 3 right-hand sides"]);
 }
 
 #[test]

@@ -6,8 +6,9 @@ use common::{collection, fields};
 use flate2::{Compression, write::GzEncoder};
 use krylane::Error;
 use krylane::io::{
-    Field, Format, ReadOptions, Symmetry, read_matrix, read_matrix_market_from, read_vector, read_vector_from,
-    write_complex_matrix, write_complex_vector, write_matrix, write_vector,
+    Field, Format, ReadOptions, Symmetry, read_columns, read_matrix, read_matrix_market_from, read_vector,
+    read_vector_from, write_columns, write_complex_columns, write_complex_matrix, write_complex_vector, write_matrix,
+    write_vector,
 };
 use krylane::matrix::{Csr, Triplets, gallery};
 use proptest::prelude::*;
@@ -241,6 +242,45 @@ fn vectors() {
     let tight = ReadOptions { memory_limit: 16, ..options() };
     assert_eq!(read_vector_from(&b"1\n2\n"[..], Path::new("b"), &tight).unwrap(), [1.0, 2.0]);
     assert!(matches!(read_vector_from(&b"1\n2\n3\n"[..], Path::new("b"), &tight), Err(Error::OutOfMemory { .. })));
+}
+
+#[test]
+fn columns() {
+    let folder = tempfile::tempdir().unwrap();
+    let read = |text: &str, options: &ReadOptions| read_columns(&put(&folder, "b.mtx", text), options);
+    let ok = |text: &str| read(text, &options()).unwrap();
+    assert_eq!(ok(&format!("{ARRAY}2 3\n1\n2\n3\n4\n5\n6\n")), [[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]);
+    assert_eq!(ok(&format!("{GENERAL}2 3 3\n2 3 1\n1 1 2\n2 3 4\n")), [[2.0, 0.0], [0.0, 0.0], [0.0, 5.0]]);
+    assert_eq!(ok("1\n2\n"), [[1.0, 2.0]]);
+    assert_eq!(ok(&format!("{ARRAY}2 0\n")), [[0.0; 2]; 0]);
+    assert_eq!(ok(&format!("{ARRAY}0 2\n")), [[0.0; 0]; 2]);
+    for (text, part) in [
+        (format!("{ARRAY}2 2\n1\n2\n3\n"), "after 3 of the 4 entries"),
+        (format!("{ARRAY}2 2\n1\n2\n3\nnan\n"), "b.mtx:6:1"),
+        (format!("{SYMMETRIC}2 2 1\n1 1 1\n"), "columns of a general matrix; this is symmetric, 2 x 2"),
+        (format!("{GENERAL}1 2 2\n1 2 1e308\n1 2 1e308\n"), ":5: the sum"),
+        // What columns without entries take counts too.
+        (format!("{ARRAY}0 4000000000\n"), "memory limit"),
+        (format!("{GENERAL}4000000000 4000000000 0\n"), "memory limit"),
+        ("1 2\n".into(), "one number per line"),
+    ] {
+        let message = read(&text, &options()).unwrap_err().to_string();
+        assert!(message.contains(part), "{text:?}: {message}");
+    }
+    let path = folder.path().join("x.mtx.gz");
+    let x = [[1.0, -0.5, 1e-310], [0.1, f64::MAX, -0.0]];
+    write_columns(&path, 3, &x).unwrap();
+    assert_eq!(read_columns(&path, &options()).unwrap(), x);
+    let message = read_vector(&path, &options()).unwrap_err().to_string();
+    assert!(message.contains("1 column; this is general, 3 x 2"), "{message}");
+    let (z, complex) = ([[1.0, -2.0, 0.1, 1e300], [0.0, 0.0, 3.0, 4.0]], ReadOptions { complex: true, ..options() });
+    write_complex_columns(&path, 2, &z).unwrap();
+    assert_eq!(read_columns(&path, &complex).unwrap(), z);
+    write_complex_columns(&path, 2, &[z[0], [0.0, 0.0, f64::NAN, 0.0]]).unwrap_err();
+    assert_eq!(
+        read("%%MatrixMarket matrix array real general\n1 2\n3\n4\n", &complex).unwrap(),
+        [[3.0, 0.0], [4.0, 0.0]]
+    );
 }
 
 #[test]

@@ -18,7 +18,7 @@ pub(crate) struct Args {
 }
 
 const EXIT_CODES: &str = "\
-Exit codes: 0 converged (lsqr, lsmr: or a least-squares solution); 1 did not converge; 2 bad usage or input; 3 environment (adapter, memory, \
+Exit codes: 0 converged (lsqr, lsmr: or a least-squares solution); 1 did not converge (of several right-hand sides: one or more); 2 bad usage or input; 3 environment (adapter, memory, \
 output not writable); 130 and 143 after SIGINT and SIGTERM.";
 
 #[derive(Debug, Subcommand)]
@@ -74,10 +74,14 @@ pub(crate) struct BenchArgs {
 pub(crate) struct SolveArgs {
     #[command(flatten)]
     pub(crate) matrix: MatrixArgs,
-    /// The right-hand side: a file, `ones`, or `random:SEED` (uniform in (-1, 1)).
+    /// The right-hand side: a file, `ones`, or `random:SEED` (uniform in (-1, 1)). Several columns in a file are
+    /// several right-hand sides, solved side by side.
     #[arg(long, value_name = "FILE|ones|random:SEED", default_value = "ones")]
     pub(crate) rhs: String,
-    /// The initial guess; zero without it.
+    /// So many right-hand sides, of seeds SEED, SEED + 1 and on; goes with `--rhs random:SEED`.
+    #[arg(long, value_name = "K", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) nrhs: Option<u32>,
+    /// The initial guess, a column for each right-hand side; zero without it.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) x0: Option<PathBuf>,
     /// For amg on elasticity: coordinates of the nodes, a row each (a Matrix Market array), whose unknowns come node by
@@ -92,10 +96,10 @@ pub(crate) struct SolveArgs {
     /// Print nothing but errors.
     #[arg(long, short)]
     pub(crate) quiet: bool,
-    /// Write the report, whatever the outcome; `-` is stdout.
+    /// Write the report, whatever the outcome; of several right-hand sides a list, `systems`; `-` is stdout.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Output")]
     pub(crate) json: Option<PathBuf>,
-    /// Write x as Matrix Market, whatever the outcome; `-` is stdout.
+    /// Write x as Matrix Market, a column for each right-hand side, whatever the outcome; `-` is stdout.
     #[arg(long, short, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Output")]
     pub(crate) output: Option<PathBuf>,
     /// Draw the residual history as SVG.

@@ -1,10 +1,10 @@
 //! `krylane eigs` and `krylane svds`.
 
 use super::args::{EigsArgs, SpectrumArgs, SvdsArgs};
+use super::document::{Document, MatrixFacts};
 use super::exit::Exit;
 use super::output::{Target, distinct, print};
 use super::signals::Signals;
-use super::solve::MatrixFacts;
 use super::source::{Matrix, Source};
 use super::summary::{Paint, count, seconds};
 use super::{job, json};
@@ -44,18 +44,6 @@ pub(crate) struct Svds {
 
 /// Vectors, how many entries each has, and where they go, if anywhere.
 type Columns<'a> = (&'a Option<Target>, usize, &'a [Vec<f64>]);
-
-/// The report of the library with what only the program knows.
-#[derive(Serialize)]
-struct Document<'a, R: Serialize> {
-    version: &'static str,
-    command: Vec<String>,
-    matrix: MatrixFacts<'a>,
-    #[serde(flatten)]
-    report: &'a R,
-    /// Wall time of everything.
-    total_s: f64,
-}
 
 impl Common {
     fn new(args: SpectrumArgs, which: &str) -> anyhow::Result<Self> {
@@ -100,29 +88,14 @@ impl Common {
     fn write<R: Serialize>(
         &self,
         matrix: &Matrix,
-        symmetry: &'static str,
+        is_symmetric: bool,
         report: (&R, &Outcome),
         lines: &[(String, f64)],
         columns: &[Columns<'_>],
         begun: Instant,
     ) -> anyhow::Result<()> {
         let (report, outcome) = report;
-        let facts = MatrixFacts {
-            name: &matrix.name,
-            rows: matrix.csr.rows(),
-            cols: matrix.csr.cols(),
-            nnz: matrix.csr.nnz(),
-            complex: matrix.complex,
-            symmetry,
-            file: matrix.notes.as_ref(),
-        };
-        let document = Document {
-            version: env!("CARGO_PKG_VERSION"),
-            command: std::env::args_os().map(|a| a.to_string_lossy().into_owned()).collect(),
-            matrix: facts,
-            report,
-            total_s: begun.elapsed().as_secs_f64(),
-        };
+        let document = Document::new(matrix, is_symmetric, report, begun);
         let mut results = vec![];
         for (target, rows, vectors) in columns {
             if let Some(target) = target {
@@ -237,11 +210,11 @@ impl Eigs {
             ControlFlow::Continue(())
         });
         let report = solver.solve()?;
-        let symmetry = if solver.is_symmetric() { "symmetric" } else { "general" };
+        let is_symmetric = solver.is_symmetric();
         let values = report.eigenvalues.iter().map(ToString::to_string);
         let lines: Vec<(String, f64)> = values.zip(report.residuals.iter().copied()).collect();
         let columns = [(&self.output, n, &report.vectors[..])];
-        self.common.write(&matrix, symmetry, (&report, &report.outcome), &lines, &columns, begun)?;
+        self.common.write(&matrix, is_symmetric, (&report, &report.outcome), &lines, &columns, begun)?;
         Ok(exit(&report.reason, &signals))
     }
 }
@@ -269,7 +242,7 @@ impl Svds {
         let values = report.singular_values.iter().map(ToString::to_string);
         let lines: Vec<(String, f64)> = values.zip(report.residuals.iter().copied()).collect();
         let columns = [(&self.right, cols, &report.right[..]), (&self.left, rows, &report.left[..])];
-        self.common.write(&matrix, "general", (&report, &report.outcome), &lines, &columns, begun)?;
+        self.common.write(&matrix, false, (&report, &report.outcome), &lines, &columns, begun)?;
         Ok(exit(&report.reason, &signals))
     }
 }

@@ -3,6 +3,7 @@
 
 mod args;
 mod bench;
+mod document;
 mod eigs;
 mod exit;
 mod generate;

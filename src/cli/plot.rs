@@ -1,4 +1,4 @@
-//! The residual history as SVG.
+//! Residual histories as SVG.
 
 use krylane::TrueResidual;
 use std::fmt::Write;
@@ -7,12 +7,18 @@ use std::fmt::Write;
 pub(super) struct Figure<'a> {
     pub(super) title: String,
     pub(super) subtitle: String,
+    /// One for each system.
+    pub(super) curves: Vec<Curve<'a>>,
+    /// A dashed line.
+    pub(super) tolerance: Option<f64>,
+}
+
+/// The history of a system.
+pub(super) struct Curve<'a> {
     /// Relative residuals by the method's estimate, from iteration 1.
     pub(super) history: &'a [f64],
     /// Relative residuals recomputed.
     pub(super) checks: &'a [TrueResidual],
-    /// A dashed line.
-    pub(super) tolerance: Option<f64>,
 }
 
 const WIDTH: f64 = 880.0;
@@ -41,14 +47,15 @@ impl Axes {
 
 impl Figure<'_> {
     pub(super) fn svg(&self) -> String {
-        let points: Vec<(f64, f64)> =
-            self.history.iter().enumerate().filter_map(|(k, &v)| Some(((k + 1) as f64, log10(v)?))).collect();
-        let checks: Vec<(f64, f64)> =
-            self.checks.iter().filter_map(|c| Some((c.iteration as f64, log10(c.relative)?))).collect();
+        let point = |(k, &v): (usize, &f64)| Some(((k + 1) as f64, log10(v)?));
+        let lines: Vec<Vec<(f64, f64)>> =
+            self.curves.iter().map(|c| c.history.iter().enumerate().filter_map(point).collect()).collect();
+        let checks = self.curves.iter().flat_map(|c| c.checks);
+        let checks: Vec<(f64, f64)> = checks.filter_map(|c| Some((c.iteration as f64, log10(c.relative)?))).collect();
         let tolerance = self.tolerance.and_then(log10);
-        let axes = axes(&points, &checks, tolerance);
+        let axes = axes(&lines.concat(), &checks, tolerance);
         let mut s = String::new();
-        let _ = self.draw(&mut s, &axes, &points, &checks, tolerance);
+        let _ = self.draw(&mut s, &axes, &lines, &checks, tolerance);
         s
     }
 
@@ -56,7 +63,7 @@ impl Figure<'_> {
         &self,
         s: &mut String,
         axes: &Axes,
-        points: &[(f64, f64)],
+        lines: &[Vec<(f64, f64)>],
         checks: &[(f64, f64)],
         tolerance: Option<f64>,
     ) -> std::fmt::Result {
@@ -108,17 +115,10 @@ impl Figure<'_> {
                 "<line x1=\"{LEFT}\" y1=\"{y:.1}\" x2=\"{right}\" y2=\"{y:.1}\" stroke=\"#bc4c00\" stroke-width=\"1.5\" stroke-dasharray=\"7 5\"/>"
             )?;
         }
-        if let [(k, v)] = points {
-            writeln!(s, "<circle cx=\"{:.1}\" cy=\"{:.1}\" r=\"3\" fill=\"#0969da\"/>", axes.x(*k), axes.y(*v))?;
-        } else if !points.is_empty() {
-            write!(
-                s,
-                "<polyline fill=\"none\" stroke=\"#0969da\" stroke-width=\"1.6\" stroke-linejoin=\"round\" points=\""
-            )?;
-            for (k, v) in thinned(points, axes) {
-                write!(s, "{:.1},{:.1} ", axes.x(k), axes.y(v))?;
-            }
-            writeln!(s, "\"/>")?;
+        for (k, points) in lines.iter().enumerate() {
+            // A viewer tells which one the pointer is on.
+            let title = if lines.len() > 1 { format!("<title>system {k}</title>") } else { String::new() };
+            draw_line(s, axes, points, &title)?;
         }
         for &(k, v) in checks {
             let (x, y) = (axes.x(k), axes.y(v));
@@ -127,7 +127,7 @@ impl Figure<'_> {
                 "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"5\" fill=\"#1a7f37\" stroke=\"#ffffff\" stroke-width=\"1.5\"/>"
             )?;
         }
-        self.legend(s, !points.is_empty(), !checks.is_empty(), tolerance.is_some())?;
+        self.legend(s, lines.iter().any(|points| !points.is_empty()), !checks.is_empty(), tolerance.is_some())?;
         writeln!(s, "</svg>")
     }
 
@@ -155,6 +155,23 @@ impl Figure<'_> {
         }
         Ok(())
     }
+}
+
+fn draw_line(s: &mut String, axes: &Axes, points: &[(f64, f64)], title: &str) -> std::fmt::Result {
+    if let [(k, v)] = points {
+        let (x, y) = (axes.x(*k), axes.y(*v));
+        writeln!(s, "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"3\" fill=\"#0969da\">{title}</circle>")?;
+    } else if !points.is_empty() {
+        write!(
+            s,
+            "<polyline fill=\"none\" stroke=\"#0969da\" stroke-width=\"1.6\" stroke-linejoin=\"round\" points=\""
+        )?;
+        for (k, v) in thinned(points, axes) {
+            write!(s, "{:.1},{:.1} ", axes.x(k), axes.y(v))?;
+        }
+        writeln!(s, "\">{title}</polyline>")?;
+    }
+    Ok(())
 }
 
 /// NaN, infinity and zero have no place on the axis.
@@ -231,7 +248,7 @@ mod tests {
     fn figure(history: &[f64]) -> String {
         let checks = [TrueResidual { iteration: history.len(), relative: 1e-9 }];
         let (title, subtitle) = ("a<b>&\u{1}".into(), "cg".into());
-        Figure { title, subtitle, history, checks: &checks, tolerance: Some(1e-8) }.svg()
+        Figure { title, subtitle, curves: vec![Curve { history, checks: &checks }], tolerance: Some(1e-8) }.svg()
     }
 
     fn points(svg: &str) -> usize {

@@ -25,38 +25,55 @@ pub(super) fn spinner(message: String, quiet: bool) -> Spinner {
     Spinner(bar)
 }
 
-/// The residual on its way from 1 to the goal, on a log scale.
+/// The residual on its way from 1 to the goal, on a log scale; of several systems the slowest one's.
 pub(super) struct Convergence {
     bar: ProgressBar,
     start: Instant,
     drawn: Option<Instant>,
-    /// log10 of the goal.
-    goal: f64,
+    /// log10 of each system's goal.
+    goals: Vec<f64>,
+    /// The last word of each system under way.
+    heard: Vec<Option<Event>>,
+    /// Systems that have begun.
+    begun: usize,
     furthest: u64,
 }
 
 impl Convergence {
-    pub(super) fn new(goal: f64, quiet: bool) -> Self {
+    pub(super) fn new(goals: impl Iterator<Item = f64>, quiet: bool) -> Self {
         let bar = ProgressBar::with_draw_target(Some(STEPS), target(quiet));
         let style = ProgressStyle::with_template("{bar:32} {msg}  {elapsed}").expect("a legal template");
         bar.set_style(style.progress_chars("=> "));
-        Self { bar, start: Instant::now(), drawn: None, goal: goal.clamp(1e-16, 0.1).log10(), furthest: 0 }
+        let goals: Vec<f64> = goals.map(|goal| goal.clamp(1e-16, 0.1).log10()).collect();
+        let heard = vec![None; goals.len()];
+        Self { bar, start: Instant::now(), drawn: None, goals, heard, begun: 0, furthest: 0 }
     }
 
     pub(super) fn show(&mut self, event: Event) {
         if self.bar.is_hidden() {
             return;
         }
+        if event.system >= self.begun {
+            // A bar of its own for those that begin later; who runs beside this one is heard again.
+            self.heard.fill(None);
+            (self.begun, self.furthest) = (event.system + 1, 0);
+        }
+        self.heard[event.system] = Some(event);
         let now = Instant::now();
         if now - self.start < PATIENCE || self.drawn.is_some_and(|t| now - t < FRAME) {
             return;
         }
         self.drawn = Some(now);
-        let done = (event.residual.log10() / self.goal).clamp(0.0, 1.0);
+        let done = |e: &Event| (e.residual.log10() / self.goals[e.system]).clamp(0.0, 1.0);
+        let slowest = self.heard.iter().flatten().min_by(|e, f| done(e).total_cmp(&done(f))).unwrap_or(&event);
         // A residual that grows again is told by its number; a bar that goes back confuses.
-        self.furthest = self.furthest.max((done * STEPS as f64) as u64);
+        self.furthest = self.furthest.max((done(slowest) * STEPS as f64) as u64);
         self.bar.set_position(self.furthest);
-        self.bar.set_message(format!("iteration {:>6}  residual {:.2e}", event.iteration, event.residual));
+        let mut message = format!("iteration {:>6}  residual {:.2e}", slowest.iteration, slowest.residual);
+        if self.goals.len() > 1 {
+            message += &format!("  slowest: system {}", slowest.system);
+        }
+        self.bar.set_message(message);
     }
 }
 

@@ -1,6 +1,7 @@
 //! `krylane solve`.
 
 use super::args::SolveArgs;
+use super::document::{Document, Reports};
 use super::exit::Exit;
 use super::output::{Target, distinct};
 use super::progress::Convergence;
@@ -8,12 +9,12 @@ use super::signals::Signals;
 use super::source::{Matrix, Rhs, Source};
 use super::{job, json, plot, summary};
 use anyhow::Context;
+use krylane::io::{write_columns, write_complex_columns};
 use krylane::precond::{AmgSettings, NearNull};
-use krylane::{Criterion, Options, Reason, Report, Solver};
-use serde::Serialize;
+use krylane::{Criterion, Error, Options, Reason, Report, Solver};
 use std::io::Write;
 use std::ops::ControlFlow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
@@ -31,37 +32,13 @@ pub(crate) struct Solve {
     plot: Option<Target>,
 }
 
-/// The report of the library with what only the program knows.
-#[derive(Serialize)]
-pub(super) struct Document<'a> {
-    version: &'static str,
-    command: Vec<String>,
-    pub(super) matrix: MatrixFacts<'a>,
-    #[serde(flatten)]
-    pub(super) report: &'a Report,
-    /// Wall time of everything: reading, set-up, solve.
-    total_s: f64,
-}
-
-#[derive(Serialize)]
-pub(super) struct MatrixFacts<'a> {
-    pub(super) name: &'a str,
-    pub(super) rows: usize,
-    pub(super) cols: usize,
-    pub(super) nnz: usize,
-    /// Rows, columns and entries are those of the real form then.
-    pub(super) complex: bool,
-    pub(super) symmetry: &'static str,
-    pub(super) file: Option<&'a krylane::io::Notes>,
-}
-
 impl Solve {
     pub(super) fn new(args: SolveArgs) -> anyhow::Result<Self> {
         let [json, output, plot] = [args.json, args.output, args.plot];
         let target = |path: Option<PathBuf>| path.map(Target::new).transpose();
         let job = Self {
             source: Source::new(args.matrix)?,
-            rhs: Rhs::new(&args.rhs)?,
+            rhs: Rhs::new(&args.rhs, args.nrhs)?,
             x0: args.x0,
             coordinates: args.coordinates,
             near_null: args.near_null,
@@ -82,11 +59,11 @@ impl Solve {
         let solver = Solver::new(&matrix.csr, options).with_context(|| matrix.name.clone())?;
         let (rows, cols) = (matrix.csr.rows(), matrix.csr.cols());
         let b = self.rhs.make(rows, &self.source, matrix.complex)?;
-        let x0 = self.x0.as_ref().map(|path| self.source.vector("x0", path, cols, "columns")).transpose()?;
+        let x0 = self.x0.as_ref().map(|path| self.initial_guesses(path, cols, b.len())).transpose()?;
 
         let cancel = solver.cancel_flag();
         let signals = Signals::catch(&cancel).context("can't watch for signals")?;
-        let mut progress = Convergence::new(self.goal(&b), self.quiet);
+        let mut progress = Convergence::new(b.iter().map(|b| self.goal(b)), self.quiet);
         let watched = signals.clone();
         let mut solver = solver.on_iteration(move |event| {
             // The solver clears its flag at the start; a signal from before that counts too.
@@ -96,35 +73,33 @@ impl Solve {
             progress.show(event);
             ControlFlow::Continue(())
         });
-        let report = match &x0 {
-            Some(x0) => solver.solve_from(&b, x0)?,
-            None => solver.solve(&b)?,
+        let reports = match &x0 {
+            Some(x0) => solver.solve_many_from(&b, x0)?,
+            None => solver.solve_many(&b)?,
         };
-        let facts = MatrixFacts {
-            name: &matrix.name,
-            rows,
-            cols,
-            nnz: matrix.csr.nnz(),
-            complex: matrix.complex,
-            symmetry: if solver.is_symmetric() { "symmetric" } else { "general" },
-            file: matrix.notes.as_ref(),
-        };
+        let is_symmetric = solver.is_symmetric();
         // The callback holds the progress bar: it goes before anything is printed.
         drop(solver);
 
-        let document = Document {
-            version: env!("CARGO_PKG_VERSION"),
-            command: std::env::args_os().map(|a| a.to_string_lossy().into_owned()).collect(),
-            matrix: facts,
-            report: &report,
-            total_s: start.elapsed().as_secs_f64(),
-        };
+        let document = Document::new(&matrix, is_symmetric, Reports::new(&reports), start);
         self.write(&document, &matrix, &b)?;
-        Ok(match (&report.reason, signals.code()) {
-            _ if report.is_answer() => Exit::Success,
-            (Reason::Cancelled, Some(code)) => Exit::Signal(code),
+        let cancelled = reports.iter().any(|r| r.reason == Reason::Cancelled);
+        Ok(match signals.code() {
+            _ if reports.iter().all(Report::is_answer) => Exit::Success,
+            Some(code) if cancelled => Exit::Signal(code),
             _ => Exit::NotConverged,
         })
+    }
+
+    /// A start for each right-hand side.
+    fn initial_guesses(&self, path: &Path, cols: usize, count: usize) -> krylane::Result<Vec<Vec<f64>>> {
+        let x0 = self.source.columns("x0", path, cols, "columns")?;
+        if x0.len() == count {
+            return Ok(x0);
+        }
+        let (path, found) = (path.display(), summary::count(x0.len(), "column"));
+        let wanted = summary::count(count, "right-hand side");
+        Err(Error::input(format!("{path}: x0 has {found} for {wanted}; it takes one for each")))
     }
 
     /// What files say about near-null vectors.
@@ -141,28 +116,22 @@ impl Solve {
     }
 
     /// Everything asked for, whatever the outcome; a target that fails does not keep the others from being written.
-    fn write(&self, document: &Document<'_>, matrix: &Matrix, b: &[f64]) -> anyhow::Result<()> {
-        let report = document.report;
+    fn write(&self, document: &Document<'_, Reports<'_>>, matrix: &Matrix, b: &[Vec<f64>]) -> anyhow::Result<()> {
+        let reports = document.report.all();
         let mut results = vec![];
         if let Some(target) = &self.output {
-            let write = if matrix.complex { krylane::io::write_complex_vector } else { krylane::io::write_vector };
-            results.push(target.wrote(write(target.path(), &report.x)));
+            let x: Vec<&[f64]> = reports.iter().map(|r| &r.x[..]).collect();
+            let cols = matrix.csr.cols();
+            results.push(target.wrote(match matrix.complex {
+                true => write_complex_columns(target.path(), cols / 2, &x),
+                false => write_columns(target.path(), cols, &x),
+            }));
         }
         if let Some(target) = &self.json {
             results.push(json::text(document).and_then(|text| target.write(&text)));
         }
         if let Some(target) = &self.plot {
-            let figure = plot::Figure {
-                title: matrix.name.clone(),
-                subtitle: format!(
-                    "{} + {} on {}: {}",
-                    report.method, report.preconditioner, report.adapter.name, report.reason
-                ),
-                history: &report.history,
-                checks: &report.checks,
-                tolerance: self.relative_goal(b),
-            };
-            results.push(target.write(figure.svg().as_bytes()));
+            results.push(target.write(self.figure(matrix, reports, b).svg().as_bytes()));
         }
         if !self.quiet {
             let taken = [&self.json, &self.output, &self.plot].into_iter().flatten().any(Target::is_stdout);
@@ -174,6 +143,25 @@ impl Solve {
             });
         }
         results.into_iter().collect()
+    }
+
+    fn figure<'a>(&self, matrix: &Matrix, reports: &'a [Report], b: &[Vec<f64>]) -> plot::Figure<'a> {
+        let mut methods: Vec<_> = reports.iter().map(|r| format!("{} + {}", r.method, r.preconditioner)).collect();
+        methods.sort();
+        methods.dedup();
+        let outcome = match reports {
+            [report] => report.reason.to_string(),
+            systems => summary::solved(systems),
+        };
+        // One line for all, or none.
+        let mut goals = b.iter().filter_map(|b| self.relative_goal(b));
+        let first = goals.next();
+        plot::Figure {
+            title: matrix.name.clone(),
+            subtitle: format!("{} on {}: {outcome}", methods.join(", "), reports[0].adapter.name),
+            curves: reports.iter().map(|r| plot::Curve { history: &r.history, checks: &r.checks }).collect(),
+            tolerance: first.filter(|&goal| goals.all(|other| other == goal)),
+        }
     }
 
     /// What the tolerance means for ‖r‖/‖b‖, where that is known beforehand.

@@ -2,7 +2,7 @@
 
 use super::args::MatrixArgs;
 use super::progress;
-use krylane::io::{Notes, ReadOptions, read_matrix, read_vector};
+use krylane::io::{Notes, ReadOptions, read_columns, read_matrix, read_vector};
 use krylane::matrix::{Csr, complex, gallery};
 use krylane::random::Random;
 use krylane::{Error, Result};
@@ -120,18 +120,29 @@ impl Source {
 
     /// A vector from a file, of as many entries as the matrix has `side` (rows or columns).
     pub(super) fn vector(&self, what: &str, path: &Path, n: usize, side: &str) -> Result<Vec<f64>> {
-        let options = self.read_options();
-        let v = read_vector(path, &options)?;
-        let parts = if options.complex { 2 } else { 1 };
-        if v.len() != n {
-            return Err(Error::input(format!(
-                "{}: {what} has {} entries, the matrix has {} {side}",
-                path.display(),
-                v.len() / parts,
-                n / parts
-            )));
-        }
+        let v = read_vector(path, &self.read_options())?;
+        self.check_length(what, path, &v, n, side)?;
         Ok(v)
+    }
+
+    /// Vectors from a file, its columns; as [`Source::vector`], and at least one.
+    pub(super) fn columns(&self, what: &str, path: &Path, n: usize, side: &str) -> Result<Vec<Vec<f64>>> {
+        let columns = read_columns(path, &self.read_options())?;
+        let Some(first) = columns.first() else {
+            return Err(Error::input(format!("{}: {what} has no columns", path.display())));
+        };
+        self.check_length(what, path, first, n, side)?;
+        Ok(columns)
+    }
+
+    fn check_length(&self, what: &str, path: &Path, v: &[f64], n: usize, side: &str) -> Result<()> {
+        let parts = if self.read_options().complex { 2 } else { 1 };
+        if v.len() == n {
+            return Ok(());
+        }
+        let (found, wanted) = (v.len() / parts, n / parts);
+        let message = format!("{}: {what} has {found} entries, the matrix has {wanted} {side}", path.display());
+        Err(Error::input(message))
     }
 }
 
@@ -145,37 +156,64 @@ impl Generated {
     }
 }
 
-/// A right-hand side.
+/// The right-hand sides.
 #[derive(Clone, Debug)]
 pub(super) enum Rhs {
     Ones,
-    Random(u64),
+    /// Of this seed and those after it.
+    Random {
+        seed: u64,
+        count: u32,
+    },
+    /// The columns of a file.
     File(PathBuf),
 }
 
 impl Rhs {
-    pub(super) fn new(text: &str) -> Result<Self> {
+    /// `count` where --nrhs asks for so many.
+    pub(super) fn new(text: &str, count: Option<u32>) -> Result<Self> {
+        let refused = |why: &str| Err(Error::input(format!("--rhs {text}: {why}")));
         Ok(match text.split_once(':') {
+            _ if text == "ones" && count.is_some_and(|k| k > 1) => {
+                return refused("with --nrhs all right-hand sides would be equal; random:SEED makes different ones");
+            }
             _ if text == "ones" => Self::Ones,
-            Some(("random", seed)) => Self::Random(seed.parse().map_err(|_| {
-                Error::input(format!("--rhs {text}: the seed is a whole number from 0 to {}", u64::MAX))
-            })?),
+            Some(("random", seed)) => {
+                let count = count.unwrap_or(1);
+                let Ok(seed) = seed.parse::<u64>() else {
+                    return refused(&format!("the seed is a whole number from 0 to {}", u64::MAX));
+                };
+                if seed.checked_add(u64::from(count) - 1).is_none() {
+                    return refused(&format!("the last seed of {count} is beyond {}", u64::MAX));
+                }
+                Self::Random { seed, count }
+            }
             _ if !Path::new(text).exists() => {
                 let hint =
                     if text == "random" { "random:SEED, as in random:1" } else { "a file, ones, or random:SEED" };
-                return Err(Error::input(format!("--rhs {text}: no such file; --rhs takes {hint}")));
+                return refused(&format!("no such file; --rhs takes {hint}"));
+            }
+            _ if count.is_some() => {
+                return refused("--nrhs goes with random:SEED; a file has a right-hand side in each column");
             }
             _ => Self::File(text.into()),
         })
     }
 
     /// A complex matrix has two `rows` for each of its own; `ones` are real ones there.
-    pub(super) fn make(&self, rows: usize, source: &Source, is_complex: bool) -> Result<Vec<f64>> {
+    pub(super) fn make(&self, rows: usize, source: &Source, is_complex: bool) -> Result<Vec<Vec<f64>>> {
         match self {
-            Self::Ones if is_complex => Ok(complex::join(&vec![1.0; rows / 2], &vec![0.0; rows / 2])),
-            Self::Ones => Ok(vec![1.0; rows]),
-            Self::Random(seed) => Ok(Random::new(*seed).vector(rows)),
-            Self::File(path) => source.vector("b", path, rows, "rows"),
+            Self::Ones if is_complex => Ok(vec![complex::join(&vec![1.0; rows / 2], &vec![0.0; rows / 2])]),
+            Self::Ones => Ok(vec![vec![1.0; rows]]),
+            Self::Random { seed, count } => {
+                let needed = (8 * rows as u64).saturating_mul(u64::from(*count));
+                let available = source.read_options().memory_limit;
+                if needed > available {
+                    return Err(Error::OutOfMemory { what: format!("--nrhs {count}"), needed, available });
+                }
+                Ok((0..u64::from(*count)).map(|k| Random::new(seed + k).vector(rows)).collect())
+            }
+            Self::File(path) => source.columns("b", path, rows, "rows"),
         }
     }
 }

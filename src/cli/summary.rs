@@ -1,9 +1,12 @@
 //! The outcome of a solve, for people.
 
-use super::solve::Document;
-use krylane::Options;
+use super::document::{Document, Reports};
+use krylane::{Options, Report};
 use std::fmt::Write;
 use std::io::IsTerminal;
+
+/// Systems in a table; more are in the report.
+const ROWS: usize = 12;
 
 /// Terminal colours, or none.
 pub(super) struct Paint(bool);
@@ -21,58 +24,78 @@ impl Paint {
     }
 }
 
+/// Labels and values, a line each.
+struct Lines {
+    out: String,
+    paint: Paint,
+}
+
+impl Lines {
+    fn line(&mut self, label: &str, value: &str) {
+        let _ = writeln!(self.out, "{} {value}", self.paint.with("2", &format!("{label:<12}")));
+    }
+
+    /// How it ended, with what to do about it.
+    fn outcome(&mut self, solved: bool, outcome: &str, advice: &str) {
+        let outcome = self.paint.with(if solved { "1;32" } else { "1;31" }, outcome);
+        self.line("outcome", &outcome);
+        self.line("", advice);
+    }
+
+    fn work(&mut self, [iterations, products, restarts]: [usize; 3]) {
+        let (iterations, products) = (count(iterations, "iteration"), count(products, "product"));
+        self.line("work", &format!("{iterations}, {products}, {}", count(restarts, "restart")));
+    }
+}
+
 /// The summary; `stdout` says where it goes.
-pub(super) fn text(document: &Document<'_>, options: &Options, stdout: bool) -> String {
-    let (r, m, paint) = (document.report, &document.matrix, Paint::new(stdout));
-    let mut out = String::new();
-    let mut line = |label: &str, value: &str| {
-        let _ = writeln!(out, "{} {value}", paint.with("2", &format!("{label:<12}")));
-    };
+pub(super) fn text(document: &Document<'_, Reports<'_>>, options: &Options, stdout: bool) -> String {
+    let m = &document.matrix;
+    let mut lines = Lines { out: String::new(), paint: Paint::new(stdout) };
     let form = if m.complex { ", real form of a complex matrix" } else { "" };
-    line("matrix", &format!("{}: {} x {}, {} entries, {}{form}", m.name, m.rows, m.cols, m.nnz, m.symmetry));
+    lines.line("matrix", &format!("{}: {} x {}, {} entries, {}{form}", m.name, m.rows, m.cols, m.nnz, m.symmetry));
     if let Some(notes) = m.file {
-        line("file", &notes.to_string());
+        lines.line("file", &notes.to_string());
     }
-    for (k, choice) in r.plan.iter().enumerate() {
-        line(if k == 0 { "plan" } else { "" }, choice);
+    // Plan and warnings grow from group to group of systems: the last ones are whole.
+    let reports = document.report.all();
+    let last = &reports[reports.len() - 1];
+    for (k, choice) in last.plan.iter().enumerate() {
+        lines.line(if k == 0 { "plan" } else { "" }, choice);
     }
+    match reports {
+        [report] => one(&mut lines, report, options),
+        systems => several(&mut lines, systems, options, document.total_s),
+    }
+    for warning in &last.warnings {
+        let label = lines.paint.with("33", "warning");
+        lines.line(&label, warning);
+    }
+    lines.out
+}
+
+fn one(lines: &mut Lines, r: &Report, options: &Options) {
     if r.rungs.len() > 1 {
         for (k, rung) in r.rungs.iter().enumerate() {
             let label = if k == 0 { "tried" } else { "" };
             let name = format!("{} with {}", rung.method, rung.preconditioner);
-            line(label, &format!("{name}: {} after {} iterations", rung.reason, rung.iterations));
+            lines.line(label, &format!("{name}: {} after {} iterations", rung.reason, rung.iterations));
         }
     }
-    line("adapter", &format!("{} ({}, {})", r.adapter.name, r.adapter.backend, r.adapter.driver));
-    let colour = if r.is_answer() { "1;32" } else { "1;31" };
-    line("outcome", &paint.with(colour, &r.reason.to_string()));
-    line("", r.reason.advice());
+    lines.line("adapter", &adapter(r));
+    lines.outcome(r.is_answer(), &r.reason.to_string(), r.reason.advice());
     let c = &r.certificate;
-    line(
+    lines.line(
         "certificate",
-        &format!(
-            "|b - A x|/|b| = {:.3e}, asked for rtol {:e}{}; backward error {:.3e}",
-            c.relative,
-            options.rtol,
-            if options.atol > 0.0 { format!(", atol {:e}", options.atol) } else { String::new() },
-            c.backward_error
-        ),
+        &format!("|b - A x|/|b| = {:.3e}, {}; backward error {:.3e}", c.relative, asked(options), c.backward_error),
     );
     if let (Some(normal), Some(optimality)) = (c.normal_residual, c.optimality) {
-        line("", &format!("|A'r| = {normal:.3e}, |A'r|/(|A||r|) = {optimality:.3e}"));
+        lines.line("", &format!("|A'r| = {normal:.3e}, |A'r|/(|A||r|) = {optimality:.3e}"));
     }
-    line("", &format!("computed on {}", c.computed_on));
-    line(
-        "work",
-        &format!(
-            "{}, {}, {}",
-            count(r.iterations, "iteration"),
-            count(r.matvecs, "product"),
-            count(r.restarts, "restart")
-        ),
-    );
+    lines.line("", &format!("computed on {}", c.computed_on));
+    lines.work([r.iterations, r.matvecs, r.restarts]);
     let t = &r.timings;
-    line(
+    lines.line(
         "time",
         &format!(
             "set-up {}, upload {}, solve {}, certify {}",
@@ -84,16 +107,48 @@ pub(super) fn text(document: &Document<'_>, options: &Options, stdout: bool) -> 
     );
     if r.bytes_moved > 0 && t.solve_s > 0.0 {
         let bytes = r.bytes_moved as f64;
-        line("traffic", &format!("{:.3} GB by the model, {:.1} GB/s", bytes / 1e9, bytes / t.solve_s / 1e9));
+        lines.line("traffic", &format!("{:.3} GB by the model, {:.1} GB/s", bytes / 1e9, bytes / t.solve_s / 1e9));
     }
     if r.adapter.backend != "cpu" {
         let k = &r.counters;
-        line("device", &format!("{} submits, {} dispatches, {} waits", k.submits, k.dispatches, k.syncs));
+        lines.line("device", &format!("{} submits, {} dispatches, {} waits", k.submits, k.dispatches, k.syncs));
     }
-    for warning in &r.warnings {
-        line(&paint.with("33", "warning"), warning);
+}
+
+/// A table of systems, worst first.
+fn several(lines: &mut Lines, systems: &[Report], options: &Options, total_s: f64) {
+    let mut order: Vec<usize> = (0..systems.len()).collect();
+    // No answer before an answer, then the larger residual.
+    let rank = |k: usize| (systems[k].is_answer(), systems[k].certificate.relative);
+    order.sort_by(|&j, &k| rank(j).0.cmp(&rank(k).0).then(rank(k).1.total_cmp(&rank(j).1)));
+    let worst = &systems[order[0]];
+    lines.line("adapter", &adapter(worst));
+    lines.outcome(worst.is_answer(), &solved(systems), worst.reason.advice());
+    lines.line("systems", &format!("number  iterations  |b - A x|/|b|  outcome (worst first; {})", asked(options)));
+    for &k in order.iter().take(ROWS) {
+        let Report { iterations, certificate, reason, .. } = &systems[k];
+        lines.line("", &format!("{k:>6}  {iterations:>10}  {:>13.3e}  {reason}", certificate.relative));
     }
-    out
+    if systems.len() > ROWS {
+        lines.line("", &format!("and {} more", systems.len() - ROWS));
+    }
+    let sum = |part: fn(&Report) -> usize| systems.iter().map(part).sum();
+    lines.work([sum(|r| r.iterations), sum(|r| r.matvecs), sum(|r| r.restarts)]);
+    lines.line("time", &format!("{} for everything", seconds(total_s)));
+}
+
+/// How several systems ended.
+pub(super) fn solved(systems: &[Report]) -> String {
+    format!("{} of {} systems solved", systems.iter().filter(|r| r.is_answer()).count(), systems.len())
+}
+
+fn adapter(r: &Report) -> String {
+    format!("{} ({}, {})", r.adapter.name, r.adapter.backend, r.adapter.driver)
+}
+
+fn asked(options: &Options) -> String {
+    let atol = if options.atol > 0.0 { format!(", atol {:e}", options.atol) } else { String::new() };
+    format!("asked for rtol {:e}{atol}", options.rtol)
 }
 
 pub(super) fn count(n: usize, what: &str) -> String {

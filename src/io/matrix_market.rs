@@ -28,7 +28,7 @@ pub fn read_matrix_market_from(reader: impl Read, name: &Path, options: &ReadOpt
 /// # Errors
 /// As [`read_vector`](super::read_vector).
 pub fn read_vector_from(reader: impl Read, name: &Path, options: &ReadOptions) -> Result<Vec<f64>> {
-    read_vector(reader, name, options, None, false)
+    Ok(read_columns(reader, name, options, None, false, true)?.swap_remove(0))
 }
 
 /// `bytes` is the most text that can come, where that is known.
@@ -114,42 +114,49 @@ pub(super) fn read_matrix(
     Ok(Loaded { matrix, imaginary, notes })
 }
 
-pub(super) fn read_vector(
+/// Columns of a full matrix; with `single`, of a vector.
+pub(super) fn read_columns(
     reader: impl Read,
     name: &Path,
     options: &ReadOptions,
     bytes: Option<u64>,
     compressed: bool,
-) -> Result<Vec<f64>> {
+    single: bool,
+) -> Result<Vec<Vec<f64>>> {
     let mut lines = Lines::new(reader, name, compressed);
     let head = lines.head()?;
     if let Some(what) = foreign(head) {
         return Err(lines.error_here(format!("{what}, not a vector as text")));
     }
     if !head.get(..BANNER.len()).is_some_and(|h| h.eq_ignore_ascii_case(BANNER)) {
-        return read_plain(lines, options);
+        return Ok(vec![read_plain(lines, options)?]);
     }
     let head = Header::read(&mut lines, options, bytes)?;
-    if head.cols != 1 || head.symmetry != Symmetry::General {
-        let kind = if head.symmetry == Symmetry::General { "general" } else { "symmetric" };
-        let message = format!("a vector is general with 1 column; this is {kind}, {} x {}", head.rows, head.cols);
-        return Err(lines.error_here(message));
+    if head.symmetry != Symmetry::General || single && head.cols != 1 {
+        let wanted =
+            if single { "a vector is general with 1 column" } else { "vectors are columns of a general matrix" };
+        let kind = head.symmetry.word();
+        return Err(lines.error_here(format!("{wanted}; this is {kind}, {} x {}", head.rows, head.cols)));
     }
     let parts = if options.complex { 2 } else { 1 };
-    let bytes = (head.rows * parts) as u64 * 8;
+    let n = head.rows * parts;
+    let bytes = (8 * n + size_of::<Vec<f64>>()) as u128 * head.cols as u128;
+    let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
     if bytes > options.memory_limit {
         return Err(lines.error_here(over_limit(bytes, options)));
     }
     let mut notes = Notes::new(head.format, head.field, head.symmetry);
-    let mut x = Vec::new();
+    let mut columns: Vec<Vec<f64>> = zeros(head.cols, options)?;
     if head.format == Format::Array {
-        head.entries(&mut lines, &mut notes, |_, _, _, v| push_number(&mut x, v, options))?;
-        return Ok(x);
+        head.entries(&mut lines, &mut notes, |_, _, j, v| push_number(&mut columns[j as usize], v, n as u64, options))?;
+        return Ok(columns);
     }
-    x = zeros(head.rows * parts, options)?;
-    head.entries(&mut lines, &mut notes, |lines, i, _, (re, im)| {
+    for x in &mut columns {
+        *x = zeros(n, options)?;
+    }
+    head.entries(&mut lines, &mut notes, |lines, i, j, (re, im)| {
         let place = i as usize * parts;
-        for (x, v) in x[place..place + parts].iter_mut().zip([re, im]) {
+        for (x, v) in columns[j as usize][place..place + parts].iter_mut().zip([re, im]) {
             *x += v;
             if !x.is_finite() {
                 return Err(lines.error_here(format!("the sum of duplicate entries at row {} overflows f64", i + 1)));
@@ -157,7 +164,7 @@ pub(super) fn read_vector(
         }
         Ok(())
     })?;
-    Ok(x)
+    Ok(columns)
 }
 
 fn read_plain<R: Read>(mut lines: Lines<R>, options: &ReadOptions) -> Result<Vec<f64>> {
@@ -167,7 +174,7 @@ fn read_plain<R: Read>(mut lines: Lines<R>, options: &ReadOptions) -> Result<Vec
         let mut tokens = lines.tokens();
         let value = tokens.value("value", false)?.value;
         tokens.finish("the value; a plain vector has one number per line")?;
-        push_number(&mut x, (value, 0.0), options)?;
+        push_number(&mut x, (value, 0.0), options.memory_limit / 8, options)?;
     }
     if x.is_empty() {
         return Err(lines.error_here("the file holds no numbers"));
@@ -175,16 +182,16 @@ fn read_plain<R: Read>(mut lines: Lines<R>, options: &ReadOptions) -> Result<Vec
     Ok(x)
 }
 
-/// A number of a vector; with its imaginary part where complex ones are read.
-fn push_number(x: &mut Vec<f64>, (re, im): (f64, f64), options: &ReadOptions) -> Result<()> {
-    push(x, re, options)?;
-    if options.complex { push(x, im, options) } else { Ok(()) }
+/// A number of a vector of `most` at most; with its imaginary part where complex ones are read.
+fn push_number(x: &mut Vec<f64>, (re, im): (f64, f64), most: u64, options: &ReadOptions) -> Result<()> {
+    push(x, re, most, options)?;
+    if options.complex { push(x, im, most, options) } else { Ok(()) }
 }
 
-fn push(x: &mut Vec<f64>, v: f64, options: &ReadOptions) -> Result<()> {
+fn push(x: &mut Vec<f64>, v: f64, most: u64, options: &ReadOptions) -> Result<()> {
     if x.len() == x.capacity() {
         let needed = 8 * (x.len() as u64 + 1);
-        let room = options.memory_limit / 8 - (x.len() as u64).min(options.memory_limit / 8);
+        let room = most.saturating_sub(x.len() as u64);
         let more = room.min(x.len().max(1024) as u64) as usize;
         if more == 0 || x.try_reserve_exact(more).is_err() {
             return Err(no_memory("a vector", needed, options));

@@ -191,12 +191,26 @@ pub fn read_matrix(path: &Path, options: &ReadOptions) -> Result<Loaded> {
 /// # Errors
 /// As [`read_matrix`]; also more than one column. NaN and infinities are refused.
 pub fn read_vector(path: &Path, options: &ReadOptions) -> Result<Vec<f64>> {
+    Ok(read_dense(path, options, true)?.swap_remove(0))
+}
+
+/// Reads vectors: the columns of a general Matrix Market file (array or coordinate), none to many; a plain list is
+/// one vector. As [`read_vector`].
+///
+/// # Errors
+/// As [`read_vector`], but for the number of columns.
+pub fn read_columns(path: &Path, options: &ReadOptions) -> Result<Vec<Vec<f64>>> {
+    read_dense(path, options, false)
+}
+
+fn read_dense(path: &Path, options: &ReadOptions, single: bool) -> Result<Vec<Vec<f64>>> {
     let (mut file, bytes) = open(path)?;
     if has_extension(path, "gz") {
         check_gzip(&mut file, path, bytes)?;
-        return matrix_market::read_vector(MultiGzDecoder::new(file), path, options, unpacked(bytes), true);
+        let text = MultiGzDecoder::new(file);
+        return matrix_market::read_columns(text, path, options, unpacked(bytes), true, single);
     }
-    matrix_market::read_vector(file, path, options, bytes, false)
+    matrix_market::read_columns(file, path, options, bytes, false, single)
 }
 
 /// Writes A as `coordinate real general`, digits such that reading gives the same bits; see
@@ -264,11 +278,22 @@ pub fn write_complex_matrix(path: &Path, re: &Csr, im: &Csr) -> Result<()> {
 /// # Errors
 /// An entry that is not finite, before anything is written; [`Error::Io`].
 pub fn write_complex_vector(path: &Path, x: &[f64]) -> Result<()> {
-    check_finite(path, x)?;
-    let (re, im) = complex::split(x);
+    write_complex_columns(path, x.len() / 2, &[x])
+}
+
+/// Writes vectors of `rows` complex entries as the columns of an `array complex general`; as
+/// [`write_complex_vector`].
+///
+/// # Errors
+/// As [`write_complex_vector`].
+pub fn write_complex_columns(path: &Path, rows: usize, columns: &[impl AsRef<[f64]>]) -> Result<()> {
+    for x in columns.iter().map(AsRef::as_ref) {
+        check_finite(path, x)?;
+    }
+    let parts: Vec<_> = columns.iter().map(|x| complex::split(x.as_ref())).collect();
     write_whole(path, |out| {
-        writeln!(out, "%%MatrixMarket matrix array complex general\n{} 1", re.len())?;
-        re.iter().zip(&im).try_for_each(|(x, y)| writeln!(out, "{x:?} {y:?}"))
+        writeln!(out, "%%MatrixMarket matrix array complex general\n{rows} {}", parts.len())?;
+        parts.iter().flat_map(|(re, im)| re.iter().zip(im)).try_for_each(|(x, y)| writeln!(out, "{x:?} {y:?}"))
     })
 }
 

@@ -83,10 +83,11 @@ impl Solver {
             for k in first..b.len().min(first + SIDE_BY_SIDE) {
                 let timings = self.first_timings();
                 let Begun { problem, state, reason } = self.begin(&held, &stacked[k], start(k));
+                let state = State { system: k, ..state };
                 systems.push(System { problem, state, rungs: vec![], timings, reason, next: 0 });
             }
             let before = self.counters();
-            self.side_by_side(first, &mut systems, deadline).await?;
+            self.side_by_side(&mut systems, deadline).await?;
             for system in &mut systems {
                 if system.reason.is_none() {
                     let System { problem, state, rungs, timings, next, .. } = system;
@@ -102,13 +103,8 @@ impl Solver {
         Ok(reports)
     }
 
-    /// Runs the first rung for all systems that want it; `first` is the number of the first of them.
-    async fn side_by_side(
-        &mut self,
-        first: usize,
-        systems: &mut [System<'_>],
-        deadline: Option<Instant>,
-    ) -> Result<()> {
+    /// Runs the first rung for all systems that want it.
+    async fn side_by_side(&mut self, systems: &mut [System<'_>], deadline: Option<Instant>) -> Result<()> {
         let open = systems.iter().filter(|s| s.reason.is_none()).count();
         // One alone needs no company.
         if open < 2 {
@@ -145,8 +141,7 @@ impl Solver {
             taken.push(k);
             let (callback, cancel, options) = (&callback, &self.cancel, &self.options);
             lanes.push(Box::pin(async move {
-                let mut heard =
-                    |event: Event| -> ControlFlow<()> { (callback.borrow_mut())(Event { system: first + k, ..event }) };
+                let mut heard = |event: Event| -> ControlFlow<()> { (callback.borrow_mut())(event) };
                 let mut limits = Limits {
                     max_iterations: share,
                     max_matvecs: options.max_matvecs,

@@ -1,0 +1,74 @@
+//! What the JSON report holds beside the library's own.
+
+use super::source::Matrix;
+use krylane::Report;
+use serde::Serialize;
+use std::time::Instant;
+
+/// A report with what only the program knows.
+#[derive(Serialize)]
+pub(super) struct Document<'a, R: Serialize> {
+    version: &'static str,
+    command: Vec<String>,
+    pub(super) matrix: MatrixFacts<'a>,
+    #[serde(flatten)]
+    pub(super) report: R,
+    /// Wall time of everything: reading, set-up, solve.
+    pub(super) total_s: f64,
+}
+
+#[derive(Serialize)]
+pub(super) struct MatrixFacts<'a> {
+    pub(super) name: &'a str,
+    pub(super) rows: usize,
+    pub(super) cols: usize,
+    pub(super) nnz: usize,
+    /// Rows, columns and entries are those of the real form then.
+    pub(super) complex: bool,
+    pub(super) symmetry: &'static str,
+    pub(super) file: Option<&'a krylane::io::Notes>,
+}
+
+/// The reports of a solve: one stands as it is, several are a list.
+#[derive(Serialize)]
+#[serde(untagged)]
+pub(super) enum Reports<'a> {
+    One(&'a Report),
+    Several { systems: &'a [Report] },
+}
+
+impl<'a, R: Serialize> Document<'a, R> {
+    pub(super) fn new(matrix: &'a Matrix, is_symmetric: bool, report: R, begun: Instant) -> Self {
+        Self {
+            version: env!("CARGO_PKG_VERSION"),
+            command: std::env::args_os().map(|a| a.to_string_lossy().into_owned()).collect(),
+            matrix: MatrixFacts {
+                name: &matrix.name,
+                rows: matrix.csr.rows(),
+                cols: matrix.csr.cols(),
+                nnz: matrix.csr.nnz(),
+                complex: matrix.complex,
+                symmetry: if is_symmetric { "symmetric" } else { "general" },
+                file: matrix.notes.as_ref(),
+            },
+            report,
+            total_s: begun.elapsed().as_secs_f64(),
+        }
+    }
+}
+
+impl<'a> Reports<'a> {
+    pub(super) fn new(reports: &'a [Report]) -> Self {
+        match reports {
+            [report] => Self::One(report),
+            systems => Self::Several { systems },
+        }
+    }
+
+    pub(super) fn all(&self) -> &'a [Report] {
+        match self {
+            Self::One(report) => std::slice::from_ref(*report),
+            Self::Several { systems } => systems,
+        }
+    }
+}
