@@ -79,8 +79,9 @@ impl System {
     }
 }
 
-/// The [`Method::reduction`] of a method whose `resume` keeps its directions: it may be renewed often.
-const RELIABLE: f64 = 1e-2;
+/// The [`Method::reduction`] of a method whose `resume` keeps its directions: it may be renewed often, and follows f64
+/// the closer for it (CG on 2D Poisson 1000² to 1e-8: 1.13 times the iterations of f64, with 1e-2 1.36 times).
+const RELIABLE: f64 = 0.1;
 
 /// Numbers a method is tuned by.
 #[derive(Clone, Debug, Default)]
