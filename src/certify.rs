@@ -20,22 +20,26 @@ pub(crate) struct Norms {
 
 impl Norms {
     pub(crate) fn of(a: &Csr) -> Self {
-        let largest = a.values().par_iter().map(|v| v.abs()).reduce(|| 0.0, f64::max);
-        let e = exponent(largest);
+        let (exponent, widest) = Self::widest(a);
         let mut columns = vec![0.0; a.cols()];
-        let mut widest = 0.0f64;
-        for i in 0..a.rows() {
-            let (cs, vs) = a.row(i);
-            let mut sum = 0.0;
-            for (&c, &v) in cs.iter().zip(vs) {
-                let v = ldexp(v, -e).abs();
-                sum += v;
-                columns[c as usize] += v;
-            }
-            widest = widest.max(sum);
+        for (&c, &v) in a.columns().iter().zip(a.values()) {
+            columns[c as usize] += ldexp(v, -exponent).abs();
         }
         let tallest = columns.into_iter().fold(0.0, f64::max);
-        Self { exponent: e, scaled_norm: (widest * tallest).sqrt() }
+        Self { exponent, scaled_norm: (widest * tallest).sqrt() }
+    }
+
+    /// The same of a symmetric matrix, whose columns are its rows.
+    pub(crate) fn of_symmetric(a: &Csr) -> Self {
+        let (exponent, scaled_norm) = Self::widest(a);
+        Self { exponent, scaled_norm }
+    }
+
+    /// The exponent, and ‖A‖∞·2^−exponent.
+    fn widest(a: &Csr) -> (i32, f64) {
+        let e = exponent(a.values().par_iter().map(|v| v.abs()).reduce(|| 0.0, f64::max));
+        let sum = |i: usize| a.row(i).1.iter().map(|&v| ldexp(v, -e).abs()).sum::<f64>();
+        (e, (0..a.rows()).into_par_iter().with_min_len(1024).map(sum).reduce(|| 0.0, f64::max))
     }
 }
 

@@ -59,11 +59,11 @@ impl Facts {
                 .into_par_iter()
                 .map(|i| off(i).map(f64::abs).sum::<f64>() / d[i].abs())
                 .reduce(|| 0.0, f64::max),
-            norms: Norms::of(a),
+            norms: if asymmetry.is_none() { Norms::of_symmetric(a) } else { Norms::of(a) },
             word: None,
             diagonal: (count(|v| v > 0.0), count(|v| v < 0.0), count(|v| v == 0.0)),
             constant_diagonal: d.windows(2).all(|w| w[0] == w[1]),
-            spread: equilibrate::spread(a),
+            spread: equilibrate::spread(a, asymmetry.is_none()),
             null_components: if asymmetry.is_none() { null_components(a) } else { (vec![], 0) },
             looks_symmetric: asymmetry.is_none(),
             asymmetry,

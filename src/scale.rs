@@ -1,5 +1,7 @@
 //! Powers of two: exact scaling, norms that neither over- nor underflow.
 
+use rayon::prelude::*;
+
 /// v · 2^e, exact but for results outside f64's normal range.
 #[must_use]
 pub(crate) fn ldexp(v: f64, e: i32) -> f64 {
@@ -32,18 +34,15 @@ pub(crate) fn norm2(v: &[f64]) -> f64 {
         return if largest == 0.0 && !v.iter().any(|x| x.is_nan()) { 0.0 } else { f64::NAN };
     }
     let e = exponent(largest);
-    let sum: f64 = v
-        .chunks(1024)
-        .map(|c| {
-            c.iter()
-                .map(|&x| {
-                    let x = ldexp(x, -e);
-                    x * x
-                })
-                .sum::<f64>()
-        })
-        .sum();
-    ldexp(sum.sqrt(), e)
+    let square = |&x: &f64| ldexp(x, -e) * ldexp(x, -e);
+    let part = |c: &[f64]| c.iter().map(square).sum::<f64>();
+    // Parts are added in their order, so threads change no bit.
+    let parts: Vec<f64> = if v.len() < 1 << 16 {
+        v.chunks(1024).map(part).collect()
+    } else {
+        v.par_chunks(1024).with_min_len(16).map(part).collect()
+    };
+    ldexp(parts.iter().sum::<f64>().sqrt(), e)
 }
 
 #[cfg(test)]

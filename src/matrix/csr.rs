@@ -203,7 +203,7 @@ impl Csr {
             .collect()
     }
 
-    /// Aᵀ, by counting. Cost: two passes over the entries.
+    /// Aᵀ, by counting. Cost: two passes over the entries, the second by every thread for its share of the columns.
     #[must_use]
     pub fn transpose(&self) -> Self {
         let mut row_ptr = vec![0usize; self.cols + 1];
@@ -213,18 +213,35 @@ impl Csr {
         for j in 0..self.cols {
             row_ptr[j + 1] += row_ptr[j];
         }
-        let mut next = row_ptr.clone();
         let mut columns = vec![0u32; self.nnz()];
         let mut values = vec![0.0; self.nnz()];
-        for i in 0..self.rows {
-            let (cs, vs) = self.row(i);
-            for (&c, &v) in cs.iter().zip(vs) {
-                let k = next[c as usize];
-                next[c as usize] += 1;
-                columns[k] = i as u32;
-                values[k] = v;
-            }
+        // Ranges of columns with about equally many entries: what one thread writes lies together.
+        let shares = if self.nnz() < 1 << 16 { 1 } else { rayon::current_num_threads().min(16) };
+        let bound = |p: usize| row_ptr.partition_point(|&k| k < p * self.nnz() / shares).min(self.cols);
+        let (mut rest_columns, mut rest_values) = (&mut columns[..], &mut values[..]);
+        let mut parts = Vec::with_capacity(shares);
+        for p in 0..shares {
+            let (first, end) = (if p == 0 { 0 } else { bound(p) }, if p + 1 == shares { self.cols } else { bound(p + 1) });
+            let count = row_ptr[end] - row_ptr[first];
+            let (own_columns, later_columns) = rest_columns.split_at_mut(count);
+            let (own_values, later_values) = rest_values.split_at_mut(count);
+            (rest_columns, rest_values) = (later_columns, later_values);
+            parts.push((first as u32, end as u32, own_columns, own_values));
         }
+        parts.into_par_iter().for_each(|(first, end, columns, values)| {
+            let start = row_ptr[first as usize];
+            let mut next: Vec<usize> = row_ptr[first as usize..end as usize].iter().map(|k| k - start).collect();
+            for i in 0..self.rows {
+                let (cs, vs) = self.row(i);
+                let from = cs.partition_point(|&c| c < first);
+                for (&c, &v) in cs[from..].iter().zip(&vs[from..]).take_while(|e| *e.0 < end) {
+                    let k = next[(c - first) as usize];
+                    next[(c - first) as usize] += 1;
+                    columns[k] = i as u32;
+                    values[k] = v;
+                }
+            }
+        });
         Self { rows: self.cols, cols: self.rows, row_ptr, columns, values }
     }
 
@@ -242,14 +259,29 @@ impl Csr {
         for &i in rows {
             row_ptr.push(row_ptr[row_ptr.len() - 1] + self.row(i as usize).0.len());
         }
-        let row = |&i: &u32| {
-            let (cs, vs) = self.row(i as usize);
-            let entry = |(&c, &v): (&u32, &f64)| (place[c as usize], f(i as usize, c as usize, v));
-            let mut row: Vec<(u32, f64)> = cs.iter().zip(vs).map(entry).collect();
-            row.sort_unstable_by_key(|e| e.0);
-            row
-        };
-        let (new_columns, values) = rows.par_iter().with_min_len(1024).flat_map_iter(row).unzip();
+        let (mut new_columns, mut values) = (vec![0u32; self.nnz()], vec![0.0; self.nnz()]);
+        let (mut rest_columns, mut rest_values) = (&mut new_columns[..], &mut values[..]);
+        let mut blocks = vec![];
+        for own in rows.chunks(1024) {
+            let count = own.iter().map(|&i| self.row(i as usize).0.len()).sum();
+            let (own_columns, later_columns) = rest_columns.split_at_mut(count);
+            let (own_values, later_values) = rest_values.split_at_mut(count);
+            (rest_columns, rest_values) = (later_columns, later_values);
+            blocks.push((own, own_columns, own_values));
+        }
+        blocks.into_par_iter().for_each_init(Vec::new, |row: &mut Vec<(u32, f64)>, (own, columns, values)| {
+            let mut k = 0;
+            for &i in own {
+                let (cs, vs) = self.row(i as usize);
+                row.clear();
+                row.extend(cs.iter().zip(vs).map(|(&c, &v)| (place[c as usize], f(i as usize, c as usize, v))));
+                row.sort_unstable_by_key(|e| e.0);
+                for &(c, v) in &*row {
+                    (columns[k], values[k]) = (c, v);
+                    k += 1;
+                }
+            }
+        });
         Self::trusted(self.rows, self.cols, row_ptr, new_columns, values)
     }
 

@@ -7,6 +7,7 @@
 
 use super::Csr;
 use crate::scale::exponent;
+use rayon::prelude::*;
 
 /// Exponents of D_r and D_c, such that D_r A D_c·2^−e has no largest entry of a row or column beyond 2^±2, with
 /// 2^e ≤ max |a_ij| < 2^(e+1).
@@ -39,14 +40,24 @@ fn exponents(a: &Csr, e: i32) -> Vec<i32> {
     a.values().iter().map(|&v| if v == 0.0 { NONE } else { exponent(v) - e }).collect()
 }
 
-/// How far apart, in powers of two, the largest entries of two rows or of two columns are.
-pub(crate) fn spread(a: &Csr) -> i32 {
-    let (rows, columns) = largest(a, &exponents(a, 0), &Scales { rows: vec![0; a.rows()], columns: vec![0; a.cols()] });
-    let range = |m: &[i32]| {
-        let there = || m.iter().filter(|&&e| e != NONE);
-        there().max().zip(there().min()).map_or(0, |(most, least)| most - least)
-    };
-    range(&rows).max(range(&columns))
+/// How far apart, in powers of two, the largest entries of two rows or of two columns are; the same of a symmetric
+/// matrix.
+pub(crate) fn spread(a: &Csr, symmetric: bool) -> i32 {
+    // Zeros count for nothing, so a row of them is 0 here, not the smallest of all.
+    let row = |i: usize| a.row(i).1.iter().fold(0.0f64, |m, v| m.max(v.abs()));
+    let widest = |p: (f64, f64), q: (f64, f64)| (p.0.min(q.0), p.1.max(q.1));
+    let range = |(least, most): (f64, f64)| if most > 0.0 { exponent(most) - exponent(least) } else { 0 };
+    let bounds = |m: f64| if m > 0.0 { (m, m) } else { (f64::INFINITY, 0.0) };
+    let rows = (0..a.rows()).into_par_iter().with_min_len(1024).map(|i| bounds(row(i)));
+    let rows = range(rows.reduce(|| (f64::INFINITY, 0.0), widest));
+    if symmetric {
+        return rows;
+    }
+    let mut columns = vec![0.0f64; a.cols()];
+    for (&j, v) in a.columns().iter().zip(a.values()) {
+        columns[j as usize] = columns[j as usize].max(v.abs());
+    }
+    rows.max(range(columns.into_iter().map(bounds).fold((f64::INFINITY, 0.0), widest)))
 }
 
 /// Scales for `a`, whose largest entry has the exponent `e`.
@@ -86,12 +97,12 @@ mod tests {
         let wild = |i: usize| (i * 37 % 200) as i32 - 100;
         for (columns, symmetric) in [(true, true), (false, false)] {
             let a = scaled(&plain, wild, |j| if columns { wild(j) } else { 0 });
-            assert!(spread(&a) >= 190);
+            assert!(spread(&a, false) >= 190);
             let norms = crate::certify::Norms::of(&a);
             let s = scales(&a, norms.exponent, symmetric);
             assert_eq!(s.rows == s.columns, symmetric);
             let b = scaled(&a, |i| s.rows[i], |j| s.columns[j] - norms.exponent);
-            assert!(spread(&b) <= 3, "{}", spread(&b));
+            assert!(spread(&b, false) <= 3, "{}", spread(&b, false));
             // The same for A·2^200.
             assert_eq!(scales(&scaled(&a, |_| 200, |_| 0), norms.exponent + 200, symmetric), s);
         }

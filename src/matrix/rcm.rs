@@ -6,6 +6,7 @@
 //! component. Cost: a few searches in breadth, as much as 30 to 50 products.
 
 use super::Csr;
+use rayon::prelude::*;
 use std::borrow::Cow;
 
 /// Who is next to whom: the pattern of A + Aᵀ.
@@ -123,7 +124,7 @@ pub(crate) fn mean_distance(a: &Csr, order: Option<&[u32]>) -> f64 {
     let place = order.map(super::inverse_order);
     let at = |i: u32| place.as_ref().map_or(i, |p| p[i as usize]);
     let row = |i: usize| a.row(i).0.iter().map(|&j| u64::from(at(i as u32).abs_diff(at(j)))).sum::<u64>();
-    (0..a.rows()).map(row).sum::<u64>() as f64 / a.nnz().max(1) as f64
+    (0..a.rows()).into_par_iter().with_min_len(1024).map(row).sum::<u64>() as f64 / a.nnz().max(1) as f64
 }
 
 #[cfg(test)]
