@@ -305,9 +305,16 @@ pub struct Report {
 }
 
 /// A report that did not converge, as an error.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[error("{}: {}", .0.reason, .0.reason.advice())]
 pub struct NotConverged(pub Box<Report>);
+
+impl fmt::Debug for NotConverged {
+    /// As a `main` that returns it prints it: without a million numbers.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "NotConverged({self})")
+    }
+}
 
 impl Report {
     /// True where x is what was asked for: [`Reason::Converged`], or [`Reason::LeastSquares`] of a least-squares

@@ -151,9 +151,16 @@ pub(super) fn name<S: Serializer>(reason: &Reason, serializer: S) -> Result<S::O
 }
 
 /// A report whose pairs are not all good enough, as an error.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[error("{}: {}", .0.reason, .0.advice)]
 pub struct NotFound(pub Box<Outcome>);
+
+impl fmt::Debug for NotFound {
+    /// As a `main` that returns it prints it: without the vectors.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "NotFound({self})")
+    }
+}
 
 impl EigenReport {
     /// The report itself if it converged, an error else.

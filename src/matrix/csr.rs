@@ -221,7 +221,8 @@ impl Csr {
         let (mut rest_columns, mut rest_values) = (&mut columns[..], &mut values[..]);
         let mut parts = Vec::with_capacity(shares);
         for p in 0..shares {
-            let (first, end) = (if p == 0 { 0 } else { bound(p) }, if p + 1 == shares { self.cols } else { bound(p + 1) });
+            let (first, end) =
+                (if p == 0 { 0 } else { bound(p) }, if p + 1 == shares { self.cols } else { bound(p + 1) });
             let count = row_ptr[end] - row_ptr[first];
             let (own_columns, later_columns) = rest_columns.split_at_mut(count);
             let (own_values, later_values) = rest_values.split_at_mut(count);

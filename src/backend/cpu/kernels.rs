@@ -94,20 +94,21 @@ pub(super) fn product<T: Real>(y: &mut [T], add: bool, c: T, x: &[T], z: &[T]) {
 pub(super) fn dots<T: Real, U: Real, const K: usize>(x: [&[T]; K], y: &[U]) -> [f64; K] {
     const LANES: usize = 8;
     let n = y.len();
-    let x = x.map(|v| &v[..n]);
-    let whole = n - n % LANES;
+    let (blocks, rest) = y.as_chunks::<LANES>();
+    let x = x.map(|v| v[..n].as_chunks::<LANES>());
     let mut lanes = [[0.0f64; LANES]; K];
-    let mut i = 0;
-    while i < whole {
+    for (i, y) in blocks.iter().enumerate() {
+        // Widened once for all vectors, and blocks of known length: else conversions are done one by one.
+        let y = y.map(U::to_f64);
         for k in 0..K {
+            let x = x[k].0[i].map(T::to_f64);
             for l in 0..LANES {
-                lanes[k][l] += x[k][i + l].to_f64() * y[i + l].to_f64();
+                lanes[k][l] += x[l] * y[l];
             }
         }
-        i += LANES;
     }
     std::array::from_fn(|k| {
-        let tail: f64 = (whole..n).map(|i| x[k][i].to_f64() * y[i].to_f64()).sum();
+        let tail: f64 = x[k].1.iter().zip(rest).map(|(x, y)| x.to_f64() * y.to_f64()).sum();
         let [a, b, c, d, e, f, g, h] = lanes[k];
         ((a + b) + (c + d)) + ((e + f) + (g + h)) + tail
     })
