@@ -66,6 +66,16 @@ pub(crate) struct Limits<'a> {
     pub(crate) batch: Option<usize>,
 }
 
+impl Limits<'_> {
+    /// Whether someone or the clock ends the solve.
+    fn called_off(&self) -> Option<Ended> {
+        if self.cancel.load(Ordering::Relaxed) {
+            return Some(Ended::Cancelled);
+        }
+        self.deadline.is_some_and(|d| Instant::now() >= d).then_some(Ended::TimeLimit)
+    }
+}
+
 /// The user's system and the test its answer must pass.
 pub(crate) struct Problem<'a> {
     pub(crate) matrix: &'a Matrix,
@@ -472,6 +482,9 @@ impl Session {
                 if !go_on {
                     return Ok((ended.unwrap_or(Ended::Estimate), truth));
                 }
+                if let Some(ended) = limits.called_off() {
+                    return Ok((ended, truth));
+                }
                 poor = if GAIN * truth > norm { poor + 1 } else { 0 };
                 (norm, last) = (truth, truth);
                 if let Some(end) = cycles.last_mut() {
@@ -603,11 +616,7 @@ impl Session {
             if let Some(stop) = progress.stop {
                 ended = ended.or(Some(Ended::Stop(stop)));
             }
-            if limits.cancel.load(Ordering::Relaxed) {
-                ended = ended.or(Some(Ended::Cancelled));
-            } else if limits.deadline.is_some_and(|d| Instant::now() >= d) {
-                ended = ended.or(Some(Ended::TimeLimit));
-            }
+            ended = ended.or_else(|| limits.called_off());
             closing |= ended.is_some();
         }
         Ok(ended.or(limit_met.then_some(Ended::MaxIterations)))
