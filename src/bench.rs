@@ -130,7 +130,9 @@ pub fn run(plot: &Plot, problems: &[(String, Arc<Csr>)], hear: &mut dyn FnMut(&R
         let (seconds, bytes) = segment(&options, space, plot.repeat, |p| p.axpy(0.5, x, y))?;
         add(name, "axpy", n, 0, seconds, bytes, &mut roof);
 
-        for (method, label, short, long) in [("cg", "cg", 20, 60), ("gmres", "gmres(30)", 30, 90)] {
+        let symmetric = a.first_asymmetry(1e-12).is_none();
+        let iterations = [("cg", "cg", 20, 60), ("gmres", "gmres(30)", 30, 90)];
+        for (method, label, short, long) in iterations.into_iter().filter(|m| symmetric || m.0 != "cg") {
             let (seconds, bytes) = iteration(&options, a, method, short, long, plot.repeat)?;
             add(name, label, n, a.nnz(), seconds, bytes, &mut roof);
         }
