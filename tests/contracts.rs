@@ -112,7 +112,7 @@ fn dispatches_bytes_and_submissions_of_an_iteration() {
             let (few, many) = (run(4), run(14));
             let each = (many.counters.dispatches - few.counters.dispatches) as f64 / 10.0;
             // In f32 the residual is renewed now and then.
-            let most = if target.single { most + 1 } else { most };
+            let most = if target.single { most + 2 } else { most };
             assert!(each <= f64::from(most), "{method} on {}: {each} dispatches an iteration", target.name);
             assert!(each >= 2.0, "{method} on {}: {each} dispatches an iteration", target.name);
             if method == "cg" {

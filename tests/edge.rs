@@ -349,7 +349,12 @@ fn ill_conditioned_systems() {
                 &a,
                 &random_vector(144, 2),
                 options,
-                if method == "gmres" { &["MaxIterations", "Stagnated"] } else { &["MaxIterations"] },
+                match method {
+                    "gmres" => &["MaxIterations", "Stagnated"],
+                    // Renewals see that the residual falls no further; where that is depends on the adapter.
+                    _ if target.single => &["MaxIterations", "AttainableAccuracy"],
+                    _ => &["MaxIterations"],
+                },
             );
             f.check(r.certificate.backward_error <= 1e-14 || r.reason == Reason::MaxIterations, || {
                 format!("rtol 0, {method} on {}: {} at {:e}", target.name, r.reason, r.certificate.backward_error)
