@@ -5,7 +5,7 @@
 //! (and p̂, ŝ with M). Converges unevenly and can break down: ⟨r̂, r⟩ ≈ 0 or ω ≈ 0 stop it, both judged
 //! relative to the vectors' norms. Use it where GMRES needs too many vectors.
 
-use super::{Method, Next, RELIABLE, System};
+use super::{Method, Next, SELDOM, System};
 use crate::op::{Combination, Program, Scalar, Space, Stop, Vector};
 
 pub(super) struct BiCgStab {
@@ -108,7 +108,7 @@ impl Method for BiCgStab {
     }
 
     fn reduction(&self) -> f64 {
-        RELIABLE
+        SELDOM
     }
 
     fn system(&mut self) -> &mut System {

@@ -5,7 +5,7 @@
 //! degree 2 can follow complex eigenvalues where the real ω of BiCGStab vanishes (strong convection, skew parts).
 //! Each iteration (both steps): 4 products, 10 dots; keeps x, r, r̂, r₁, r₂, u, u₁, u₂ (and û, û₁, r̂₀, r̂₁ with M).
 
-use super::{Method, Next, RELIABLE, System};
+use super::{Method, Next, SELDOM, System};
 use crate::op::{Combination, Expr, Program, Scalar, Space, Stop, Vector};
 
 pub(super) struct BiCgStabL {
@@ -123,7 +123,7 @@ impl Method for BiCgStabL {
     fn resume(&mut self, _: &mut Program) {}
 
     fn reduction(&self) -> f64 {
-        RELIABLE
+        SELDOM
     }
 
     fn system(&mut self) -> &mut System {

@@ -6,7 +6,7 @@
 //! looks and corrects). Each iteration: 2 products, 4 dots; keeps x, r, r̂, d, u, q, v, s, t (and d̂, ŝ with M).
 //! Use BiCGStab or TFQMR unless A is well conditioned.
 
-use super::{Method, Next, RELIABLE, System};
+use super::{Method, Next, SELDOM, System};
 use crate::op::{Combination, Program, Scalar, Space, Stop, Vector};
 
 pub(super) struct Cgs {
@@ -87,7 +87,7 @@ impl Method for Cgs {
     }
 
     fn reduction(&self) -> f64 {
-        RELIABLE
+        SELDOM
     }
 
     /// The square of what BiCG is allowed, as its residual is.

@@ -83,6 +83,9 @@ impl System {
 /// the closer for it (CG on 2D Poisson 1000² to 1e-8: 1.13 times the iterations of f64, with 1e-2 1.36 times).
 const RELIABLE: f64 = 0.1;
 
+/// The same of the bicg family: each renewal disturbs its two-sided recurrences a little, so it is renewed less often.
+const SELDOM: f64 = 1e-2;
+
 /// Numbers a method is tuned by.
 #[derive(Clone, Debug, Default)]
 pub struct Tuning {
