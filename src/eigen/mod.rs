@@ -1,7 +1,7 @@
 //! Eigenpairs A x = λ x, A x = λ B x and singular triplets of large sparse matrices.
 //!
 //! Methods are made as those of linear systems are: a device half writes operations, a host half reads the records
-//! and decides at exchanges, here with small dense eigenproblems; the loop is [`drive`]'s. Every pair that is reported
+//! and decides at exchanges, here with small dense eigenproblems; the loop is `drive`'s. Every pair that is reported
 //! was checked on the host in f64 from the user's own matrix.
 
 mod arnoldi;

@@ -39,7 +39,7 @@ pub struct EigenSolver {
     callback: Callback,
 }
 
-/// The wanted eigenpairs of a matrix. Check [`EigenReport::reason`], or use [`EigenReport::into_result`].
+/// The wanted eigenpairs of a matrix. Check [`Outcome::reason`](super::Outcome::reason), or use [`EigenReport::into_result`].
 ///
 /// ```
 /// use krylane::{EigenOptions, Which, eigs, matrix::gallery};
