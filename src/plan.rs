@@ -434,6 +434,10 @@ pub(crate) fn ladder(
     if steps.iter().any(|s| options.restart.is_none() && s.restart > Some(room)) {
         notes.push(format!("restart at most {room}: a longer basis would take half of the memory that is left"));
     }
+    let multigrid_step = |s: &Step| chosen.unwrap_or(s.preconditioner).starts_with("amg");
+    if options.precision == Precision::Auto && precisions.len() > 1 && steps.iter().any(multigrid_step) {
+        notes.push("precision under amg: f64 iterations around a cycle in f32".into());
+    }
     let rungs = steps
         .into_iter()
         .flat_map(|step| {
