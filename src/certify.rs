@@ -5,7 +5,7 @@
 //! precision and then rounded. Power-of-two scaling keeps 1e±300 in range and changes no bit otherwise.
 
 use crate::matrix::{Csr, Matrix, operator};
-use crate::scale::{exponent, ldexp, norm2};
+use crate::scale::{exponent, ldexp, norm2, power};
 use rayon::prelude::*;
 use serde::Serialize;
 
@@ -38,7 +38,8 @@ impl Norms {
     /// The exponent, and ‖A‖∞·2^−exponent.
     fn widest(a: &Csr) -> (i32, f64) {
         let e = exponent(a.values().par_iter().map(|v| v.abs()).reduce(|| 0.0, f64::max));
-        let sum = |i: usize| a.row(i).1.iter().map(|&v| ldexp(v, -e).abs()).sum::<f64>();
+        let small = power(-e);
+        let sum = |i: usize| a.row(i).1.iter().map(|&v| small(v).abs()).sum::<f64>();
         (e, (0..a.rows()).into_par_iter().with_min_len(1024).map(sum).reduce(|| 0.0, f64::max))
     }
 }
@@ -106,9 +107,10 @@ pub(crate) fn certify(a: &impl Certifying, norms: &Norms, b: &[f64], x: &[f64]) 
         m => exponent(m),
     };
     let ex = e - ea;
-    let scaled_x: Vec<f64> = x.par_iter().map(|&v| ldexp(v, -ex)).collect();
-    let scaled_b: Vec<f64> = b.par_iter().map(|&v| ldexp(v, -e)).collect();
-    let (residual, computed_on) = a.residual(-ea, &scaled_b, &scaled_x);
+    let scaled = |v: &[f64], by: i32| v.par_iter().copied().map(power(by)).collect::<Vec<f64>>();
+    let (scaled_x, scaled_b) = (scaled(x, -ex), scaled(b, -e));
+    let (residual, computed_on) =
+        if largest_x == 0.0 { (scaled_b.clone(), "x = 0: b itself") } else { a.residual(-ea, &scaled_b, &scaled_x) };
     let norm = norm2(&residual);
     let (rhs, solution) = (norm2(&scaled_b), norm2(&scaled_x));
     let whole = norms.scaled_norm * solution + rhs;
@@ -153,28 +155,29 @@ impl Certifying for Matrix {
 
 /// b − (A·2^ea) x with twofold sums.
 fn by_rows(a: &Csr, ea: i32, b: &[f64], x: &[f64]) -> Vec<f64> {
+    let scale = power(ea);
     #[cfg(target_arch = "x86_64")]
     if std::arch::is_x86_feature_detected!("fma") {
         let rows = |i: usize| {
             // SAFETY: the processor has FMA, asked just above.
-            unsafe { row_fma(a.row(i), ea, b[i], x) }
+            unsafe { row_fma(a.row(i), scale, b[i], x) }
         };
         return (0..a.rows()).into_par_iter().with_min_len(512).map(rows).collect();
     }
-    (0..a.rows()).into_par_iter().with_min_len(512).map(|i| row(a.row(i), ea, b[i], x)).collect()
+    (0..a.rows()).into_par_iter().with_min_len(512).map(|i| row(a.row(i), scale, b[i], x)).collect()
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "fma")]
-fn row_fma(entries: (&[u32], &[f64]), ea: i32, b: f64, x: &[f64]) -> f64 {
-    row(entries, ea, b, x)
+fn row_fma(entries: (&[u32], &[f64]), scale: impl Fn(f64) -> f64, b: f64, x: &[f64]) -> f64 {
+    row(entries, scale, b, x)
 }
 
 #[inline(always)]
-fn row((columns, values): (&[u32], &[f64]), ea: i32, b: f64, x: &[f64]) -> f64 {
+fn row((columns, values): (&[u32], &[f64]), scale: impl Fn(f64) -> f64, b: f64, x: &[f64]) -> f64 {
     let (mut sum, mut error) = (b, 0.0);
     for (&c, &v) in columns.iter().zip(values) {
-        let (v, x) = (-ldexp(v, ea), x[c as usize]);
+        let (v, x) = (-scale(v), x[c as usize]);
         let product = v * x;
         let product_error = v.mul_add(x, -product);
         let total = sum + product;

@@ -9,6 +9,9 @@ use rayon::prelude::*;
 /// Off-diagonal pairs may differ by this much of √|a_ii a_jj| and still count as symmetric.
 pub(crate) const SYMMETRY_TOLERANCE: f64 = 1e-12;
 
+/// Rows that a thread looks at in one go.
+const BLOCK: usize = 1 << 12;
+
 /// Findings about a square matrix.
 #[derive(Clone, Debug)]
 pub(crate) struct Facts {
@@ -53,12 +56,24 @@ impl Facts {
             let (columns, values) = a.row(i);
             columns.iter().zip(values).filter(move |(c, _)| **c as usize != i).map(|(_, &v)| v)
         };
+        // Rows by blocks, so that one reading of a block answers everything.
+        let block = |rows: &[f64], first: usize| {
+            let mut found = (true, 0.0f64);
+            for (i, d) in (first..).zip(rows) {
+                let (mut positive, mut sum) = (false, 0.0);
+                off(i).for_each(|v| {
+                    positive |= v > 0.0;
+                    sum += v.abs();
+                });
+                found = (found.0 && !positive, found.1.max(sum / d.abs()));
+            }
+            found
+        };
+        let blocks = d.par_chunks(BLOCK).enumerate().map(|(k, rows)| block(rows, k * BLOCK));
+        let (m_matrix, dominance) = blocks.reduce(|| (true, 0.0), |a, b| (a.0 && b.0, a.1.max(b.1)));
         Self {
-            m_matrix: (0..a.rows()).into_par_iter().all(|i| off(i).all(|v| v <= 0.0)),
-            dominance: (0..a.rows().min(a.cols()))
-                .into_par_iter()
-                .map(|i| off(i).map(f64::abs).sum::<f64>() / d[i].abs())
-                .reduce(|| 0.0, f64::max),
+            m_matrix,
+            dominance,
             norms: if asymmetry.is_none() { Norms::of_symmetric(a) } else { Norms::of(a) },
             word: None,
             diagonal: (count(|v| v > 0.0), count(|v| v < 0.0), count(|v| v == 0.0)),
@@ -102,6 +117,28 @@ impl Facts {
     }
 }
 
+/// True where it is soon found that every row hangs together with one whose sum is not zero: the usual case.
+fn all_open(a: &Csr, zero_sum: &[bool]) -> bool {
+    let mut open: Vec<bool> = zero_sum.iter().map(|z| !z).collect();
+    let reached = |open: &[bool], i: usize| {
+        let (columns, values) = a.row(i);
+        open[i] || columns.iter().zip(values).any(|(&j, &v)| v != 0.0 && open[j as usize])
+    };
+    // A sweep down and one up, twice, reach everything on most grids.
+    for _ in 0..2 {
+        for i in 0..open.len() {
+            open[i] = reached(&open, i);
+        }
+        for i in (0..open.len()).rev() {
+            open[i] = reached(&open, i);
+        }
+        if open.iter().all(|&o| o) {
+            return true;
+        }
+    }
+    false
+}
+
 /// Components of the graph of a symmetric A whose rows all sum to zero within rounding: a pure Neumann
 /// problem or a graph Laplacian has one each, an empty row is one of its own.
 fn null_components(a: &Csr) -> (Vec<u32>, usize) {
@@ -113,7 +150,7 @@ fn null_components(a: &Csr) -> (Vec<u32>, usize) {
             values.iter().sum::<f64>().abs() <= 8.0 * f64::EPSILON * size
         })
         .collect();
-    if !zero_sum.iter().any(|&z| z) {
+    if !zero_sum.iter().any(|&z| z) || all_open(a, &zero_sum) {
         return (vec![], 0);
     }
     // Union–find over the entries; the root is the least row of its component.

@@ -16,6 +16,12 @@ pub(crate) fn ldexp(v: f64, e: i32) -> f64 {
     v
 }
 
+/// [`ldexp`] by the same e again and again.
+pub(crate) fn power(e: i32) -> impl Fn(f64) -> f64 + Copy + Sync + Send {
+    let factor = (e.abs() <= 1000).then(|| ldexp(1.0, e));
+    move |v| factor.map_or_else(|| ldexp(v, e), |f| v * f)
+}
+
 /// The e with 2^e ≤ |v| < 2^(e+1); 0 for 0 and for what is not finite.
 #[must_use]
 pub(crate) fn exponent(v: f64) -> i32 {
@@ -34,7 +40,8 @@ pub(crate) fn norm2(v: &[f64]) -> f64 {
         return if largest == 0.0 && !v.iter().any(|x| x.is_nan()) { 0.0 } else { f64::NAN };
     }
     let e = exponent(largest);
-    let square = |&x: &f64| ldexp(x, -e) * ldexp(x, -e);
+    let small = power(-e);
+    let square = |&x: &f64| small(x) * small(x);
     let part = |c: &[f64]| c.iter().map(square).sum::<f64>();
     // Parts are added in their order, so threads change no bit.
     let parts: Vec<f64> = if v.len() < 1 << 16 {

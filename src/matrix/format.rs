@@ -3,9 +3,13 @@
 
 use crate::matrix::Csr;
 use crate::op::Dtype;
-use crate::scale::ldexp;
+use crate::scale::power;
 use rayon::prelude::*;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
+
+mod table;
+
+pub(crate) use table::Table;
 
 /// How values are kept; each form gives back every bit of the value in the arithmetic's type.
 #[derive(Clone, Debug, PartialEq)]
@@ -15,7 +19,7 @@ pub(crate) enum Coding {
     /// Four bytes: f32 arithmetic, or every value is one of f32's.
     F32,
     /// One byte, the place in this table of the different values.
-    Dictionary(Vec<f64>),
+    Dictionary(Table),
 }
 
 impl Coding {
@@ -24,12 +28,13 @@ impl Coding {
     pub(crate) fn of(values: &[f64], exponent: i32, dtype: Dtype, compress: bool, dictionary_from: usize) -> Self {
         if compress
             && values.len() >= dictionary_from
-            && let Some(table) = dictionary(values, exponent, dtype)
+            && let Some(table) = Table::of(values, exponent, dtype)
         {
             return Self::Dictionary(table);
         }
+        let scale = power(exponent);
         let fits = |&v: &f64| {
-            let v = ldexp(v, exponent);
+            let v = scale(v);
             f64::from(v as f32).to_bits() == v.to_bits()
         };
         if dtype == Dtype::F32 || compress && values.par_iter().with_min_len(1 << 14).all(fits) {
@@ -44,46 +49,17 @@ impl Coding {
         match self {
             Self::F64 => 8 * n as u64,
             Self::F32 => 4 * n as u64,
-            Self::Dictionary(table) => (n + table.len() * dtype.size()) as u64,
+            Self::Dictionary(table) => (n + table.values().len() * dtype.size()) as u64,
         }
     }
 }
 
-/// The different values as the arithmetic sees them, in the order of their bits; `None` where they are more than a
-/// byte can tell apart.
-fn dictionary(values: &[f64], exponent: i32, dtype: Dtype) -> Option<Vec<f64>> {
-    const MOST: usize = 1 << u8::BITS;
-    // Most matrices have too many: that shows in the first block.
-    let block = |block: &[f64]| {
-        let mut found = HashSet::new();
-        let few = block.iter().all(|&v| {
-            found.insert(v.to_bits());
-            found.len() <= MOST
-        });
-        few.then_some(found)
-    };
-    let (first, rest) = values.split_at(values.len().min(1 << 14));
-    let mut all = block(first)?;
-    for found in rest.par_chunks(1 << 16).map(block).collect::<Vec<_>>() {
-        all.extend(found?);
-    }
-    let mut table: Vec<u64> = all.into_iter().map(|v| scaled(f64::from_bits(v), exponent, dtype).to_bits()).collect();
-    table.sort_unstable();
-    table.dedup();
-    (table.len() <= MOST).then(|| table.into_iter().map(f64::from_bits).collect())
-}
-
-/// The place of `v` in a table made by [`Coding::of`].
-pub(crate) fn code(table: &[f64], v: f64) -> u8 {
-    table.partition_point(|t| t.to_bits() < v.to_bits()) as u8
-}
-
-/// v·2^e as the arithmetic sees it.
-pub(crate) fn scaled(v: f64, exponent: i32, dtype: Dtype) -> f64 {
-    let v = ldexp(v, exponent);
-    match dtype {
-        Dtype::F64 | Dtype::DoubleSingle => v,
-        Dtype::F32 => f64::from(v as f32),
+/// v ↦ v·2^e as the arithmetic sees it.
+pub(crate) fn scaled(exponent: i32, dtype: Dtype) -> impl Fn(f64) -> f64 + Copy + Sync + Send {
+    let scale = power(exponent);
+    move |v| match dtype {
+        Dtype::F64 | Dtype::DoubleSingle => scale(v),
+        Dtype::F32 => f64::from(scale(v) as f32),
     }
 }
 

@@ -7,10 +7,10 @@ use rayon::prelude::*;
 /// Rows a partial sum: fixed, so that the bits don't depend on the number of threads.
 const BLOCK: usize = 4096;
 
-fn dot(x: &[f64], y: &[f64]) -> f64 {
-    let partial: Vec<f64> =
-        x.par_chunks(BLOCK).zip(y.par_chunks(BLOCK)).map(|(x, y)| x.iter().zip(y).map(|(a, b)| a * b).sum()).collect();
-    partial.into_iter().sum()
+/// The sum of what `f` makes of the blocks of w and of x.
+fn sum(w: &mut [f64], x: &[f64], f: impl Fn(&mut [f64], &[f64]) -> f64 + Sync) -> f64 {
+    let blocks = w.par_chunks_mut(BLOCK).zip(x.par_chunks(BLOCK));
+    blocks.map(|(w, x)| f(w, x)).collect::<Vec<f64>>().into_iter().sum()
 }
 
 /// max_i Σ_j |d_i a_ij| ≥ ρ(DA) (Gershgorin); `inverse` is D.
@@ -24,30 +24,43 @@ pub(super) fn gershgorin(a: &Csr, inverse: &[f64]) -> f64 {
 }
 
 /// The tridiagonal matrix of `steps` of Lanczos' process on D^½AD^½ from a fixed random vector; it ends early where
-/// the space is invariant to 10⁻¹² of `bound`, a bound of the spectrum, or of what was met of it. Cost: `steps` products.
-fn lanczos(multiply: impl Fn(&[f64]) -> Vec<f64>, inverse: &[f64], bound: f64, steps: usize) -> (Vec<f64>, Vec<f64>) {
+/// the space is invariant to 10⁻¹² of `bound`, a bound of the spectrum, or of what was met of it, and where the matrix is
+/// `enough`. Cost: `steps` products.
+fn lanczos(
+    multiply: impl Fn(&[f64]) -> Vec<f64>,
+    inverse: &[f64],
+    bound: f64,
+    steps: usize,
+    enough: impl Fn(&[f64], &[f64]) -> bool,
+) -> (Vec<f64>, Vec<f64>) {
     let n = inverse.len();
-    let root: Vec<f64> = inverse.iter().map(|d| d.sqrt()).collect();
-    let mut v = Random::new(0x5eed).vector(n);
-    let norm = dot(&v, &v).sqrt();
-    v.par_iter_mut().for_each(|v| *v /= norm);
-    let mut before = vec![0.0; n];
+    let root: Vec<f64> = inverse.par_iter().map(|d| d.sqrt()).collect();
+    // What becomes v, not yet of norm 1.
+    let mut w = Random::new(0x5eed).vector(n);
+    let mut norm = sum(&mut w, &root, |w, _| w.iter().map(|w| w * w).sum()).sqrt();
+    let (mut v, mut before, mut scaled) = (vec![0.0; n], vec![0.0; n], vec![0.0; n]);
     let (mut alpha, mut beta): (Vec<f64>, Vec<f64>) = (vec![], vec![]);
     for _ in 0..steps.min(n) {
+        std::mem::swap(&mut before, &mut v);
+        let next = v.par_chunks_mut(BLOCK).zip(scaled.par_chunks_mut(BLOCK));
+        next.zip(w.par_chunks(BLOCK).zip(root.par_chunks(BLOCK))).for_each(|((v, scaled), (w, root))| {
+            v.iter_mut().zip(w).for_each(|(v, w)| *v = w / norm);
+            scaled.iter_mut().zip(v).zip(root).for_each(|((s, v), r)| *s = *v * r);
+        });
+        w = multiply(&scaled);
         let last = beta.last().copied().unwrap_or(0.0);
-        let scaled: Vec<f64> = v.par_iter().zip(&root).map(|(v, s)| v * s).collect();
-        let product = multiply(&scaled);
-        let mut w: Vec<f64> = product.par_iter().zip(&root).zip(&before).map(|((p, s), b)| p * s - last * b).collect();
-        let c = dot(&v, &w);
-        w.par_iter_mut().zip(&v).for_each(|(w, v)| *w -= c * v);
+        w.par_iter_mut().zip(&root).zip(&before).for_each(|((w, r), b)| *w = *w * r - last * b);
+        let c = sum(&mut w, &v, |w, v| w.iter().zip(v).map(|(w, v)| w * v).sum());
+        norm = sum(&mut w, &v, |w, v| {
+            w.iter_mut().zip(v).for_each(|(w, v)| *w -= c * v);
+            w.iter().map(|w| w * w).sum()
+        });
+        norm = norm.sqrt();
         alpha.push(c);
-        let norm = dot(&w, &w).sqrt();
-        if norm.is_nan() || norm <= 1e-12 * bound.min(alpha[0].abs().max(norm)) {
+        if norm.is_nan() || norm <= 1e-12 * bound.min(alpha[0].abs().max(norm)) || enough(&alpha, &beta) {
             break;
         }
-        w.par_iter_mut().for_each(|w| *w /= norm);
         beta.push(norm);
-        before = std::mem::replace(&mut v, w);
     }
     (alpha, beta)
 }
@@ -67,8 +80,9 @@ pub(super) fn estimate(multiply: impl Fn(&[f64]) -> Vec<f64>, inverse: &[f64], b
     if inverse.is_empty() || inverse.iter().any(|&d| d <= 0.0) {
         return bound;
     }
-    let (alpha, beta) = lanczos(multiply, inverse, bound, steps);
-    let found = 1.05 * largest_of_tridiagonal(&alpha, &beta);
+    let safe = |alpha: &[f64], beta: &[f64]| 1.05 * largest_of_tridiagonal(alpha, beta);
+    let (alpha, beta) = lanczos(multiply, inverse, bound, steps, |alpha, beta| safe(alpha, beta) >= bound);
+    let found = safe(&alpha, &beta);
     if found > 0.0 && found.is_finite() { found.min(bound) } else { bound }
 }
 
@@ -80,7 +94,7 @@ pub(crate) fn least_ritz_value(a: &Csr, steps: usize) -> f64 {
     if a.rows() == 0 || !(bound.is_finite() && bound > 0.0) || inverse.iter().any(|d| !d.is_finite()) {
         return 0.0;
     }
-    let (alpha, beta) = lanczos(|x| a.multiply(x), &inverse, bound, steps);
+    let (alpha, beta) = lanczos(|x| a.multiply(x), &inverse, bound, steps, |_, _| false);
     let turned: Vec<f64> = alpha.iter().map(|a| -a).collect();
     let least = -largest_of_tridiagonal(&turned, &beta) / bound;
     if least.is_finite() { least } else { 0.0 }

@@ -84,6 +84,10 @@ enum Stored {
 }
 
 impl Stored {
+    fn sparse(&self) -> Option<&Sparse> {
+        if let Self::Sparse(a) = self { Some(a) } else { None }
+    }
+
     /// Bytes that one product reads of it.
     fn bytes(&self) -> u64 {
         match self {
@@ -101,11 +105,14 @@ impl Stored {
     }
 }
 
-/// A matrix in the form the CPU streams it; its bytes are noted in the space.
-fn stored(space: &Space, data: &OperatorData, allowed: Allowed) -> Stored {
+/// A matrix in the form the CPU streams it; its bytes are noted in the space. `made` may hold the same matrix already.
+fn stored(space: &Space, data: &OperatorData, allowed: Allowed, made: &[Stored]) -> Stored {
     let dtype = space.plan.dtype(data.role);
     let stored = match &data.matrix {
-        Matrix::Stored(a) => Stored::Sparse(Box::new(Sparse::new(a, data.exponent, dtype, allowed))),
+        Matrix::Stored(a) => {
+            let alike = made.iter().find_map(|m| m.sparse().filter(|m| m.is_of(a)));
+            Stored::Sparse(Box::new(Sparse::new(a, data.exponent, dtype, allowed, alike)))
+        }
         Matrix::Free(a) => Stored::Free(Free::new(a, data.exponent, dtype)),
     };
     data.stored_bytes.store(stored.bytes(), Ordering::Relaxed);
@@ -140,7 +147,10 @@ impl Cpu {
         let strides: Vec<usize> = space.bases.iter().map(|b| memory::stride(b.len)).collect();
         let bases =
             space.bases.iter().zip(&strides).map(|(b, s)| Buffer::zeros(s * b.columns, space.plan.working)).collect();
-        let operators = space.operators.iter().map(|o| stored(&space, o, allowed)).collect();
+        let mut operators = Vec::with_capacity(space.operators.len());
+        for data in &space.operators {
+            operators.push(stored(&space, data, allowed, &operators));
+        }
         let triangles =
             space.triangles.iter().map(|t| Triangle::new(&t.matrix, t.exponent, space.plan.dtype(t.role))).collect();
         Ok(Self {
@@ -298,7 +308,8 @@ impl Engine for Cpu {
     fn update_operator(&mut self, a: Operator, matrix: &Arc<Csr>, exponent: i32) -> Result<()> {
         let data = &mut self.space.operators[a.0 as usize];
         (data.matrix, data.exponent) = (matrix.into(), exponent);
-        self.operators[a.0 as usize] = stored(&self.space, &self.space.operators[a.0 as usize], self.allowed);
+        self.operators[a.0 as usize] =
+            stored(&self.space, &self.space.operators[a.0 as usize], self.allowed, &self.operators);
         Ok(())
     }
 

@@ -15,7 +15,7 @@
 use super::memory::Real;
 use super::sweep::CHUNK;
 use crate::matrix::Csr;
-use crate::matrix::format::{Coding, Runs, code, count_runs, scaled, scatters};
+use crate::matrix::format::{Coding, Runs, count_runs, scaled, scatters};
 use crate::op::Dtype;
 use rayon::prelude::*;
 use std::fmt::Write;
@@ -66,7 +66,7 @@ impl Allowed {
 /// A matrix ready for products.
 pub(super) struct Sparse {
     matrix: Arc<Csr>,
-    layout: Layout,
+    layout: Arc<Layout>,
     values: Values,
     bytes: u64,
 }
@@ -76,12 +76,7 @@ enum Layout {
     Rows {
         offsets: Vec<u32>,
     },
-    Slices {
-        slices: Vec<Slice>,
-        tails: Vec<[u32; LANES]>,
-        order: Vec<u16>,
-        columns: Columns,
-    },
+    Slices(Sliced, Columns),
     Runs(Runs),
 }
 
@@ -232,41 +227,29 @@ impl Column for u16 {
 // Set-up.
 
 impl Sparse {
-    /// Stores `matrix`·2^`exponent` for arithmetic in `dtype`, in the form its rows and values suggest.
-    pub(super) fn new(matrix: &Arc<Csr>, exponent: i32, dtype: Dtype, allowed: Allowed) -> Self {
+    /// Stores `matrix`·2^`exponent` for arithmetic in `dtype`, in the form its rows and values suggest; `alike` is the
+    /// same matrix in another number type or on another scale, whose layout then serves for both.
+    pub(super) fn new(matrix: &Arc<Csr>, exponent: i32, dtype: Dtype, allowed: Allowed, alike: Option<&Self>) -> Self {
         let a = &**matrix;
-        let (n, nnz) = (a.rows(), a.nnz());
-        let (by_columns, by_values) = if allowed.runs { count_runs(a, CHUNK) } else { (n, n) };
-        let long = |runs: usize| nnz > 0 && runs * RUN_ROWS <= n;
-        let coding = || Coding::of(a.values(), exponent, dtype, allowed.compression, allowed.dictionary_from);
-
-        let (layout, values, bytes);
-        if allowed.constant_runs && long(by_values) {
-            let runs = Runs::new(a, CHUNK, true);
-            let scaled: Vec<f64> = runs.values.iter().map(|&v| scaled(v, exponent, dtype)).collect();
-            bytes = run_bytes(&runs) + (runs.values.len() * dtype.size()) as u64;
-            values = Values::Constant(Patterns::new(scaled));
-            layout = Layout::Runs(runs);
-        } else if allowed.runs && long(by_columns) {
-            let runs = Runs::new(a, CHUNK, false);
-            let coding = coding();
-            bytes = run_bytes(&runs) + coding.bytes(nnz, dtype);
-            values = encode(a, exponent, dtype, coding, |c, entries| order_runs(a, &runs, c, entries));
-            layout = Layout::Runs(runs);
-        } else if allowed.slices {
-            let coding = coding();
-            let sliced = Sliced::new(a);
-            bytes = coding.bytes(nnz, dtype);
-            values = encode(a, exponent, dtype, coding, |c, entries| sliced.entries(a, c, entries));
-            layout = sliced.layout(a, allowed.compression);
-        } else {
-            let coding = coding();
-            bytes = coding.bytes(nnz, dtype);
-            values = encode(a, exponent, dtype, coding, |c, entries| entries.extend(chunk_entries(a, c)));
-            layout = Layout::Rows { offsets: row_offsets(a) };
-        }
-        let bytes = bytes + layout.bytes(nnz);
+        let layout = alike.map_or_else(|| Arc::new(Layout::of(a, allowed)), |same| Arc::clone(&same.layout));
+        let (values, bytes) = match &*layout {
+            Layout::Runs(runs) if !runs.values.is_empty() => {
+                let scaled: Vec<f64> = runs.values.iter().copied().map(scaled(exponent, dtype)).collect();
+                (Values::Constant(Patterns::new(scaled)), (runs.values.len() * dtype.size()) as u64)
+            }
+            layout => {
+                let coding = Coding::of(a.values(), exponent, dtype, allowed.compression, allowed.dictionary_from);
+                let bytes = coding.bytes(a.nnz(), dtype);
+                (encode(a, exponent, dtype, coding, layout), bytes)
+            }
+        };
+        let bytes = bytes + layout.bytes(a.nnz());
         Self { matrix: Arc::clone(matrix), layout, values, bytes }
+    }
+
+    /// True where the two are made of one matrix.
+    pub(super) fn is_of(&self, matrix: &Arc<Csr>) -> bool {
+        Arc::ptr_eq(&self.matrix, matrix)
     }
 
     /// How many columns.
@@ -283,10 +266,10 @@ impl Sparse {
     pub(super) fn describe(&self) -> String {
         let (n, nnz) = (self.matrix.rows(), self.matrix.nnz());
         let mut text = String::new();
-        let columns = match &self.layout {
+        let columns = match &*self.layout {
             Layout::Rows { .. } => "rows (CSR), 32-bit columns".into(),
-            Layout::Slices { order, columns, .. } => {
-                let sorted = if order.is_empty() { "" } else { ", sorted by length within 1024 rows" };
+            Layout::Slices(cut, columns) => {
+                let sorted = if cut.order.is_empty() { "" } else { ", sorted by length within 1024 rows" };
                 let columns = match columns {
                     Columns::Wide(_) => "32-bit columns",
                     Columns::Scattered(_) => "32-bit columns, fetched ahead because they scatter",
@@ -319,11 +302,28 @@ impl Sparse {
 }
 
 impl Layout {
+    fn of(a: &Csr, allowed: Allowed) -> Self {
+        let (n, nnz) = (a.rows(), a.nnz());
+        let (by_columns, by_values) = if allowed.runs { count_runs(a, CHUNK) } else { (n, n) };
+        let long = |runs: usize| nnz > 0 && runs * RUN_ROWS <= n;
+        if allowed.constant_runs && long(by_values) {
+            Self::Runs(Runs::new(a, CHUNK, true))
+        } else if allowed.runs && long(by_columns) {
+            Self::Runs(Runs::new(a, CHUNK, false))
+        } else if allowed.slices {
+            let cut = Sliced::new(a);
+            let columns = cut.columns(a, allowed.compression);
+            Self::Slices(cut, columns)
+        } else {
+            Self::Rows { offsets: row_offsets(a) }
+        }
+    }
+
     /// Bytes read beside the values.
     fn bytes(&self, nnz: usize) -> u64 {
         let bytes = match self {
             Self::Rows { offsets } => 4 * (nnz + offsets.len()),
-            Self::Slices { slices, tails, order, columns } => {
+            Self::Slices(Sliced { slices, tails, order }, columns) => {
                 let columns = match columns {
                     Columns::Wide(c) => 4 * c.len(),
                     Columns::Scattered(c) => 4 * c.len(),
@@ -331,14 +331,13 @@ impl Layout {
                 };
                 columns + size_of_val(&slices[..]) + size_of_val(&tails[..]) + 2 * order.len()
             }
-            Self::Runs(_) => 0,
+            Self::Runs(runs) => {
+                let tables = runs.chunk_start.len() + runs.offsets.len() + runs.pattern_start.len();
+                size_of_val(&runs.runs[..]) + 8 * tables
+            }
         };
         bytes as u64
     }
-}
-
-fn run_bytes(runs: &Runs) -> u64 {
-    (size_of_val(&runs.runs[..]) + 8 * (runs.chunk_start.len() + runs.offsets.len() + runs.pattern_start.len())) as u64
 }
 
 /// Rows of chunk `c`.
@@ -363,11 +362,27 @@ fn row_offsets(a: &Csr) -> Vec<u32> {
     offsets
 }
 
-/// For every entry in the order of the layout, `f` of its place in the CSR arrays; chunks in parallel.
-/// `order` lists the entries of a chunk.
+/// In which order a layout keeps the entries of a chunk.
+trait Order: Sync {
+    /// Calls `each` with their places in the CSR arrays.
+    fn visit(&self, a: &Csr, c: usize, each: impl FnMut(usize));
+}
+
+impl Order for Layout {
+    #[inline(always)]
+    fn visit(&self, a: &Csr, c: usize, each: impl FnMut(usize)) {
+        match self {
+            Self::Rows { .. } => chunk_entries(a, c).for_each(each),
+            Self::Slices(cut, _) => cut.visit(a, c, each),
+            Self::Runs(runs) => runs.visit(a, c, each),
+        }
+    }
+}
+
+/// For every entry in the order of the layout, `f` of its chunk and its place in the CSR arrays; chunks in parallel.
 fn rearrange<V: Copy + Default + Send + Sync>(
     a: &Csr,
-    order: impl Fn(usize, &mut Vec<usize>) + Sync,
+    order: &impl Order,
     f: impl Fn(usize, usize) -> V + Sync,
 ) -> Vec<V> {
     let mut out = vec![V::default(); a.nnz()];
@@ -378,44 +393,43 @@ fn rearrange<V: Copy + Default + Send + Sync>(
         parts.push(part);
         rest = tail;
     }
-    parts.into_par_iter().enumerate().for_each_init(Vec::new, |entries, (c, part)| {
-        entries.clear();
-        order(c, entries);
-        assert_eq!(entries.len(), part.len(), "a layout keeps every entry of a chunk");
-        part.iter_mut().zip(&*entries).for_each(|(p, &e)| *p = f(c, e));
+    parts.into_par_iter().enumerate().for_each(|(c, part)| {
+        let mut places = part.iter_mut();
+        order.visit(a, c, |k| *places.next().expect("a layout keeps every entry once") = f(c, k));
+        assert!(places.next().is_none(), "a layout keeps every entry of a chunk");
     });
     out
 }
 
-fn encode(
-    a: &Csr,
-    exponent: i32,
-    dtype: Dtype,
-    coding: Coding,
-    order: impl Fn(usize, &mut Vec<usize>) + Sync,
-) -> Values {
-    let value = |k: usize| scaled(a.values()[k], exponent, dtype);
+fn encode(a: &Csr, exponent: i32, dtype: Dtype, coding: Coding, order: &impl Order) -> Values {
+    let scale = scaled(exponent, dtype);
+    let value = |k: usize| scale(a.values()[k]);
     match coding {
         Coding::F64 => Values::F64(rearrange(a, order, |_, k| value(k))),
         Coding::F32 => Values::F32(rearrange(a, order, |_, k| value(k) as f32)),
         Coding::Dictionary(table) => {
-            let codes = rearrange(a, order, |_, k| code(&table, value(k)));
-            Values::Dictionary(codes, Patterns::new(table))
+            let codes = rearrange(a, order, |_, k| table.place(value(k)));
+            Values::Dictionary(codes, Patterns::new(table.values().to_vec()))
         }
     }
 }
 
-/// Entries of a chunk's runs: blocks of eight rows offset by offset, the rest of a run row by row.
-fn order_runs(a: &Csr, runs: &Runs, c: usize, entries: &mut Vec<usize>) {
-    let ptr = a.row_ptr();
-    for run in &runs.runs[runs.chunk_start[c]..runs.chunk_start[c + 1]] {
-        let first = c * CHUNK + run.first as usize;
-        let whole = run.rows as usize / LANES * LANES;
-        let width = ptr[first + 1] - ptr[first];
-        for block in (first..first + whole).step_by(LANES) {
-            entries.extend((0..width).flat_map(|k| (0..LANES).map(move |l| ptr[block + l] + k)));
+/// Blocks of eight rows offset by offset, the rest of a run row by row.
+impl Order for Runs {
+    #[inline(always)]
+    fn visit(&self, a: &Csr, c: usize, mut each: impl FnMut(usize)) {
+        let ptr = a.row_ptr();
+        for run in &self.runs[self.chunk_start[c]..self.chunk_start[c + 1]] {
+            let first = c * CHUNK + run.first as usize;
+            let whole = run.rows as usize / LANES * LANES;
+            let width = ptr[first + 1] - ptr[first];
+            for block in (first..first + whole).step_by(LANES) {
+                for k in 0..width {
+                    ptr[block..block + LANES].iter().for_each(|start| each(start + k));
+                }
+            }
+            (ptr[first + whole]..ptr[first + run.rows as usize]).for_each(&mut each);
         }
-        entries.extend(ptr[first + whole]..ptr[first + run.rows as usize]);
     }
 }
 
@@ -481,8 +495,28 @@ impl Sliced {
         self.order.get(c * CHUNK + place).map_or(place, |&i| i as usize)
     }
 
-    /// Entries of chunk `c` in the order of the slices.
-    fn entries(&self, a: &Csr, c: usize, entries: &mut Vec<usize>) {
+    fn columns(&self, a: &Csr, compress: bool) -> Columns {
+        let chunks = 0..a.rows().div_ceil(CHUNK);
+        let span = |c: usize| {
+            let columns = &a.columns()[chunk_entries(a, c)];
+            let (least, most) = columns.iter().fold((u32::MAX, 0), |(l, m), &j| (j.min(l), j.max(m)));
+            (least.min(most), most)
+        };
+        let spans: Vec<(u32, u32)> = chunks.into_par_iter().map(span).collect();
+        if compress && spans.iter().all(|(least, most)| most - least <= u32::from(u16::MAX)) {
+            let columns = rearrange(a, self, |c, k| (a.columns()[k] - spans[c].0) as u16);
+            Columns::Narrow { columns, base: spans.into_iter().map(|s| s.0).collect() }
+        } else if compress && scatters(a) {
+            Columns::Scattered(rearrange(a, self, |_, k| Scattered(a.columns()[k])))
+        } else {
+            Columns::Wide(rearrange(a, self, |_, k| a.columns()[k]))
+        }
+    }
+}
+
+impl Order for Sliced {
+    #[inline(always)]
+    fn visit(&self, a: &Csr, c: usize, mut each: impl FnMut(usize)) {
         let rows = chunk_rows(a, c);
         let ptr = a.row_ptr();
         for first in (0..rows.len()).step_by(LANES) {
@@ -491,34 +525,16 @@ impl Sliced {
             let start = |l: usize| ptr[rows.start + self.row(c, first + l)];
             if common > 0 {
                 let starts: [usize; LANES] = std::array::from_fn(start);
-                entries.extend((0..common).flat_map(|k| starts.map(|s| s + k)));
+                for k in 0..common {
+                    starts.iter().for_each(|start| each(start + k));
+                }
             }
             if slice.tail != NO_TAIL {
                 for (l, &rest) in self.tails[slice.tail as usize].iter().enumerate().filter(|t| *t.1 > 0) {
-                    entries.extend((start(l) + common..).take(rest as usize));
+                    (start(l) + common..).take(rest as usize).for_each(&mut each);
                 }
             }
         }
-    }
-
-    fn layout(self, a: &Csr, compress: bool) -> Layout {
-        let order = |c: usize, entries: &mut Vec<usize>| self.entries(a, c, entries);
-        let chunks = 0..a.rows().div_ceil(CHUNK);
-        let span = |c: usize| {
-            let columns = &a.columns()[chunk_entries(a, c)];
-            let (least, most) = columns.iter().fold((u32::MAX, 0), |(l, m), &j| (j.min(l), j.max(m)));
-            (least.min(most), most)
-        };
-        let spans: Vec<(u32, u32)> = if compress { chunks.into_par_iter().map(span).collect() } else { vec![] };
-        let columns = if compress && spans.iter().all(|(least, most)| most - least <= u32::from(u16::MAX)) {
-            let columns = rearrange(a, order, |c, k| (a.columns()[k] - spans[c].0) as u16);
-            Columns::Narrow { columns, base: spans.into_iter().map(|s| s.0).collect() }
-        } else if compress && scatters(a) {
-            Columns::Scattered(rearrange(a, order, |_, k| Scattered(a.columns()[k])))
-        } else {
-            Columns::Wide(rearrange(a, order, |_, k| a.columns()[k]))
-        };
-        Layout::Slices { slices: self.slices, tails: self.tails, order: self.order, columns }
     }
 }
 
@@ -555,13 +571,13 @@ impl Sparse {
         // SAFETY: by the caller's word; the set-up put the entries of chunk c there, each with a column of the
         // checked matrix, less the base where columns are narrow.
         unsafe {
-            match &self.layout {
+            match &*self.layout {
                 Layout::Rows { offsets } => {
                     let start = c * (CHUNK + 1);
                     let offsets = &offsets[start..=start + y.len()];
                     rows(y, offsets, &self.matrix.columns()[entries], values, x);
                 }
-                Layout::Slices { slices, tails, order, columns } => {
+                Layout::Slices(Sliced { slices, tails, order }, columns) => {
                     let first = c * SLICES;
                     let slices = &slices[first..first + y.len().div_ceil(LANES)];
                     let order = if order.is_empty() { &[][..] } else { &order[c * CHUNK..c * CHUNK + y.len()] };
@@ -587,7 +603,7 @@ impl Sparse {
     /// As [`Self::rows_of_chunk`].
     #[inline(always)]
     unsafe fn constant_runs<T: Real>(&self, c: usize, y: &mut [T], x: &[T], values: &[T]) {
-        let Layout::Runs(runs) = &self.layout else { unreachable!("only runs share values") };
+        let Layout::Runs(runs) = &*self.layout else { unreachable!("only runs share values") };
         for run in &runs.runs[runs.chunk_start[c]..runs.chunk_start[c + 1]] {
             let pattern = runs.pattern_start[run.pattern as usize]..runs.pattern_start[run.pattern as usize + 1];
             let (offsets, values) = (&runs.offsets[pattern.clone()], &values[pattern]);

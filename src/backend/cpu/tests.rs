@@ -150,7 +150,7 @@ fn products_of_rectangular_matrices() {
 }
 
 fn chosen(a: Csr, dtype: Dtype) -> String {
-    super::Sparse::new(&Arc::new(a), 0, dtype, Allowed::default()).describe()
+    super::Sparse::new(&Arc::new(a), 0, dtype, Allowed::default(), None).describe()
 }
 
 #[test]
@@ -188,7 +188,7 @@ fn forms_follow_the_matrix() {
 #[test]
 fn a_stencil_takes_little_memory() {
     let a = Arc::new(gallery::poisson3d(100));
-    let sparse = super::Sparse::new(&a, 0, Dtype::F64, Allowed::default());
+    let sparse = super::Sparse::new(&a, 0, Dtype::F64, Allowed::default(), None);
     assert!(sparse.bytes() < a.rows() as u64, "{} bytes", sparse.bytes());
 }
 

@@ -18,7 +18,7 @@ use super::memory::from_f64 as bytes;
 use super::text::WORKGROUP;
 use crate::error::{Error, Result};
 use crate::matrix::Csr;
-use crate::matrix::format::{Coding, Runs, code, count_runs, scaled};
+use crate::matrix::format::{Coding, Runs, Table, count_runs, scaled};
 use crate::op::Dtype;
 use rayon::prelude::*;
 use std::fmt::Write;
@@ -158,7 +158,7 @@ pub(crate) struct Choice<'a> {
     pub(crate) form: Form,
     reason: String,
     runs: Option<Runs>,
-    dictionary: Vec<f64>,
+    dictionary: Option<Table>,
 }
 
 /// The form for `a`·2^`exponent` in arithmetic of `dtype`.
@@ -205,7 +205,7 @@ pub(crate) fn choose(a: &Csr, exponent: i32, dtype: Dtype) -> Choice<'_> {
 
 /// CSR as it stands.
 pub(super) fn plain(a: &Csr, exponent: i32, dtype: Dtype) -> Choice<'_> {
-    Choice { a, exponent, form: Form::plain(dtype), reason: "asked for".into(), runs: None, dictionary: vec![] }
+    Choice { a, exponent, form: Form::plain(dtype), reason: "asked for".into(), runs: None, dictionary: None }
 }
 
 impl<'a> Choice<'a> {
@@ -230,10 +230,10 @@ impl<'a> Choice<'a> {
             coding => coding,
         };
         let (values, dictionary) = match coding {
-            _ if runs.as_ref().is_some_and(|r| !r.values.is_empty()) => (Values::Shared, vec![]),
-            Coding::Dictionary(table) => (Values::Codes, table),
-            Coding::F32 => (Values::F32, vec![]),
-            Coding::F64 => (Values::F64, vec![]),
+            _ if runs.as_ref().is_some_and(|r| !r.values.is_empty()) => (Values::Shared, None),
+            Coding::Dictionary(table) => (Values::Codes, Some(table)),
+            Coding::F32 => (Values::F32, None),
+            Coding::F64 => (Values::F64, None),
         };
         let form = Form { layout, columns, values, dtype };
         Self { a, exponent, form, reason, runs, dictionary }
@@ -279,7 +279,8 @@ impl<'a> Choice<'a> {
             (r.pattern_start.len() + r.offsets.len(), shared)
         });
         let words = runs.0 + 16;
-        (words as u64, (runs.1 + self.dictionary.len() * self.form.dtype.size()) as u64)
+        let table = self.dictionary.as_ref().map_or(0, |t| t.values().len() * self.form.dtype.size());
+        (words as u64, (runs.1 + table) as u64)
     }
 
     /// Words and bytes that the rows `first .. end` add, at most.
@@ -377,17 +378,17 @@ impl<'a> Choice<'a> {
             let places: Vec<u32> = (first..end).step_by(WORKGROUP).flat_map(|w| order(self.a, w, end)).collect();
             panel.at.order = panel.add(pack(&places, 8));
         }
-        let value = |v: f64| scaled(v, self.exponent, dtype);
+        let value = scaled(self.exponent, dtype);
         match values {
             Values::F64 | Values::F32 | Values::Pairs => {
                 let numbers: Vec<f64> = cells.par_iter().map(|c| value(c.value)).collect();
                 panel.values = bytes(&numbers, self.form.stored());
             }
             Values::Codes => {
-                let codes: Vec<u32> =
-                    cells.par_iter().map(|c| u32::from(code(&self.dictionary, value(c.value)))).collect();
+                let table = self.dictionary.as_ref().expect("codes have a dictionary");
+                let codes: Vec<u32> = cells.par_iter().map(|c| u32::from(table.place(value(c.value)))).collect();
                 panel.at.codes = panel.add(pack(&codes, 8));
-                panel.values = bytes(&self.dictionary, dtype);
+                panel.values = bytes(table.values(), dtype);
             }
             Values::Shared => {
                 let runs = self.runs.as_ref().map_or(&[][..], |r| &r.values[..]);
@@ -515,12 +516,9 @@ impl Panel {
 }
 
 /// The table with the zero of padding; `None` where it is full.
-fn with_zero(mut table: Vec<f64>) -> Option<Vec<f64>> {
+fn with_zero(table: Table) -> Option<Table> {
     // Its bits are the least ones.
-    if table.first().is_none_or(|v| v.to_bits() != 0) {
-        table.insert(0, 0.0);
-    }
-    (table.len() <= 1 << 8).then_some(table)
+    Table::new(std::iter::once(0.0).chain(table.values().iter().copied()))
 }
 
 /// Lanes of each of `rows` rows of a block.

@@ -32,89 +32,104 @@ pub(super) fn join(rows: usize, cols: usize, blocks: Vec<Block>) -> Csr {
     Csr::trusted(rows, cols, ptr, columns, values)
 }
 
-/// A product as its blocks of `1 << shift` rows, columns in the order in which they arose unless sorted.
-struct Product {
-    shift: u32,
-    blocks: Vec<Block>,
-    /// Where each row of each block ends.
-    ends: Vec<Vec<usize>>,
+/// A row that grows entry by entry: a sparse set (Briggs and Torczon 1993, doi:10.1145/176454.176484), which is emptied in no
+/// time and keeps its sums side by side however wide the row is.
+struct Row {
+    /// Where a column stands among `columns`, if it does; any number else.
+    place: Vec<u32>,
+    columns: Vec<u32>,
+    sums: Vec<f64>,
+    count: usize,
 }
 
-impl Product {
-    fn row(&self, i: usize) -> (&[u32], &[f64]) {
-        let (b, at) = (i >> self.shift, i & ((1 << self.shift) - 1));
-        let ends = &self.ends[b];
-        let range = if at == 0 { 0 } else { ends[at - 1] }..ends[at];
-        (&self.blocks[b].1[range.clone()], &self.blocks[b].2[range])
+impl Row {
+    fn new(cols: usize) -> Self {
+        // Pages never touched cost nothing.
+        Self { place: vec![0; cols], columns: vec![0; cols], sums: vec![0.0; cols], count: 0 }
+    }
+
+    /// Entry j += v.
+    #[inline(always)]
+    fn add(&mut self, j: u32, v: f64) {
+        let place = &mut self.place[j as usize];
+        let at = *place as usize;
+        if at < self.count && self.columns[at] == j {
+            self.sums[at] += v;
+        } else {
+            *place = self.count as u32;
+            self.columns[self.count] = j;
+            self.sums[self.count] = v;
+            self.count += 1;
+        }
+    }
+
+    /// Adds Σ_k c_k b_k over the terms (k, c_k), b_k row k of B.
+    #[inline(always)]
+    fn combine(&mut self, terms: impl Iterator<Item = (usize, f64)>, b: &Csr) {
+        for (k, c) in terms {
+            let (columns, values) = b.row(k);
+            columns.iter().zip(values).for_each(|(&j, v)| self.add(j, c * v));
+        }
+    }
+
+    /// The entries as they arose.
+    fn entries(&self) -> impl Iterator<Item = (usize, f64)> {
+        self.columns[..self.count].iter().zip(&self.sums).map(|(&j, &v)| (j as usize, v))
+    }
+
+    /// Moves the entries to the end of `block`, columns ascending.
+    fn drain(&mut self, block: &mut Block) {
+        let start = block.1.len();
+        block.0.push(self.count);
+        block.1.extend_from_slice(&self.columns[..self.count]);
+        block.1[start..].sort_unstable();
+        block.2.extend(block.1[start..].iter().map(|&j| self.sums[self.place[j as usize] as usize]));
+        self.count = 0;
     }
 }
 
-/// A B, row by row with a dense accumulator (Gustavson 1978, doi:10.1145/355791.355796), rows in parallel; B is
-/// known by its rows and has `cols` columns. Entries that cancel are kept: the pattern depends on the patterns only.
-///
-/// Cost: one multiplication for each pair (a_ik, b_kj), and a sort of each row's columns where asked for.
-fn multiply<'b>(
-    a: &Csr,
-    b: impl Fn(usize) -> (&'b [u32], &'b [f64]) + Sync + Send,
-    cols: usize,
-    sorted: bool,
-) -> Product {
-    let each = a.rows().div_ceil(4 * rayon::current_num_threads()).max(512).next_power_of_two();
-    let blocks: Vec<Block> = (0..a.rows().div_ceil(each))
-        .into_par_iter()
-        .map(|block| {
-            let rows = block * each..((block + 1) * each).min(a.rows());
-            // Each column's sum and the row that it is of, counted from 1, side by side for the cache.
-            let mut slots = vec![(0.0f64, 0u32); cols];
-            let mut lengths = Vec::with_capacity(rows.len());
-            let (mut columns, mut values): (Vec<u32>, Vec<f64>) = (vec![], vec![]);
-            for (stamp, i) in rows.enumerate() {
-                let stamp = stamp as u32 + 1;
-                let start = columns.len();
-                let (ks, vs) = a.row(i);
-                for (&k, &v) in ks.iter().zip(vs) {
-                    let (js, ws) = b(k as usize);
-                    for (&j, &w) in js.iter().zip(ws) {
-                        let slot = &mut slots[j as usize];
-                        if slot.1 == stamp {
-                            slot.0 += v * w;
-                        } else {
-                            *slot = (v * w, stamp);
-                            columns.push(j);
-                        }
-                    }
-                }
-                let row = &mut columns[start..];
-                if sorted {
-                    row.sort_unstable();
-                }
-                values.extend(row.iter().map(|&j| slots[j as usize].0));
-                lengths.push(columns.len() - start);
-            }
-            (lengths, columns, values)
-        })
-        .collect();
-    let ends = blocks
-        .iter()
-        .map(|block| {
-            let lengths = block.0.iter();
-            lengths
-                .scan(0, |end, l| {
-                    *end += l;
-                    Some(*end)
-                })
-                .collect()
-        })
-        .collect();
-    Product { shift: each.trailing_zeros(), blocks, ends }
+/// A matrix of `rows` rows; `fill` appends a range of them to a block. Ranges in parallel.
+fn by_blocks(rows: usize, cols: usize, fill: impl Fn(std::ops::Range<usize>, &mut Block) + Sync) -> Csr {
+    let each = rows.div_ceil(4 * rayon::current_num_threads()).max(512);
+    let blocks = (0..rows.div_ceil(each)).into_par_iter().map(|block| {
+        let mut out = Block::default();
+        fill(block * each..((block + 1) * each).min(rows), &mut out);
+        out
+    });
+    join(rows, cols, blocks.collect())
 }
 
-/// R A P. A P is never put into one piece, its rows are left as they arise: nobody searches them.
+/// The matrix of `cols` columns whose row i is Σ_k c_k b_k over the `terms` (k, c_k) of the row, b_k row k of B: with those
+/// of A the product A B (Gustavson 1978, doi:10.1145/355791.355796). Entries that cancel are kept: the pattern depends on
+/// the patterns only. Cost: one multiplication for each pair (c_k, b_kj), and a sort of each row.
+pub(super) fn combine<I: Iterator<Item = (usize, f64)>>(
+    rows: usize,
+    terms: impl Fn(usize) -> I + Sync,
+    b: &Csr,
+) -> Csr {
+    by_blocks(rows, b.cols(), |range, block| {
+        let mut row = Row::new(b.cols());
+        for i in range {
+            row.combine(terms(i), b);
+            row.drain(block);
+        }
+    })
+}
+
+/// R A P, a row of R A at a time, which is never stored: fewer multiplications than R (A P) where P has more entries in a
+/// column than in a row.
 pub(super) fn triple(r: &Csr, a: &Csr, p: &Csr) -> Csr {
     assert!(r.cols() == a.rows() && a.cols() == p.rows());
-    let ap = multiply(a, |k| p.row(k), p.cols(), false);
-    let coarse = multiply(r, |k| ap.row(k), p.cols(), true);
-    join(r.rows(), p.cols(), coarse.blocks)
+    by_blocks(r.rows(), p.cols(), |range, block| {
+        let (mut ra, mut row) = (Row::new(a.cols()), Row::new(p.cols()));
+        for i in range {
+            let (columns, values) = r.row(i);
+            ra.combine(columns.iter().zip(values).map(|(&k, &v)| (k as usize, v)), a);
+            row.combine(ra.entries(), p);
+            ra.count = 0;
+            row.drain(block);
+        }
+    })
 }
 
 #[cfg(test)]

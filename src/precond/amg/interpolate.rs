@@ -1,6 +1,7 @@
 //! Prolongations: near-null vectors cut up by aggregates and made orthonormal there, smoothed once.
 
 use super::aggregate::ALONE;
+use super::galerkin;
 use super::strength::Strength;
 use crate::matrix::Csr;
 use rayon::prelude::*;
@@ -48,7 +49,6 @@ pub(super) fn tentative(of: &[u32], count: usize, block: usize, vectors: &[Vec<f
             orthonormalise(local, k)
         })
         .collect();
-
     let n = of.len() * block;
     let mut q = vec![0.0; n * k];
     let mut coarse = vec![vec![0.0; count * k]; k];
@@ -112,22 +112,27 @@ fn orthonormalise(mut q: Vec<f64>, k: usize) -> (Vec<f64>, Vec<f64>) {
 /// Vaněk, Mandel and Brezina 1996, doi:10.1007/BF02238511. Cost: two passes over A.
 pub(super) fn smooth(a: &Csr, strength: Option<&Strength>, tentative: &Csr, rho: f64) -> Csr {
     let n = a.rows();
-    let strong = |i: usize, k: usize, j: u32| j as usize != i && strength.is_none_or(|s| s.flags(a, i)[k].row);
+    // The entries of row i and whether they are kept off the diagonal.
+    let entries = |i: usize| {
+        let (columns, values) = a.row(i);
+        let flags = strength.map(|s| s.flags(a, i));
+        columns.iter().zip(values).enumerate().map(move |(k, (&j, &v))| {
+            let j = j as usize;
+            (j, v, j != i && flags.is_none_or(|f| f[k].row))
+        })
+    };
     // 1/d of the filtered matrix, its Gershgorin sum, and how much of the diagonal was taken.
     let filtered: Vec<(f64, f64, f64)> = (0..n)
         .into_par_iter()
         .with_min_len(1024)
         .map(|i| {
-            let (columns, values) = a.row(i);
             let (mut d, mut whole, mut sum) = (0.0, 0.0, 0.0);
-            for (k, (&j, &v)) in columns.iter().zip(values).enumerate() {
-                if j as usize == i {
-                    d += v;
-                    whole = v;
-                } else if strong(i, k, j) {
+            for (j, v, strong) in entries(i) {
+                if strong {
                     sum += v.abs();
                 } else {
                     d += v;
+                    whole = if j == i { v } else { whole };
                 }
             }
             // Lumping may wipe the diagonal out where entries have mixed signs: keep the whole one then.
@@ -141,48 +146,16 @@ pub(super) fn smooth(a: &Csr, strength: Option<&Strength>, tentative: &Csr, rho:
     let stretch = filtered.iter().fold(1.0f64, |m, f| m.max(f.2));
     let omega = 4.0 / 3.0 / bound.min(rho * stretch).max(f64::MIN_POSITIVE);
 
-    let blocks: Vec<(Vec<usize>, Vec<u32>, Vec<f64>)> = (0..n.div_ceil(BLOCK))
-        .into_par_iter()
-        .map(|block| {
-            let rows = block * BLOCK..((block + 1) * BLOCK).min(n);
-            let (mut lengths, mut columns, mut values) = (Vec::with_capacity(BLOCK), vec![], vec![]);
-            let mut row: Vec<(u32, f64)> = vec![];
-            for i in rows {
-                row.clear();
-                let mut add = |j: usize, c: f64| {
-                    let (gs, vs) = tentative.row(j);
-                    for (&g, &v) in gs.iter().zip(vs) {
-                        match row.iter_mut().find(|e| e.0 == g) {
-                            Some(e) => e.1 += c * v,
-                            None => row.push((g, c * v)),
-                        }
-                    }
-                };
-                // The diagonal of I − ω D_f⁻¹ A_f is 1 − ω; a row that is alone interpolates nothing.
-                if tentative.row(i).0.is_empty() {
-                    lengths.push(0);
-                    continue;
-                }
-                let scale = omega * filtered[i].0;
-                add(i, if scale == 0.0 { 1.0 } else { 1.0 - omega });
-                let (cs, vs) = a.row(i);
-                for (k, (&j, &v)) in cs.iter().zip(vs).enumerate() {
-                    if strong(i, k, j) {
-                        add(j as usize, -scale * v);
-                    }
-                }
-                row.sort_unstable_by_key(|e| e.0);
-                lengths.push(row.len());
-                columns.extend(row.iter().map(|e| e.0));
-                values.extend(row.iter().map(|e| e.1));
-            }
-            (lengths, columns, values)
-        })
-        .collect();
-    super::galerkin::join(n, tentative.cols(), blocks)
+    // Row i of I − ω D_f⁻¹ A_f, whose diagonal is 1 − ω; a row that is alone interpolates nothing.
+    let terms = |i: usize| {
+        let scale = omega * filtered[i].0;
+        let own = (i, if scale == 0.0 { 1.0 } else { 1.0 - omega });
+        let neighbours = entries(i).filter(|e| e.2).map(move |(j, v, _)| (j, -scale * v));
+        let alone = tentative.row(i).0.is_empty();
+        std::iter::once(own).chain(neighbours).take(if alone { 0 } else { usize::MAX })
+    };
+    galerkin::combine(n, terms, tentative)
 }
-
-const BLOCK: usize = 4096;
 
 #[cfg(test)]
 mod tests {

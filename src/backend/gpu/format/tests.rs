@@ -22,7 +22,7 @@ fn runs<const SHARED: bool>(a: &Csr, exponent: i32, dtype: Dtype) -> Choice<'_> 
 fn wide<'a>(a: &'a Csr, exponent: i32, dtype: Dtype, layout: Layout) -> Choice<'a> {
     let choice = Choice::with(a, exponent, dtype, layout, None, String::new());
     let form = Form { columns: Columns::Wide, values: Form::plain(dtype).values, ..choice.form };
-    Choice { form, dictionary: vec![], ..choice }
+    Choice { form, dictionary: None, ..choice }
 }
 
 macro_rules! ways {

@@ -1,0 +1,106 @@
+//! At most 256 different values and the place of each: a hash table with open addressing, as large a matrix as it may be
+//! asked about.
+
+use super::scaled;
+use crate::op::Dtype;
+use rayon::prelude::*;
+
+/// As many as a byte can tell apart.
+const MOST: usize = 1 << u8::BITS;
+
+/// A quarter full at most.
+const SLOTS: usize = 4 * MOST;
+
+const FREE: u16 = u16::MAX;
+
+/// Different values, told apart by their bits.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Table {
+    values: Vec<f64>,
+    /// The place of the value whose hash this slot has, or of one that was driven on from the slots before.
+    slots: Box<[u16; SLOTS]>,
+}
+
+impl Table {
+    fn empty() -> Self {
+        Self { values: vec![], slots: Box::new([FREE; SLOTS]) }
+    }
+
+    /// The values given; of several with the same bits the first.
+    pub(crate) fn new(values: impl IntoIterator<Item = f64>) -> Option<Self> {
+        let mut table = Self::empty();
+        table.extend(values).then_some(table)
+    }
+
+    /// The different values·2^`exponent` as arithmetic in `dtype` sees them, in the order of their bits; `None` where
+    /// they are more than a byte can tell apart.
+    pub(crate) fn of(values: &[f64], exponent: i32, dtype: Dtype) -> Option<Self> {
+        // Most matrices have too many: that shows in the first block.
+        let (first, rest) = values.split_at(values.len().min(1 << 14));
+        let mut all = Self::new(first.iter().copied())?;
+        let blocks = rest.par_chunks(1 << 16).map(|block| Self::new(block.iter().copied()));
+        for block in blocks.collect::<Vec<_>>() {
+            if !all.extend(block?.values) {
+                return None;
+            }
+        }
+        let mut seen: Vec<f64> = all.values.into_iter().map(scaled(exponent, dtype)).collect();
+        seen.sort_unstable_by_key(|v| v.to_bits());
+        Self::new(seen)
+    }
+
+    /// The values in the order of their places.
+    pub(crate) fn values(&self) -> &[f64] {
+        &self.values
+    }
+
+    /// The place of a value of the table.
+    #[inline]
+    pub(crate) fn place(&self, v: f64) -> u8 {
+        self.slots[self.slot(v)] as u8
+    }
+
+    /// Where v stands or would stand.
+    #[inline]
+    fn slot(&self, v: f64) -> usize {
+        // Fibonacci hashing; the table is never full.
+        let mut slot = (v.to_bits().wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 54) as usize % SLOTS;
+        while self.values.get(self.slots[slot] as usize).is_some_and(|known| known.to_bits() != v.to_bits()) {
+            slot = (slot + 1) % SLOTS;
+        }
+        slot
+    }
+
+    /// Adds values; false where they become too many.
+    fn extend(&mut self, values: impl IntoIterator<Item = f64>) -> bool {
+        values.into_iter().all(|v| {
+            let slot = self.slot(v);
+            if self.slots[slot] == FREE {
+                self.slots[slot] = self.values.len() as u16;
+                self.values.push(v);
+            }
+            self.values.len() <= MOST
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_and_bounds() {
+        let values: Vec<f64> = (0..256).map(|k| f64::from(k) / 3.0 - 40.0).chain([0.0, -0.0]).collect();
+        let twice: Vec<f64> = (0..100_000).map(|k| values[k % 256]).collect();
+        let table = Table::of(&twice, 1, Dtype::F64).unwrap();
+        assert_eq!(table.values().len(), 256);
+        assert!(table.values().windows(2).all(|w| w[0].to_bits() < w[1].to_bits()));
+        assert!(twice.iter().all(|v| table.values()[table.place(2.0 * v) as usize].to_bits() == (2.0 * v).to_bits()));
+        // One value too many, near the end.
+        let many: Vec<f64> = twice.iter().copied().chain([0.5]).collect();
+        assert!(Table::of(&many, 0, Dtype::F64).is_none());
+        // Zeros of both signs are two values; what f32 can't tell apart is one.
+        assert_eq!(Table::of(&values[256..], 0, Dtype::F64).unwrap().values().len(), 2);
+        assert_eq!(Table::of(&[1.0, 1.0 + 1e-12], 0, Dtype::F32).unwrap().values(), [1.0]);
+    }
+}
