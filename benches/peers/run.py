@@ -51,6 +51,13 @@ def all_with(name: str, without: str = "") -> dict[str, list[str]]:
     return {peer: [name] for peer in EVERYONE if peer != without}
 
 
+MULTIGRID = {
+    "krylane": ["amg"],
+    "petsc": ["gamg", "boomeramg", "boomeramg-tuned"],
+    "amgcl": ["sa-spai0", "sa-ilu0"],
+    "pyamg": ["sa"],
+}
+
 TASKS = {
     "spmv": Task(["P2", "P3", "P27", "UN", "CD3", "EL"], ["P3", "UN"], all_with("none", "krylane-f64")),
     "cg/none": Task(["P2", "P3", "P27", "UN"], ["P3", "P27"], all_with("none")),
@@ -60,16 +67,8 @@ TASKS = {
         ["EL"],
         {"krylane": ["ic0"], "krylane-f64": ["ic0"], "petsc": ["icc"], "eigen": ["ic"], "viennacl": ["ilu0"]},
     ),
-    "cg/amg": Task(
-        ["P2", "P3", "P27", "UN", "AN", "EL"],
-        ["P3", "EL"],
-        {
-            "krylane": ["amg"],
-            "krylane-f64": ["amg"],
-            "petsc": ["gamg", "boomeramg", "boomeramg-tuned"],
-            "pyamg": ["sa"],
-        },
-    ),
+    "cg/amg": Task(["P2", "P3", "P27", "UN", "AN", "EL"], ["P3", "EL"], MULTIGRID | {"krylane-f64": ["amg"]}),
+    "cg/growth": Task(["P2-256", "P2-1024", "P3-64", "P3-128", "JU"], [], MULTIGRID),
     "gmres30/none": Task(["CD3"], ["CD3"], all_with("none", "faer")),
     "bicgstab/none": Task(["CD3"], ["CD3"], all_with("none")),
     "eigs/smallest": Task(
@@ -86,15 +85,15 @@ SERIAL = {"scipy", "pyamg"}
 
 def petsc_options(preconditioner: str, system: str) -> str:
     """What hypre's documentation advises: HMIS, extended+i interpolation cut to four, a level of aggressive
-    coarsening (not across strong anisotropy), a higher strength threshold in three dimensions."""
+    coarsening (not across strong anisotropy or jumps), a higher strength threshold in three dimensions."""
     if preconditioner != "boomeramg-tuned":
         return ""
     options = {
         "coarsen_type": "HMIS",
         "interp_type": "ext+i",
         "P_max": "4",
-        "agg_nl": "0" if system == "AN" else "1",
-        "strong_threshold": "0.5" if system in ("P3", "P27", "UN") else "0.25",
+        "agg_nl": "0" if system in ("AN", "JU") else "1",
+        "strong_threshold": "0.5" if system in ("P3", "P3-64", "P3-128", "P27", "UN") else "0.25",
     }
     return " ".join(f"-pc_hypre_boomeramg_{key} {value}" for key, value in options.items())
 
@@ -339,7 +338,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--systems", default="", metavar="NAME,…", help=", ".join(systems.SYSTEMS))
     parser.add_argument("--tasks", default="", metavar="TASK,…", help=", ".join(TASKS))
     parser.add_argument("--rounds", type=int, default=3, help="at most (3)")
-    parser.add_argument("--minutes", type=float, default=14, help="no round begins that would pass this (14)")
+    parser.add_argument("--minutes", type=float, default=20, help="no round begins that would pass this (20)")
     parser.add_argument("--threads", type=int, default=os.cpu_count(), help="of those that have them (all cores)")
     parser.add_argument("--limit", type=float, default=90, metavar="SECONDS", help="of one run (90)")
     parser.add_argument("--out", type=Path, help="where raw runs go; benches/results/DATE-peers.jsonl in a full run")

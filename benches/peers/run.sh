@@ -53,6 +53,7 @@ fi
 packages common g++ pkg-config python3-venv
 packages eigen libeigen3-dev
 packages viennacl libviennacl-dev
+packages amgcl libboost-dev
 packages petsc libpetsc-real-dev libopenmpi-dev openmpi-bin libopenblas0-serial
 packages slepc libslepc-real-dev libopenblas0-serial
 
@@ -70,6 +71,14 @@ if [ "$install" = yes ] && ! "$python" -c 'import pyamg' 2>/dev/null; then
     pip pyamg==5.4.1 || say "PyAMG left out"
 fi
 
+# AMGCL's headers, from the source package of its bindings.
+amgcl="$build/amgcl/pyamgcl-1.0.0.post4"
+if [ "$install" = yes ] && [ ! -d "$amgcl" ]; then
+    say "fetching AMGCL"
+    "$python" -m pip download -q --disable-pip-version-check --no-deps --no-binary :all: -d "$build/amgcl" \
+        pyamgcl==1.0.0.post4 && tar -xzf "$amgcl.tar.gz" -C "$build/amgcl" || say "AMGCL left out"
+fi
+
 cxx="-O3 -march=native -std=c++17"
 # Words of these lists are meant to split.
 # shellcheck disable=SC2046,SC2086
@@ -78,6 +87,8 @@ cxx="-O3 -march=native -std=c++17"
         g++ $cxx -fopenmp $(pkg-config --cflags eigen3 2>/dev/null || true) $here/eigen.cpp -o $build/bin/eigen
     driver viennacl $here/viennacl.cpp \
         g++ $cxx -w -fopenmp -DVIENNACL_WITH_OPENMP $here/viennacl.cpp -o $build/bin/viennacl
+    driver amgcl $here/amgcl.cpp \
+        g++ $cxx -w -fopenmp "-DAMGCL_VERSION=\"1.0.0\"" "-I$amgcl" $here/amgcl.cpp -o $build/bin/amgcl
     driver petsc $here/petsc.cpp \
         mpicxx $cxx $here/petsc.cpp -o $build/bin/petsc $(pkg-config --cflags --libs petsc 2>/dev/null || true)
     driver slepc $here/slepc.cpp \

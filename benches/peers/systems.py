@@ -45,6 +45,23 @@ def anisotropic(n: int, epsilon: float) -> sp.csr_array:
     return grid_sum(n, [line, epsilon * line])
 
 
+def jumps(n: int, squares: int = 8, contrast: float = 1e6) -> sp.csr_array:
+    """-div(k grad u), 5 points, k = `contrast` on the black squares of a chessboard and 1 on the others, harmonic means
+    between them."""
+    y, x = np.divmod(np.arange(n * n), n)
+    k = np.where((y * squares // n + x * squares // n) % 2, 1.0, contrast)
+    right, down = x < n - 1, y < n - 1
+    pairs = [(np.flatnonzero(right), 1), (np.flatnonzero(down), n)]
+    i = np.concatenate([p for p, _ in pairs])
+    j = np.concatenate([p + step for p, step in pairs])
+    w = 2 * k[i] * k[j] / (k[i] + k[j])
+    upper = sp.coo_array((w, (i, j)), shape=(n * n, n * n)).tocsr()
+    weights = upper + upper.T
+    # What stands beyond the boundary is like its neighbour inside.
+    outside = k * ((x == 0).astype(float) + (x == n - 1) + (y == 0) + (y == n - 1))
+    return sp.csr_array(sp.diags_array(weights.sum(axis=1) + outside) - weights)
+
+
 def poisson27(n: int) -> sp.csr_array:
     """26 in the middle, -1 to each of the 26 neighbours."""
     ones = tridiagonal(n, 1, 1, 1)
@@ -107,6 +124,11 @@ SYSTEMS: dict[str, tuple[str, int, int, Callable]] = {
     "CD3": ("upwind convection–diffusion, 80³", 80, 16, convection_diffusion),
     "AN": ("anisotropic 1 : 1000, 5 points, 1000²", 1000, 100, lambda n: anisotropic(n, 1e-3)),
     "EL": ("plane elasticity, Q1, 400², clamped", 400, 40, elasticity),
+    "P2-256": ("2D Poisson, 5 points, 256²", 256, 64, lambda n: poisson(n, 2)),
+    "P2-1024": ("2D Poisson, 5 points, 1024²", 1024, 128, lambda n: poisson(n, 2)),
+    "P3-64": ("3D Poisson, 7 points, 64³", 64, 16, lambda n: poisson(n, 3)),
+    "P3-128": ("3D Poisson, 7 points, 128³", 128, 24, lambda n: poisson(n, 3)),
+    "JU": ("coefficients 1 and 10⁶ on a chessboard of 8² squares, 5 points, 1000²", 1000, 96, jumps),
     "P2S": ("2D Poisson, 5 points, 300², for eigenvalues", 300, 40, lambda n: poisson(n, 2)),
 }
 

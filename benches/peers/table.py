@@ -16,6 +16,7 @@ TITLES = {
     "cg/jacobi": "CG with Jacobi",
     "cg/ic": "CG with incomplete factors",
     "cg/amg": "CG with algebraic multigrid",
+    "cg/growth": "Multigrid as grids grow, and across jumps",
     "gmres30/none": "GMRES(30)",
     "bicgstab/none": "BiCGSTAB",
     "eigs/smallest": "The 10 smallest eigenvalues",
