@@ -4,10 +4,10 @@ use crate::matrix::Csr;
 use rayon::prelude::*;
 
 /// Row lengths, columns and values of consecutive rows.
-pub(super) type Block = (Vec<usize>, Vec<u32>, Vec<f64>);
+type Block = (Vec<usize>, Vec<u32>, Vec<f64>);
 
 /// One matrix of blocks of rows, columns ascending.
-pub(super) fn join(rows: usize, cols: usize, blocks: Vec<Block>) -> Csr {
+fn join(rows: usize, cols: usize, blocks: Vec<Block>) -> Csr {
     let nnz = blocks.iter().map(|b| b.1.len()).sum();
     let mut ptr = Vec::with_capacity(rows + 1);
     ptr.push(0);
@@ -89,7 +89,7 @@ impl Row {
 }
 
 /// A matrix of `rows` rows; `fill` appends a range of them to a block. Ranges in parallel.
-fn by_blocks(rows: usize, cols: usize, fill: impl Fn(std::ops::Range<usize>, &mut Block) + Sync) -> Csr {
+pub(super) fn by_blocks(rows: usize, cols: usize, fill: impl Fn(std::ops::Range<usize>, &mut Block) + Sync) -> Csr {
     let each = rows.div_ceil(4 * rayon::current_num_threads()).max(512);
     let blocks = (0..rows.div_ceil(each)).into_par_iter().map(|block| {
         let mut out = Block::default();

@@ -34,9 +34,11 @@ pub(super) fn tentative(of: &[u32], count: usize, block: usize, vectors: &[Vec<f
     of.iter().filter(|g| **g != ALONE).for_each(|&g| start[g as usize + 1] += 1);
     (0..count).for_each(|g| start[g + 1] += start[g]);
     let mut next = start.clone();
-    let mut nodes = vec![0u32; start[count]];
+    // The nodes by aggregate, and where each stands within its own.
+    let (mut nodes, mut place) = (vec![0u32; start[count]], vec![0; of.len()]);
     for (i, &g) in of.iter().enumerate().filter(|e| *e.1 != ALONE) {
         nodes[next[g as usize]] = i as u32;
+        place[i] = next[g as usize] - start[g as usize];
         next[g as usize] += 1;
     }
     let factored: Vec<(Vec<f64>, Vec<f64>)> = (0..count)
@@ -49,33 +51,28 @@ pub(super) fn tentative(of: &[u32], count: usize, block: usize, vectors: &[Vec<f
             orthonormalise(local, k)
         })
         .collect();
-    let n = of.len() * block;
-    let mut q = vec![0.0; n * k];
     let mut coarse = vec![vec![0.0; count * k]; k];
-    for (g, (local, r)) in factored.iter().enumerate() {
-        let m = (start[g + 1] - start[g]) * block;
-        for (p, &i) in nodes[start[g]..start[g + 1]].iter().enumerate() {
-            for c in 0..block {
-                for j in 0..k {
-                    q[(i as usize * block + c) * k + j] = local[j * m + p * block + c];
-                }
-            }
-        }
+    for (g, (_, r)) in factored.iter().enumerate() {
         for j in 0..k {
             coarse[j][g * k..(g + 1) * k].copy_from_slice(&r[j * k..(j + 1) * k]);
         }
     }
-    let mut row_ptr = vec![0];
-    let (mut columns, mut values) = (vec![], vec![]);
-    for i in 0..n {
-        let g = of[i / block];
-        for (j, &v) in q[i * k..(i + 1) * k].iter().enumerate().filter(|e| *e.1 != 0.0) {
-            columns.push(g * k as u32 + j as u32);
-            values.push(v);
+    let t = galerkin::by_blocks(of.len() * block, count * k, |rows, (lengths, columns, values)| {
+        for i in rows {
+            let before = columns.len();
+            let (node, g) = (i / block, of[i / block] as usize);
+            if of[node] != ALONE {
+                let (q, m) = (&factored[g].0, (start[g + 1] - start[g]) * block);
+                let own = (0..k).map(|j| q[j * m + place[node] * block + i % block]);
+                for (j, v) in own.enumerate().filter(|e| e.1 != 0.0) {
+                    columns.push((g * k + j) as u32);
+                    values.push(v);
+                }
+            }
+            lengths.push(columns.len() - before);
         }
-        row_ptr.push(columns.len());
-    }
-    (Csr::trusted(n, count * k, row_ptr, columns, values), coarse)
+    });
+    (t, coarse)
 }
 
 /// Q, column by column, and R, column by column, of `k` columns by Gram–Schmidt done twice; a dependent column

@@ -1,6 +1,6 @@
 //! Which entries couple strongly: the graph that is aggregated.
 
-use super::galerkin::{self, Block};
+use super::galerkin;
 use crate::matrix::Csr;
 use rayon::prelude::*;
 
@@ -92,32 +92,26 @@ pub(super) fn by_node(a: &Csr, b: usize) -> Option<Csr> {
         return None;
     }
     let n = a.rows() / b;
-    let blocks: Vec<Block> = (0..n.div_ceil(BLOCK))
-        .into_par_iter()
-        .map(|block| {
-            let (mut lengths, mut columns, mut values) = (vec![], vec![], vec![]);
-            for node in block * BLOCK..n.min((block + 1) * BLOCK) {
-                let start = columns.len();
-                for i in node * b..(node + 1) * b {
-                    // Rows of one node mostly have one pattern: a walk along it, that seldom finds a gap.
-                    let mut at = start;
-                    for (&j, v) in a.row(i).0.iter().zip(a.row(i).1) {
-                        let j = j / b as u32;
-                        while columns.get(at).is_some_and(|&c| c < j) {
-                            at += 1;
-                        }
-                        if columns.get(at) != Some(&j) {
-                            columns.insert(at, j);
-                            values.insert(at, 0.0);
-                        }
-                        values[at] += v * v;
+    Some(galerkin::by_blocks(n, n, |nodes, (lengths, columns, values)| {
+        for node in nodes {
+            let start = columns.len();
+            for i in node * b..(node + 1) * b {
+                // Rows of one node mostly have one pattern: a walk along it, that seldom finds a gap.
+                let mut at = start;
+                for (&j, v) in a.row(i).0.iter().zip(a.row(i).1) {
+                    let j = j / b as u32;
+                    while columns.get(at).is_some_and(|&c| c < j) {
+                        at += 1;
                     }
+                    if columns.get(at) != Some(&j) {
+                        columns.insert(at, j);
+                        values.insert(at, 0.0);
+                    }
+                    values[at] += v * v;
                 }
-                lengths.push(columns.len() - start);
             }
-            values.iter_mut().for_each(|v: &mut f64| *v = v.sqrt());
-            (lengths, columns, values)
-        })
-        .collect();
-    Some(galerkin::join(n, n, blocks))
+            values[start..].iter_mut().for_each(|v| *v = v.sqrt());
+            lengths.push(columns.len() - start);
+        }
+    }))
 }
