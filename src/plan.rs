@@ -11,7 +11,7 @@ use crate::op::{Dtype, Plan, Space};
 use crate::precond;
 use crate::report::AdapterInfo;
 use crate::solver::{Backend, Options, Precision, When};
-use crate::transform::{self, Change};
+use crate::transform::{self, Change, Ordering};
 #[cfg(feature = "gpu")]
 use std::sync::Arc;
 
@@ -290,12 +290,23 @@ fn equilibrates(facts: &Facts, options: &Options, dtype: Dtype) -> bool {
 }
 
 /// GMRES, then BiCGStab with incomplete factors of the matched matrix: those that work do so within dozens of
-/// iterations, so their shares are small.
-fn incomplete() -> Vec<Step> {
-    // Threshold factors come after those on A's pattern, where there are any.
-    let known = || ["ilu0", "ilut"].into_iter().filter(|id| precond::by_name(id).is_ok());
-    let gmres = known().map(|id| Step::new("gmres", id, 0.1).restart(50).matched());
-    gmres.chain(known().map(|id| Step::new("bicgstab", id, 0.1).matched())).collect()
+/// iterations, so their shares are small. Between the two, `whole`: GMRES with nearly complete factors.
+fn incomplete(whole: Step) -> Vec<Step> {
+    let step = |method, id| Step::new(method, id, 0.1).matched();
+    let gmres = ["ilu0", "ilut"].map(|id| step("gmres", id).restart(50));
+    let bicgstab = ["ilu0", "ilut"].map(|id| step("bicgstab", id));
+    gmres.into_iter().chain([whole]).chain(bicgstab).collect()
+}
+
+/// Where nearly complete factors take too much: what is left when more is dropped. They take long to set up, so they come
+/// after what is cheap, but before the iterations are used up.
+fn coarser(whole: Step) -> [Step; 2] {
+    ["lu:drop=1e-4", "lu:drop=1e-2"].map(|preconditioner| Step { preconditioner, ..whole })
+}
+
+/// Nearly complete factors want the matrix in an order of their own, scaled alike.
+fn nearly_complete(preconditioner: &str) -> bool {
+    preconditioner.split(':').next() == Some("lu")
 }
 
 pub(crate) fn ladder(
@@ -343,6 +354,8 @@ pub(crate) fn ladder(
     let entries = a.entries();
     let factors = cpu && chosen.is_none() && entries.is_some();
     let long = Step::new("gmres", simple, 1.0).restart((LONG_BASIS / 8 / n.max(1)).clamp(50, 300));
+    let definite = positive == n || negative == n;
+    let whole = Step { preconditioner: "lu", share: 0.1, matched: true, ..long };
     let (_, components) = facts.null_components;
     if components > 0 {
         notes.push(format!("null space: the constants on {components} components; b must have no part in it"));
@@ -374,7 +387,10 @@ pub(crate) fn ladder(
             list.insert(0, Step::new("cg", "amg", 0.3));
         }
         if factors {
-            list.push(Step::new("cg", "ic0", 0.5));
+            // The diagonal of a definite matrix has the largest product already.
+            let whole = Step { matched: false, ..whole };
+            list.extend([Step::new("cg", "ic0", 0.5), whole]);
+            list.extend(coarser(whole));
         }
         list.extend([Step::new("minres", simple, 0.5), long]);
         list
@@ -387,15 +403,17 @@ pub(crate) fn ladder(
             (0, 1..) if zero == 0 => "A is symmetric, its diagonal is negative throughout".into(),
             _ => "A is symmetric, its diagonal is not positive throughout".into(),
         };
-        let definite = negative == n || positive == n;
         let mut list = vec![Step::new("minres", simple, 0.9), long];
         if factors && !definite {
             notes.push(format!("method gmres: {why}; minres if incomplete factors fail"));
             because =
                 format!("the CPU solves with triangles, large entries are brought to the diagonal; then {simple}");
-            list.splice(0..0, incomplete());
+            list.splice(0..0, incomplete(whole).into_iter().chain(coarser(whole)));
         } else {
             notes.push(format!("method minres: {why}; then gmres"));
+            if factors {
+                list.splice(1..1, [whole].into_iter().chain(coarser(whole)));
+            }
         }
         list
     } else {
@@ -415,11 +433,14 @@ pub(crate) fn ladder(
             if zero == 0 {
                 list.extend([Step::new("gmres", "ilu0", 0.1).restart(50), Step::new("bicgstab", "ilu0", 0.1)]);
             }
-            list.extend(incomplete());
+            list.extend(incomplete(whole));
         }
         list.push(Step::new("gmres", simple, 0.2).restart(50));
         if zero > 0 && chosen.is_none() && entries.is_some() {
             list.push(Step::new("gmres", "jacobi", 0.2).restart(50).matched());
+        }
+        if factors {
+            list.extend(coarser(whole));
         }
         list.extend([Step::new("bicgstab", simple, 0.5), long]);
         list
@@ -434,6 +455,12 @@ pub(crate) fn ladder(
     if steps.iter().any(|s| options.restart.is_none() && s.restart > Some(room)) {
         notes.push(format!("restart at most {room}: a longer basis would take half of the memory that is left"));
     }
+    if steps.iter().any(|s| nearly_complete(chosen.unwrap_or(s.preconditioner))) {
+        let when = if nearly_complete(chosen.unwrap_or(steps[0].preconditioner)) { "" } else { ", after cheaper ones" };
+        notes.push(format!(
+            "lu: nearly complete factors{when}, in an order of minimum degree, as far as room and time allow"
+        ));
+    }
     let multigrid_step = |s: &Step| chosen.unwrap_or(s.preconditioner).starts_with("amg");
     if options.precision == Precision::Auto && precisions.len() > 1 && steps.iter().any(multigrid_step) {
         notes.push("precision under amg: f64 iterations around a cycle in f32".into());
@@ -442,23 +469,34 @@ pub(crate) fn ladder(
         .into_iter()
         .flat_map(|step| {
             // A cycle of multigrid moves most of the bytes and is f32 anyway; what f32 iterations save beside it,
-            // their renewals cost.
-            let own = options.precision == Precision::Auto && chosen.unwrap_or(step.preconditioner).starts_with("amg");
+            // their renewals cost. Nearly complete factors are set up once, and few iterations follow.
+            let name = chosen.unwrap_or(step.preconditioner);
+            let own = options.precision == Precision::Auto && (name.starts_with("amg") || nearly_complete(name));
             let wide = precisions.last().filter(|p| own && p.working == Dtype::F64);
             let plans = wide.map_or(&precisions[..], std::slice::from_ref);
             plans.iter().map(move |&precision| (step, precision)).collect::<Vec<_>>()
         })
         .map(|(step, precision)| {
+            let preconditioner = chosen.unwrap_or(step.preconditioner);
+            let method = method::by_name(step.method)?;
+            let own = method.needs == Needs::Square && nearly_complete(preconditioner);
+            let order = match reorder {
+                _ if own => Ordering::LittleFill,
+                true => Ordering::Narrow,
+                false => Ordering::Given,
+            };
             // Least squares weigh rows as they are.
-            let equilibrate = !least_squares && equilibrates(facts, options, precision.working);
+            let scaled = own && options.equilibrate != When::Never;
+            let equilibrate = !least_squares && (scaled || equilibrates(facts, options, precision.working));
+            let matched = step.matched || own && !definite_candidate;
             Ok(RungPlan {
-                method: method::by_name(step.method)?,
-                preconditioner: chosen.unwrap_or(step.preconditioner).into(),
+                method,
+                preconditioner: preconditioner.into(),
                 precision,
                 restart: options.restart.unwrap_or(step.restart.unwrap_or(30).min(room.max(1))).min(n.max(1)),
                 // Short recurrences may rest for long on hard systems before they fall.
                 window: n.clamp(1000, 5000),
-                change: Change { equilibrate, reorder, matched: step.matched },
+                change: Change { equilibrate, order, matched },
                 share: step.share,
             })
         })

@@ -773,7 +773,8 @@ impl Solver {
     fn share(&self, k: usize, left: usize) -> usize {
         match k + 1 == self.ladder.len() {
             true => left,
-            false => left.min(((self.ladder[k].share * left as f64) as usize).max(LEAST_SHARE)),
+            // Those that come later keep a tenth in any case: the last factors need a few iterations only.
+            false => ((self.ladder[k].share * left as f64) as usize).max(LEAST_SHARE).min(left - left / 10),
         }
     }
 

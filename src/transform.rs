@@ -2,25 +2,37 @@
 //! powers of two and P_r, P_c permutations. A residual r goes to the device as P_r D_r r; a correction d comes back as
 //! D_c P_cᵀ d·2^e. Certificates, x and the history stay in the user's order and units.
 //!
-//! Three reasons for one: rows or columns whose sizes lie further apart than the arithmetic has digits are
-//! equilibrated; rows are reordered so that products gather from near by; rows are matched with columns so that
-//! incomplete factors find large pivots. Without any of these the device works on the user's own arrays.
+//! Reasons for one: rows or columns whose sizes lie further apart than the arithmetic has digits are equilibrated; rows
+//! are reordered so that products gather from near by, or so that factors fill little; rows are matched with columns so
+//! that incomplete factors find large pivots. Without any of these the device works on the user's own arrays.
 
 use crate::facts::Facts;
 use crate::matrix::equilibrate::{self, Scales};
-use crate::matrix::{Csr, Matrix, matching, rcm};
+use crate::matrix::{Csr, Matrix, matching, minimum_degree, rcm};
 use crate::op::Dtype;
 use crate::scale::{exponent, ldexp};
 use rayon::prelude::*;
 use std::sync::Arc;
+
+/// In which order rows and columns come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Ordering {
+    /// As given.
+    #[default]
+    Given,
+    /// That of [`rcm`].
+    Narrow,
+    /// That of [`minimum_degree`].
+    LittleFill,
+}
 
 /// What is to be changed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Change {
     /// Rows and columns are scaled by powers of two.
     pub(crate) equilibrate: bool,
-    /// Rows and columns in the order of [`rcm`].
-    pub(crate) reorder: bool,
+    /// Rows and columns in another order.
+    pub(crate) order: Ordering,
     /// Large entries are brought to the diagonal: another order for rows than for columns, and scales.
     pub(crate) matched: bool,
 }
@@ -48,6 +60,8 @@ pub(crate) struct Transform {
     pub(crate) matrix: Matrix,
     /// The part of e that the values don't hold yet.
     pub(crate) remaining: i32,
+    /// Multiplications of complete LU factors of A', where its order is one for them.
+    pub(crate) operations: Option<f64>,
 }
 
 impl Transform {
@@ -57,6 +71,7 @@ impl Transform {
     /// `order` is that of [`rcm`] for `a`, where it is known.
     pub(crate) fn new(a: &Arc<Csr>, facts: &Facts, change: Change, order: Option<&[u32]>) -> Self {
         let known = order;
+        let mut operations = None;
         let identity = || (0..a.rows() as u32).collect::<Vec<u32>>();
         let mut order = None;
         let mut matched = None;
@@ -66,25 +81,30 @@ impl Transform {
             order = Some(Order { rows: m.rows, columns: identity() });
             matched = Some(m.scales);
         }
-        if change.reorder {
-            let place = match (&order, known) {
-                (Some(o), _) => rcm::order(&a.permuted(&o.rows, &o.columns)),
-                (None, Some(known)) => known.to_vec(),
-                (None, None) => rcm::order(a),
+        if change.order != Ordering::Given {
+            let changed = order.as_ref().map(|o: &Order| a.permuted(&o.rows, &o.columns));
+            let place = match (change.order, &changed, known) {
+                (Ordering::LittleFill, ..) => {
+                    let (place, count) = minimum_degree::order(changed.as_ref().unwrap_or(a));
+                    operations = Some(count);
+                    place
+                }
+                (_, None, Some(known)) => known.to_vec(),
+                _ => rcm::order(changed.as_ref().unwrap_or(a)),
             };
             // Row `place[k]` of what the matching left comes to place k.
             let rows = order.map_or_else(|| place.clone(), |o| place.iter().map(|&i| o.rows[i as usize]).collect());
             order = Some(Order { rows, columns: place });
         }
         let unmatched = change.matched && matched.is_none();
-        Self { unmatched, ..Self::with(a, facts, change, order, matched) }
+        Self { unmatched, operations, ..Self::with(a, facts, change, order, matched) }
     }
 
     /// This change for new values on the same pattern: the order is kept, powers of two are found anew, but for
     /// those that came with a matching.
     pub(crate) fn renewed(&self, a: &Arc<Csr>, facts: &Facts) -> Self {
         let kept = self.scales.clone().filter(|_| self.change.matched);
-        Self::with(a, facts, self.change, self.order.clone(), kept)
+        Self { operations: self.operations, ..Self::with(a, facts, self.change, self.order.clone(), kept) }
     }
 
     fn with(a: &Arc<Csr>, facts: &Facts, change: Change, order: Option<Order>, scales: Option<Scales>) -> Self {
@@ -106,7 +126,8 @@ impl Transform {
                 (Arc::new(a.rebuilt(rows, columns, scaled)), 0)
             }
         };
-        Self { change, unmatched: false, order, scales, exponent: -e, matrix: matrix.into(), remaining }
+        let (unmatched, operations) = (false, None);
+        Self { change, unmatched, order, scales, exponent: -e, matrix: matrix.into(), remaining, operations }
     }
 
     /// No change but of the scale: all that an operator allows.
@@ -120,6 +141,7 @@ impl Transform {
             exponent: e,
             matrix: a,
             remaining: e,
+            operations: None,
         }
     }
 
@@ -207,8 +229,9 @@ mod tests {
         let x: Vec<f64> =
             Random::new(1).vector(60).iter().enumerate().map(|(j, v)| ldexp(*v, j as i32 % 7 * 10)).collect();
         let b = a.multiply(&x);
-        for bits in 0..8 {
-            let change = Change { equilibrate: bits & 1 > 0, reorder: bits & 2 > 0, matched: bits & 4 > 0 };
+        for bits in 0..12 {
+            let order = [Ordering::Given, Ordering::Narrow, Ordering::LittleFill][bits / 4];
+            let change = Change { equilibrate: bits & 1 > 0, order, matched: bits & 2 > 0 };
             let t = Transform::new(&a, &facts, change, None);
             let e = t.residual_exponent(&b, norm2(&b));
             let r = t.residual(&b, e);

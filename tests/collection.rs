@@ -80,9 +80,10 @@ fn the_cpu_solves_what_a_reference_solves() {
         single: false,
         gpu: false,
     };
-    // Incomplete factors, on matched rows where the diagonal is weak, solve more than the plain references do.
+    // Incomplete factors, on matched rows where the diagonal is weak, solve more than the plain references do, and
+    // nearly complete ones the rest: none is open.
     let open = check(&target, &entries(15_000));
-    assert!(open.len() <= 4, "{open:?}");
+    assert!(open.is_empty(), "{open:?}");
 }
 
 #[test]

@@ -73,7 +73,7 @@ fn fewer_iterations_than_jacobi() {
     let a = gallery::convection_diffusion2d(40, [0.8, 0.4]);
     for method in ["gmres", "bicgstab"] {
         let plain = iterations(&a, method, "jacobi");
-        for preconditioner in ["ilu0", "ilut", "isai", "amg", "ssor", "gauss_seidel", "ilu0:sweeps=3"] {
+        for preconditioner in ["ilu0", "ilut", "lu", "isai", "amg", "ssor", "gauss_seidel", "ilu0:sweeps=3"] {
             let found = iterations(&a, method, preconditioner);
             assert!(found < plain, "{method} {preconditioner}: {found} of {plain}");
         }
@@ -207,6 +207,7 @@ fn parameters() {
         "ilu0:sweeps=0",
         "ssor:omega=2",
         "ilut",
+        "lu",
         "gauss_seidel",
         "given",
     ] {
@@ -217,6 +218,72 @@ fn parameters() {
     assert!(r.reason.is_converged() && r.plan.iter().any(|l| l.contains("operator complexity")), "{:?}", r.plan);
     // Products of the preconditioner don't count as the method's.
     assert!(r.matvecs <= r.iterations + 2, "{} {}", r.matvecs, r.iterations);
+}
+
+/// [A Bᵀ; B −C] with a Laplacian A and C = `penalty`·I; four entries a row of B.
+fn saddle_point(k: usize, penalty: f64) -> Csr {
+    let a = gallery::poisson2d(k);
+    let (n, m) = (a.rows(), a.rows() / 3);
+    let mut t = Triplets::new(n + m, n + m).unwrap();
+    for i in 0..n {
+        a.row(i).0.iter().zip(a.row(i).1).for_each(|(&j, &v)| t.push(i, j as usize, v).unwrap());
+    }
+    for (q, v) in krylane::random::Random::new(3).vector(4 * m).into_iter().enumerate() {
+        let (row, column) = (n + q / 4, (q / 4 * 3 + [0, 18, 70, 156][q % 4]) % n);
+        t.push(row, column, v).unwrap();
+        t.push(column, row, v).unwrap();
+    }
+    if penalty > 0.0 {
+        (n..n + m).for_each(|i| t.push(i, i, -penalty).unwrap());
+    }
+    t.to_csr().unwrap()
+}
+
+#[test]
+fn nearly_complete_factors_solve_what_others_do_not() {
+    let waves = gallery::helmholtz2d(60, 0.35, 20, 2.0);
+    let convection = gallery::convection_diffusion2d(60, [50.0, -30.0]);
+    let stiff = gallery::elasticity2d([30, 10], 0.4999, true).0;
+    for (name, a) in [
+        ("waves", waves),
+        ("convection", convection),
+        ("saddle point", saddle_point(20, 0.0)),
+        ("penalised", saddle_point(20, 1e-6)),
+        ("nearly incompressible", stiff),
+        ("no diagonal", gallery::cyclic_shift(300)),
+    ] {
+        for method in ["gmres", "bicgstab"] {
+            let r = solve(&a, method, "lu");
+            assert!(r.reason.is_converged() && r.iterations <= 8, "{name}, {method}: {} {}", r.reason, r.iterations);
+        }
+        // Left alone, too.
+        let r = solve(&a, "auto", "auto");
+        assert!(r.reason.is_converged(), "{name}: {} {:?}", r.reason, r.rungs);
+    }
+    // Where they are the ladder's last word, the report says so.
+    let r = solve(&gallery::helmholtz2d(80, 0.35, 27, 2.0), "auto", "auto");
+    assert_eq!(r.preconditioner, "lu", "{:?}", r.rungs);
+    assert!(r.rungs.iter().any(|r| r.preconditioner == "ilut") && r.plan.iter().any(|l| l.starts_with("lu: ")));
+}
+
+#[test]
+fn new_values_keep_the_places_of_nearly_complete_factors() {
+    let a = saddle_point(15, 0.0);
+    let mut solver = Solver::new(&a, options("gmres", "lu")).unwrap();
+    assert!(solver.solve(&rhs(&a)).unwrap().iterations <= 4);
+    let values: Vec<f64> = a.values().iter().enumerate().map(|(k, v)| v * (1.0 + 0.1 * (k as f64).sin())).collect();
+    solver.update_values(values).unwrap();
+    let after = solver.solve(&rhs(&a)).unwrap();
+    assert!(after.reason.is_converged() && after.iterations <= 20, "{} {}", after.reason, after.iterations);
+}
+
+#[test]
+fn nearly_complete_factors_keep_to_the_memory() {
+    let a = gallery::helmholtz2d(40, 0.35, 14, 2.0);
+    let limited = Options { memory_limit: Some(2 << 20), ..options("gmres", "lu") };
+    let r = Solver::new(&a, limited).unwrap().solve(&rhs(&a)).unwrap();
+    let Reason::PreconditionerFailed { row, message } = &r.reason else { panic!("{}", r.reason) };
+    assert!(*row < a.rows() && message.contains("a larger drop needs less"), "{message}");
 }
 
 #[test]

@@ -6,6 +6,7 @@ pub(crate) mod equilibrate;
 pub(crate) mod format;
 pub mod gallery;
 pub(crate) mod matching;
+pub(crate) mod minimum_degree;
 pub(crate) mod operator;
 pub(crate) mod rcm;
 mod stats;

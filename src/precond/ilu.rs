@@ -6,12 +6,12 @@
 //! one thread. One application: two triangular solves, together the traffic of a product; on a device without them
 //! Jacobi sweeps (see `triangles`), which `ilu0:sweeps=4` asks for everywhere.
 //!
-//! A pivot below 10⁻¹² of its row's largest entry is not divided by: the factorisation starts again on
+//! A pivot below 10⁻¹² of its row's largest entry is not divided by (`lu` does otherwise): the factorisation starts again on
 //! A + α diag(σ), σ_i the row's largest entry with the diagonal's sign (Manteuffel 1980,
 //! doi:10.1090/S0025-5718-1980-0559197-0), α growing from 10⁻³.
 
 use super::triangles::Pair;
-use super::{Preconditioner, Request, Updates, ilut};
+use super::{Preconditioner, Request, Updates, ilut, lu};
 use crate::error::{Error, Result};
 use crate::matrix::{Csr, Triangular};
 use crate::op::{Program, Space, Vector};
@@ -19,11 +19,21 @@ use std::sync::Arc;
 
 /// L and U, solved with.
 pub struct Ilu {
-    definite: bool,
-    fill: Option<Fill>,
+    kind: Kind,
     sweeps: Option<usize>,
     factors: Factors,
     pair: Option<Pair>,
+}
+
+/// What is kept of the factors.
+#[derive(Clone, Copy)]
+enum Kind {
+    /// Entries in A's own places.
+    Own { definite: bool },
+    /// Large entries.
+    Threshold(Fill),
+    /// All but tiny entries.
+    Nearly { drop: f64 },
 }
 
 /// L with ones on its diagonal, and U.
@@ -40,8 +50,58 @@ const SHIFTS: [f64; 7] = [0.0, 1e-3, 1e-2, 0.03, 0.1, 0.3, 1.0];
 /// A pivot below this part of its row's largest entry counts as zero.
 const PIVOT: f64 = 1e-12;
 
-/// L and U, or the row and value of the first bad pivot.
-pub(super) type Factored = std::result::Result<(Triangular, Triangular), (usize, f64)>;
+/// L and U, or why not.
+pub(super) type Factored = std::result::Result<(Triangular, Triangular), Fault>;
+
+/// Why there are no factors.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Fault {
+    /// The pivot of this row is bad.
+    Pivot(usize, f64),
+    /// The limits are met in this row.
+    Limit(usize),
+}
+
+/// Bounds on a factorisation.
+pub(super) struct Limits {
+    /// Entries of L and U.
+    pub(super) entries: usize,
+    /// Multiplications.
+    pub(super) operations: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { entries: usize::MAX, operations: u64::MAX }
+    }
+}
+
+/// What becomes of a pivot that nothing can be divided by.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Pivots {
+    /// Nothing.
+    Kept,
+    /// Nothing; a negative one is bad, too.
+    Positive,
+    /// One below this part of its row's largest entry is raised to it.
+    Raised(f64),
+}
+
+impl Pivots {
+    /// 1/pivot where that is safe in row `i` with this largest entry; 1 for an empty row.
+    pub(super) fn inverse(self, i: usize, pivot: f64, largest: f64) -> std::result::Result<f64, Fault> {
+        if largest == 0.0 {
+            return Ok(1.0);
+        }
+        let (value, bad) = match self {
+            Self::Raised(part) if pivot.abs() < part * largest => ((part * largest).copysign(pivot), false),
+            Self::Positive => (pivot, pivot <= PIVOT * largest),
+            _ => (pivot, pivot.abs() <= PIVOT * largest),
+        };
+        let inverse = 1.0 / value;
+        if bad || !inverse.is_finite() { Err(Fault::Pivot(i, pivot)) } else { Ok(inverse) }
+    }
+}
 
 /// How much an ILUT keeps (Saad 1994, doi:10.1002/nla.1680010405).
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -64,7 +124,7 @@ impl Ilu {
     /// # Errors
     /// [`Error::Preconditioner`] with the row of a pivot that no shift cures.
     pub fn new(a: &Csr, definite: bool) -> Result<Self> {
-        Self::with(a, definite, None, None)
+        Self::own(a, definite, None)
     }
 
     /// Factors `a` with the fill that is large enough. M is not symmetric, even where A is.
@@ -72,16 +132,21 @@ impl Ilu {
     /// # Errors
     /// As [`Ilu::new`].
     pub fn with_fill(a: &Csr, fill: Fill) -> Result<Self> {
-        Self::with(a, false, Some(fill), None)
+        Self::threshold(a, fill, None)
     }
 
-    fn with(a: &Csr, definite: bool, fill: Option<Fill>, sweeps: Option<usize>) -> Result<Self> {
-        Ok(Self { definite, fill, sweeps, factors: Factors::with_fill(a, definite, fill)?, pair: None })
+    fn own(a: &Csr, definite: bool, sweeps: Option<usize>) -> Result<Self> {
+        Ok(Self { kind: Kind::Own { definite }, sweeps, factors: Factors::new(a, definite)?, pair: None })
+    }
+
+    fn threshold(a: &Csr, fill: Fill, sweeps: Option<usize>) -> Result<Self> {
+        let factor = |a: &Csr, shift| ilut::factor(a, shift, fill, Pivots::Kept, &Limits::default());
+        Ok(Self { kind: Kind::Threshold(fill), sweeps, factors: Factors::shifted(a, false, factor)?, pair: None })
     }
 
     pub(super) fn build(a: &Csr, request: &Request) -> Result<Self> {
         let [sweeps] = request.numbers("ilu0 and ic0", [("sweeps", 1.0, 100.0)])?;
-        Self::with(a, request.definite, None, sweeps.map(|k| k as usize))
+        Self::own(a, request.definite, sweeps.map(|k| k as usize))
     }
 
     pub(super) fn build_with_fill(a: &Csr, request: &Request) -> Result<Self> {
@@ -92,45 +157,63 @@ impl Ilu {
         let [drop, growth, sweeps] = request.numbers("ilut", known)?;
         let plain = Fill::default();
         let fill = Fill { drop: drop.unwrap_or(plain.drop), growth: growth.unwrap_or(plain.growth) };
-        Self::with(a, false, Some(fill), sweeps.map(|k| k as usize))
+        Self::threshold(a, fill, sweeps.map(|k| k as usize))
+    }
+
+    pub(super) fn build_nearly_whole(a: &Csr, request: &Request) -> Result<Self> {
+        let (factors, drop) = lu::factors(&with_diagonal(a), request)?;
+        Ok(Self { kind: Kind::Nearly { drop }, sweeps: None, factors, pair: None })
     }
 
     fn kind(&self) -> String {
-        match self.fill {
-            Some(fill) => format!("ilut with drop {:e}, fill {}", fill.drop, fill.growth),
-            None if self.definite => "ic0".into(),
-            None => "ilu0".into(),
+        match self.kind {
+            Kind::Own { definite: true } => "ic0".into(),
+            Kind::Own { .. } => "ilu0".into(),
+            Kind::Threshold(fill) => format!("ilut with drop {:e}, fill {}", fill.drop, fill.growth),
+            Kind::Nearly { drop } => format!("lu with drop {drop:e}"),
         }
     }
 }
 
 impl Factors {
     pub(super) fn new(a: &Csr, definite: bool) -> Result<Self> {
-        Self::with_fill(a, definite, None)
+        let pivots = if definite { Pivots::Positive } else { Pivots::Kept };
+        Self::shifted(a, definite, |a, shift| factor(a, shift, pivots))
     }
 
-    fn with_fill(a: &Csr, definite: bool, fill: Option<Fill>) -> Result<Self> {
+    pub(super) fn of((lower, upper): (Triangular, Triangular), shift: f64) -> Self {
+        Self { lower: Arc::new(lower), upper: Arc::new(upper), shift }
+    }
+
+    /// The first factors that come out right, of A with a larger and larger shift.
+    fn shifted(a: &Csr, definite: bool, factor: impl Fn(&Csr, f64) -> Factored) -> Result<Self> {
         let pattern = with_diagonal(a);
         let mut failed = None;
         for shift in SHIFTS {
-            let factored = match fill {
-                None => factor(&pattern, shift, definite),
-                Some(fill) => ilut::factor(&pattern, shift, fill),
-            };
-            match factored {
-                Ok((lower, upper)) => {
-                    return Ok(Self { lower: Arc::new(lower), upper: Arc::new(upper), shift });
-                }
-                Err(row) => failed = failed.or(Some(row)),
+            match factor(&pattern, shift) {
+                Ok(factors) => return Ok(Self::of(factors, shift)),
+                Err(fault) => failed = failed.or(Some(fault)),
             }
         }
-        let (row, pivot) = failed.unwrap_or_default();
-        let message = if definite && pivot < 0.0 {
-            format!("the incomplete factors have the pivot {pivot:.1e} here: they are not positive definite")
-        } else {
-            format!("the incomplete factors have the pivot {pivot:.1e} here, and no shift of the diagonal cures it")
+        Err(failed.expect("a shift was tried").error(definite))
+    }
+}
+
+impl Fault {
+    pub(super) fn error(self, definite: bool) -> Error {
+        let (row, message) = match self {
+            Self::Pivot(row, pivot) if definite && pivot < 0.0 => {
+                (row, format!("the incomplete factors have the pivot {pivot:.1e} here: they are not positive definite"))
+            }
+            Self::Pivot(row, pivot) => (
+                row,
+                format!(
+                    "the incomplete factors have the pivot {pivot:.1e} here, and no shift of the diagonal cures it"
+                ),
+            ),
+            Self::Limit(row) => (row, "the factors take more entries or multiplications than they may".into()),
         };
-        Err(Error::Preconditioner { row, message })
+        Error::Preconditioner { row, message }
     }
 }
 
@@ -174,8 +257,8 @@ pub(super) fn with_diagonal(a: &Csr) -> Csr {
     Csr::trusted(a.rows(), a.cols(), row_ptr, columns, values)
 }
 
-/// L and U of A + α diag(σ), or the row and value of the first bad pivot. The diagonal of `a` is stored.
-fn factor(a: &Csr, shift: f64, definite: bool) -> Factored {
+/// L and U of A + α diag(σ) on the pattern of A. The diagonal of `a` is stored.
+fn factor(a: &Csr, shift: f64, pivots: Pivots) -> Factored {
     let n = a.rows();
     let (ptr, columns) = (a.row_ptr(), a.columns());
     let mut values = a.values().to_vec();
@@ -209,7 +292,7 @@ fn factor(a: &Csr, shift: f64, definite: bool) -> Factored {
         for k in row {
             place[columns[k] as usize] = 0;
         }
-        inverse[i] = inverse_pivot(values[diagonal[i]], largest, definite).ok_or((i, values[diagonal[i]]))?;
+        inverse[i] = pivots.inverse(i, values[diagonal[i]], largest)?;
     }
     let part = |upper: bool| {
         let range = |i: usize| if upper { diagonal[i] + 1..ptr[i + 1] } else { ptr[i]..diagonal[i] };
@@ -225,20 +308,11 @@ fn factor(a: &Csr, shift: f64, definite: bool) -> Factored {
     finished(part(false), part(true), inverse)
 }
 
-/// 1/pivot where that is safe in a row of this largest entry; 1 for an empty row.
-pub(super) fn inverse_pivot(pivot: f64, largest: f64, definite: bool) -> Option<f64> {
-    if largest == 0.0 {
-        return Some(1.0);
-    }
-    let bad = pivot.is_nan() || pivot.abs() <= PIVOT * largest || definite && pivot < 0.0;
-    Some(1.0 / pivot).filter(|v| !bad && v.is_finite())
-}
-
 /// The factors, if their entries are finite; the strict parts and the inverse pivots.
 pub(super) fn finished(lower: Csr, upper: Csr, inverse: Vec<f64>) -> Factored {
     for strict in [&lower, &upper] {
         if let Some(k) = strict.values().iter().position(|v| !v.is_finite()) {
-            return Err((strict.row_ptr().partition_point(|&p| p <= k) - 1, f64::INFINITY));
+            return Err(Fault::Pivot(strict.row_ptr().partition_point(|&p| p <= k) - 1, f64::INFINITY));
         }
     }
     let ones = vec![1.0; inverse.len()];
@@ -256,9 +330,12 @@ impl Preconditioner for Ilu {
 
     fn refresh(&mut self, a: &Arc<Csr>, exponent: i32) -> Result<Updates> {
         // The places of an ILUT stay as its first values chose them.
-        self.factors = match self.fill {
-            None => Factors::new(a, self.definite)?,
-            Some(_) => Factors::new(&self.factors.places(a), false)?,
+        self.factors = match self.kind {
+            Kind::Own { definite } => Factors::new(a, definite)?,
+            Kind::Threshold(_) => Factors::new(&self.factors.places(a), false)?,
+            Kind::Nearly { .. } => factor(&self.factors.places(a), 0.0, lu::PIVOTS)
+                .map(|factors| Factors::of(factors, 0.0))
+                .map_err(|fault| fault.error(false))?,
         };
         let Factors { lower, upper, .. } = &self.factors;
         Ok(self.pair.as_ref().map(|p| p.refresh(lower, upper, exponent)).unwrap_or_default())

@@ -5,7 +5,7 @@
 //! U, `fill` times as many as A has there and at least ten more. For matrices far from dominance, where ILU(0)
 //! is too coarse. Set-up: one thread, about the square of the kept entries a row, times n.
 
-use super::ilu::{Factored, Fill, finished, inverse_pivot};
+use super::ilu::{Factored, Fault, Fill, Limits, Pivots, finished};
 use crate::matrix::Csr;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -35,9 +35,10 @@ impl Part {
     }
 }
 
-/// L and U of A + shift·diag(σ), or the row and value of the first bad pivot. The diagonal of `a` is stored.
-pub(super) fn factor(a: &Csr, shift: f64, fill: Fill) -> Factored {
+/// L and U of A + shift·diag(σ) within the limits. The diagonal of `a` is stored.
+pub(super) fn factor(a: &Csr, shift: f64, fill: Fill, pivots: Pivots, limits: &Limits) -> Factored {
     let n = a.rows();
+    let mut operations = 0;
     let start = || Part { row_ptr: vec![0], ..Part::default() };
     let (mut lower, mut upper) = (start(), start());
     let mut inverse = vec![0.0; n];
@@ -72,7 +73,9 @@ pub(super) fn factor(a: &Csr, shift: f64, fill: Fill) -> Factored {
                 continue;
             }
             l.push((j, factor));
-            for k in upper.row_ptr[at]..upper.row_ptr[at + 1] {
+            let row = upper.row_ptr[at]..upper.row_ptr[at + 1];
+            operations += row.len() as u64;
+            for k in row {
                 let c = upper.columns[k];
                 let to = c as usize;
                 if !present[to] {
@@ -89,10 +92,13 @@ pub(super) fn factor(a: &Csr, shift: f64, fill: Fill) -> Factored {
         let pivot = value[i];
         let u = above.iter().map(|&j| (j, value[j as usize])).filter(|e| e.1.abs() > small).collect();
         above.iter().map(|&j| j as usize).chain([i]).for_each(|j| (value[j], present[j]) = (0.0, false));
-        inverse[i] = inverse_pivot(pivot, largest, false).ok_or((i, pivot))?;
-        let room = |own: usize| (fill.growth * own.max(1) as f64) as usize + EXTRA;
+        inverse[i] = pivots.inverse(i, pivot, largest)?;
+        let room = |own: usize| ((fill.growth * own.max(1) as f64) as usize).saturating_add(EXTRA);
         lower.push(l, room(own[0]));
         upper.push(u, room(own[1]));
+        if lower.columns.len() + upper.columns.len() > limits.entries || operations > limits.operations {
+            return Err(Fault::Limit(i));
+        }
     }
     let csr = |p: Part| Csr::trusted(n, n, p.row_ptr, p.columns, p.values);
     finished(csr(lower), csr(upper), inverse)
@@ -104,6 +110,10 @@ mod tests {
     use crate::matrix::{Triangular, gallery};
     use crate::random::Random;
 
+    fn plain(a: &Csr, fill: Fill) -> Factored {
+        factor(a, 0.0, fill, Pivots::Kept, &Limits::default())
+    }
+
     fn error(a: &Csr, (l, u): &(Triangular, Triangular)) -> f64 {
         let x = Random::new(1).vector(a.rows());
         let y = u.solve(&l.solve(&a.multiply(&x)));
@@ -114,7 +124,7 @@ mod tests {
     fn the_more_is_kept_the_closer() {
         for a in [gallery::convection_diffusion2d(12, [1.5, 0.3]), gallery::random_general(150, 6, 4)] {
             let errors: Vec<f64> = [(1e-1, 1.0), (1e-3, 3.0), (0.0, 1000.0)]
-                .map(|(drop, growth)| error(&a, &factor(&a, 0.0, Fill { drop, growth }).unwrap()))
+                .map(|(drop, growth)| error(&a, &plain(&a, Fill { drop, growth }).unwrap()))
                 .to_vec();
             assert!(errors[0] > 3.0 * errors[1] && errors[1] > 1e3 * errors[2], "{errors:?}");
             assert!(errors[2] < 1e-12, "all of it is a direct solve: {errors:?}");
@@ -124,13 +134,13 @@ mod tests {
     #[test]
     fn rows_keep_what_they_may_and_bad_pivots_have_a_row() {
         let a = gallery::poisson2d(20);
-        let (l, u) = factor(&a, 0.0, Fill { drop: 0.0, growth: 0.0 }).unwrap();
+        let (l, u) = plain(&a, Fill { drop: 0.0, growth: 0.0 }).unwrap();
         for t in [l, u] {
             assert!((0..a.rows()).all(|i| t.strict().row(i).0.len() <= EXTRA));
         }
-        assert_eq!(factor(&gallery::diagonal(&[1.0, 0.0, 2.0]), 0.0, Fill::default()).err(), None);
+        assert_eq!(plain(&gallery::diagonal(&[1.0, 0.0, 2.0]), Fill::default()).err(), None);
         let swap = gallery::tridiagonal(2, 1.0, 0.0, 1.0);
         let swap = super::super::ilu::with_diagonal(&swap);
-        assert_eq!(factor(&swap, 0.0, Fill::default()).err(), Some((0, 0.0)));
+        assert_eq!(plain(&swap, Fill::default()).err(), Some(Fault::Pivot(0, 0.0)));
     }
 }

@@ -11,6 +11,7 @@ mod ilu;
 mod ilut;
 mod inverse_factors;
 mod jacobi;
+mod lu;
 mod matrix_free;
 mod near_null;
 mod polynomial;

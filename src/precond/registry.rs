@@ -23,6 +23,10 @@ pub struct Request {
     pub near_null: Option<Arc<NearNull>>,
     /// The user's own preconditioner.
     pub given: Option<Given>,
+    /// Bytes that there are for all that is set up; `None` where nothing is known.
+    pub room: Option<u64>,
+    /// Multiplications of complete LU factors of A in its order, where they were counted.
+    pub operations: Option<f64>,
 }
 
 impl Request {
@@ -89,6 +93,11 @@ pub const PRECONDITIONERS: &[PreconditionerEntry] = &[
         id: "ilut",
         about: "incomplete LU factors by threshold; ilut:drop=0.001,fill=2; on a GPU solved by Jacobi sweeps",
         build: |a, request| Ok(Box::new(Ilu::build_with_fill(a, request)?)),
+    },
+    PreconditionerEntry {
+        id: "lu",
+        about: "LU factors but for small entries, of A in an order that fills little; lu:drop=1e-6,fill=50; on a GPU solved by Jacobi sweeps",
+        build: |a, request| Ok(Box::new(Ilu::build_nearly_whole(a, request)?)),
     },
     PreconditionerEntry {
         id: "ssor",

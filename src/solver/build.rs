@@ -90,6 +90,8 @@ impl Solver {
             argument: None,
             near_null: self.options.near_null.as_ref().map(|v| Arc::new(v.changed(|v| transform.direction(v)))),
             given: self.options.given.clone(),
+            room: memory::available(self.options.memory_limit),
+            operations: transform.operations,
         };
         let mut m = precond::build(&rung.preconditioner, matrix, request)?;
         let setup = start.elapsed();
