@@ -115,15 +115,16 @@ impl Schur {
     /// One double-shift step on rows `lo..=hi`.
     fn francis(&mut self, lo: usize, hi: usize, exceptional: bool) {
         let t = &self.t;
-        let (mut trace, mut det) =
-            (t[(hi, hi)] + t[(hi - 1, hi - 1)], t[(hi, hi)] * t[(hi - 1, hi - 1)] - t[(hi, hi - 1)] * t[(hi - 1, hi)]);
+        // The shifts are the eigenvalues of [x w; 1 y].
+        let (mut x, mut y, mut w) = (t[(hi, hi)], t[(hi - 1, hi - 1)], t[(hi, hi - 1)] * t[(hi - 1, hi)]);
         if exceptional {
             let s = t[(hi, hi - 1)].abs() + t[(hi - 1, hi - 2)].abs();
-            (trace, det) = (1.5 * s + 2.0 * t[(hi, hi)], t[(hi, hi)].powi(2) + 1.5 * s * t[(hi, hi)] + s * s);
+            (x, y, w) = (t[(hi, hi)] + 0.75 * s, t[(hi, hi)] + 0.75 * s, -0.4375 * s * s);
         }
         let (a, b, c) = (t[(lo, lo)], t[(lo, lo + 1)], t[(lo + 1, lo)]);
-        // The first column of T² − trace T + det, over c.
-        let mut x = vec![a * (a - trace) / c + b + det / c, a + t[(lo + 1, lo + 1)] - trace, t[(lo + 2, lo + 1)]];
+        // The first column of T² − (x + y) T + x y − w, over c; by differences, as shifts may be all but equal to a.
+        let (x, y) = (x - a, y - a);
+        let mut x = vec![(x * y - w) / c + b, t[(lo + 1, lo + 1)] - a - x - y, t[(lo + 2, lo + 1)]];
         for k in lo..hi {
             let u = Self::reflector(&x);
             self.reflect(&u, k);
@@ -321,6 +322,24 @@ mod tests {
             for j in 0..i.saturating_sub(1) {
                 assert_eq!(s.t[(i, j)], 0.0, "{what}");
             }
+        }
+    }
+
+    #[test]
+    fn equal_eigenvalues_beside_one_much_larger() {
+        // Below the diagonal of the equal ones stands rounding alone, and shifts are equal to what they meet.
+        for (seed, n) in [(1, 30), (2, 60), (3, 90)] {
+            let mut random = Random::new(seed);
+            let u: Vec<Vec<f64>> = (0..n).map(|_| (0..n).map(|_| random.uniform(-1.0, 1.0)).collect()).collect();
+            let q = crate::dense::orthonormal::orthonormal(u);
+            let d = |k: usize| if k == 0 { 1e4 } else { [5.0, 1.0, -2.0][k % 3] };
+            let h = Mat::from_fn(n, n, |i, j| (0..n).map(|k| q[k][i] * d(k) * q[k][j]).sum::<f64>());
+            let mut s = Schur::of(&h).unwrap_or_else(|| panic!("seed {seed}"));
+            check(&h, &s, "equal");
+            s.order(|v| -v.norm());
+            check(&h, &s, "equal, ordered");
+            let largest = s.values()[0];
+            assert!((largest.re - 1e4).abs() < 1e-8, "{largest}");
         }
     }
 
