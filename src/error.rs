@@ -46,14 +46,16 @@ pub enum Error {
     #[error("GPU device: {0}")]
     Device(String),
     /// The system needs more memory than there is.
-    #[error("out of memory: {what} needs {needed} bytes, {available} are available")]
+    #[error("out of memory: {what} needs {needed} bytes, {available} are {}", if *budget { "allowed" } else { "available" })]
     OutOfMemory {
         /// What was to be stored.
         what: String,
         /// Bytes needed.
         needed: u64,
-        /// Bytes available, by the device's or the system's word.
+        /// Bytes available, by the device's, the system's or the user's word.
         available: u64,
+        /// It is the user's word: a budget, not what the machine has.
+        budget: bool,
     },
 }
 
@@ -63,13 +65,14 @@ impl Error {
         Self::Input(message.into())
     }
 
-    /// True for bad input (exit code 2), false for the environment (exit code 3).
+    /// True for bad input and budgets (exit code 2), false for the environment (exit code 3).
     #[must_use]
     pub fn is_bad_input(&self) -> bool {
         match self {
             Self::Input(_) | Self::Parse { .. } | Self::Preconditioner { .. } => true,
             Self::Io { .. } => true,
-            Self::NoAdapter(_) | Self::Device(_) | Self::OutOfMemory { .. } => false,
+            Self::OutOfMemory { budget, .. } => *budget,
+            Self::NoAdapter(_) | Self::Device(_) => false,
         }
     }
 }

@@ -20,11 +20,13 @@ pub(crate) fn available(limit: Option<u64>) -> Option<u64> {
     [limit, meminfo("MemAvailable:")].into_iter().flatten().min()
 }
 
-/// Refuses `needed` bytes for `what` where fewer are available. Where nothing is known about the memory and the
-/// user sets no limit, nothing is refused.
-pub(crate) fn check(what: impl FnOnce() -> String, needed: u64, available: Option<u64>) -> Result<()> {
-    match available {
-        Some(available) if needed > available => Err(Error::OutOfMemory { what: what(), needed, available }),
+/// Refuses `needed` bytes for `what` where fewer are available under the user's `limit`. Where nothing is known about
+/// the memory and the user sets no limit, nothing is refused.
+pub(crate) fn check(what: impl FnOnce() -> String, needed: u64, limit: Option<u64>) -> Result<()> {
+    match available(limit) {
+        Some(available) if needed > available => {
+            Err(Error::OutOfMemory { what: what(), needed, available, budget: limit.is_some_and(|l| needed > l) })
+        }
         _ => Ok(()),
     }
 }
@@ -56,9 +58,14 @@ mod tests {
         let (bytes, text) = needed(&space);
         assert_eq!(bytes, 8000 + (1 << 49), "no 32-bit number on the way");
         assert!(text.contains("32769 vectors"), "{text}");
-        let refused = check(|| text, bytes, Some(1 << 40)).unwrap_err().to_string();
-        assert!(refused.contains("562949953429312 bytes, 1099511627776 are available"), "{refused}");
+        let refused = check(|| text, bytes, Some(1 << 20)).unwrap_err();
+        assert!(refused.is_bad_input(), "a budget");
+        let refused = refused.to_string();
+        assert!(refused.contains("562949953429312 bytes, 1048576 are allowed"), "{refused}");
         assert!(check(String::new, 5, Some(5)).is_ok() && check(String::new, 5, None).is_ok());
+        // More than any machine has is no budget's fault.
+        let beyond = check(String::new, u64::MAX - 1, Some(u64::MAX));
+        assert!(beyond.is_ok() || beyond.is_err_and(|e| !e.is_bad_input()));
         assert_eq!(available(Some(0)), Some(0));
     }
 }

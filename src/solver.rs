@@ -837,7 +837,7 @@ impl Solver {
         if change != Change::default() {
             let needed = self.a.plain_bytes(8) + 8 * self.a.rows() as u64;
             let what = || "a copy of the matrix, reordered or scaled,".into();
-            memory::check(what, needed, memory::available(self.options.memory_limit))?;
+            memory::check(what, needed, self.options.memory_limit)?;
         }
         let made = Arc::new(match &self.a {
             Matrix::Stored(a) => Transform::new(a, &self.facts, change, self.order.as_deref()),

@@ -328,7 +328,7 @@ fn panels_give_the_same_answers() {
         }
         let options = Options { binding_limit: Some(1 << 16), ..target.options("cg") };
         match Solver::new(&a, options).unwrap().solve(&b) {
-            Err(Error::OutOfMemory { what, needed, available }) => {
+            Err(Error::OutOfMemory { what, needed, available, budget: false }) => {
                 assert!(what.contains("vector x"), "{what}");
                 assert_eq!((needed, available), (if target.single { 160_000 } else { 320_000 }, 1 << 16));
             }

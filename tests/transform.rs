@@ -251,7 +251,7 @@ fn memory_is_asked_before_it_is_taken() {
     for target in targets() {
         let options = Options { memory_limit: Some(100_000), ..target.options("cg") };
         match Solver::new(&a, options).unwrap().solve(&b) {
-            Err(Error::OutOfMemory { what, needed, available: 100_000 }) => {
+            Err(Error::OutOfMemory { what, needed, available: 100_000, budget: true }) => {
                 assert!(what.contains("cg with none") && what.contains("vectors"), "{what}");
                 assert!(needed > 100_000 && needed < 1_000_000, "{needed}");
             }

@@ -18,7 +18,7 @@ pub(crate) struct Args {
 }
 
 const EXIT_CODES: &str = "\
-Exit codes: 0 converged (lsqr, lsmr: or a least-squares solution); 1 did not converge (of several right-hand sides: one or more); 2 bad usage or input; 3 environment (adapter, memory, \
+Exit codes: 0 converged (lsqr, lsmr: or a least-squares solution); 1 did not converge (of several right-hand sides: one or more); 2 bad usage or input, or a memory limit of yours; 3 environment (adapter, memory, \
 output not writable); 130 and 143 after SIGINT and SIGTERM.";
 
 #[derive(Debug, Subcommand)]

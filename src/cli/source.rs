@@ -209,7 +209,8 @@ impl Rhs {
                 let needed = (8 * rows as u64).saturating_mul(u64::from(*count));
                 let available = source.read_options().memory_limit;
                 if needed > available {
-                    return Err(Error::OutOfMemory { what: format!("--nrhs {count}"), needed, available });
+                    let what = format!("--nrhs {count}");
+                    return Err(Error::OutOfMemory { what, needed, available, budget: true });
                 }
                 Ok((0..u64::from(*count)).map(|k| Random::new(seed + k).vector(rows)).collect())
             }

@@ -489,7 +489,8 @@ fn zeros<T: Default + Clone>(n: usize, options: &ReadOptions) -> Result<Vec<T>> 
 }
 
 pub(super) fn no_memory(what: &str, needed: u64, options: &ReadOptions) -> Error {
-    Error::OutOfMemory { what: what.to_string(), needed, available: options.memory_limit }
+    let (what, available) = (what.to_string(), options.memory_limit);
+    Error::OutOfMemory { what, needed, available, budget: needed > available }
 }
 
 fn over_limit(needed: u64, options: &ReadOptions) -> String {

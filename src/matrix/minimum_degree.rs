@@ -32,7 +32,7 @@ mod tests {
         let n = a.rows();
         let mut below: Vec<std::collections::BTreeSet<usize>> = vec![Default::default(); n];
         for i in 0..n {
-            a.row(i).0.iter().map(|&j| j as usize).filter(|&j| j > i).for_each(|j| drop(below[i].insert(j)));
+            below[i].extend(a.row(i).0.iter().map(|&j| j as usize).filter(|&j| j > i));
         }
         for k in 0..n {
             let rows = below[k].clone();

@@ -110,7 +110,7 @@ impl Solver {
         let rung = &self.ladder[k];
         let (needed, parts) = memory::needed(space);
         let what = || format!("{} with {}: {parts}", rung.method.id, rung.preconditioner);
-        memory::check(what, needed, memory::available(self.options.memory_limit))?;
+        memory::check(what, needed, self.options.memory_limit)?;
         self.device.engine(space.clone(), &self.options)
     }
 

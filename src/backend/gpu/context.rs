@@ -255,7 +255,12 @@ impl Context {
         let refused = pollster::block_on(validation.pop());
         let full = pollster::block_on(memory.pop());
         if full.is_some() {
-            return Err(Error::OutOfMemory { what: what.into(), needed: bytes, available: self.max_buffer });
+            return Err(Error::OutOfMemory {
+                what: what.into(),
+                needed: bytes,
+                available: self.max_buffer,
+                budget: false,
+            });
         }
         if let Some(e) = refused {
             return Err(Error::Device(format!("{what}: {e}")));
@@ -268,7 +273,12 @@ impl Context {
     pub(super) fn buffer(&self, what: &str, bytes: u64, usage: wgpu::BufferUsages) -> Result<wgpu::Buffer> {
         let size = buffer_size(bytes);
         if size > self.max_buffer {
-            return Err(Error::OutOfMemory { what: what.into(), needed: size, available: self.max_buffer });
+            return Err(Error::OutOfMemory {
+                what: what.into(),
+                needed: size,
+                available: self.max_buffer,
+                budget: false,
+            });
         }
         self.scoped(what, size, || {
             self.device.create_buffer(&wgpu::BufferDescriptor {

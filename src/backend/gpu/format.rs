@@ -258,7 +258,7 @@ impl<'a> Choice<'a> {
                 if first == end {
                     let what = format!("rows {first} to {} of the matrix in one binding", next - 1);
                     let needed = (4 * (words + more_words)).max(bytes + more_bytes);
-                    return Err(Error::OutOfMemory { what, needed, available: limit });
+                    return Err(Error::OutOfMemory { what, needed, available: limit, budget: false });
                 }
                 panels.push((first, end));
                 (first, words, bytes) = (end, table_words, table_bytes);

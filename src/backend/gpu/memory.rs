@@ -194,6 +194,7 @@ impl Memory {
                     what: format!("vector {name} in one binding"),
                     needed: bytes,
                     available: context.max_binding,
+                    budget: false,
                 });
             }
             Ok(())
@@ -391,6 +392,7 @@ impl Memory {
                 what: "the operator's data in one binding".into(),
                 needed: values.len() as u64,
                 available: context.max_binding,
+                budget: false,
             });
         }
         counters.buffers += 2;
