@@ -184,7 +184,7 @@ fn what_an_operator_can_not_have_is_refused_by_name() {
     };
     assert!(refused(with(cpu("cg", "none"))).contains("cg needs a symmetric matrix"));
     assert!(refused(with(Options { backend: Backend::Gpu, ..Options::default() })).contains("WGSL"));
-    for id in ["ilu0", "ic0", "fsai", "isai", "amg", "block_jacobi:2"] {
+    for id in ["ilu0", "ic0", "fsai", "isai", "amg", "block_jacobi:2", "scaling"] {
         let error = refused(with(cpu("gmres", id)).unwrap().solve(&vec![1.0; n]));
         assert!(error.contains(id.split(':').next().unwrap()) && error.contains("entries"), "{error}");
     }

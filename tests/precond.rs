@@ -91,6 +91,45 @@ fn other_systems() {
     }
 }
 
+/// [A Bᵀ; B 0] with the grid Laplacian A and a divergence B, and the units of unknown i scaled by `unit(i)`.
+fn saddle(k: usize, unit: impl Fn(usize) -> f64) -> Csr {
+    let grid = gallery::poisson2d(k);
+    let (n, m) = (k * k, k * k / 2);
+    let mut t = Triplets::new(n + m, n + m).unwrap();
+    let mut push = |i: usize, j: usize, v: f64| t.push(i, j, v * unit(i) * unit(j)).unwrap();
+    for i in 0..n {
+        grid.row(i).0.iter().zip(grid.row(i).1).for_each(|(&j, &v)| push(i, j as usize, v));
+    }
+    for c in 0..m {
+        for (j, v) in [(2 * c, 1.0), (2 * c + 1, -0.5)] {
+            push(n + c, j, v);
+            push(j, n + c, v);
+        }
+    }
+    t.to_csr().unwrap()
+}
+
+#[test]
+fn scaling_works_without_a_diagonal() {
+    let unit = |i: usize| 10f64.powi((i * 7 % 9) as i32 - 4);
+    let (plain, mixed) = (saddle(12, |_| 1.0), saddle(12, unit));
+    let b: Vec<f64> = rhs(&mixed).iter().enumerate().map(|(i, b)| b * unit(i)).collect();
+    let run = |spec| Solver::new(&mixed, options("minres", spec)).unwrap().solve(&b).unwrap();
+    let r = run("scaling");
+    let least = iterations(&plain, "minres", "none");
+    assert!(r.reason.is_converged() && r.iterations < 2 * least, "{}: {}, {least}", r.reason, r.iterations);
+    assert!(r.plan.iter().any(|l| l.starts_with("scaling: the factors")), "{:?}", r.plan);
+    for other in ["none", "jacobi"] {
+        let o = run(other);
+        assert!(!o.reason.is_converged() || o.iterations > 3 * r.iterations, "{other}: {}, {}", o.reason, o.iterations);
+    }
+    // Jacobi's counterpart where the diagonal is all there is.
+    let mass = gallery::diagonal(&(0..200).map(|i| 10f64.powi(i % 9 - 4)).collect::<Vec<_>>());
+    let a = common::map(&gallery::random_spd(200, 7, 1), |i, j, v| v * (mass.get(i, i) * mass.get(j, j)).sqrt());
+    let [jacobi, scaling] = ["jacobi", "scaling"].map(|m| iterations(&a, "cg", m));
+    assert!(jacobi.abs_diff(scaling) <= 2, "{jacobi} with jacobi, {scaling} with scaling");
+}
+
 #[test]
 fn neumann_problems() {
     for a in [gallery::neumann2d(60), gallery::graph_laplacian(2000, 6, 2, false)] {
@@ -119,8 +158,9 @@ fn disconnected() -> Csr {
     t.to_csr().unwrap()
 }
 
-const ALL: [&str; 12] = [
+const ALL: [&str; 13] = [
     "jacobi",
+    "scaling",
     "amg",
     "amg:smoother=gauss_seidel",
     "ilu0",

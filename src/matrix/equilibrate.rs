@@ -3,10 +3,10 @@
 //!
 //! Works on exponents alone: halves the largest exponent of every row and column at once until none is beyond ±1.
 //! A symmetric matrix gets the same power for row and column i. Cost: a pass over the exponents for every halving of
-//! the spread, 11 at most.
+//! the spread, 11 at most. [`symmetric_scale`] does the same with logarithms in place of exponents, to a percent.
 
 use super::Csr;
-use crate::scale::exponent;
+use crate::scale::{exponent, ldexp};
 use rayon::prelude::*;
 
 /// Exponents of D_r and D_c, such that D_r A D_c·2^−e has no largest entry of a row or column beyond 2^±2, with
@@ -20,14 +20,14 @@ pub(crate) struct Scales {
 /// Exponents of zeros: they count for nothing.
 const NONE: i32 = i32::MIN;
 
-/// Largest exponent of each row and each column of A·2^−`e` under `scales`; `NONE` for those without entries.
-fn largest(a: &Csr, exponents: &[i32], scales: &Scales) -> (Vec<i32>, Vec<i32>) {
+/// Largest logarithm of each row and each column of A under `scales`; `NONE` for those without entries.
+fn largest(a: &Csr, logarithms: &[i32], scales: &Scales) -> (Vec<i32>, Vec<i32>) {
     let (mut rows, mut columns) = (vec![NONE; a.rows()], vec![NONE; a.cols()]);
     for i in 0..a.rows() {
         for k in a.row_ptr()[i]..a.row_ptr()[i + 1] {
-            if exponents[k] != NONE {
+            if logarithms[k] != NONE {
                 let j = a.columns()[k] as usize;
-                let e = exponents[k] + scales.rows[i] + scales.columns[j];
+                let e = logarithms[k] + scales.rows[i] + scales.columns[j];
                 rows[i] = rows[i].max(e);
                 columns[j] = columns[j].max(e);
             }
@@ -62,12 +62,35 @@ pub(crate) fn spread(a: &Csr, symmetric: bool) -> i32 {
 
 /// Scales for `a`, whose largest entry has the exponent `e`.
 pub(crate) fn scales(a: &Csr, e: i32, symmetric: bool) -> Scales {
-    let exponents = exponents(a, e);
-    let mut scales = Scales { rows: vec![0; a.rows()], columns: vec![0; a.cols()] };
     // Exponents of f64 span less than 2^11.
-    for _ in 0..11 {
-        let (rows, columns) = largest(a, &exponents, &scales);
-        let far = |m: &i32| *m != NONE && m.abs() > 1;
+    balanced(a, &exponents(a, e), 11, 1, symmetric)
+}
+
+/// Binary digits behind the point of a logarithm.
+const DIGITS: u32 = 16;
+
+/// log₂ of an S: the largest entry of row and column i of S A S·2^−`e` lies within 2^±1/64 of ±1 for every i, where 2^e is
+/// near the largest |a_ij|. 0 for an empty row whose column is empty.
+pub(crate) fn symmetric_scale(a: &Csr, e: i32) -> Vec<f64> {
+    let one = f64::from(1 << DIGITS);
+    let mantissa = |v: f64| ldexp(v.abs(), -exponent(v)).log2();
+    let logarithm = |v: f64| (exponent(v) - e << DIGITS) + (mantissa(v) * one) as i32;
+    let logarithms: Vec<i32> = a.values().par_iter().map(|&v| if v == 0.0 { NONE } else { logarithm(v) }).collect();
+    let scales = balanced(a, &logarithms, 11 + 6, 1 << (DIGITS - 6), true);
+    scales.rows.into_iter().map(|s| f64::from(s) / one).collect()
+}
+
+/// Halves the largest logarithm of every row and column, at most `passes` times, until none is beyond ±`near`; with
+/// `symmetric` row and column i have one scale.
+fn balanced(a: &Csr, logarithms: &[i32], passes: usize, near: i32, symmetric: bool) -> Scales {
+    let mut scales = Scales { rows: vec![0; a.rows()], columns: vec![0; a.cols()] };
+    for _ in 0..passes {
+        let (mut rows, mut columns) = largest(a, logarithms, &scales);
+        if symmetric {
+            rows.iter_mut().zip(&columns).for_each(|(r, c)| *r = (*r).max(*c));
+            columns.clone_from(&rows);
+        }
+        let far = |m: &i32| *m != NONE && m.abs() > near;
         if !rows.iter().any(far) && !columns.iter().any(far) {
             break;
         }
@@ -75,7 +98,7 @@ pub(crate) fn scales(a: &Csr, e: i32, symmetric: bool) -> Scales {
             scales.iter_mut().zip(largest).filter(|(_, m)| **m != NONE).for_each(|(s, m)| *s -= m / 2);
         };
         halve(&mut scales.rows, &rows);
-        halve(&mut scales.columns, if symmetric { &rows } else { &columns });
+        halve(&mut scales.columns, &columns);
     }
     scales
 }
@@ -84,7 +107,6 @@ pub(crate) fn scales(a: &Csr, e: i32, symmetric: bool) -> Scales {
 mod tests {
     use super::*;
     use crate::matrix::{Csr, gallery};
-    use crate::scale::ldexp;
 
     fn scaled(a: &Csr, rows: impl Fn(usize) -> i32 + Sync, columns: impl Fn(usize) -> i32 + Sync) -> Csr {
         let all: Vec<u32> = (0..a.rows() as u32).collect();
@@ -105,6 +127,29 @@ mod tests {
             assert!(spread(&b, false) <= 3, "{}", spread(&b, false));
             // The same for A·2^200.
             assert_eq!(scales(&scaled(&a, |_| 200, |_| 0), norms.exponent + 200, symmetric), s);
+        }
+    }
+
+    #[test]
+    fn one_scale_for_row_and_column() {
+        let wild = |i: usize| (i * 37 % 200) as i32 - 100;
+        for (plain, e) in [(gallery::random_spd(200, 7, 1), 0), (gallery::random_general(200, 5, 3), 7)] {
+            let a = scaled(&plain, wild, wild);
+            let s = symmetric_scale(&a, e);
+            let (mut rows, mut columns) = (vec![0.0f64; 200], vec![0.0f64; 200]);
+            for i in 0..200 {
+                for (&j, v) in a.row(i).0.iter().zip(a.row(i).1) {
+                    let v = v.abs() * (s[i] + s[j as usize] - f64::from(e)).exp2();
+                    rows[i] = rows[i].max(v);
+                    columns[j as usize] = columns[j as usize].max(v);
+                }
+            }
+            assert!((0..200).all(|i| (rows[i].max(columns[i]).log2()).abs() < 1.0 / 63.0), "{rows:?} {columns:?}");
+        }
+        // Positive definite: the diagonal's roots, as Jacobi has them.
+        let d = symmetric_scale(&gallery::diagonal(&[4.0, 1e-200, 1e200]), 0);
+        for (s, d) in d.into_iter().zip([4.0f64, 1e-200, 1e200]) {
+            assert!((2.0 * s + d.log2()).abs() < 1.0 / 32.0, "{s}");
         }
     }
 

@@ -16,6 +16,7 @@ mod matrix_free;
 mod near_null;
 mod polynomial;
 mod registry;
+mod scaling;
 mod spectrum;
 mod ssor;
 mod triangles;
@@ -31,6 +32,7 @@ pub use inverse_factors::{InverseFactors, Kind};
 pub use jacobi::Jacobi;
 pub use near_null::NearNull;
 pub use registry::{PRECONDITIONERS, PreconditionerEntry, Request, build, by_name};
+pub use scaling::Scaling;
 pub(crate) use spectrum::least_ritz_value;
 pub use ssor::Ssor;
 
@@ -183,8 +185,9 @@ mod tests {
         }
     }
 
-    const ALL: [&str; 20] = [
+    const ALL: [&str; 21] = [
         "jacobi",
+        "scaling",
         "amg",
         "amg:degree=2,coarse=20",
         "amg:degree=3,coarse=20",

@@ -1,8 +1,8 @@
 //! The table of preconditioners: one line each.
 
 use super::{
-    Amg, BlockJacobi, Chebyshev, Given, Identity, Ilu, InverseFactors, Jacobi, Kind, NearNull, Preconditioner, Ssor,
-    matrix_free,
+    Amg, BlockJacobi, Chebyshev, Given, Identity, Ilu, InverseFactors, Jacobi, Kind, NearNull, Preconditioner, Scaling,
+    Ssor, matrix_free,
 };
 use crate::error::{Error, Result};
 use crate::matrix::{Csr, Matrix};
@@ -73,6 +73,11 @@ pub const PRECONDITIONERS: &[PreconditionerEntry] = &[
         build: |a, request| {
             Ok(Box::new(if request.normal { Jacobi::normal(a) } else { Jacobi::new(a, request.definite) }))
         },
+    },
+    PreconditionerEntry {
+        id: "scaling",
+        about: "symmetric diagonal scaling: S A S has largest entries near 1; positive definite whatever A is",
+        build: |a, _| Ok(Box::new(Scaling::new(a))),
     },
     PreconditionerEntry {
         id: "amg",
