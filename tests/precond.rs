@@ -62,6 +62,7 @@ fn fewer_iterations_than_jacobi() {
         ("chebyshev:4", 0.4),
         ("neumann:3", 0.6),
         ("ssor", 0.55),
+        ("ssor:order=colours", 0.7),
         ("ic0:sweeps=4", 0.5),
         ("amg:smoother=l1_jacobi", 0.2),
         ("amg:smoother=spai0", 0.15),
@@ -73,7 +74,9 @@ fn fewer_iterations_than_jacobi() {
     let a = gallery::convection_diffusion2d(40, [0.8, 0.4]);
     for method in ["gmres", "bicgstab"] {
         let plain = iterations(&a, method, "jacobi");
-        for preconditioner in ["ilu0", "ilut", "lu", "isai", "amg", "ssor", "gauss_seidel", "ilu0:sweeps=3"] {
+        for preconditioner in
+            ["ilu0", "ilut", "lu", "isai", "amg", "ssor", "gauss_seidel", "ilu0:sweeps=3", "gauss_seidel:order=colours"]
+        {
             let found = iterations(&a, method, preconditioner);
             assert!(found < plain, "{method} {preconditioner}: {found} of {plain}");
         }
@@ -158,7 +161,7 @@ fn disconnected() -> Csr {
     t.to_csr().unwrap()
 }
 
-const ALL: [&str; 13] = [
+const ALL: [&str; 14] = [
     "jacobi",
     "scaling",
     "amg",
@@ -172,6 +175,7 @@ const ALL: [&str; 13] = [
     "chebyshev:4",
     "neumann:2",
     "ssor:omega=1.2",
+    "ssor:order=colours",
 ];
 
 #[test]
@@ -246,6 +250,8 @@ fn parameters() {
         "ilu0:3",
         "ilu0:sweeps=0",
         "ssor:omega=2",
+        "ssor:order=color",
+        "ssor:odrer=colours",
         "ilut",
         "lu",
         "gauss_seidel",
@@ -344,7 +350,7 @@ fn new_values_keep_the_hierarchy() {
 #[test]
 fn same_counts_on_one_thread() {
     let a = gallery::poisson3d(24);
-    for preconditioner in ["amg", "ic0", "fsai"] {
+    for preconditioner in ["amg", "ic0", "fsai", "ssor:order=colours", "amg:smoother=gauss_seidel"] {
         let one = Options { threads: 1, ..options("cg", preconditioner) };
         let one = Solver::new(&a, one).unwrap().solve(&rhs(&a)).unwrap();
         assert_eq!(one.x, solve(&a, "cg", preconditioner).x, "{preconditioner}");
@@ -490,6 +496,7 @@ fn a_cycle_in_lockstep() {
             "amg:coarse=20,smoother=gauss_seidel",
             "ic0",
             "ssor",
+            "ssor:order=colours",
         ] {
             for withhold in [vec![], vec!["f64".to_string()]] {
                 let lockstep = Options {
@@ -518,6 +525,7 @@ fn same_counts_on_a_gpu() {
         ("gmres", "isai"),
         ("cg", "chebyshev:4"),
         ("cg", "ssor:sweeps=2"),
+        ("cg", "ssor:order=colours"),
     ] {
         for precision in [Precision::F64, Precision::F32] {
             let cpu = Options { precision, ..options(method, preconditioner) };
@@ -534,6 +542,8 @@ fn same_counts_on_a_gpu() {
             let expected = Solver::new(&a, cpu).unwrap().solve(&rhs(&a)).unwrap();
             assert!(found.reason.is_converged(), "{preconditioner} {precision:?}: {}", found.reason);
             assert!(found.iterations.abs_diff(expected.iterations) <= 2, "{preconditioner} {precision:?}");
+            let exactly = found.plan.iter().any(|l| l.contains("solved exactly by 1 Jacobi sweep a triangle"));
+            assert_eq!(exactly, preconditioner == "ssor:order=colours", "{:?}", found.plan);
         }
     }
 }

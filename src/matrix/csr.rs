@@ -189,6 +189,11 @@ impl Csr {
         Ok(())
     }
 
+    /// Multiplies column j by `factor(j)`.
+    pub(crate) fn scale_columns(&mut self, factor: impl Fn(usize) -> f64) {
+        self.values.iter_mut().zip(&self.columns).for_each(|(v, &j)| *v *= factor(j as usize));
+    }
+
     /// y = A x in f64, row sums in the order of the columns.
     #[must_use]
     pub fn multiply(&self, x: &[f64]) -> Vec<f64> {

@@ -1,5 +1,6 @@
 //! Matrices as the user gives them: CSR in f64, checked once and trusted afterwards, or operators.
 
+pub(crate) mod colouring;
 pub mod complex;
 mod csr;
 pub(crate) mod equilibrate;
@@ -19,3 +20,4 @@ pub use operator::{LinearOperator, Matrix, RowFunction, RowShader, Structure};
 pub use stats::Stats;
 pub use stencil::Stencil;
 pub use triangular::Triangular;
+pub(crate) use triangular::{RowOrder, split};

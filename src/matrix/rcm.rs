@@ -10,13 +10,13 @@ use rayon::prelude::*;
 use std::borrow::Cow;
 
 /// Who is next to whom: the pattern of A + Aᵀ.
-struct Graph<'a> {
+pub(super) struct Graph<'a> {
     start: Cow<'a, [usize]>,
     neighbours: Cow<'a, [u32]>,
 }
 
 impl<'a> Graph<'a> {
-    fn of(a: &'a Csr) -> Self {
+    pub(super) fn of(a: &'a Csr) -> Self {
         let t = a.transpose();
         if t.row_ptr() == a.row_ptr() && t.columns() == a.columns() {
             return Self { start: a.row_ptr().into(), neighbours: a.columns().into() };
@@ -44,7 +44,7 @@ impl<'a> Graph<'a> {
         self.start[i as usize + 1] - self.start[i as usize]
     }
 
-    fn neighbours(&self, i: u32) -> &[u32] {
+    pub(super) fn neighbours(&self, i: u32) -> &[u32] {
         &self.neighbours[self.start[i as usize]..self.start[i as usize + 1]]
     }
 

@@ -34,7 +34,7 @@ pub use near_null::NearNull;
 pub use registry::{PRECONDITIONERS, PreconditionerEntry, Request, build, by_name};
 pub use scaling::Scaling;
 pub(crate) use spectrum::least_ritz_value;
-pub use ssor::Ssor;
+pub use ssor::{Relaxation, Ssor};
 
 use crate::matrix::{Csr, Triangular};
 use crate::op::{Operator, Program, Space, Triangle, Vector};
@@ -149,10 +149,14 @@ mod tests {
 
     impl Applied {
         fn new(a: &Arc<Csr>, spec: &str, exponent: i32) -> Self {
+            Self::within(Space::new(Plan::uniform(Dtype::F64)), a, spec, exponent)
+        }
+
+        fn within(mut space: Space, a: &Arc<Csr>, spec: &str, exponent: i32) -> Self {
             let (entry, argument) = by_name(spec).unwrap();
-            let request = Request { definite: true, symmetric: true, argument, ..Request::default() };
+            let symmetric = entry.id != "gauss_seidel";
+            let request = Request { definite: symmetric, symmetric, argument, ..Request::default() };
             let mut m = (entry.build)(a, &request).unwrap();
-            let mut space = Space::new(Plan::uniform(Dtype::F64));
             let handle = space.operator("A", Arc::clone(a), exponent, Role::Working);
             let (r, z) = (space.vector("r", a.rows()), space.vector("z", a.rows()));
             m.install(&mut space, exponent);
@@ -185,7 +189,7 @@ mod tests {
         }
     }
 
-    const ALL: [&str; 21] = [
+    const ALL: [&str; 23] = [
         "jacobi",
         "scaling",
         "amg",
@@ -206,6 +210,8 @@ mod tests {
         "amg:block=1,precision=full,coarse=50",
         "ssor",
         "ssor:omega=1.3,sweeps=3",
+        "ssor:omega=1.2,order=colours",
+        "ssor:sweeps=1,order=colours",
         "ic0:sweeps=2",
     ];
 
@@ -266,6 +272,63 @@ mod tests {
             let expected = Applied::new(&double, spec, -2).apply(&x);
             for (p, s) in expected.iter().zip(m.apply(&x)) {
                 assert!((s - p).abs() < 1e-12 * p.abs().max(1.0), "{spec}");
+            }
+        }
+    }
+
+    /// z = M r by relaxing one row after the other from z = 0, forwards and, for SSOR, backwards again.
+    fn relaxed(a: &Csr, rows: &[usize], omega: f64, back: bool, r: &[f64]) -> Vec<f64> {
+        let mut z = vec![0.0; r.len()];
+        let mut relax = |i: usize| {
+            let sum: f64 = a.row(i).0.iter().zip(a.row(i).1).map(|(&j, v)| v * z[j as usize]).sum();
+            z[i] += omega * (r[i] - sum) / a.get(i, i);
+        };
+        rows.iter().for_each(|&i| relax(i));
+        if back {
+            rows.iter().rev().for_each(|&i| relax(i));
+        }
+        z
+    }
+
+    #[test]
+    fn relaxation_colour_by_colour() {
+        let natural = |n: usize| (0..n).collect::<Vec<_>>();
+        let coloured = |a: &Csr| {
+            let colour = crate::matrix::colouring::colours(a);
+            let mut rows = natural(a.rows());
+            rows.sort_by_key(|&i| colour[i]);
+            rows
+        };
+        for (a, levels) in [
+            (gallery::poisson2d(9), 2),
+            (gallery::poisson3d(5), 2),
+            (gallery::poisson27(5), 8),
+            (gallery::convection_diffusion2d(8, [0.6, 0.2]), 2),
+            (gallery::diagonal(&[2.0, 4.0, 8.0]), 1),
+        ] {
+            let a = Arc::new(a);
+            let r = Random::new(4).vector(a.rows());
+            for order in ["natural", "colours"] {
+                let rows = if order == "colours" { coloured(&a) } else { natural(a.rows()) };
+                for (id, omega, back) in [("gauss_seidel:", 1.0, false), ("ssor:omega=1.3,", 1.3, true)] {
+                    let expected = relaxed(&a, &rows, omega, back, &r);
+                    let near = |z: &[f64]| z.iter().zip(&expected).all(|(z, e)| (z - e).abs() < 1e-14 * 4.0);
+                    let spec = format!("{id}order={order}");
+                    assert!(near(&Applied::new(&a, &spec, 0).apply(&r)), "{spec}");
+                    if order == "natural" {
+                        continue;
+                    }
+                    // As many Jacobi sweeps as there are levels, but one, are exact; more are not made.
+                    let sweeps = |more: &str| {
+                        let space = Space::new(Plan::uniform(Dtype::F64)).without_triangles();
+                        let mut m = Applied::within(space, &a, &format!("{spec}{more}"), 0);
+                        (near(&m.apply(&r)), m.m.describe().concat())
+                    };
+                    let (exact, text) = sweeps(",sweeps=100");
+                    assert!(exact && text.contains(&format!("exactly by {} Jacobi", levels - 1)), "{spec}: {text}");
+                    let (exact, text) = sweeps("");
+                    assert!(exact == (levels <= 5) && exact == text.contains("exactly"), "{spec}: {text}");
+                }
             }
         }
     }

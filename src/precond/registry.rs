@@ -35,16 +35,37 @@ impl Request {
     /// # Errors
     /// An unknown key, or a number out of its range.
     pub(crate) fn numbers<const K: usize>(&self, who: &str, known: [(&str, f64, f64); K]) -> Result<[Option<f64>; K]> {
-        let mut out = [None; K];
+        Ok(self.numbers_and_words(who, known, [])?.0)
+    }
+
+    /// The same beside pairs `key=word`; a word is told by its place among those known.
+    ///
+    /// # Errors
+    /// As [`Request::numbers`], or an unknown word.
+    #[allow(clippy::type_complexity)]
+    pub(crate) fn numbers_and_words<const K: usize, const L: usize>(
+        &self,
+        who: &str,
+        numbers: [(&str, f64, f64); K],
+        words: [(&str, &[&str]); L],
+    ) -> Result<([Option<f64>; K], [Option<usize>; L])> {
+        let mut out = ([None; K], [None; L]);
         for pair in self.argument.iter().flat_map(|a| a.split(',')).filter(|p| !p.is_empty()) {
             let (key, text) = pair.split_once('=').unwrap_or((pair, ""));
-            let Some(k) = known.iter().position(|e| e.0 == key) else {
-                let names = known.map(|e| e.0);
+            if let Some(k) = words.iter().position(|e| e.0 == key) {
+                let known = words[k].1;
+                let place = known.iter().position(|w| *w == text);
+                let fault = || Error::input(crate::suggest::unknown(&format!("{key} of {who}"), text, known));
+                out.1[k] = Some(place.ok_or_else(fault)?);
+                continue;
+            }
+            let Some(k) = numbers.iter().position(|e| e.0 == key) else {
+                let names: Vec<&str> = numbers.iter().map(|e| e.0).chain(words.iter().map(|e| e.0)).collect();
                 return Err(Error::input(crate::suggest::unknown(&format!("parameter of {who}"), key, &names)));
             };
-            let (_, low, high) = known[k];
+            let (_, low, high) = numbers[k];
             let number = text.parse().ok().filter(|v| (low..=high).contains(v));
-            out[k] = Some(number.ok_or_else(|| {
+            out.0[k] = Some(number.ok_or_else(|| {
                 Error::input(format!("{who}: {key}={text:?}; {key} is a number from {low} to {high}"))
             })?);
         }
@@ -106,13 +127,13 @@ pub const PRECONDITIONERS: &[PreconditionerEntry] = &[
     },
     PreconditionerEntry {
         id: "ssor",
-        about: "symmetric successive over-relaxation; ssor:omega=1; on a GPU solved by Jacobi sweeps",
-        build: |a, request| Ok(Box::new(Ssor::build(a, request)?)),
+        about: "symmetric successive over-relaxation; ssor:omega=1,order=natural or colours; on a GPU solved by Jacobi sweeps",
+        build: |a, request| Ok(Box::new(Ssor::build(a, false, request)?)),
     },
     PreconditionerEntry {
         id: "gauss_seidel",
-        about: "one sweep of Gauss-Seidel, for methods that take any M; on a GPU solved by Jacobi sweeps",
-        build: |a, request| Ok(Box::new(Ssor::build_forward(a, request)?)),
+        about: "one sweep of Gauss-Seidel, for methods that take any M; gauss_seidel:order=colours; on a GPU solved by Jacobi sweeps",
+        build: |a, request| Ok(Box::new(Ssor::build(a, true, request)?)),
     },
     PreconditionerEntry {
         id: "fsai",

@@ -3,21 +3,44 @@
 //! `ssor:omega=1.2`: M⁻¹ = (D/ω + L) D⁻¹ (D/ω + U) ω/(2 − ω), symmetric for symmetric A, definite for 0 < ω < 2 and a positive
 //! diagonal (Young 1971). `gauss_seidel`: M⁻¹ = D + L, for methods that take any M. No set-up but a copy of A. One
 //! application: two triangular solves or one; on a device without them Jacobi sweeps (see `triangles`).
+//!
+//! `order=colours`: L holds the entries in columns of rows of an earlier colour (see `colouring`), in place of those before
+//! the diagonal. All rows of a colour are solved side by side, and with c colours c − 1 Jacobi sweeps are exact: one for 5 and
+//! 7 points. CG needs a third to a half more iterations than in the natural order, and no ω helps as it does there (Duff and
+//! Meurant 1989, doi:10.1007/BF01932738).
 
 use super::triangles::{Pair, Solve};
 use super::{Preconditioner, Request, Updates};
 use crate::error::{Error, Result};
-use crate::matrix::{Csr, Triangular};
+use crate::matrix::colouring::colours;
+use crate::matrix::{Csr, Triangular, split};
 use crate::op::{Program, Role, Space, Vector};
 use std::sync::Arc;
 
-/// SSOR, or one sweep of Gauss–Seidel.
-pub struct Ssor {
+/// In which order rows are relaxed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Relaxation {
+    /// As they stand.
+    #[default]
+    Natural,
+    /// Colour by colour.
+    Colours,
+}
+
+/// What there is to choose.
+#[derive(Clone, Copy, PartialEq)]
+struct Settings {
     omega: f64,
     /// One forward sweep and no backward one.
     forward: bool,
+    relaxation: Relaxation,
     definite: bool,
     sweeps: Option<usize>,
+}
+
+/// SSOR, or one sweep of Gauss–Seidel.
+pub struct Ssor {
+    settings: Settings,
     lower: Arc<Triangular>,
     upper: Arc<Triangular>,
     installed: Option<Installed>,
@@ -34,43 +57,52 @@ impl Ssor {
     /// # Errors
     /// ω outside (0, 2); [`Error::Preconditioner`] for a zero or missing diagonal entry, and where `definite` for a negative
     /// one.
-    pub fn new(a: &Csr, omega: f64, definite: bool) -> Result<Self> {
+    pub fn new(a: &Csr, omega: f64, relaxation: Relaxation, definite: bool) -> Result<Self> {
         if !(omega > 0.0 && omega < 2.0) {
             return Err(Error::input(format!("ssor: omega is {omega}; it lies between 0 and 2")));
         }
-        Self::with(a, omega, definite, false, None)
+        Self::with(a, Settings { omega, forward: false, relaxation, definite, sweeps: None })
     }
 
     /// One sweep of Gauss–Seidel.
     ///
     /// # Errors
     /// [`Error::Preconditioner`] for a zero or missing diagonal entry.
-    pub fn gauss_seidel(a: &Csr) -> Result<Self> {
-        Self::with(a, 1.0, false, true, None)
+    pub fn gauss_seidel(a: &Csr, relaxation: Relaxation) -> Result<Self> {
+        Self::with(a, Settings { omega: 1.0, forward: true, relaxation, definite: false, sweeps: None })
     }
 
-    fn with(a: &Csr, omega: f64, definite: bool, forward: bool, sweeps: Option<usize>) -> Result<Self> {
-        let (lower, upper) = triangles(a, omega, definite, forward)?;
-        Ok(Self { omega, forward, definite, sweeps, lower, upper, installed: None })
+    fn with(a: &Csr, settings: Settings) -> Result<Self> {
+        let (lower, upper) = triangles(a, &settings)?;
+        Ok(Self { settings, lower, upper, installed: None })
     }
 
-    pub(super) fn build(a: &Csr, request: &Request) -> Result<Self> {
-        let [omega, sweeps] = request.numbers("ssor", [("omega", 1e-3, 1.999), ("sweeps", 1.0, 100.0)])?;
-        Self::with(a, omega.unwrap_or(1.0), request.definite, false, sweeps.map(|k| k as usize))
-    }
-
-    pub(super) fn build_forward(a: &Csr, request: &Request) -> Result<Self> {
-        if request.definite {
+    pub(super) fn build(a: &Csr, forward: bool, request: &Request) -> Result<Self> {
+        if forward && request.definite {
             return Err(Error::input("gauss_seidel is not symmetric, and this method wants a symmetric M; use ssor"));
         }
-        let [sweeps] = request.numbers("gauss_seidel", [("sweeps", 1.0, 100.0)])?;
-        Self::with(a, 1.0, false, true, sweeps.map(|k| k as usize))
+        let order = [("order", &["natural", "colours"][..])];
+        let sweeps = ("sweeps", 1.0, 100.0);
+        let ([omega, sweeps], [order]) = if forward {
+            let ([sweeps], order) = request.numbers_and_words("gauss_seidel", [sweeps], order)?;
+            ([None, sweeps], order)
+        } else {
+            request.numbers_and_words("ssor", [("omega", 1e-3, 1.999), sweeps], order)?
+        };
+        let settings = Settings {
+            omega: omega.unwrap_or(1.0),
+            forward,
+            relaxation: if order == Some(1) { Relaxation::Colours } else { Relaxation::Natural },
+            definite: request.definite,
+            sweeps: sweeps.map(|k| k as usize),
+        };
+        Self::with(a, settings)
     }
 }
 
 /// I + ωLD⁻¹ and (D/ω + U)/(2 − ω), the middle D and all factors taken in; or D + L alone.
-fn triangles(a: &Csr, omega: f64, definite: bool, forward: bool) -> Result<(Arc<Triangular>, Arc<Triangular>)> {
-    let n = a.rows();
+fn triangles(a: &Csr, settings: &Settings) -> Result<(Arc<Triangular>, Arc<Triangular>)> {
+    let Settings { omega, forward, relaxation, definite, .. } = *settings;
     let d = a.diagonal();
     for (row, &v) in d.iter().enumerate() {
         let empty = a.row(row).1.iter().all(|v| *v == 0.0);
@@ -85,31 +117,33 @@ fn triangles(a: &Csr, omega: f64, definite: bool, forward: bool) -> Result<(Arc<
     }
     // An empty row is left as it is.
     let d: Vec<f64> = d.into_iter().map(|v| if v == 0.0 { 1.0 } else { v }).collect();
-    let strict = |upper: bool, scale: &dyn Fn(usize) -> f64| {
-        let (mut row_ptr, mut columns, mut values) = (vec![0], vec![], vec![]);
-        for i in 0..n {
-            let (cs, vs) = a.row(i);
-            for (&j, v) in cs.iter().zip(vs).filter(|e| if upper { *e.0 as usize > i } else { (*e.0 as usize) < i }) {
-                columns.push(j);
-                values.push(v * scale(j as usize));
-            }
-            row_ptr.push(columns.len());
-        }
-        Csr::trusted(n, n, row_ptr, columns, values)
+    let colour = (relaxation == Relaxation::Colours).then(|| colours(a));
+    let (mut lower, mut upper) = match &colour {
+        None => split(a, |j, i| j < i),
+        Some(c) => split(a, |j, i| c[j] < c[i]),
     };
-    let (lower, upper) = if forward {
-        let inverse = d.iter().map(|d| 1.0 / d).collect();
-        (Triangular::new(strict(false, &|_| 1.0), inverse, false), Triangular::new(empty(n), vec![1.0; n], true))
+    let mut diagonals = [d.iter().map(|d| 1.0 / d).collect(), vec![1.0; d.len()]];
+    if forward {
+        upper = empty(a.rows());
     } else {
-        let inverse = d.iter().map(|d| omega * (2.0 - omega) / d).collect();
-        let lower = Triangular::new(strict(false, &|j| omega / d[j]), vec![1.0; n], false);
-        (lower, Triangular::new(strict(true, &|_| 1.0 / (2.0 - omega)), inverse, true))
-    };
-    if let Some(k) = lower.strict().values().iter().position(|v| !v.is_finite()) {
-        let row = lower.strict().row_ptr().partition_point(|&p| p <= k) - 1;
+        lower.scale_columns(|j| omega / d[j]);
+        upper.scale_columns(|_| 1.0 / (2.0 - omega));
+        diagonals = [vec![1.0; d.len()], d.iter().map(|d| omega * (2.0 - omega) / d).collect()];
+    }
+    if let Some(k) = lower.values().iter().position(|v| !v.is_finite()) {
+        let row = lower.row_ptr().partition_point(|&p| p <= k) - 1;
         return Err(Error::Preconditioner { row, message: "the row leaves f64's range when scaled".into() });
     }
-    Ok((Arc::new(lower), Arc::new(upper)))
+    let [first, second] = diagonals;
+    Ok(match colour {
+        None => (Arc::new(Triangular::new(lower, first, false)), Arc::new(Triangular::new(upper, second, true))),
+        Some(colour) => {
+            let last = colour.iter().max().copied().unwrap_or(0);
+            let back: Vec<u32> = colour.iter().map(|c| last - c).collect();
+            let triangle = |strict, d, class: &[u32]| Arc::new(Triangular::by_classes(Arc::new(strict), d, class));
+            (triangle(lower, first, &colour), triangle(upper, second, &back))
+        }
+    })
 }
 
 /// No entries.
@@ -119,8 +153,8 @@ fn empty(n: usize) -> Csr {
 
 impl Preconditioner for Ssor {
     fn install(&mut self, space: &mut Space, exponent: i32) {
-        let Self { lower, upper, sweeps, .. } = &*self;
-        self.installed = Some(if self.forward {
+        let Self { settings: Settings { forward, sweeps, .. }, lower, upper, .. } = &*self;
+        self.installed = Some(if *forward {
             Installed::Forward(Solve::new(space, "D+L", lower, exponent, Role::Working, *sweeps))
         } else {
             Installed::Both(Pair::new(space, lower, upper, exponent, *sweeps))
@@ -135,7 +169,7 @@ impl Preconditioner for Ssor {
     }
 
     fn refresh(&mut self, a: &Arc<Csr>, exponent: i32) -> Result<Updates> {
-        (self.lower, self.upper) = triangles(a, self.omega, self.definite, self.forward)?;
+        (self.lower, self.upper) = triangles(a, &self.settings)?;
         let mut updates = Updates::default();
         match &self.installed {
             Some(Installed::Both(pair)) => updates = pair.refresh(&self.lower, &self.upper, exponent),
@@ -151,7 +185,10 @@ impl Preconditioner for Ssor {
             Some(Installed::Forward(solve)) => solve.describe(),
             None => return vec![],
         };
-        let kind = if self.forward { "gauss_seidel".into() } else { format!("ssor with omega {}", self.omega) };
-        vec![format!("{kind}: {applied}")]
+        let Settings { omega, forward, relaxation, .. } = self.settings;
+        let kind = if forward { "gauss_seidel".into() } else { format!("ssor with omega {omega}") };
+        let order = if relaxation == Relaxation::Colours { " by colours" } else { "" };
+        let levels = self.lower.levels().1.len() - 1;
+        vec![format!("{kind}{order}: {levels} levels, {applied}")]
     }
 }

@@ -2,9 +2,9 @@
 //! Jacobi sweeps, which are products.
 //!
 //! y₀ = D⁻¹x, y_{s+1} = D⁻¹(x − N y_s) for T = D + N (Anzt, Chow and Dongarra 2015,
-//! doi:10.1007/978-3-662-48096-0_50): exact after as many sweeps as T has levels, and close after a few where N is
-//! small against D. The polynomial in N is the same for a triangle and its transpose, so a symmetric M stays so.
-//! One sweep: a product with N.
+//! doi:10.1007/978-3-662-48096-0_50): rows of level s are exact from y_s on, so all are after one sweep less than T
+//! has levels, and no solve takes more. Close after a few where N is small against D. The polynomial in N is the same for a
+//! triangle and its transpose, so a symmetric M stays so. One sweep: a product with N.
 
 use super::Updates;
 use crate::matrix::Triangular;
@@ -20,7 +20,7 @@ pub(super) enum Solve {
     /// As one operation.
     Whole(Triangle),
     /// By Jacobi sweeps.
-    Sweeps { strict: Operator, inverse: Vector, t: Vector, other: Vector, sweeps: usize },
+    Sweeps { strict: Operator, inverse: Vector, t: Vector, other: Vector, sweeps: usize, exact: bool },
 }
 
 impl Solve {
@@ -38,12 +38,15 @@ impl Solve {
         }
         let n = matrix.rows();
         let scaled = Arc::new(scaled(matrix, exponent));
+        let enough = matrix.levels().1.len().saturating_sub(2);
+        let sweeps = sweeps.unwrap_or(SWEEPS);
         Self::Sweeps {
             strict: space.operator(name, matrix.strict_shared(), exponent, role),
             inverse: space.constant_in(role, "inverse_pivots", scaled),
             t: space.vector_in(role, "t", n),
             other: space.vector_in(role, "other", n),
-            sweeps: sweeps.unwrap_or(SWEEPS),
+            sweeps: sweeps.min(enough),
+            exact: sweeps >= enough,
         }
     }
 
@@ -51,7 +54,7 @@ impl Solve {
     pub(super) fn emit(&self, p: &mut Program, x: Vector, y: Vector) {
         match *self {
             Self::Whole(t) => p.solve(t, x, y),
-            Self::Sweeps { strict, inverse, t, other, sweeps } => {
+            Self::Sweeps { strict, inverse, t, other, sweeps, .. } => {
                 // Two vectors in turn, the last sweep into y.
                 let mut turn = if sweeps.is_multiple_of(2) { [y, other] } else { [other, y] };
                 p.multiply(inverse, x, turn[0]);
@@ -82,7 +85,10 @@ impl Solve {
     pub(super) fn describe(&self) -> String {
         match self {
             Self::Whole(_) => "solved row by row".into(),
-            Self::Sweeps { sweeps, .. } => format!("solved by {sweeps} Jacobi sweeps a triangle"),
+            Self::Sweeps { sweeps, exact, .. } => {
+                let (s, exactly) = (if *sweeps == 1 { "" } else { "s" }, if *exact { " exactly" } else { "" });
+                format!("solved{exactly} by {sweeps} Jacobi sweep{s} a triangle")
+            }
         }
     }
 }

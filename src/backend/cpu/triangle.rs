@@ -2,7 +2,7 @@
 //! enough for threads.
 
 use super::memory::{Real, Shared};
-use crate::matrix::Triangular;
+use crate::matrix::{RowOrder, Triangular};
 use crate::op::Dtype;
 use rayon::prelude::*;
 use std::sync::Arc;
@@ -46,7 +46,8 @@ impl Order {
             return Self::Parts(parts);
         }
         let (order, start) = matrix.levels();
-        if order.len() >= WIDE * start.len() { Self::Levels(order, start) } else { Self::Serial }
+        let listed = matches!(matrix.order(), RowOrder::Listed(_));
+        if listed || order.len() >= WIDE * start.len() { Self::Levels(order, start) } else { Self::Serial }
     }
 }
 
@@ -104,11 +105,10 @@ impl Triangle {
         let range = |rows: std::ops::Range<usize>| {
             if self.matrix.is_upper() { rows.rev().for_each(row) } else { rows.for_each(row) }
         };
+        let alone = rayon::current_num_threads() == 1 && !matches!(self.matrix.order(), RowOrder::Listed(_));
         match &self.order {
-            Order::Parts(starts) if rayon::current_num_threads() > 1 => {
-                starts.par_windows(2).for_each(|w| range(w[0]..w[1]));
-            }
-            Order::Levels(order, start) if rayon::current_num_threads() > 1 => {
+            Order::Parts(starts) if !alone => starts.par_windows(2).for_each(|w| range(w[0]..w[1])),
+            Order::Levels(order, start) if !alone => {
                 for level in start.windows(2) {
                     let rows = &order[level[0]..level[1]];
                     if rows.len() < 2 * ROWS {
