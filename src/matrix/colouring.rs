@@ -1,29 +1,42 @@
-//! Colours for the rows, so that no two rows of one colour meet in an entry: rows of a colour can be solved side by side.
+//! Colours for blocks of rows, so that no two blocks of one colour meet in an entry: they can be solved side by side.
 //!
-//! Greedy, in the order of the rows: each gets the smallest colour that no neighbour has (Welsh and Powell 1967,
-//! doi:10.1093/comjnl/10.1.85). At most one colour more than the largest degree; on the usual stencils as few as there
-//! can be: 2 for 5 and 7 points, 4 for 9, 8 for 27. Works on the pattern of A + Aᵀ. Cost: one pass, one thread.
+//! Greedy, in the order of the rows: each block gets the smallest colour that no neighbour has (Welsh and Powell 1967,
+//! doi:10.1093/comjnl/10.1.85). At most one colour more than the largest degree; for the rows of the usual stencils as
+//! few as there can be: 2 for 5 and 7 points, 4 for 9, 8 for 27. Works on the pattern of A + Aᵀ. Cost: one pass, one
+//! thread.
 
 use super::Csr;
 use super::rcm::Graph;
+use std::ops::Range;
 
-/// A colour for each row, counted from 0.
-pub(crate) fn colours(a: &Csr) -> Vec<u32> {
+/// Blocks of `rows` neighbouring rows, colour by colour.
+pub(crate) fn blocks(a: &Csr, rows: u32) -> Vec<Range<u32>> {
+    let colour = colours(a, rows);
+    let mut order: Vec<u32> = (0..colour.len() as u32).collect();
+    order.sort_by_key(|&b| colour[b as usize]);
+    order.into_iter().map(|b| b * rows..((b + 1) * rows).min(a.rows() as u32)).collect()
+}
+
+/// A colour for each block, counted from 0.
+fn colours(a: &Csr, rows: u32) -> Vec<u32> {
     let graph = Graph::of(a);
-    let mut colour = vec![u32::MAX; a.rows()];
-    // The row that last saw a colour beside it.
+    let n = a.rows() as u32;
+    let mut colour = vec![u32::MAX; n.div_ceil(rows) as usize];
+    // The block that last saw a colour beside it.
     let mut seen: Vec<u32> = vec![];
-    for i in 0..a.rows() as u32 {
-        for &j in graph.neighbours(i) {
-            if let Some(seen) = seen.get_mut(colour[j as usize] as usize) {
-                *seen = i;
+    for block in 0..n.div_ceil(rows) {
+        for i in block * rows..((block + 1) * rows).min(n) {
+            for &j in graph.neighbours(i) {
+                if let Some(seen) = seen.get_mut(colour[(j / rows) as usize] as usize) {
+                    *seen = block;
+                }
             }
         }
-        let free = seen.iter().position(|&s| s != i).unwrap_or(seen.len());
+        let free = seen.iter().position(|&s| s != block).unwrap_or(seen.len());
         if free == seen.len() {
             seen.push(u32::MAX);
         }
-        colour[i as usize] = free as u32;
+        colour[block as usize] = free as u32;
     }
     colour
 }
@@ -47,14 +60,18 @@ mod tests {
             (gallery::random_general(300, 5, 1), 6),
             (gallery::diagonal(&[]), 0),
         ] {
-            let colour = colours(&a);
+            let colour = colours(&a, 1);
             for i in 0..a.rows() {
                 assert!(a.row(i).0.iter().all(|&j| j as usize == i || colour[j as usize] != colour[i]), "row {i}");
             }
             assert_eq!(colour.iter().max().map_or(0, |c| c + 1), most, "{} rows", a.rows());
         }
         // Red and black.
-        let colour = colours(&gallery::poisson2d(6));
+        let colour = colours(&gallery::poisson2d(6), 1);
         assert!((0..36).all(|i| colour[i] as usize == (i % 6 + i / 6) % 2));
+        assert_eq!(blocks(&gallery::poisson1d(5), 1), [0..1, 2..3, 4..5, 1..2, 3..4]);
+        // A chain of blocks, whose last one is short; lines of a grid two by two.
+        assert_eq!(blocks(&gallery::poisson1d(7), 3), [0..3, 6..7, 3..6]);
+        assert_eq!(colours(&gallery::poisson2d(6), 12), [0, 1, 0]);
     }
 }

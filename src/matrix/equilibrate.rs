@@ -74,7 +74,7 @@ const DIGITS: u32 = 16;
 pub(crate) fn symmetric_scale(a: &Csr, e: i32) -> Vec<f64> {
     let one = f64::from(1 << DIGITS);
     let mantissa = |v: f64| ldexp(v.abs(), -exponent(v)).log2();
-    let logarithm = |v: f64| (exponent(v) - e << DIGITS) + (mantissa(v) * one) as i32;
+    let logarithm = |v: f64| ((exponent(v) - e) << DIGITS) + (mantissa(v) * one) as i32;
     let logarithms: Vec<i32> = a.values().par_iter().map(|&v| if v == 0.0 { NONE } else { logarithm(v) }).collect();
     let scales = balanced(a, &logarithms, 11 + 6, 1 << (DIGITS - 6), true);
     scales.rows.into_iter().map(|s| f64::from(s) / one).collect()

@@ -20,4 +20,4 @@ pub use operator::{LinearOperator, Matrix, RowFunction, RowShader, Structure};
 pub use stats::Stats;
 pub use stencil::Stencil;
 pub use triangular::Triangular;
-pub(crate) use triangular::{RowOrder, split};
+pub(crate) use triangular::{RowOrder, halves, split};

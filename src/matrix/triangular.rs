@@ -1,6 +1,7 @@
 //! Triangular matrices as solves see them.
 
-use crate::matrix::Csr;
+use crate::matrix::{Csr, inverse_order};
+use std::ops::Range;
 use std::sync::Arc;
 
 /// T = D + N, the diagonal D kept by its inverse. N is strictly lower or strictly upper, or it would be with its rows in
@@ -19,8 +20,8 @@ pub(crate) enum RowOrder {
     Down,
     /// The last row first: N is strictly upper.
     Up,
-    /// As listed.
-    Listed(Vec<u32>),
+    /// Block after block as listed, each `up` or down.
+    Blocks { list: Vec<Range<u32>>, up: bool },
 }
 
 impl RowOrder {
@@ -29,31 +30,55 @@ impl RowOrder {
         match self {
             Self::Down => (0..n).for_each(f),
             Self::Up => (0..n).rev().for_each(f),
-            Self::Listed(rows) => rows.iter().for_each(|&i| f(i as usize)),
+            Self::Blocks { list, up: false } => list.iter().for_each(|b| rows(b).for_each(&mut *f)),
+            Self::Blocks { list, up: true } => list.iter().for_each(|b| rows(b).rev().for_each(&mut *f)),
         }
     }
 }
 
-/// The entries of `a` beside its diagonal in columns j that are solved before row i, `before(j, i)`, and the others.
-pub(crate) fn split(a: &Csr, before: impl Fn(usize, usize) -> bool) -> (Csr, Csr) {
-    let half = |first: bool| {
+fn rows(block: &Range<u32>) -> Range<usize> {
+    block.start as usize..block.end as usize
+}
+
+/// The strict triangles of `a` with its rows as they stand, or with blocks of them as listed: entries in columns of rows
+/// that come earlier, and in those of rows that come later.
+pub(crate) fn split(a: &Csr, blocks: Option<&[Range<u32>]>) -> [Csr; 2] {
+    let rank = blocks.map(|list| inverse_order(&list.iter().flat_map(|b| b.clone()).collect::<Vec<u32>>()));
+    let earlier = |j: usize, i: usize| rank.as_ref().map_or(j < i, |rank| rank[j] < rank[i]);
+    [true, false].map(|first| {
         let (mut row_ptr, mut columns, mut values) = (vec![0], vec![], vec![]);
         for i in 0..a.rows() {
-            let (cs, vs) = a.row(i);
-            let beside = cs.iter().zip(vs).filter(|e| *e.0 as usize != i && before(*e.0 as usize, i) == first);
-            beside.for_each(|(&j, &v)| {
+            let beside = |j: usize| j != i && earlier(j, i) == first;
+            for (&j, &v) in a.row(i).0.iter().zip(a.row(i).1).filter(|e| beside(*e.0 as usize)) {
                 columns.push(j);
                 values.push(v);
-            });
+            }
             row_ptr.push(columns.len());
         }
         Csr::trusted(a.rows(), a.cols(), row_ptr, columns, values)
+    })
+}
+
+/// The triangles with strict parts as [`split`] made them with these blocks: the first solved in that order, the second
+/// against it.
+pub(crate) fn halves(
+    strict: [Csr; 2],
+    inverse: [Vec<f64>; 2],
+    blocks: Option<Vec<Range<u32>>>,
+) -> [Arc<Triangular>; 2] {
+    let orders = match blocks {
+        None => [RowOrder::Down, RowOrder::Up],
+        Some(list) => {
+            let against = list.iter().rev().cloned().collect();
+            [RowOrder::Blocks { list, up: false }, RowOrder::Blocks { list: against, up: true }]
+        }
     };
-    (half(true), half(false))
+    let ([l, u], [d, e], [down, up]) = (strict, inverse, orders);
+    [Triangular::with(l, d, down), Triangular::with(u, e, up)].map(Arc::new)
 }
 
 /// Places in the order of their classes, and where each class starts.
-fn by_class(class: &[u32]) -> (Vec<u32>, Vec<usize>) {
+pub(super) fn by_class(class: &[u32]) -> (Vec<u32>, Vec<usize>) {
     let count = class.iter().max().map_or(0, |&l| l as usize + 1);
     let mut start = vec![0usize; count + 1];
     class.iter().for_each(|&l| start[l as usize + 1] += 1);
@@ -76,29 +101,19 @@ impl Triangular {
     /// An entry on the wrong side of the diagonal, or a diagonal of another length.
     #[must_use]
     pub fn new(strict: Csr, inverse: Vec<f64>, upper: bool) -> Self {
-        Self::with(Arc::new(strict), inverse, if upper { RowOrder::Up } else { RowOrder::Down })
+        Self::with(strict, inverse, if upper { RowOrder::Up } else { RowOrder::Down })
     }
 
-    /// A triangle under an order of its rows: those of class 0 first, then those of class 1, and so on. `class` names the
-    /// class of each row.
-    ///
-    /// # Panics
-    /// An entry in the column of a row that is solved later; a diagonal or classes of another length.
-    #[must_use]
-    pub fn by_classes(strict: Arc<Csr>, inverse: Vec<f64>, class: &[u32]) -> Self {
-        assert_eq!(class.len(), inverse.len(), "a class for each row");
-        Self::with(strict, inverse, RowOrder::Listed(by_class(class).0))
-    }
-
-    fn with(strict: Arc<Csr>, inverse: Vec<f64>, order: RowOrder) -> Self {
+    fn with(strict: Csr, inverse: Vec<f64>, order: RowOrder) -> Self {
         let n = strict.rows();
         assert!(strict.is_square() && n == inverse.len(), "a triangle is square");
         let mut solved = vec![false; n];
         order.each(n, &mut |i| {
             assert!(strict.row(i).0.iter().all(|&j| solved[j as usize]), "an entry on the wrong side of the diagonal");
-            solved[i] = true;
+            assert!(!std::mem::replace(&mut solved[i], true), "row {i} is listed twice");
         });
-        Self { strict, inverse, order }
+        assert!(solved.iter().all(|&s| s), "a row is not listed");
+        Self { strict: Arc::new(strict), inverse, order }
     }
 
     /// N.
@@ -113,35 +128,53 @@ impl Triangular {
         Arc::clone(&self.strict)
     }
 
-    /// Where ranges of rows start that need no rows of other ranges, and the end: `[0, n]` where all hang together or the
-    /// order is another than up or down. Cost: one look at each row.
+    /// Blocks of rows, each to be solved from one end to the other, and where each stage of them starts: a block needs rows
+    /// of its own and of earlier stages only. Down and up there is one stage, of as many blocks as the triangle falls
+    /// into. Cost: one look at each entry.
     #[must_use]
-    pub fn parts(&self) -> Vec<usize> {
+    pub(crate) fn stages(&self) -> (Vec<Range<u32>>, Vec<usize>) {
+        let RowOrder::Blocks { list, .. } = &self.order else {
+            let blocks: Vec<_> = self.parts().windows(2).map(|w| w[0] as u32..w[1] as u32).collect();
+            let end = blocks.len();
+            return (blocks, vec![0, end]);
+        };
+        let mut solved = vec![u32::MAX; self.rows()];
+        let mut starts = vec![0];
+        for (k, block) in list.iter().enumerate() {
+            let stage = starts.len() as u32;
+            let mut others = rows(block).flat_map(|i| self.strict.row(i).0).filter(|j| !block.contains(j));
+            if others.any(|&j| solved[j as usize] == stage) {
+                starts.push(k);
+            }
+            solved[rows(block)].fill(starts.len() as u32);
+        }
+        starts.push(list.len());
+        (list.clone(), starts)
+    }
+
+    /// Where ranges of rows start that need no rows of other ranges, and the end: `[0, n]` where all hang together.
+    fn parts(&self) -> Vec<usize> {
         let n = self.rows();
         let mut starts = vec![];
-        match self.order {
+        if self.is_upper() {
             // Rows before i need none from i on.
-            RowOrder::Up => {
-                let mut reach = 0;
-                for i in 0..n {
-                    if reach <= i {
-                        starts.push(i);
-                    }
-                    reach = reach.max(self.strict.row(i).0.last().map_or(0, |&j| j as usize + 1));
+            let mut reach = 0;
+            for i in 0..n {
+                if reach <= i {
+                    starts.push(i);
                 }
+                reach = reach.max(self.strict.row(i).0.last().map_or(0, |&j| j as usize + 1));
             }
+        } else {
             // Rows from i on need none before i.
-            RowOrder::Down => {
-                let mut reach = n;
-                for i in (0..n).rev() {
-                    reach = reach.min(self.strict.row(i).0.first().map_or(n, |&j| j as usize));
-                    if reach >= i {
-                        starts.push(i);
-                    }
+            let mut reach = n;
+            for i in (0..n).rev() {
+                reach = reach.min(self.strict.row(i).0.first().map_or(n, |&j| j as usize));
+                if reach >= i {
+                    starts.push(i);
                 }
-                starts.reverse();
             }
-            RowOrder::Listed(_) => starts.extend((n > 0).then_some(0)),
+            starts.reverse();
         }
         starts.push(n);
         starts
@@ -212,6 +245,7 @@ mod tests {
         assert_eq!(u.solve(&[3.0, 1.0, 1.0, 2.0]), [2.0, 1.0, 1.0, 1.0]);
         assert_eq!(u.levels(), (vec![3, 2, 1, 0], vec![0, 1, 2, 3, 4]));
         assert_eq!((t.parts(), u.parts()), (vec![0, 4], vec![0, 4]));
+        assert_eq!(t.stages(), (vec![0..4], vec![0, 1]));
         // Blocks {0, 1}, {2} and {3, 4}.
         let blocks = gallery::tridiagonal(5, -1.0, 0.0, 0.0);
         let values: Vec<f64> = [1.0, 0.0, 0.0, 1.0].into();
@@ -225,17 +259,28 @@ mod tests {
     }
 
     #[test]
-    fn triangular_by_classes() {
+    fn triangular_under_an_order() {
         // Even rows first: the odd ones need both neighbours.
         let a = gallery::tridiagonal(5, -1.0, 4.0, -2.0);
-        let class = [0, 1, 0, 1, 0];
-        let (first, second) = split(&a, |j, i| class[j] < class[i]);
+        let order: Vec<Range<u32>> = [0, 2, 4, 1, 3].map(|i| i..i + 1).into();
+        let [first, second] = split(&a, Some(&order));
         assert_eq!((first.row(1).0, first.row(2).0), (&[0, 2][..], &[][..]));
-        let t = Triangular::by_classes(Arc::new(first), vec![0.25; 5], &class);
+        let quarter = || [vec![0.25; 5], vec![0.25; 5]];
+        let [t, u] = halves([first.clone(), second.clone()], quarter(), Some(order.clone()));
         assert_eq!(t.levels(), (vec![0, 2, 4, 1, 3], vec![0, 3, 5]));
-        assert_eq!(t.parts(), [0, 5]);
+        assert_eq!(u.levels(), (vec![1, 3, 0, 2, 4], vec![0, 2, 5]));
+        assert_eq!(t.stages(), (order.clone(), vec![0, 3, 5]));
         assert_eq!(t.solve(&[4.0, 1.0, 8.0, 2.0, 4.0]), [1.0, 1.5, 2.0, 1.5, 1.0]);
-        let back = std::panic::catch_unwind(|| Triangular::by_classes(Arc::new(second), vec![0.25; 5], &class));
-        assert!(back.is_err(), "the other half goes the other way");
+        // The wrong way round, a row twice, a row left out.
+        for list in [order.iter().rev().cloned().collect(), [&order[..4], &order[3..4]].concat(), order[..4].to_vec()] {
+            let parts = [first.clone(), second.clone()];
+            assert!(std::panic::catch_unwind(|| halves(parts, quarter(), Some(list))).is_err());
+        }
+        // Two rows a block: the first and the last one side by side.
+        let blocks: Vec<Range<u32>> = vec![0..2, 4..5, 2..4];
+        let [t, u] = halves(split(&a, Some(&blocks)), quarter(), Some(blocks.clone()));
+        assert_eq!(t.stages(), (blocks, vec![0, 2, 3]));
+        assert_eq!(u.stages(), (vec![2..4, 4..5, 0..2], vec![0, 1, 3]));
+        assert_eq!(u.levels().0, [3, 2, 4, 1, 0]);
     }
 }

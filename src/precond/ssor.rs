@@ -12,8 +12,7 @@
 use super::triangles::{Pair, Solve};
 use super::{Preconditioner, Request, Updates};
 use crate::error::{Error, Result};
-use crate::matrix::colouring::colours;
-use crate::matrix::{Csr, Triangular, split};
+use crate::matrix::{Csr, Triangular, colouring, halves, split};
 use crate::op::{Program, Role, Space, Vector};
 use std::sync::Arc;
 
@@ -73,7 +72,7 @@ impl Ssor {
     }
 
     fn with(a: &Csr, settings: Settings) -> Result<Self> {
-        let (lower, upper) = triangles(a, &settings)?;
+        let [lower, upper] = triangles(a, &settings)?;
         Ok(Self { settings, lower, upper, installed: None })
     }
 
@@ -101,7 +100,7 @@ impl Ssor {
 }
 
 /// I + ωLD⁻¹ and (D/ω + U)/(2 − ω), the middle D and all factors taken in; or D + L alone.
-fn triangles(a: &Csr, settings: &Settings) -> Result<(Arc<Triangular>, Arc<Triangular>)> {
+fn triangles(a: &Csr, settings: &Settings) -> Result<[Arc<Triangular>; 2]> {
     let Settings { omega, forward, relaxation, definite, .. } = *settings;
     let d = a.diagonal();
     for (row, &v) in d.iter().enumerate() {
@@ -117,33 +116,21 @@ fn triangles(a: &Csr, settings: &Settings) -> Result<(Arc<Triangular>, Arc<Trian
     }
     // An empty row is left as it is.
     let d: Vec<f64> = d.into_iter().map(|v| if v == 0.0 { 1.0 } else { v }).collect();
-    let colour = (relaxation == Relaxation::Colours).then(|| colours(a));
-    let (mut lower, mut upper) = match &colour {
-        None => split(a, |j, i| j < i),
-        Some(c) => split(a, |j, i| c[j] < c[i]),
-    };
-    let mut diagonals = [d.iter().map(|d| 1.0 / d).collect(), vec![1.0; d.len()]];
+    let order = (relaxation == Relaxation::Colours).then(|| colouring::blocks(a, 1));
+    let [mut lower, mut upper] = split(a, order.as_deref());
+    let mut inverse = [d.iter().map(|d| 1.0 / d).collect(), vec![1.0; d.len()]];
     if forward {
         upper = empty(a.rows());
     } else {
         lower.scale_columns(|j| omega / d[j]);
         upper.scale_columns(|_| 1.0 / (2.0 - omega));
-        diagonals = [vec![1.0; d.len()], d.iter().map(|d| omega * (2.0 - omega) / d).collect()];
+        inverse = [vec![1.0; d.len()], d.iter().map(|d| omega * (2.0 - omega) / d).collect()];
     }
     if let Some(k) = lower.values().iter().position(|v| !v.is_finite()) {
         let row = lower.row_ptr().partition_point(|&p| p <= k) - 1;
         return Err(Error::Preconditioner { row, message: "the row leaves f64's range when scaled".into() });
     }
-    let [first, second] = diagonals;
-    Ok(match colour {
-        None => (Arc::new(Triangular::new(lower, first, false)), Arc::new(Triangular::new(upper, second, true))),
-        Some(colour) => {
-            let last = colour.iter().max().copied().unwrap_or(0);
-            let back: Vec<u32> = colour.iter().map(|c| last - c).collect();
-            let triangle = |strict, d, class: &[u32]| Arc::new(Triangular::by_classes(Arc::new(strict), d, class));
-            (triangle(lower, first, &colour), triangle(upper, second, &back))
-        }
-    })
+    Ok(halves([lower, upper], inverse, order))
 }
 
 /// No entries.
@@ -169,7 +156,7 @@ impl Preconditioner for Ssor {
     }
 
     fn refresh(&mut self, a: &Arc<Csr>, exponent: i32) -> Result<Updates> {
-        (self.lower, self.upper) = triangles(a, &self.settings)?;
+        [self.lower, self.upper] = triangles(a, &self.settings)?;
         let mut updates = Updates::default();
         match &self.installed {
             Some(Installed::Both(pair)) => updates = pair.refresh(&self.lower, &self.upper, exponent),

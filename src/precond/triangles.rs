@@ -81,6 +81,11 @@ impl Solve {
 }
 
 impl Solve {
+    /// True where y is T⁻¹ x but for rounding.
+    pub(super) fn is_exact(&self) -> bool {
+        matches!(self, Self::Whole(_) | Self::Sweeps { exact: true, .. })
+    }
+
     /// How it is applied, for people.
     pub(super) fn describe(&self) -> String {
         match self {

@@ -1,10 +1,11 @@
-//! Triangular solves: row by row; side by side where the triangle falls into parts, or by levels where levels are wide
-//! enough for threads.
+//! Triangular solves: row by row; side by side where the triangle falls into blocks or is one of blocks in stages, or by
+//! levels where levels are wide enough for threads.
 
 use super::memory::{Real, Shared};
 use crate::matrix::{RowOrder, Triangular};
 use crate::op::Dtype;
 use rayon::prelude::*;
+use std::ops::Range;
 use std::sync::Arc;
 
 enum Values {
@@ -23,31 +24,37 @@ pub(super) struct Triangle {
 enum Order {
     /// One after the other.
     Serial,
-    /// Ranges of rows that need none of each other, side by side.
-    Parts(Vec<usize>),
+    /// Blocks by stage, those of a stage side by side.
+    Stages(Vec<Range<u32>>, Vec<usize>),
     /// Rows by level, those of a level side by side.
     Levels(Vec<u32>, Vec<usize>),
 }
 
 impl Order {
     fn of(matrix: &Triangular) -> Self {
-        let mut parts = matrix.parts();
-        // Small ranges are taken together.
-        let mut kept = 0;
-        let end = matrix.rows();
-        parts.retain(|&p| {
-            let keep = p == 0 || p == end || p - kept >= ROWS;
-            if keep {
-                kept = p;
+        if let RowOrder::Blocks { list, .. } = matrix.order() {
+            if list.len() < matrix.rows() {
+                let (blocks, starts) = matrix.stages();
+                return Self::Stages(blocks, starts);
             }
-            keep
+            let (order, start) = matrix.levels();
+            return Self::Levels(order, start);
+        }
+        let (mut blocks, _) = matrix.stages();
+        // Small ones are taken together.
+        blocks.dedup_by(|next, kept| {
+            let small = kept.len() < ROWS;
+            if small {
+                kept.end = next.end;
+            }
+            small
         });
-        if parts.len() > 2 {
-            return Self::Parts(parts);
+        if blocks.len() > 1 {
+            let end = blocks.len();
+            return Self::Stages(blocks, vec![0, end]);
         }
         let (order, start) = matrix.levels();
-        let listed = matches!(matrix.order(), RowOrder::Listed(_));
-        if listed || order.len() >= WIDE * start.len() { Self::Levels(order, start) } else { Self::Serial }
+        if order.len() >= WIDE * start.len() { Self::Levels(order, start) } else { Self::Serial }
     }
 }
 
@@ -102,12 +109,16 @@ impl Triangle {
             }
         };
         assert!(T::parts(x).1 == n && T::parts(y).1 == n && inverse.len() == n && strict.len() == columns.len());
-        let range = |rows: std::ops::Range<usize>| {
-            if self.matrix.is_upper() { rows.rev().for_each(row) } else { rows.for_each(row) }
-        };
-        let alone = rayon::current_num_threads() == 1 && !matches!(self.matrix.order(), RowOrder::Listed(_));
+        let up = matches!(self.matrix.order(), RowOrder::Up | RowOrder::Blocks { up: true, .. });
+        let range = |rows: Range<usize>| if up { rows.rev().for_each(row) } else { rows.for_each(row) };
+        let alone = rayon::current_num_threads() == 1 && !matches!(self.matrix.order(), RowOrder::Blocks { .. });
         match &self.order {
-            Order::Parts(starts) if !alone => starts.par_windows(2).for_each(|w| range(w[0]..w[1])),
+            Order::Stages(blocks, starts) if !alone => {
+                for stage in starts.windows(2) {
+                    let blocks = &blocks[stage[0]..stage[1]];
+                    blocks.par_iter().for_each(|b| range(b.start as usize..b.end as usize));
+                }
+            }
             Order::Levels(order, start) if !alone => {
                 for level in start.windows(2) {
                     let rows = &order[level[0]..level[1]];

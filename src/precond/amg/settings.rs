@@ -16,7 +16,8 @@ pub enum Smoothing {
     /// x += D(b − A x) with the D that minimises ‖I − D A‖_F: d_i = a_ii / Σ_j a_ij² (Bröker and Grote 2002,
     /// doi:10.1016/S0168-9274(01)00110-6).
     Spai0,
-    /// A sweep of Gauss–Seidel down, one in reverse up, in 16 parts of the rows whatever the number of threads.
+    /// A sweep of Gauss–Seidel down, one in reverse up, over blocks of 1024 rows colour by colour. For the CPU; on a GPU Jacobi
+    /// sweeps stand for the triangular solves.
     GaussSeidel,
 }
 

@@ -2,7 +2,7 @@
 
 use super::settings::{AmgSettings, Smoothing};
 use crate::error::{Error, Result};
-use crate::matrix::{Csr, Triangular};
+use crate::matrix::{Csr, Triangular, colouring, halves, split};
 use crate::op::{Combination, Operator, Program, Role, Space, Vector};
 use crate::precond::polynomial::Polynomial;
 use crate::precond::triangles::Solve;
@@ -13,14 +13,12 @@ use std::sync::Arc;
 /// Steps of Lanczos' process for λmax.
 const LANCZOS: usize = 8;
 
-/// Parts of the rows that a sweep of Gauss–Seidel takes side by side: fixed, so that threads change no bit.
-const PARTS: usize = 16;
+/// Rows of a block that a sweep of Gauss–Seidel takes one after the other, blocks of one colour side by side: long enough
+/// to be worth a thread, and to hide that the blocks are not in their natural order.
+const BLOCK: u32 = 1024;
 
 /// ω λmax(DA) at most.
 const SAFE: f64 = 1.9;
-
-/// Rows a part at least.
-const PART_ROWS: usize = 1024;
 
 /// A smoother of one level in f64.
 pub(super) struct Smoother {
@@ -34,12 +32,10 @@ pub(super) struct Smoother {
     triangles: Option<Halves>,
 }
 
-/// A = M_L + (A − M_L) = M_U + (A − M_U), M_L lower and M_U upper triangular within each part.
+/// L + D and D + U of A = L + D + U, triangles under an order of blocks.
 struct Halves {
     lower: Arc<Triangular>,
     upper: Arc<Triangular>,
-    beside_lower: Arc<Csr>,
-    beside_upper: Arc<Csr>,
 }
 
 impl Smoother {
@@ -91,11 +87,14 @@ impl Smoother {
     /// Bytes kept on the device beside A, numbers of `size` bytes.
     pub(super) fn bytes(&self, size: usize) -> usize {
         let bytes = |a: &Csr| (size + 4) * a.nnz() + 4 * (a.rows() + 1);
-        let halves = self.triangles.as_ref().map(|h| {
-            let triangles = [&h.lower, &h.upper].map(|t| bytes(t.strict()) + size * t.rows());
-            triangles.into_iter().chain([&h.beside_lower, &h.beside_upper].map(|a| bytes(a))).sum()
-        });
-        halves.unwrap_or(size * self.inverse.len())
+        let halves = self.triangles.as_ref().map(|h| bytes(h.lower.strict()) + bytes(h.upper.strict()));
+        let diagonals = if halves.is_some() { 2 } else { 1 };
+        halves.unwrap_or(0) + diagonals * size * self.inverse.len()
+    }
+
+    /// D of the triangles, in the units of the device.
+    fn diagonal(&self, exponent: i32) -> Vec<f64> {
+        self.inverse.iter().map(|&v| ldexp(1.0 / v, exponent)).collect()
     }
 
     /// What a print-out says.
@@ -109,46 +108,10 @@ impl Smoother {
 
 impl Halves {
     fn new(a: &Csr, inverse: &[f64]) -> Self {
-        let n = a.rows();
-        let rows = n.div_ceil(PARTS).max(PART_ROWS);
-        // What other parts hold of a row goes to the diagonal, half of it: enough for M + Mᵀ − A to be positive definite
-        // where A is, so that the sweep converges however many parts there are.
-        let diagonal: Vec<f64> = (0..n)
-            .map(|i| {
-                let (columns, values) = a.row(i);
-                let outside = columns.iter().zip(values).filter(|e| *e.0 as usize / rows != i / rows);
-                let d = 1.0 / inverse[i];
-                d + 0.5 * d.signum() * outside.map(|e| e.1.abs()).sum::<f64>()
-            })
-            .collect();
-        let half = |upper: bool| {
-            let inside = |i: usize, j: usize| i / rows == j / rows && if upper { j > i } else { j < i };
-            let mut strict = (vec![0], vec![], vec![]);
-            let mut beside = (vec![0], vec![], vec![]);
-            for i in 0..n {
-                let (columns, values) = a.row(i);
-                // A diagonal that stays as it is cancels.
-                let whole = columns.iter().all(|&j| j as usize / rows == i / rows);
-                for (&j, &v) in columns.iter().zip(values) {
-                    let (part, value) = match j as usize {
-                        j if inside(i, j) => (&mut strict, v),
-                        j if j == i && whole => continue,
-                        j if j == i => (&mut beside, v - diagonal[i]),
-                        _ => (&mut beside, v),
-                    };
-                    part.1.push(j);
-                    part.2.push(value);
-                }
-                strict.0.push(strict.1.len());
-                beside.0.push(beside.1.len());
-            }
-            let inverse = diagonal.iter().map(|d| 1.0 / d).collect();
-            let strict = Csr::trusted(n, n, strict.0, strict.1, strict.2);
-            let triangle = Triangular::new(strict, inverse, upper);
-            (Arc::new(triangle), Arc::new(Csr::trusted(n, n, beside.0, beside.1, beside.2)))
-        };
-        let ((lower, beside_lower), (upper, beside_upper)) = (half(false), half(true));
-        Self { lower, upper, beside_lower, beside_upper }
+        let blocks = colouring::blocks(a, BLOCK);
+        let strict = split(a, Some(&blocks));
+        let [lower, upper] = halves(strict, [inverse.to_vec(), inverse.to_vec()], Some(blocks));
+        Self { lower, upper }
     }
 }
 
@@ -156,21 +119,29 @@ impl Halves {
 pub(super) enum Installed {
     /// With A and D.
     Products { a: Operator, inverse: Vector, polynomial: Polynomial },
-    /// With what stands beside the triangles.
-    Triangles { lower: Solve, upper: Solve, beside_lower: Operator, beside_upper: Operator, t: Vector },
+    /// With the triangles L + D and D + U; L and U serve the products as well.
+    Triangles { lower: Solve, upper: Solve, strict: [Operator; 2], t: Vector, inexact: Option<Inexact> },
+}
+
+/// What more it takes where Jacobi sweeps stand for the solves.
+pub(super) struct Inexact {
+    diagonal: Vector,
+    s: Vector,
 }
 
 impl Installed {
     pub(super) fn new(space: &mut Space, a: &Arc<Csr>, s: &Smoother, degree: usize, exponent: i32, role: Role) -> Self {
         if let Some(h) = &s.triangles {
-            let t = space.vector_in(role, "t", a.rows());
-            return Self::Triangles {
-                lower: Solve::new(space, "L", &h.lower, exponent, role, None),
-                upper: Solve::new(space, "U", &h.upper, exponent, role, None),
-                beside_lower: space.operator("A-L", Arc::clone(&h.beside_lower), exponent, role),
-                beside_upper: space.operator("A-U", Arc::clone(&h.beside_upper), exponent, role),
-                t,
-            };
+            let lower = Solve::new(space, "L+D", &h.lower, exponent, role, None);
+            let upper = Solve::new(space, "D+U", &h.upper, exponent, role, None);
+            let mut strict = |name, t: &Triangular| space.operator(name, t.strict_shared(), exponent, role);
+            let strict = [strict("L", &h.lower), strict("U", &h.upper)];
+            let inexact = !(lower.is_exact() && upper.is_exact());
+            let inexact = inexact.then(|| Inexact {
+                diagonal: space.constant_in(role, "diagonal", Arc::new(s.diagonal(exponent))),
+                s: space.vector_in(role, "s", a.rows()),
+            });
+            return Self::Triangles { lower, upper, strict, t: space.vector_in(role, "t", a.rows()), inexact };
         }
         let a = space.operator("A", Arc::clone(a), exponent, role);
         let scaled = s.inverse.iter().map(|&v| ldexp(v, -exponent)).collect();
@@ -205,11 +176,12 @@ impl Installed {
                 p.apply(*a, x, t);
                 p.assign(t, Combination::default().plus(1.0, b).plus(-1.0, t));
             }
-            // M_L x = b, so that b − A x = −(A − M_L) x.
-            Self::Triangles { beside_lower, .. } => {
-                p.apply(*beside_lower, x, t);
+            // (L + D) x = b, so that b − A x = −U x.
+            Self::Triangles { strict: [_, u], inexact: None, .. } => {
+                p.apply(*u, x, t);
                 p.scale(-1.0, t, t);
             }
+            Self::Triangles { strict, inexact: Some(inexact), .. } => inexact.residual(p, *strict, b, x, t),
         }
     }
 
@@ -217,12 +189,17 @@ impl Installed {
     pub(super) fn improve(&self, p: &mut Program, b: Vector, x: Vector, z: Vector) {
         match self {
             Self::Products { polynomial, .. } => polynomial.improve(p, b, x, z),
-            // x + M_U⁻¹ (b − A x) = M_U⁻¹ (b − (A − M_U) x).
-            Self::Triangles { upper, beside_upper, t, .. } => {
-                p.apply(*beside_upper, x, *t);
+            // x + (D + U)⁻¹ (b − A x) = (D + U)⁻¹ (b − L x).
+            Self::Triangles { upper, strict: [l, _], t, inexact: None, .. } => {
+                p.apply(*l, x, *t);
                 p.assign(*t, Combination::default().plus(1.0, b).plus(-1.0, *t));
                 upper.emit(p, *t, x);
                 p.copy(x, z);
+            }
+            Self::Triangles { upper, strict, t, inexact: Some(inexact), .. } => {
+                inexact.residual(p, *strict, b, x, *t);
+                upper.emit(p, *t, inexact.s);
+                p.assign(z, Combination::default().plus(1.0, x).plus(1.0, inexact.s));
             }
         }
     }
@@ -238,13 +215,24 @@ impl Installed {
                 updates.vectors.push((*inverse, s.inverse.iter().map(|&v| ldexp(v, -exponent)).collect()));
                 updates.operators.push((*a, Arc::clone(matrix), exponent));
             }
-            Self::Triangles { lower, upper, beside_lower, beside_upper, .. } => {
+            Self::Triangles { lower, upper, strict, inexact, .. } => {
                 let h = s.triangles.as_ref().expect("the kind of a smoother stays");
                 lower.refresh(&h.lower, exponent, updates);
                 upper.refresh(&h.upper, exponent, updates);
-                updates.operators.push((*beside_lower, Arc::clone(&h.beside_lower), exponent));
-                updates.operators.push((*beside_upper, Arc::clone(&h.beside_upper), exponent));
+                let anew = [&h.lower, &h.upper].map(|t| t.strict_shared());
+                updates.operators.extend(strict.iter().zip(anew).map(|(&o, a)| (o, a, exponent)));
+                updates.vectors.extend(inexact.as_ref().map(|i| (i.diagonal, s.diagonal(exponent))));
             }
         }
+    }
+}
+
+impl Inexact {
+    /// t = b − L x − U x − D x.
+    fn residual(&self, p: &mut Program, [l, u]: [Operator; 2], b: Vector, x: Vector, t: Vector) {
+        p.apply(l, x, t);
+        p.apply(u, x, self.s);
+        let sum = Combination::default().plus(1.0, b).plus(-1.0, t).plus(-1.0, self.s);
+        p.assign(t, sum.plus_product(-1.0, self.diagonal, x));
     }
 }
