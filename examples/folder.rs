@@ -2,30 +2,50 @@
 //!
 //! A right-hand side is taken from NAME_b.mtx(.gz) beside NAME.mtx(.gz), else it is A·sin(1..n). Further
 //! arguments, in order: the largest n (100000), the precision (auto), rtol (1e-8), the methods (auto), the
-//! preconditioners (auto), and the seconds a solve may take (60). Several methods or preconditioners, apart by `+`, make a
-//! table of each with each: `cg+minres jacobi+ic0+amg`.
+//! preconditioners (auto), the seconds a solve may take (60) and its iterations (10000), and a Markdown file to write.
+//! Several methods or preconditioners, apart by `+`, or `all`, make a table of each with each, solved side by side:
+//! `cg+minres jacobi+ic0+amg`.
 
-use krylane::{Backend, Options, Report, Solver, io};
+use krylane::matrix::Csr;
+use krylane::method::METHODS;
+use krylane::precond::PRECONDITIONERS;
+use krylane::{Backend, Options, Report, Result, Solver, io};
+use std::fmt::Write;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let argument = |k: usize, default: &str| std::env::args().nth(k).unwrap_or_else(|| default.into());
     let folder = PathBuf::from(argument(1, "."));
     let largest: usize = argument(2, "100000").parse()?;
-    let list = |k: usize| argument(k, "auto").split('+').map(str::to_string).collect::<Vec<_>>();
-    let (methods, preconditioners) = (list(5), list(6));
+    // Some need more than a name: a subspace, a matrix.
+    let methods = list(&argument(5, "auto"), METHODS.iter().map(|m| m.id).filter(|id| *id != "projection"));
+    let preconditioners = list(&argument(6, "auto"), PRECONDITIONERS.iter().map(|p| p.id).filter(|id| *id != "given"));
+    let rtol: f64 = argument(4, "1e-8").parse()?;
+    let cores = std::thread::available_parallelism()?.get();
+    let workers = cores.min(methods.len() * preconditioners.len());
     let options = Options {
         precision: argument(3, "auto").parse()?,
-        rtol: argument(4, "1e-8").parse()?,
+        rtol,
         backend: Backend::Cpu,
+        threads: cores / workers,
         time_limit: Some(Duration::from_secs_f64(argument(7, "60").parse()?)),
+        max_iterations: argument(8, "10000").parse()?,
         ..Options::default()
     };
+    let cells: Vec<Options> = methods
+        .iter()
+        .flat_map(|m| preconditioners.iter().map(move |p| (m.clone(), p.clone())))
+        .map(|(method, preconditioner)| Options { method, preconditioner, ..options.clone() })
+        .collect();
+
     let mut files: Vec<PathBuf> = std::fs::read_dir(&folder)?.map(|e| e.map(|e| e.path())).collect::<Result<_, _>>()?;
     files.retain(|p| stem(p).is_some_and(|s| !s.ends_with("_b")));
     files.sort();
-    let (mut solved, mut nan) = (0, 0);
+    let (mut solves, mut solved, mut nan, mut untrue) = (0, 0, 0, 0);
+    let mut page = format!("# Iterations to {rtol:e}, or how the solve ended\n");
     for file in files {
         let name = stem(&file).unwrap_or_default();
         let a = io::read_matrix(&file, &io::ReadOptions::default())?.matrix;
@@ -36,26 +56,85 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             Some(path) => io::read_vector(&path, &io::ReadOptions::default())?,
             None => a.multiply(&(1..=a.rows()).map(|i| (i as f64).sin()).collect::<Vec<_>>()),
         };
-        for method in &methods {
-            for preconditioner in &preconditioners {
-                let options =
-                    Options { method: method.clone(), preconditioner: preconditioner.clone(), ..options.clone() };
-                let start = Instant::now();
-                print!("{name:24} n {:7} {method:10} {preconditioner:12} ", a.rows());
-                // A pair that makes no sense says so; the table goes on.
-                match Solver::new(&a, options).and_then(|mut s| s.solve(&b)) {
-                    Ok(report) => {
-                        solved += usize::from(report.reason.is_converged());
-                        nan += usize::from(!report.x.iter().all(|v| v.is_finite()));
-                        println!("{}", line(&report, start.elapsed()));
-                    }
-                    Err(e) => println!("refused: {e}"),
-                }
+        write!(page, "\n## {name}: n = {}, {} entries\n\n| method |", a.rows(), a.nnz())?;
+        preconditioners.iter().for_each(|p| page += &format!(" {p} |"));
+        page += &format!("\n|---|{}", "---|".repeat(preconditioners.len()));
+        for (cell, (outcome, time)) in cells.iter().zip(outcomes(&a, &b, &cells, workers)) {
+            if cell.preconditioner == preconditioners[0] {
+                write!(page, "\n| {} |", cell.method)?;
             }
+            print!("{name:24} n {:7} {:10} {:12} ", a.rows(), cell.method, cell.preconditioner);
+            // A pair that makes no sense says so; the table goes on.
+            let text = match outcome {
+                Ok(report) => {
+                    solves += 1;
+                    nan += usize::from(!report.x.iter().all(|v| v.is_finite()));
+                    println!("{}", line(&report, time));
+                    if report.reason.is_converged() {
+                        solved += 1;
+                        untrue += usize::from(relative_residual(&a, &b, &report.x) > rtol * (1.0 + 1e-9));
+                        report.iterations.to_string()
+                    } else {
+                        report.reason.name().into()
+                    }
+                }
+                Err(e) => {
+                    println!("refused: {e}");
+                    "refused".into()
+                }
+            };
+            page += &format!(" {text} |");
         }
+        page.push('\n');
     }
-    println!("{solved} converged, {nan} with a NaN or an infinity in x");
+    let sum =
+        format!("{solves} solves, {solved} converged, {untrue} of these falsely; {nan} with a NaN or an infinity in x");
+    println!("{sum}");
+    if let Some(path) = std::env::args().nth(9) {
+        std::fs::write(path, format!("{page}\n{sum}\n"))?;
+    }
     Ok(())
+}
+
+/// The names in `text`, or all that there are.
+fn list<'a>(text: &str, all: impl Iterator<Item = &'a str>) -> Vec<String> {
+    if text == "all" { all.map(Into::into).collect() } else { text.split('+').map(Into::into).collect() }
+}
+
+/// How each cell ended and how long it took. Every worker takes the next cell that is left.
+fn outcomes(a: &Csr, b: &[f64], cells: &[Options], workers: usize) -> Vec<(Result<Report>, Duration)> {
+    let found: Vec<OnceLock<(Result<Report>, Duration)>> = cells.iter().map(|_| OnceLock::new()).collect();
+    let next = AtomicUsize::new(0);
+    std::thread::scope(|s| {
+        for _ in 0..workers {
+            s.spawn(|| {
+                while let Some(k) = Some(next.fetch_add(1, Ordering::Relaxed)).filter(|&k| k < cells.len()) {
+                    let start = Instant::now();
+                    let outcome = Solver::new(a, cells[k].clone()).and_then(|mut s| s.solve(b));
+                    let _ = found[k].set((outcome, start.elapsed()));
+                }
+            });
+        }
+    });
+    found.into_iter().filter_map(OnceLock::into_inner).collect()
+}
+
+/// ‖b − A x‖/‖b‖, sums kept in twice the digits of f64: plain ones would show their own rounding where x is large.
+fn relative_residual(a: &Csr, b: &[f64], x: &[f64]) -> f64 {
+    let row = |i: usize| {
+        let (mut sum, mut rest) = (b[i], 0.0);
+        for (&j, v) in a.row(i).0.iter().zip(a.row(i).1) {
+            let product = -v * x[j as usize];
+            rest += -v.mul_add(x[j as usize], product);
+            let next: f64 = sum + product;
+            let part = next - sum;
+            rest += (sum - (next - part)) + (product - part);
+            sum = next;
+        }
+        sum + rest
+    };
+    let norm = |v: &mut dyn Iterator<Item = f64>| v.fold(0.0f64, |s, v| s.hypot(v));
+    norm(&mut (0..b.len()).map(row)) / norm(&mut b.iter().copied())
 }
 
 fn line(report: &Report, time: Duration) -> String {
