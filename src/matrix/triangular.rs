@@ -245,7 +245,8 @@ mod tests {
         assert_eq!(u.solve(&[3.0, 1.0, 1.0, 2.0]), [2.0, 1.0, 1.0, 1.0]);
         assert_eq!(u.levels(), (vec![3, 2, 1, 0], vec![0, 1, 2, 3, 4]));
         assert_eq!((t.parts(), u.parts()), (vec![0, 4], vec![0, 4]));
-        assert_eq!(t.stages(), (vec![0..4], vec![0, 1]));
+        let all = 0..4;
+        assert_eq!(t.stages(), (vec![all], vec![0, 1]));
         // Blocks {0, 1}, {2} and {3, 4}.
         let blocks = gallery::tridiagonal(5, -1.0, 0.0, 0.0);
         let values: Vec<f64> = [1.0, 0.0, 0.0, 1.0].into();
