@@ -335,7 +335,7 @@ impl Csr {
 
     /// True where every entry has a partner across the diagonal that does not differ. Cost: a search of row j for each
     /// entry (i, j) above the diagonal, no memory.
-    fn mirrored(&self, differs: impl Fn(usize, u32, f64) -> bool + Sync) -> bool {
+    pub(super) fn mirrored(&self, differs: impl Fn(usize, u32, f64) -> bool + Sync) -> bool {
         const BLOCK: usize = 1 << 12;
         // How many entries a block has above and below the diagonal; all below have partners if as many above do.
         let count = |block: usize| {

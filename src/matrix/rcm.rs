@@ -17,10 +17,10 @@ pub(super) struct Graph<'a> {
 
 impl<'a> Graph<'a> {
     pub(super) fn of(a: &'a Csr) -> Self {
-        let t = a.transpose();
-        if t.row_ptr() == a.row_ptr() && t.columns() == a.columns() {
+        if a.mirrored(|_, _, _| false) {
             return Self { start: a.row_ptr().into(), neighbours: a.columns().into() };
         }
+        let t = a.transpose();
         let (mut start, mut neighbours) = (vec![0], Vec::with_capacity(a.nnz() + a.nnz() / 2));
         for i in 0..a.rows() {
             let first = neighbours.len();
