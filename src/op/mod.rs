@@ -14,8 +14,8 @@ mod space;
 pub(crate) use copies::Copy;
 pub use expr::{Cond, Expr};
 pub use program::{Combination, Program};
-pub(crate) use space::OperatorData;
 pub use space::{Dtype, Plan, Role, Space};
+pub(crate) use space::{OperatorData, TriangleData};
 
 use std::fmt;
 

@@ -265,6 +265,15 @@ impl Space {
         Triangle(index(self.triangles.len() - 1, "triangles"))
     }
 
+    /// The operator that is the strict part of `t` in the same number type and scale, if products with it are taken too.
+    pub(crate) fn strict_part(&self, t: &TriangleData) -> Option<Operator> {
+        let strict = Matrix::from(t.matrix.strict_shared());
+        let same = |o: &OperatorData| {
+            o.matrix.is(&strict) && o.exponent == t.exponent && self.plan.dtype(o.role) == self.plan.dtype(t.role)
+        };
+        self.operators.iter().position(same).map(|k| Operator(k as u16))
+    }
+
     /// Length of a vector.
     #[must_use]
     pub fn len(&self, v: Vector) -> usize {

@@ -1,6 +1,6 @@
 //! Device memory of the CPU backend, and the one place where several threads write into one vector.
 
-use super::sparse::Patterns;
+use super::sparse::{Patterns, Values};
 use crate::op::Dtype;
 use rayon::prelude::*;
 
@@ -86,6 +86,8 @@ pub(super) trait Real: Copy + Default + Send + Sync + 'static {
     fn from_f32(x: f32) -> Self;
     /// The values of a matrix's patterns in this type.
     fn patterns(values: &Patterns) -> &[Self];
+    /// A matrix's values, where they are numbers of this type.
+    fn plain(values: &Values) -> Option<&[Self]>;
     fn to_f64(self) -> f64;
     fn mul_add(a: Self, x: Self, y: Self) -> Self;
     /// y − a x.
@@ -114,6 +116,10 @@ macro_rules! real {
             #[inline(always)]
             fn patterns(values: &Patterns) -> &[Self] {
                 &values.$t
+            }
+            #[inline(always)]
+            fn plain(values: &Values) -> Option<&[Self]> {
+                if let Values::$variant(v) = values { Some(v) } else { None }
             }
             #[inline(always)]
             fn to_f64(self) -> f64 {

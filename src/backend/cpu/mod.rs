@@ -21,9 +21,9 @@ use crate::error::{Error, Result};
 use crate::matrix::{Csr, Matrix, Triangular};
 use crate::op::Triangle as Handle;
 use crate::op::schedule::{Compiled, Fusion, Projections};
-use crate::op::{Array, Expr, Item, Op, Operator, OperatorData, Scalar, Space, Stop, Vector};
+use crate::op::{Array, Expr, Item, Op, Operator, OperatorData, Scalar, Space, Stop, TriangleData, Vector};
 use free::Free;
-use memory::Buffer;
+use memory::{Buffer, Real};
 pub use sparse::Allowed;
 use sparse::Sparse;
 use std::collections::VecDeque;
@@ -62,7 +62,8 @@ pub(crate) struct Cpu {
     /// Entries from one column of each basis to the next.
     strides: Vec<usize>,
     operators: Vec<Stored>,
-    allowed: Allowed,
+    /// Forms that each operator may take.
+    allowed: Vec<Allowed>,
     /// Partial sums of the sweep's reductions, kept for the next sweep.
     partials: Vec<f64>,
     simd: Simd,
@@ -96,6 +97,11 @@ impl Stored {
         }
     }
 
+    /// Its values in the order of the entries, where it is stored so in T.
+    fn in_rows<T: Real>(&self) -> Option<&[T]> {
+        if let Self::Sparse(a) = self { a.in_rows() } else { None }
+    }
+
     /// Its form, for people.
     fn describe(&self) -> String {
         match self {
@@ -117,6 +123,13 @@ fn stored(space: &Space, data: &OperatorData, allowed: Allowed, made: &[Stored])
     };
     data.stored_bytes.store(stored.bytes(), Ordering::Relaxed);
     stored
+}
+
+/// A triangle; it reads the values of its strict part where `operators` has them in rows.
+fn triangle(space: &Space, data: &TriangleData, operators: &[Stored]) -> Triangle {
+    let in_rows = |k: &usize| matches!(&operators[*k], Stored::Sparse(a) if a.is_in_rows());
+    let operator = space.strict_part(data).map(|a| a.0 as usize).filter(in_rows);
+    Triangle::new(&data.matrix, data.exponent, space.plan.dtype(data.role), operator)
 }
 
 impl Cpu {
@@ -147,12 +160,15 @@ impl Cpu {
         let strides: Vec<usize> = space.bases.iter().map(|b| memory::stride(b.len)).collect();
         let bases =
             space.bases.iter().zip(&strides).map(|(b, s)| Buffer::zeros(s * b.columns, space.plan.working)).collect();
+        // What serves a triangle as well is kept once, as that reads it, but for runs: they take less than any copy.
+        let strict = |k: u16| space.triangles.iter().any(|t| space.strict_part(t) == Some(Operator(k)));
+        let form = |k| if strict(k) { Allowed { slices: false, compression: false, ..allowed } } else { allowed };
+        let allowed: Vec<Allowed> = (0..space.operators.len() as u16).map(form).collect();
         let mut operators = Vec::with_capacity(space.operators.len());
-        for data in &space.operators {
+        for (data, &allowed) in space.operators.iter().zip(&allowed) {
             operators.push(stored(&space, data, allowed, &operators));
         }
-        let triangles =
-            space.triangles.iter().map(|t| Triangle::new(&t.matrix, t.exponent, space.plan.dtype(t.role))).collect();
+        let triangles = space.triangles.iter().map(|t| triangle(&space, t, &operators)).collect();
         Ok(Self {
             vectors,
             bases,
@@ -309,13 +325,14 @@ impl Engine for Cpu {
         let data = &mut self.space.operators[a.0 as usize];
         (data.matrix, data.exponent) = (matrix.into(), exponent);
         self.operators[a.0 as usize] =
-            stored(&self.space, &self.space.operators[a.0 as usize], self.allowed, &self.operators);
+            stored(&self.space, &self.space.operators[a.0 as usize], self.allowed[a.0 as usize], &self.operators);
         Ok(())
     }
 
     fn update_triangle(&mut self, t: Handle, matrix: &Arc<Triangular>, exponent: i32) -> Result<()> {
-        let dtype = self.space.plan.dtype(self.space.triangles[t.0 as usize].role);
-        self.triangles[t.0 as usize] = Triangle::new(matrix, exponent, dtype);
+        let data = &mut self.space.triangles[t.0 as usize];
+        (data.matrix, data.exponent) = (Arc::clone(matrix), exponent);
+        self.triangles[t.0 as usize] = triangle(&self.space, &self.space.triangles[t.0 as usize], &self.operators);
         Ok(())
     }
 

@@ -101,7 +101,7 @@ enum Columns {
     },
 }
 
-enum Values {
+pub(super) enum Values {
     F64(Vec<f64>),
     F32(Vec<f32>),
     /// Places in a table of the different values.
@@ -250,6 +250,16 @@ impl Sparse {
     /// True where the two are made of one matrix.
     pub(super) fn is_of(&self, matrix: &Arc<Csr>) -> bool {
         Arc::ptr_eq(&self.matrix, matrix)
+    }
+
+    /// True where the layout is the user's own.
+    pub(super) fn is_in_rows(&self) -> bool {
+        matches!(*self.layout, Layout::Rows { .. })
+    }
+
+    /// The values in the order of the entries, where the layout is the user's own and they are kept as numbers of T.
+    pub(super) fn in_rows<T: Real>(&self) -> Option<&[T]> {
+        T::plain(&self.values).filter(|_| self.is_in_rows())
     }
 
     /// How many columns.

@@ -94,7 +94,7 @@ impl Cpu {
         if let Op::TriangularSolve { t, x, y } = first {
             let (x, y) = (self.shared(*x), self.shared(*y));
             // SAFETY: the solve is alone in its sweep, so nobody else touches x and y.
-            unsafe { self.triangles[t.0 as usize].solve(x, y) };
+            unsafe { self.triangles[t.0 as usize].solve(&self.operators, x, y) };
             return;
         }
         let n = length(first, &self.space);

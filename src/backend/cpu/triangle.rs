@@ -1,16 +1,25 @@
 //! Triangular solves: row by row; side by side where the triangle falls into blocks or is one of blocks in stages, or by
 //! levels where levels are wide enough for threads.
 
+use super::Stored;
 use super::memory::{Real, Shared};
 use crate::matrix::{RowOrder, Triangular};
 use crate::op::Dtype;
+use crate::scale::ldexp;
 use rayon::prelude::*;
 use std::ops::Range;
 use std::sync::Arc;
 
 enum Values {
-    F32 { strict: Vec<f32>, inverse: Vec<f32> },
-    F64 { strict: Vec<f64>, inverse: Vec<f64> },
+    F32 { strict: Strict<f32>, inverse: Vec<f32> },
+    F64 { strict: Strict<f64>, inverse: Vec<f64> },
+}
+
+/// Values of a strict part in the order of its entries.
+enum Strict<T> {
+    Own(Vec<T>),
+    /// Those of this operator, which has them in rows.
+    Operator(usize),
 }
 
 /// A triangle in the plan's number type.
@@ -64,15 +73,34 @@ const WIDE: usize = 4096;
 /// Rows a thread takes at a time.
 const ROWS: usize = 1024;
 
+/// The strict part's values, unless an operator has them, and the inverse of the diagonal.
+fn stored<T: Real>(matrix: &Triangular, exponent: i32, operator: Option<usize>) -> (Strict<T>, Vec<T>) {
+    let scaled = |values: &[f64], e: i32| values.par_iter().map(|&v| T::from_f64(ldexp(v, e))).collect();
+    let own = || Strict::Own(scaled(matrix.strict().values(), exponent));
+    (operator.map_or_else(own, Strict::Operator), scaled(matrix.inverse_diagonal(), -exponent))
+}
+
+impl<T: Real> Strict<T> {
+    fn values<'a>(&'a self, operators: &'a [Stored]) -> &'a [T] {
+        match self {
+            Self::Own(values) => values,
+            Self::Operator(k) => operators[*k].in_rows().expect("stored in rows for the triangle"),
+        }
+    }
+}
+
 impl Triangle {
-    pub(super) fn new(matrix: &Arc<Triangular>, exponent: i32, dtype: Dtype) -> Self {
-        let strict = matrix.strict().values().par_iter().map(|&v| crate::scale::ldexp(v, exponent));
-        let inverse = matrix.inverse_diagonal().par_iter().map(|&v| crate::scale::ldexp(v, -exponent));
+    /// `operator` has the strict part in rows, for products.
+    pub(super) fn new(matrix: &Arc<Triangular>, exponent: i32, dtype: Dtype, operator: Option<usize>) -> Self {
         let values = match dtype {
             Dtype::F32 => {
-                Values::F32 { strict: strict.map(|v| v as f32).collect(), inverse: inverse.map(|v| v as f32).collect() }
+                let (strict, inverse) = stored(matrix, exponent, operator);
+                Values::F32 { strict, inverse }
             }
-            Dtype::F64 | Dtype::DoubleSingle => Values::F64 { strict: strict.collect(), inverse: inverse.collect() },
+            Dtype::F64 | Dtype::DoubleSingle => {
+                let (strict, inverse) = stored(matrix, exponent, operator);
+                Values::F64 { strict, inverse }
+            }
         };
         Self { matrix: Arc::clone(matrix), values, order: Order::of(matrix) }
     }
@@ -81,12 +109,12 @@ impl Triangle {
     ///
     /// # Safety
     /// Nobody else touches x or y meanwhile.
-    pub(super) unsafe fn solve(&self, x: Shared, y: Shared) {
+    pub(super) unsafe fn solve(&self, operators: &[Stored], x: Shared, y: Shared) {
         match &self.values {
             // SAFETY: handed on.
-            Values::F32 { strict, inverse } => unsafe { self.run::<f32>(strict, inverse, x, y) },
+            Values::F32 { strict, inverse } => unsafe { self.run(strict.values(operators), inverse, x, y) },
             // SAFETY: handed on.
-            Values::F64 { strict, inverse } => unsafe { self.run::<f64>(strict, inverse, x, y) },
+            Values::F64 { strict, inverse } => unsafe { self.run(strict.values(operators), inverse, x, y) },
         }
     }
 
@@ -131,5 +159,51 @@ impl Triangle {
             }
             _ => range(0..n),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Cpu;
+    use super::*;
+    use crate::backend::Engine;
+    use crate::matrix::{gallery, halves, split};
+    use crate::op::schedule::Compiler;
+    use crate::op::{Plan, Program, Role, Space};
+    use crate::random::Random;
+
+    #[test]
+    fn a_triangle_reads_the_values_that_products_use() {
+        // Without runs, which would be kept beside it.
+        let a = gallery::random_spd(300, 7, 1);
+        let of = |a: &_| halves(split(a, None), [vec![0.5; 300], vec![0.5; 300]], None)[0].clone();
+        let t = of(&a);
+        let x = Random::new(2).vector(300);
+        let mut space = Space::new(Plan::uniform(Dtype::F64));
+        let (r, z) = (space.vector("r", 300), space.vector("z", 300));
+        let n = space.operator("N", t.strict_shared(), -1, Role::Working);
+        let handle = space.triangle("T", Arc::clone(&t), -1, Role::Working);
+        let mut p = Program::new(&space);
+        p.solve(handle, r, z);
+        let ops = p.ops;
+        let mut cpu = Cpu::new(space.clone(), 1, true).unwrap();
+        let solved = |cpu: &mut Cpu| {
+            assert!(matches!(cpu.triangles[0].values, Values::F64 { strict: Strict::Operator(0), .. }));
+            cpu.write_vector(r, &x).unwrap();
+            let compiled = Compiler::new(cpu.fusion()).compile(ops.clone(), &space);
+            cpu.enqueue(&compiled).unwrap();
+            pollster::block_on(cpu.read_vector(z)).unwrap()
+        };
+        // T/2 in place of T.
+        let near = |y: Vec<f64>, t: &Triangular| {
+            y.iter().zip(t.solve(&x)).all(|(y, e)| (y - 2.0 * e).abs() <= 1e-13 * e.abs().max(1.0))
+        };
+        assert!(near(solved(&mut cpu), &t));
+        let mut other = a.clone();
+        other.set_values(a.values().iter().map(|v| 0.7 * v).collect()).unwrap();
+        let other = of(&other);
+        cpu.update_operator(n, &other.strict_shared(), -1).unwrap();
+        cpu.update_triangle(handle, &other, -1).unwrap();
+        assert!(near(solved(&mut cpu), &other));
     }
 }
