@@ -221,7 +221,7 @@ fn sweeps_of_every_method_are_valid() {
         let suits = |id: &str| match method.needs {
             Needs::Any => ["none", "jacobi"].contains(&id),
             Needs::Square => !["fsai", "given"].contains(&id),
-            _ => !["fsai", "given", "gauss_seidel", "ilut"].contains(&id),
+            _ => !["fsai", "given", "gauss_seidel", "ilut", "lu"].contains(&id),
         };
         for preconditioner in crate::precond::PRECONDITIONERS.iter().filter(|p| suits(p.id)) {
             let plans = [
