@@ -1,18 +1,11 @@
 // Partial sums of <x, y>, one a workgroup; the next kernel adds them. The plain kernel; ‖x‖² binds x twice.
 
-@group(0) @binding(1) var<storage, read> state_in: array<real>;
-@group(0) @binding(2) var<storage, read_write> state_out: array<real>;
 @group(0) @binding(3) var<storage, read> x: array<item>;
 @group(0) @binding(4) var<storage, read> y: array<item>;
 
 @compute @workgroup_size(256)
 fn main(@builtin(local_invocation_index) t: u32, @builtin(workgroup_id) group: vec3<u32>) {
-    // P.slot is where the partial sums start: all before it is scalars, to be carried over.
-    if (group.x == 0u) {
-        for (var i = t; i < P.slot; i += WORKGROUP) {
-            state_out[i] = state_in[i];
-        }
-    }
+    carry_scalars(t, group.x);
     if (state_in[STOP] != real(0.0)) {
         return;
     }
@@ -20,9 +13,5 @@ fn main(@builtin(local_invocation_index) t: u32, @builtin(workgroup_id) group: v
     for (var i = group.x * WORKGROUP + t; i < P.n; i += P.groups * WORKGROUP) {
         sum += real(x[i]) * real(y[i]);
     }
-    tile[t] = sum;
-    block_sums(t, 1u);
-    if (t == 0u) {
-        state_out[P.slot + group.x] = tile[0];
-    }
+    leave_sum(t, group.x, sum);
 }

@@ -54,6 +54,7 @@ shaders! {
     ROW_FREE: "row_free.wgsl",
     SWEEP: "sweep.wgsl",
     BLOCK_SUM: "block_sum.wgsl",
+    PARTIAL_SUM: "partial_sum.wgsl",
     SPMV: "spmv.wgsl",
     SPMV_BLOCKS: "spmv_blocks.wgsl",
     SPMV_PIECES: "spmv_pieces.wgsl",
@@ -129,9 +130,11 @@ pub(super) fn plain(shader: &Shader, types: Types, minus: bool) -> String {
         usize::from(is(&[DOT, FINISH, SPMV_PIECES, MULTI_AXPY_NORM]))
     };
     let combination = if is(&[MULTI_AXPY, MULTI_AXPY_DOT, MULTI_AXPY_NORM]) { COMBINATION.text } else { "" };
+    let partial_sum = if is(&[DOT, MULTI_AXPY_NORM]) { PARTIAL_SUM.text } else { "" };
     let groups = GROUPS_MAX.to_string();
     types.head()
         + &block_sums(rows)
+        + partial_sum
         + combination
         + &fill(shader.text, &[("groups_max", &groups), ("sign", if minus { "-" } else { "+" })])
 }
