@@ -134,37 +134,27 @@ trait Entries<T>: Copy {
     unsafe fn get(self, k: usize) -> T;
 }
 
-impl<T: Real> Entries<T> for &[f64] {
-    #[inline(always)]
-    fn len(self) -> usize {
-        self.len()
-    }
-    #[inline(always)]
-    fn split(self, n: usize) -> (Self, Self) {
-        self.split_at(n)
-    }
-    #[inline(always)]
-    unsafe fn get(self, k: usize) -> T {
-        // SAFETY: by the caller's word.
-        T::from_f64(unsafe { *self.get_unchecked(k) })
-    }
+macro_rules! stored_as {
+    ($stored:ty, $convert:ident) => {
+        impl<T: Real> Entries<T> for &[$stored] {
+            #[inline(always)]
+            fn len(self) -> usize {
+                self.len()
+            }
+            #[inline(always)]
+            fn split(self, n: usize) -> (Self, Self) {
+                self.split_at(n)
+            }
+            #[inline(always)]
+            unsafe fn get(self, k: usize) -> T {
+                // SAFETY: by the caller's word.
+                T::$convert(unsafe { *self.get_unchecked(k) })
+            }
+        }
+    };
 }
-
-impl<T: Real> Entries<T> for &[f32] {
-    #[inline(always)]
-    fn len(self) -> usize {
-        self.len()
-    }
-    #[inline(always)]
-    fn split(self, n: usize) -> (Self, Self) {
-        self.split_at(n)
-    }
-    #[inline(always)]
-    unsafe fn get(self, k: usize) -> T {
-        // SAFETY: by the caller's word.
-        T::from_f32(unsafe { *self.get_unchecked(k) })
-    }
-}
+stored_as!(f64, from_f64);
+stored_as!(f32, from_f32);
 
 /// Values by their place in a table.
 #[derive(Clone, Copy)]
