@@ -57,7 +57,7 @@ fn methods_know_no_device_no_clock_and_no_loop() {
 
 /// The eigenvalue methods; the loop, the search and the front doors stand beside them.
 const EIGEN_METHODS: [&str; 8] =
-    ["arnoldi", "filter", "golub_kahan", "inverse", "lanczos", "lobpcg", "power", "thick_restart"];
+    ["arnoldi", "bidiagonal", "filter", "inverse", "lanczos", "lobpcg", "power", "thick_restart"];
 
 #[test]
 fn eigenvalue_methods_know_no_device_no_clock_and_no_loop() {

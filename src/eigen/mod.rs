@@ -5,9 +5,9 @@
 //! was checked on the host in f64 from the user's own matrix.
 
 mod arnoldi;
+mod bidiagonal;
 mod drive;
 mod filter;
-mod golub_kahan;
 mod inverse;
 mod lanczos;
 mod lobpcg;

@@ -1,7 +1,7 @@
 //! Singular triplets.
 
+use super::bidiagonal::Bidiagonal;
 use super::drive::Session;
-use super::golub_kahan::GolubKahan;
 use super::options::{EigenOptions, Which, check_start};
 use super::report::SvdReport;
 use super::stages::{Callback, Found, Outside, Problem, search};
@@ -113,7 +113,7 @@ impl Problem for Singular {
         let EigenOptions { k, which, seed, .. } = self.options;
         let wanted = Wanted { k, which, tolerance, norm: Some(self.norms[0].scaled_norm) };
         let shape = [self.a.rows(), self.a.cols()];
-        let method = Box::new(GolubKahan::new(&mut space, [a, at], shape, self.subspace, wanted, seed));
+        let method = Box::new(Bidiagonal::new(&mut space, [a, at], shape, self.subspace, wanted, seed));
         let engine = device.engine(space.clone(), &self.options.device())?;
         Ok(Session { compiler: Compiler::new(engine.fusion()), engine, space, method, a, inner: None })
     }

@@ -14,7 +14,7 @@ use crate::op::{Array, Item, Operator, Program, Space};
 use crate::random::Random;
 use faer::{Mat, c64};
 
-pub(super) struct GolubKahan {
+pub(super) struct Bidiagonal {
     a: Operator,
     at: Operator,
     shape: [usize; 2],
@@ -42,7 +42,7 @@ pub(super) struct GolubKahan {
     random: Random,
 }
 
-impl GolubKahan {
+impl Bidiagonal {
     pub(super) fn new(
         space: &mut Space,
         [a, at]: [Operator; 2],
@@ -73,7 +73,7 @@ impl GolubKahan {
     }
 }
 
-impl EigenMethod for GolubKahan {
+impl EigenMethod for Bidiagonal {
     fn start(&mut self, p: &mut Program, host: &mut Outbox, from: &[Vec<f64>]) {
         let mut start = vec![0.0; self.shape[1]];
         from.iter().for_each(|v| start.iter_mut().zip(v).for_each(|(s, v)| *s += v));
