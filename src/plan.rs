@@ -304,9 +304,14 @@ fn coarser(whole: Step) -> [Step; 2] {
     ["lu:drop=1e-4", "lu:drop=1e-2"].map(|preconditioner| Step { preconditioner, ..whole })
 }
 
+/// Whether `spec` names this preconditioner, whatever its parameters.
+fn names(spec: &str, id: &str) -> bool {
+    spec.split(':').next() == Some(id)
+}
+
 /// Nearly complete factors want the matrix in an order of their own, scaled alike.
 fn nearly_complete(preconditioner: &str) -> bool {
-    preconditioner.split(':').next() == Some("lu")
+    names(preconditioner, "lu")
 }
 
 pub(crate) fn ladder(
@@ -461,7 +466,7 @@ pub(crate) fn ladder(
             "lu: nearly complete factors{when}, in an order of minimum degree, as far as room and time allow"
         ));
     }
-    let multigrid_step = |s: &Step| chosen.unwrap_or(s.preconditioner).starts_with("amg");
+    let multigrid_step = |s: &Step| names(chosen.unwrap_or(s.preconditioner), "amg");
     if options.precision == Precision::Auto && precisions.len() > 1 && steps.iter().any(multigrid_step) {
         notes.push("precision under amg: f64 iterations around a cycle in f32".into());
     }
@@ -471,7 +476,7 @@ pub(crate) fn ladder(
             // A cycle of multigrid moves most of the bytes and is f32 anyway; what f32 iterations save beside it,
             // their renewals cost. Nearly complete factors are set up once, and few iterations follow.
             let name = chosen.unwrap_or(step.preconditioner);
-            let own = options.precision == Precision::Auto && (name.starts_with("amg") || nearly_complete(name));
+            let own = options.precision == Precision::Auto && (names(name, "amg") || nearly_complete(name));
             let wide = precisions.last().filter(|p| own && p.working == Dtype::F64);
             let plans = wide.map_or(&precisions[..], std::slice::from_ref);
             plans.iter().map(move |&precision| (step, precision)).collect::<Vec<_>>()
