@@ -19,7 +19,10 @@ pub(super) fn arnoldi(space: &mut Space, s: EigenSystem) -> ThickRestart {
 fn order(h: &Mat<f64>, wanted: &Wanted) -> Option<Ordered> {
     let mut schur = Schur::of(h)?;
     schur.order(|value| wanted.which.key(value));
-    let values = schur.values();
-    let vectors = (0..values.len()).map(|i| schur.eigenvector(i)).collect();
-    Some(Ordered { vectors: Some(vectors), values, s: schur.q, t: schur.t })
+    let (values, t) = (schur.values(), &schur.t);
+    // Of a symmetric A, T is diagonal but for rounding: its axes are orthonormal eigenvectors, those of equal values too.
+    let rounding = values.len() as f64 * f64::EPSILON * t.norm_max();
+    let diagonal = (0..values.len()).all(|j| (0..values.len()).all(|i| i == j || t[(i, j)].abs() <= rounding));
+    let vectors = (!diagonal).then(|| (0..values.len()).map(|i| schur.eigenvector(i)).collect());
+    Some(Ordered { vectors, values, s: schur.q, t: schur.t })
 }
