@@ -375,6 +375,8 @@ impl Session {
         let ceiling = self.method.growth() * (1.0f64.max(problem.initial)) / unit;
         let correction_exponent = e + truth.exponent;
 
+        let epsilon = self.space.plan.working.epsilon();
+
         self.method.begin(refinement.corrections);
         self.engine.clear_stop();
         self.engine.write_vector(self.renewal.map_or(self.r, |n| n.b), &scaled)?;
@@ -384,7 +386,8 @@ impl Session {
         }
         for (scalar, value) in [
             (self.watch.optimality, optimality * problem.norms.scaled_norm),
-            (self.watch.epsilon, self.space.plan.working.epsilon()),
+            (self.watch.epsilon, epsilon),
+            (self.watch.noise, epsilon * (4.0 / (self.space.len(self.x).max(1) as f64).sqrt()).min(1.0)),
             (self.watch.ceiling, ceiling.min(self.largest())),
             (self.watch.window, limits.window as f64),
         ] {

@@ -152,7 +152,6 @@ const EXCEPTIONS: &[(&str, &str, &str, &str)] = &[
     ("nonsymposdef", "cgs", "f64", "MaxIterations"),
     ("nonsymposdef", "cgs", "f32", "Breakdown"),
     ("poisson2d", "cgs", "cpu f32", "Diverged"),
-    ("poisson2d", "bicgstabl", "gpu f32", "Breakdown"),
     ("rand-sym-pd", "cgs", "cpu f32", "MaxIterations"),
     ("rand-cmplx-sym-pd", "cgs", "cpu f32", "Breakdown"),
 ];

@@ -97,8 +97,8 @@ impl Method for BiCgStab {
         // d = r + beta (d - omega v)
         p.assign(d, Combination::default().plus(1.0, r).plus(beta, d).plus(-(beta * omega), v));
         sys.watch.residual(p, rr.sqrt(), &[]);
-        p.stop_if(rho.abs().le(shadow_norm * rr.sqrt() * sys.watch.epsilon), Stop::BreakdownRho);
-        p.stop_if(ts.abs().le(tt.sqrt() * ss.sqrt() * sys.watch.epsilon), Stop::BreakdownOmega);
+        p.stop_if(rho.abs().le(shadow_norm * rr.sqrt() * sys.watch.noise), Stop::BreakdownRho);
+        p.stop_if(ts.abs().le(tt.sqrt() * ss.sqrt() * sys.watch.noise), Stop::BreakdownOmega);
         Next::More
     }
 

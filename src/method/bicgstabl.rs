@@ -114,8 +114,8 @@ impl Method for BiCgStabL {
         p.dot(r[0], r[0], rr);
         p.set(rho, -(rho * gamma[1]));
         sys.watch.residual(p, rr.sqrt(), &[]);
-        p.stop_if(rho_new.abs().le(shadow_norm * g11.sqrt() * sys.watch.epsilon), Stop::BreakdownRho);
-        p.stop_if((gamma[1] * g22.sqrt()).abs().le(old.sqrt() * sys.watch.epsilon), Stop::BreakdownOmega);
+        p.stop_if(rho_new.abs().le(shadow_norm * g11.sqrt() * sys.watch.noise), Stop::BreakdownRho);
+        p.stop_if((gamma[1] * g22.sqrt()).abs().le(old.sqrt() * sys.watch.noise), Stop::BreakdownOmega);
         Next::More
     }
 

@@ -104,7 +104,7 @@ impl Idrs {
         }
         p.dot(sys.r, sys.r, rr);
         sys.watch.residual(p, rr.sqrt(), &[]);
-        p.stop_if(m[k][k].abs().le(gg.sqrt() * sys.watch.epsilon), Stop::BreakdownRho);
+        p.stop_if(m[k][k].abs().le(gg.sqrt() * sys.watch.noise), Stop::BreakdownRho);
     }
 
     /// r into the next subspace: r -= omega A M r.
@@ -125,7 +125,7 @@ impl Idrs {
             p.dot(*shadow, sys.r, *f);
         }
         sys.watch.residual(p, rr.sqrt(), &[]);
-        p.stop_if(cosine.le(sys.watch.epsilon), Stop::BreakdownOmega);
+        p.stop_if(cosine.le(sys.watch.noise), Stop::BreakdownOmega);
     }
 }
 

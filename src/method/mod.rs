@@ -195,8 +195,11 @@ pub struct Watch {
     pub(crate) tolerance: Scalar,
     /// Bound on ‖Aᵀr‖/‖r‖, for least-squares methods.
     pub(crate) optimality: Scalar,
-    /// Rounding of the working precision: inner products below this part of the product of norms are noise.
+    /// Rounding of the working precision.
     pub(crate) epsilon: Scalar,
+    /// 4ε/√n, at most ε: inner products below this part of the product of norms are noise. The errors of n terms, a few
+    /// ε each, add up as random numbers do. Not for methods that square their polynomial, and its errors.
+    pub(crate) noise: Scalar,
     pub(crate) ceiling: Scalar,
     pub(crate) window: Scalar,
     pub(crate) best: Scalar,
@@ -205,9 +208,9 @@ pub struct Watch {
 
 impl Watch {
     pub(crate) fn new(space: &mut Space) -> Self {
-        let [tolerance, optimality, epsilon, ceiling, window, best, since_best] =
-            space.scalars(["tolerance", "optimality", "epsilon", "ceiling", "window", "best", "since_best"]);
-        Self { tolerance, optimality, epsilon, ceiling, window, best, since_best }
+        let [tolerance, optimality, epsilon, noise, ceiling, window, best, since_best] =
+            space.scalars(["tolerance", "optimality", "epsilon", "noise", "ceiling", "window", "best", "since_best"]);
+        Self { tolerance, optimality, epsilon, noise, ceiling, window, best, since_best }
     }
 
     /// Publishes ‖r‖ and appends: converged by estimate, not finite, diverged, stagnated.
