@@ -484,6 +484,8 @@ pub(crate) fn ladder(
         .map(|(step, precision)| {
             let preconditioner = chosen.unwrap_or(step.preconditioner);
             let method = method::by_name(step.method)?;
+            let inside = if method.carries_preconditioned() { precision.working } else { precision.preconditioner };
+            let precision = precision.with_preconditioner(inside);
             let own = method.needs == Needs::Square && nearly_complete(preconditioner);
             let order = match reorder {
                 _ if own => Ordering::LittleFill,

@@ -34,6 +34,15 @@ fn iterations(a: &Csr, method: &str, preconditioner: &str) -> usize {
 }
 
 #[test]
+fn conjugate_residuals_keep_up_with_minres_under_multigrid() {
+    // Two levels and more, whose cycle would be in f32 for another method.
+    for a in [gallery::poisson2d(40), gallery::chessboard2d(40, 8, 1e6)] {
+        let (cr, minres) = (iterations(&a, "cr", "amg"), iterations(&a, "minres", "amg"));
+        assert!(cr <= minres + 2, "{cr} {minres}");
+    }
+}
+
+#[test]
 fn amg_does_not_grow_with_the_grid() {
     for (make, sizes, most) in [
         (gallery::poisson2d as fn(usize) -> Csr, [64, 128], 18),

@@ -62,6 +62,12 @@ impl MethodEntry {
     pub fn least_squares(&self) -> bool {
         LEAST_SQUARES.contains(&self.id)
     }
+
+    /// True where M r is carried along by a recurrence: an M that rounds more than the vectors do would part the two.
+    #[must_use]
+    pub fn carries_preconditioned(&self) -> bool {
+        self.id == "cr"
+    }
 }
 
 /// Every method.
