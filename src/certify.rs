@@ -5,7 +5,7 @@
 //! precision and then rounded. Power-of-two scaling keeps 1e±300 in range and changes no bit otherwise.
 
 use crate::matrix::{Csr, Matrix, operator};
-use crate::scale::{exponent, ldexp, norm2, power};
+use crate::scale::{SHARE, exponent, ldexp, norm2, power};
 use rayon::prelude::*;
 use serde::Serialize;
 
@@ -37,7 +37,7 @@ impl Norms {
 
     /// The exponent, and ‖A‖∞·2^−exponent.
     fn widest(a: &Csr) -> (i32, f64) {
-        let e = exponent(a.values().par_iter().map(|v| v.abs()).reduce(|| 0.0, f64::max));
+        let e = exponent(a.values().par_iter().with_min_len(1 << 14).map(|v| v.abs()).reduce(|| 0.0, f64::max));
         let small = power(-e);
         let sum = |i: usize| a.row(i).1.iter().map(|&v| small(v).abs()).sum::<f64>();
         (e, (0..a.rows()).into_par_iter().with_min_len(1024).map(sum).reduce(|| 0.0, f64::max))
@@ -100,14 +100,14 @@ pub struct Certificate {
 
 /// b − A x and what follows from it.
 pub(crate) fn certify(a: &impl Certifying, norms: &Norms, b: &[f64], x: &[f64]) -> Truth {
-    let largest = |v: &[f64]| v.par_iter().map(|x| x.abs()).reduce(|| 0.0, f64::max);
+    let largest = |v: &[f64]| v.par_iter().with_min_len(SHARE).map(|x| x.abs()).reduce(|| 0.0, f64::max);
     let (ea, largest_x) = (norms.exponent, largest(x));
     let e = match largest(b) {
         0.0 => ea + exponent(largest_x),
         m => exponent(m),
     };
     let ex = e - ea;
-    let scaled = |v: &[f64], by: i32| v.par_iter().copied().map(power(by)).collect::<Vec<f64>>();
+    let scaled = |v: &[f64], by: i32| v.par_iter().with_min_len(SHARE).copied().map(power(by)).collect::<Vec<f64>>();
     let (scaled_x, scaled_b) = (scaled(x, -ex), scaled(b, -e));
     let (residual, computed_on) =
         if largest_x == 0.0 { (scaled_b.clone(), "x = 0: b itself") } else { a.residual(-ea, &scaled_b, &scaled_x) };

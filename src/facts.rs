@@ -120,6 +120,9 @@ impl Facts {
 /// True where it is soon found that every row hangs together with one whose sum is not zero: the usual case.
 fn all_open(a: &Csr, zero_sum: &[bool]) -> bool {
     let mut open: Vec<bool> = zero_sum.iter().map(|z| !z).collect();
+    if !open.contains(&true) {
+        return false;
+    }
     let reached = |open: &[bool], i: usize| {
         let (columns, values) = a.row(i);
         open[i] || columns.iter().zip(values).any(|(&j, &v)| v != 0.0 && open[j as usize])
@@ -144,6 +147,7 @@ fn all_open(a: &Csr, zero_sum: &[bool]) -> bool {
 fn null_components(a: &Csr) -> (Vec<u32>, usize) {
     let zero_sum: Vec<bool> = (0..a.rows())
         .into_par_iter()
+        .with_min_len(1024)
         .map(|i| {
             let (_, values) = a.row(i);
             let size: f64 = values.iter().map(|v| v.abs()).sum();

@@ -2,6 +2,9 @@
 
 use rayon::prelude::*;
 
+/// Entries of a vector for which waking a thread pays.
+pub(crate) const SHARE: usize = 1 << 13;
+
 /// v · 2^e, exact but for results outside f64's normal range.
 #[must_use]
 pub(crate) fn ldexp(v: f64, e: i32) -> f64 {

@@ -10,7 +10,7 @@ use crate::facts::Facts;
 use crate::matrix::equilibrate::{self, Scales};
 use crate::matrix::{Csr, Matrix, matching, minimum_degree, rcm};
 use crate::op::Dtype;
-use crate::scale::{exponent, ldexp};
+use crate::scale::{SHARE, exponent, ldexp};
 use rayon::prelude::*;
 use std::sync::Arc;
 
@@ -166,8 +166,8 @@ impl Transform {
     pub(crate) fn residual(&self, r: &[f64], e: i32) -> Vec<f64> {
         let entry = |i: usize| ldexp(r[i], self.scales.as_ref().map_or(0, |s| s.rows[i]) - e);
         match &self.order {
-            Some(o) => o.rows.par_iter().map(|&i| entry(i as usize)).collect(),
-            None => (0..r.len()).into_par_iter().map(entry).collect(),
+            Some(o) => o.rows.par_iter().with_min_len(SHARE).map(|&i| entry(i as usize)).collect(),
+            None => (0..r.len()).into_par_iter().with_min_len(SHARE).map(entry).collect(),
         }
     }
 
@@ -176,7 +176,7 @@ impl Transform {
         let exponent = self.exponent + exponent;
         let Some(s) = &self.scales else {
             let Some(o) = &self.order else {
-                return x.par_iter().zip(d).map(|(&x, &d)| x + ldexp(d, exponent)).collect();
+                return x.par_iter().with_min_len(SHARE).zip(d).map(|(&x, &d)| x + ldexp(d, exponent)).collect();
             };
             let mut sum = x.to_vec();
             o.columns.iter().zip(d).for_each(|(&j, &d)| sum[j as usize] += ldexp(d, exponent));

@@ -108,7 +108,8 @@ fn exchange(a: &mut [f64], n: usize, i: usize, j: usize) {
     let p = a[i * n + j];
     let mut row: Vec<f64> = a[i * n..(i + 1) * n].iter().map(|v| v / p).collect();
     row[j] = 1.0 / p;
-    a.par_chunks_mut(n).with_min_len(32).enumerate().for_each(|(k, other)| {
+    // A thread is woken for some 30 000 multiplications, not for less.
+    a.par_chunks_mut(n).with_min_len((1 << 15) / n + 1).enumerate().for_each(|(k, other)| {
         if k == i {
             return;
         }

@@ -171,7 +171,7 @@ impl Csr {
     /// The main diagonal, zeros where nothing is stored.
     #[must_use]
     pub fn diagonal(&self) -> Vec<f64> {
-        (0..self.rows.min(self.cols)).into_par_iter().map(|i| self.get(i, i)).collect()
+        (0..self.rows.min(self.cols)).into_par_iter().with_min_len(1024).map(|i| self.get(i, i)).collect()
     }
 
     /// Puts new values on the same pattern.
@@ -299,7 +299,7 @@ impl Csr {
             return Some((0, 0));
         }
         let diagonal = self.diagonal();
-        let largest = self.values.par_iter().map(|v| v.abs()).reduce(|| 0.0, f64::max);
+        let largest = self.values.par_iter().with_min_len(1 << 14).map(|v| v.abs()).reduce(|| 0.0, f64::max);
         let differs = |i: usize, j: u32, d: f64| {
             // √|a_ii|·√|a_jj| and not √|a_ii a_jj|: the product can leave f64's range.
             let scale = diagonal[i].abs().sqrt() * diagonal[j as usize].abs().sqrt();

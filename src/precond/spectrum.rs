@@ -34,7 +34,7 @@ fn lanczos(
     enough: impl Fn(&[f64], &[f64]) -> bool,
 ) -> (Vec<f64>, Vec<f64>) {
     let n = inverse.len();
-    let root: Vec<f64> = inverse.par_iter().map(|d| d.sqrt()).collect();
+    let root: Vec<f64> = inverse.par_iter().with_min_len(BLOCK).map(|d| d.sqrt()).collect();
     // What becomes v, not yet of norm 1.
     let mut w = Random::new(0x5eed).vector(n);
     let mut norm = sum(&mut w, &root, |w, _| w.iter().map(|w| w * w).sum()).sqrt();
@@ -49,7 +49,8 @@ fn lanczos(
         });
         w = multiply(&scaled);
         let last = beta.last().copied().unwrap_or(0.0);
-        w.par_iter_mut().zip(&root).zip(&before).for_each(|((w, r), b)| *w = *w * r - last * b);
+        let rows = w.par_iter_mut().with_min_len(BLOCK).zip(&root).zip(&before);
+        rows.for_each(|((w, r), b)| *w = *w * r - last * b);
         let c = sum(&mut w, &v, |w, v| w.iter().zip(v).map(|(w, v)| w * v).sum());
         norm = sum(&mut w, &v, |w, v| {
             w.iter_mut().zip(v).for_each(|(w, v)| *w -= c * v);

@@ -2,6 +2,7 @@
 
 use super::sparse::{Patterns, Values};
 use crate::op::Dtype;
+use crate::scale::SHARE;
 use rayon::prelude::*;
 
 /// The numbers of a vector or basis.
@@ -28,15 +29,21 @@ impl Buffer {
 
     pub(super) fn write(&mut self, at: usize, values: &[f64]) {
         match self {
-            Self::F32(b) => b[at..at + values.len()].par_iter_mut().zip(values).for_each(|(y, &x)| *y = x as f32),
-            Self::F64(b) => b[at..at + values.len()].par_iter_mut().zip(values).for_each(|(y, &x)| *y = x),
+            Self::F32(b) => {
+                let entries = b[at..at + values.len()].par_iter_mut().with_min_len(SHARE);
+                entries.zip(values).for_each(|(y, &x)| *y = x as f32);
+            }
+            Self::F64(b) => {
+                let entries = b[at..at + values.len()].par_iter_mut().with_min_len(SHARE);
+                entries.zip(values).for_each(|(y, &x)| *y = x);
+            }
         }
     }
 
     pub(super) fn read(&self, at: usize, len: usize) -> Vec<f64> {
         match self {
-            Self::F32(b) => b[at..at + len].par_iter().map(|&x| f64::from(x)).collect(),
-            Self::F64(b) => b[at..at + len].par_iter().copied().collect(),
+            Self::F32(b) => b[at..at + len].par_iter().with_min_len(SHARE).map(|&x| f64::from(x)).collect(),
+            Self::F64(b) => b[at..at + len].par_iter().with_min_len(SHARE).copied().collect(),
         }
     }
 }

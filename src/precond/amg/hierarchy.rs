@@ -100,10 +100,12 @@ impl Hierarchy {
             v == 0.0 || (1e-30..1e30).contains(&v)
         };
         // A small entry may vanish, a large one or a diagonal may not.
-        let small = |a: &Csr, e: i32| a.values().par_iter().all(|&v| ldexp(v, e).abs() < 1e30);
+        let small = |a: &Csr, e: i32| a.values().par_iter().with_min_len(1 << 14).all(|&v| ldexp(v, e).abs() < 1e30);
         let levels = self.levels.iter().all(|l| {
             let transfer = l.transfer.as_ref().is_none_or(|(p, _)| small(p, 0));
-            transfer && small(&l.a, exponent) && l.smoother.inverse.par_iter().all(|&v| fits(v, -exponent))
+            transfer
+                && small(&l.a, exponent)
+                && l.smoother.inverse.par_iter().with_min_len(1 << 14).all(|&v| fits(v, -exponent))
         });
         levels && if let Coarsest::Inverse(m) = &self.coarsest { small(m, -exponent) } else { true }
     }
