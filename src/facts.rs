@@ -9,9 +9,6 @@ use rayon::prelude::*;
 /// Off-diagonal pairs may differ by this much of √|a_ii a_jj| and still count as symmetric.
 pub(crate) const SYMMETRY_TOLERANCE: f64 = 1e-12;
 
-/// Rows that a thread looks at in one go.
-const BLOCK: usize = 1 << 12;
-
 /// Findings about a square matrix.
 #[derive(Clone, Debug)]
 pub(crate) struct Facts {
@@ -52,25 +49,18 @@ impl Facts {
         let asymmetry = a.first_asymmetry(SYMMETRY_TOLERANCE);
         let d = a.diagonal();
         let count = |f: fn(f64) -> bool| d.iter().filter(|v| f(**v)).count();
-        let off = |i: usize| {
+        // Whether no entry off the diagonal is positive, and their sum beside it, in one reading of the row.
+        let row = |i: usize| {
             let (columns, values) = a.row(i);
-            columns.iter().zip(values).filter(move |(c, _)| **c as usize != i).map(|(_, &v)| v)
-        };
-        // Rows by blocks, so that one reading of a block answers everything.
-        let block = |rows: &[f64], first: usize| {
-            let mut found = (true, 0.0f64);
-            for (i, d) in (first..).zip(rows) {
-                let (mut positive, mut sum) = (false, 0.0);
-                off(i).for_each(|v| {
-                    positive |= v > 0.0;
-                    sum += v.abs();
-                });
-                found = (found.0 && !positive, found.1.max(sum / d.abs()));
+            let (mut positive, mut sum) = (false, 0.0);
+            for (_, v) in columns.iter().zip(values).filter(|e| *e.0 as usize != i) {
+                positive |= *v > 0.0;
+                sum += v.abs();
             }
-            found
+            (!positive, sum / d[i].abs())
         };
-        let blocks = d.par_chunks(BLOCK).enumerate().map(|(k, rows)| block(rows, k * BLOCK));
-        let (m_matrix, dominance) = blocks.reduce(|| (true, 0.0), |a, b| (a.0 && b.0, a.1.max(b.1)));
+        let rows = (0..d.len()).into_par_iter().with_min_len(1024).map(row);
+        let (m_matrix, dominance) = rows.reduce(|| (true, 0.0), |a, b| (a.0 && b.0, a.1.max(b.1)));
         Self {
             m_matrix,
             dominance,

@@ -7,13 +7,13 @@
 
 use super::Csr;
 use super::rcm::Graph;
+use super::triangular::by_class;
 use std::ops::Range;
 
 /// Blocks of `rows` neighbouring rows, colour by colour.
 pub(crate) fn blocks(a: &Csr, rows: u32) -> Vec<Range<u32>> {
     let colour = colours(a, rows);
-    let mut order: Vec<u32> = (0..colour.len() as u32).collect();
-    order.sort_by_key(|&b| colour[b as usize]);
+    let (order, _) = by_class(&colour);
     order.into_iter().map(|b| b * rows..((b + 1) * rows).min(a.rows() as u32)).collect()
 }
 

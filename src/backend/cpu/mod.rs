@@ -99,7 +99,7 @@ impl Stored {
 
     /// Its values in the order of the entries, where it is stored so in T.
     fn in_rows<T: Real>(&self) -> Option<&[T]> {
-        if let Self::Sparse(a) = self { a.in_rows() } else { None }
+        self.sparse()?.in_rows()
     }
 
     /// Its form, for people.
@@ -127,7 +127,7 @@ fn stored(space: &Space, data: &OperatorData, allowed: Allowed, made: &[Stored])
 
 /// A triangle; it reads the values of its strict part where `operators` has them in rows.
 fn triangle(space: &Space, data: &TriangleData, operators: &[Stored]) -> Triangle {
-    let in_rows = |k: &usize| matches!(&operators[*k], Stored::Sparse(a) if a.is_in_rows());
+    let in_rows = |k: &usize| operators[*k].sparse().is_some_and(Sparse::is_in_rows);
     let operator = space.strict_part(data).map(|a| a.0 as usize).filter(in_rows);
     Triangle::new(&data.matrix, data.exponent, space.plan.dtype(data.role), operator)
 }

@@ -5,7 +5,7 @@ use super::Stored;
 use super::memory::{Real, Shared};
 use crate::matrix::{RowOrder, Triangular};
 use crate::op::Dtype;
-use crate::scale::ldexp;
+use crate::scale::{SHARE, power};
 use rayon::prelude::*;
 use std::ops::Range;
 use std::sync::Arc;
@@ -75,7 +75,10 @@ const ROWS: usize = 1024;
 
 /// The strict part's values, unless an operator has them, and the inverse of the diagonal.
 fn stored<T: Real>(matrix: &Triangular, exponent: i32, operator: Option<usize>) -> (Strict<T>, Vec<T>) {
-    let scaled = |values: &[f64], e: i32| values.par_iter().map(|&v| T::from_f64(ldexp(v, e))).collect();
+    let scaled = |values: &[f64], e: i32| {
+        let scale = power(e);
+        values.par_iter().with_min_len(SHARE).map(|&v| T::from_f64(scale(v))).collect()
+    };
     let own = || Strict::Own(scaled(matrix.strict().values(), exponent));
     (operator.map_or_else(own, Strict::Operator), scaled(matrix.inverse_diagonal(), -exponent))
 }

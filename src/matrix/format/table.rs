@@ -1,5 +1,5 @@
-//! At most 256 different values and the place of each: a hash table with open addressing, as large a matrix as it may be
-//! asked about.
+//! At most 256 different values and the place of each: a hash table with open addressing, because every entry of a large
+//! matrix is looked up in it.
 
 use super::scaled;
 use crate::op::Dtype;

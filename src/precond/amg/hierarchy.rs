@@ -7,7 +7,7 @@ use crate::dense::inverse::pseudo_inverse;
 use crate::error::{Error, Result};
 use crate::matrix::Csr;
 use crate::precond::NearNull;
-use crate::scale::ldexp;
+use crate::scale::{SHARE, power};
 use rayon::prelude::*;
 use std::sync::Arc;
 
@@ -95,17 +95,16 @@ impl Hierarchy {
 
     /// True where f32 holds every number of the hierarchy, of matrices times 2^`exponent`, far from its ends.
     pub(super) fn fits_f32(&self, exponent: i32) -> bool {
-        let fits = |v: f64, e: i32| {
-            let v = ldexp(v, e).abs();
-            v == 0.0 || (1e-30..1e30).contains(&v)
+        let all = |values: &[f64], e: i32, fits: fn(f64) -> bool| {
+            let scale = power(e);
+            values.par_iter().with_min_len(SHARE).all(|&v| fits(scale(v).abs()))
         };
         // A small entry may vanish, a large one or a diagonal may not.
-        let small = |a: &Csr, e: i32| a.values().par_iter().with_min_len(1 << 14).all(|&v| ldexp(v, e).abs() < 1e30);
+        let small = |a: &Csr, e: i32| all(a.values(), e, |v| v < 1e30);
         let levels = self.levels.iter().all(|l| {
             let transfer = l.transfer.as_ref().is_none_or(|(p, _)| small(p, 0));
-            transfer
-                && small(&l.a, exponent)
-                && l.smoother.inverse.par_iter().with_min_len(1 << 14).all(|&v| fits(v, -exponent))
+            let diagonal = || all(&l.smoother.inverse, -exponent, |v| v == 0.0 || (1e-30..1e30).contains(&v));
+            transfer && small(&l.a, exponent) && diagonal()
         });
         levels && if let Coarsest::Inverse(m) = &self.coarsest { small(m, -exponent) } else { true }
     }

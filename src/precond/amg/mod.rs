@@ -3,7 +3,8 @@
 //! M = one V-cycle: x = S b; x += P M_c Pᵀ (b − A x); x = S(x) again, with S a Chebyshev polynomial of the fourth kind
 //! in D⁻¹A and M_c the same for PᵀAP, the pseudo-inverse at the end. Symmetric for symmetric A, positive
 //! definite where D⁻¹A is. On a level a cycle costs 2·`degree` products with A, one each with P and Pᵀ, and
-//! keeps 3 vectors (6 from degree 2 on); all levels together about 1.3 to 1.5 times the finest. Set-up: some 25 products' time.
+//! keeps 3 vectors (6 from degree 2 on); all levels together about 1.3 to 1.5 times the finest. Set-up: as much
+//! as 100 to 300 products.
 //!
 //! For symmetric A from elliptic problems, graph Laplacians and diffusion, singular ones (Neumann) included; elasticity
 //! with its rigid-body modes ([`super::NearNull`]). Under a plan whose preconditioners are f32 all vectors and
