@@ -8,7 +8,8 @@ use crate::error::Result;
 use crate::matrix::Csr;
 use crate::op::schedule::Compiler;
 use crate::op::{Combination, Dtype, Plan, Program, Role, Space};
-use crate::solver::{Backend, Options, Precision, Solver, open_engine};
+use crate::options::{Backend, Options, Precision};
+use crate::solve::{Solver, open_engine};
 use rayon::prelude::*;
 use serde::Serialize;
 use std::sync::Arc;
@@ -183,7 +184,7 @@ fn iteration(
     long: usize,
     repeat: usize,
 ) -> Result<(f64, u64)> {
-    let b = crate::random::Random::new(1).vector(a.rows());
+    let b = crate::host::random::Random::new(1).vector(a.rows());
     let mut solvers = vec![];
     for max_iterations in [short, long] {
         let mut solver = Solver::new(a, Options { method: method.into(), max_iterations, ..options.clone() })?;

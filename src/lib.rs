@@ -34,44 +34,38 @@
 // STOP codes as numbers and names of operations are the GPU's and the lockstep's.
 #![cfg_attr(not(feature = "gpu"), allow(dead_code))]
 
+mod analyse;
 mod backend;
 pub mod bench;
-mod certify;
-mod dense;
-mod drive;
 pub mod eigen;
 mod error;
-mod facts;
+mod host;
 pub mod io;
 mod krylov;
 pub mod matrix;
-mod memory;
 pub mod method;
 pub mod op;
+mod options;
 mod plan;
 pub mod precond;
-mod probe;
-pub mod random;
-mod refine;
 mod report;
-mod scale;
-mod solver;
-mod suggest;
+mod solve;
 #[cfg(test)]
 mod testing;
-mod transform;
 
+pub use analyse::certify::Certificate;
 pub use backend::Counters;
 #[doc(hidden)]
 pub use backend::cpu::{Allowed, Harness};
 #[cfg(feature = "gpu")]
 pub use backend::gpu::{AdapterDetails, adapters};
-pub use certify::Certificate;
-pub use drive::{Criterion, Event};
 pub use eigen::{EigenOptions, EigenReport, EigenSolver, Eigenvalue, SvdReport, Which, eigs, svds};
 pub use error::{Error, Result};
+pub use host::random;
+pub use matrix::{ToCsr, ToMatrix};
+pub use options::{Backend, Criterion, Options, Precision, When};
 pub use report::{AdapterInfo, BrokenDown, NotConverged, Passed, Reason, Report, Rung, Timings, TrueResidual};
-pub use solver::{Backend, Options, Precision, Solver, StoredForm, ToCsr, ToMatrix, When, solve};
+pub use solve::{Event, Solver, StoredForm, solve};
 
 /// The README's examples are tests.
 #[cfg(doctest)]

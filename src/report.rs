@@ -1,7 +1,7 @@
 //! What a solve tells: the answer, how it ended, and what it cost.
 
+use crate::analyse::certify::Certificate;
 use crate::backend::Counters;
-use crate::certify::Certificate;
 use crate::method::{Needs, by_name};
 use crate::op::{Plan, Stop};
 use serde::{Serialize, Serializer, ser::SerializeStruct};

@@ -8,7 +8,7 @@ use crate::method::{self, Method, Needs, Normal, System, Tuning, Watch};
 use crate::op::schedule::{Compiled, Compiler};
 use crate::op::{Array, Basis, Dtype, Item, Op, Plan, Program, Role, Space, Stop, Vector};
 use crate::precond;
-use crate::refine::Renewal;
+use crate::solve::refine::Renewal;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -163,7 +163,7 @@ impl Reference {
                 Op::Apply { a, x, y } => {
                     let data = &space.operators[a.0 as usize];
                     let product = data.matrix.multiply(&self.vectors[x]);
-                    let product = product.iter().map(|&v| crate::scale::ldexp(v, data.exponent)).collect();
+                    let product = product.iter().map(|&v| crate::host::scale::ldexp(v, data.exponent)).collect();
                     self.vectors.insert(*y, product);
                 }
                 Op::TriangularSolve { .. } => unreachable!("no test program solves triangles"),

@@ -52,9 +52,9 @@ impl Lockstep {
     fn compare(&mut self, op: &crate::op::Op, v: Vector) -> Result<()> {
         let expected = pollster::block_on(self.reference.read_vector(v))?;
         let found = pollster::block_on(self.tested.read_vector(v))?;
-        let size = crate::scale::norm2(&expected);
+        let size = crate::host::scale::norm2(&expected);
         let difference: Vec<f64> = expected.iter().zip(&found).map(|(a, b)| a - b).collect();
-        let error = crate::scale::norm2(&difference);
+        let error = crate::host::scale::norm2(&difference);
         let tolerance = if self.space.dtype(v).size() == 4 { 1e-3 } else { 1e-9 };
         assert!(
             error <= tolerance * size.max(f64::MIN_POSITIVE),

@@ -1,10 +1,10 @@
 //! Every operation at every awkward size on every device, and the device half of methods on a recorder.
 
 use super::*;
+use crate::host::random::Random;
 use crate::matrix::{Triplets, gallery};
 use crate::op::schedule::{Compiler, Projections};
 use crate::op::{Basis, Combination, Dtype, Expr, Item, Plan, Program, Role, Space};
-use crate::random::Random;
 use crate::testing::{Device, Reference, build, on_devices};
 
 const SIZES: [usize; 16] = [0, 1, 31, 32, 33, 63, 64, 65, 255, 256, 257, 1023, 2049, 65535, 65536, 65537];

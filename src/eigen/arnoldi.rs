@@ -6,7 +6,7 @@
 
 use super::thick_restart::{Ordered, ThickRestart};
 use super::{EigenSystem, Wanted};
-use crate::dense::schur::Schur;
+use crate::host::dense::schur::Schur;
 use crate::op::Space;
 use faer::Mat;
 

@@ -7,11 +7,11 @@
 
 use super::passes::{Passes, Ranking, Verdict};
 use super::{EigenMethod, Harvest, InnerSolve, Outlook, Pair, Wanted};
-use crate::dense::eigen::{flat, singular};
+use crate::host::dense::eigen::{flat, singular};
+use crate::host::random::Random;
 use crate::krylov::arnoldi::Arnoldi;
 use crate::method::{Next, Outbox};
 use crate::op::{Array, Item, Operator, Program, Space};
-use crate::random::Random;
 use faer::{Mat, c64};
 
 pub(super) struct Bidiagonal {
@@ -112,7 +112,7 @@ impl EigenMethod for Bidiagonal {
         let replaced = self.vanished.take();
         let projections = || first.iter().zip(second).map(|(a, b)| a + b).collect::<Vec<f64>>();
         let (h, alpha) = replaced.map_or_else(|| (projections(), Some(alpha)), |h| (h, None));
-        self.size = self.size.max(crate::scale::norm2(&h).hypot(alpha.unwrap_or(0.0))).max(beta);
+        self.size = self.size.max(crate::host::scale::norm2(&h).hypot(alpha.unwrap_or(0.0))).max(beta);
         if alpha.is_some_and(|alpha| alpha <= self.left.noise * self.size) {
             self.vanished = Some(h);
             return true;

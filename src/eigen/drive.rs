@@ -2,14 +2,14 @@
 
 use super::{EigenMethod, Harvest, InnerSolve, Outlook};
 use crate::backend::{Engine, deliver};
-use crate::drive::Event;
 use crate::error::Result;
+use crate::host::scale::ldexp;
 use crate::method::{Next, Outbox};
 use crate::op::schedule::Compiler;
 use crate::op::{Op, Operator, Program, Space};
 use crate::report::Reason;
-use crate::scale::ldexp;
-use crate::solver::Solver;
+use crate::solve::Solver;
+use crate::solve::drive::Event;
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;

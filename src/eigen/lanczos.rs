@@ -7,7 +7,7 @@
 
 use super::thick_restart::{Ordered, ThickRestart};
 use super::{EigenSystem, Wanted};
-use crate::dense::eigen::symmetric;
+use crate::host::dense::eigen::symmetric;
 use crate::op::Space;
 use faer::{Mat, c64};
 

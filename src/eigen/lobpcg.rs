@@ -9,11 +9,11 @@
 
 use super::plan::block;
 use super::{EigenMethod, EigenSystem, Harvest, InnerSolve, Outlook};
-use crate::dense::eigen::{flat, orthonormal_columns, symmetric};
+use crate::host::dense::eigen::{flat, orthonormal_columns, symmetric};
+use crate::host::random::Random;
 use crate::krylov::arnoldi::Arnoldi;
 use crate::method::{Next, Outbox};
 use crate::op::{Array, Basis, Combination, Dtype, Expr, Item, Program, Scalar, Space, Vector};
-use crate::random::Random;
 use faer::{Mat, c64};
 
 pub(super) struct Lobpcg {

@@ -2,8 +2,8 @@
 
 use crate::error::{Error, Result};
 use crate::matrix::Csr;
+use crate::options::{Backend, Options, Precision};
 use crate::precond;
-use crate::solver::{Backend, Options, Precision};
 use faer::c64;
 use std::sync::Arc;
 use std::time::Duration;
@@ -76,7 +76,7 @@ impl std::str::FromStr for Which {
         let found = Self::ALL.into_iter().find(|w| w.to_string().eq_ignore_ascii_case(s));
         found.ok_or_else(|| {
             let names = Self::ALL.map(|w| w.to_string());
-            Error::input(crate::suggest::unknown("which", s, &names.each_ref().map(String::as_str)))
+            Error::input(crate::host::suggest::unknown("which", s, &names.each_ref().map(String::as_str)))
         })
     }
 }

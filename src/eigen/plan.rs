@@ -2,8 +2,8 @@
 
 use super::options::{EigenOptions, Which};
 use super::registry::{EigenMethodEntry, by_name};
+use crate::analyse::facts::Facts;
 use crate::error::{Error, Result};
-use crate::facts::Facts;
 use crate::matrix::Csr;
 
 /// Up to this order a basis of all n columns costs nothing worth saving: the answer is that of a dense method.

@@ -5,9 +5,9 @@
 //! same pair, and more, in far fewer products. With an inverse in place of A it is inverse iteration.
 
 use super::{Action, EigenMethod, EigenSystem, Harvest, InnerSolve, Outlook, Wanted};
+use crate::host::random::Random;
 use crate::method::{Next, Outbox};
 use crate::op::{Combination, Expr, Operator, Program, Scalar, Space, Vector};
-use crate::random::Random;
 
 pub(super) struct Power {
     action: Action,

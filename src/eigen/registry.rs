@@ -73,6 +73,6 @@ pub const EIGEN_METHODS: &[EigenMethodEntry] = &[
 pub fn by_name(id: &str) -> Result<&'static EigenMethodEntry> {
     EIGEN_METHODS.iter().find(|m| m.id == id).ok_or_else(|| {
         let names: Vec<&str> = EIGEN_METHODS.iter().map(|m| m.id).collect();
-        Error::input(crate::suggest::unknown("eigenvalue method", id, &names))
+        Error::input(crate::host::suggest::unknown("eigenvalue method", id, &names))
     })
 }

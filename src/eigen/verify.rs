@@ -1,9 +1,9 @@
 //! Pairs as the user's matrix sees them: values by Rayleigh quotients, residuals with compensated sums, on the host.
 
 use super::report::Eigenvalue;
-use crate::certify::{Norms, certify};
+use crate::analyse::certify::{Norms, certify};
+use crate::host::scale::{ldexp, norm2};
 use crate::matrix::Csr;
-use crate::scale::{ldexp, norm2};
 
 /// A pair with its residual.
 pub(super) struct Verified {

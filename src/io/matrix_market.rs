@@ -3,8 +3,8 @@
 use super::lines::{Lines, Tokens, quote};
 use super::{Field, Format, Loaded, Notes, ReadOptions, Symmetry};
 use crate::error::{Error, Result};
+use crate::host::suggest::did_you_mean;
 use crate::matrix::Csr;
-use crate::suggest::did_you_mean;
 use std::io::Read;
 use std::path::Path;
 

@@ -35,7 +35,7 @@ pub struct ReadOptions {
 impl Default for ReadOptions {
     /// No patterns, nothing complex; three quarters of the system's memory, or 16 GiB where that isn't known.
     fn default() -> Self {
-        let memory_limit = crate::memory::total().map_or(16 << 30, |m| m / 4 * 3);
+        let memory_limit = crate::host::memory::total().map_or(16 << 30, |m| m / 4 * 3);
         Self { pattern_as_ones: false, complex: false, memory_limit }
     }
 }

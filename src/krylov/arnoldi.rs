@@ -109,7 +109,7 @@ impl Arnoldi {
         let below = record[2 * k + 1];
         // After two passes w is what A v_j has outside the span, or the rounding of that: 2⁻⁵⁰-ish of it in
         // f64, and in f32 the solve ends by its tolerance long before.
-        let whole = crate::scale::norm2(&h).hypot(below);
+        let whole = crate::host::scale::norm2(&h).hypot(below);
         Column { beta: record[0], h, below, breakdown: below <= 8.0 * f64::EPSILON * whole }
     }
 }

@@ -2,7 +2,7 @@
 //! columns on the host. Methods differ in what they multiply by A, and in how y becomes a correction.
 
 use super::arnoldi::{Arnoldi, Column};
-use crate::dense::givens::HessenbergLeastSquares;
+use crate::host::dense::givens::HessenbergLeastSquares;
 use crate::method::Seen;
 use crate::op::{Expr, Program, Scalar, Space, Vector};
 

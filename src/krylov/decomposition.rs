@@ -7,10 +7,10 @@
 //! one start are found as well.
 
 use super::arnoldi::{Arnoldi, Column};
-use crate::dense::eigen::flat;
+use crate::host::dense::eigen::flat;
+use crate::host::random::Random;
 use crate::method::Outbox;
 use crate::op::{Array, Operator, Program, Space, Vector};
-use crate::random::Random;
 use faer::Mat;
 
 /// The basis on the device, the small matrix on the host.
@@ -92,7 +92,7 @@ impl Decomposition {
         let Column { h, below, .. } = self.arnoldi.column(record);
         let k = self.len();
         h.iter().enumerate().for_each(|(i, &v)| self.h[(i, k)] = v);
-        self.size = self.size.max(crate::scale::norm2(&h).hypot(below));
+        self.size = self.size.max(crate::host::scale::norm2(&h).hypot(below));
         let invariant = below <= self.arnoldi.noise * self.size || k + 1 == self.n;
         self.coupling = vec![0.0; k + 1];
         if !invariant {

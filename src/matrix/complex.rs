@@ -110,8 +110,8 @@ pub fn split(v: &[f64]) -> (Vec<f64>, Vec<f64>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::host::random::Random;
     use crate::matrix::gallery;
-    use crate::random::Random;
 
     #[test]
     fn multiplies_as_complex_numbers_do() {

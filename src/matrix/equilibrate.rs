@@ -6,7 +6,7 @@
 //! the spread, 11 at most. [`symmetric_scale`] does the same with logarithms in place of exponents, to a percent.
 
 use super::Csr;
-use crate::scale::{exponent, ldexp};
+use crate::host::scale::{exponent, ldexp};
 use rayon::prelude::*;
 
 /// Exponents of D_r and D_c, such that D_r A D_c·2^−e has no largest entry of a row or column beyond 2^±2, with
@@ -120,7 +120,7 @@ mod tests {
         for (columns, symmetric) in [(true, true), (false, false)] {
             let a = scaled(&plain, wild, |j| if columns { wild(j) } else { 0 });
             assert!(spread(&a, false) >= 190);
-            let norms = crate::certify::Norms::of(&a);
+            let norms = crate::analyse::certify::Norms::of(&a);
             let s = scales(&a, norms.exponent, symmetric);
             assert_eq!(s.rows == s.columns, symmetric);
             let b = scaled(&a, |i| s.rows[i], |j| s.columns[j] - norms.exponent);
@@ -159,8 +159,8 @@ mod tests {
         t.push(0, 0, 1e-310).unwrap();
         t.push(1, 1, 1e300).unwrap();
         let a = t.to_csr().unwrap();
-        let s = scales(&a, crate::certify::Norms::of(&a).exponent, true);
-        let e = crate::certify::Norms::of(&a).exponent;
+        let s = scales(&a, crate::analyse::certify::Norms::of(&a).exponent, true);
+        let e = crate::analyse::certify::Norms::of(&a).exponent;
         let b = scaled(&a, |i| s.rows[i], |j| s.columns[j] - e);
         assert!(b.values().iter().all(|v| (0.25..8.0).contains(v)), "{:?}", b.values());
         assert_eq!(s.rows[2], 0);

@@ -1,9 +1,9 @@
 //! What makes a matrix compressible without loss: few different values, values that fit f32, and runs of consecutive rows that
 //! look alike. Any backend's format builder can start from here.
 
+use crate::host::scale::power;
 use crate::matrix::Csr;
 use crate::op::Dtype;
-use crate::scale::power;
 use rayon::prelude::*;
 use std::collections::HashMap;
 

@@ -5,9 +5,9 @@
 //! assemble rows directly and panic beyond 2³² − 1 rows; [`by_name`] checks first.
 
 use crate::error::{Error, Result};
+use crate::host::random::Random;
+use crate::host::suggest::did_you_mean;
 use crate::matrix::{Csr, complex::real_form};
-use crate::random::Random;
-use crate::suggest::did_you_mean;
 
 /// One row at a time, columns ascending.
 struct Rows {

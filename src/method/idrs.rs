@@ -7,9 +7,9 @@
 //! most 2s; keeps x, r, v, t and 3s vectors P, G, U. The triangular systems of order s are scalar expressions.
 
 use super::{Method, Next, System};
-use crate::dense::orthonormal::orthonormal;
+use crate::host::dense::orthonormal::orthonormal;
+use crate::host::random::Random;
 use crate::op::{Combination, Expr, Program, Scalar, Space, Stop, Vector};
-use crate::random::Random;
 use std::sync::Arc;
 
 /// Shadow vectors.

@@ -8,7 +8,7 @@
 //! this one with a subspace that grows; M takes no part.
 
 use super::{Method, Next, Outbox, Seen, System};
-use crate::dense::elimination;
+use crate::host::dense::elimination;
 use crate::op::{Array, Basis, Expr, Item, Program, Scalar, Space, Stop, Vector};
 use std::sync::Arc;
 

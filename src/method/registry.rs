@@ -195,6 +195,6 @@ pub const METHODS: &[MethodEntry] = &[
 pub fn by_name(id: &str) -> Result<&'static MethodEntry> {
     METHODS.iter().find(|m| m.id == id).ok_or_else(|| {
         let names: Vec<&str> = METHODS.iter().map(|m| m.id).collect();
-        Error::input(crate::suggest::unknown("method", id, &names))
+        Error::input(crate::host::suggest::unknown("method", id, &names))
     })
 }

@@ -5,8 +5,8 @@
 //! unknowns of a node have them. Set-up n b² operations, an application n b multiplications.
 
 use super::{Preconditioner, Request, Updates};
-use crate::dense::inverse::pseudo_inverse;
 use crate::error::{Error, Result};
+use crate::host::dense::inverse::pseudo_inverse;
 use crate::matrix::Csr;
 use crate::op::{Operator, Program, Role, Space, Vector};
 use rayon::prelude::*;

@@ -11,9 +11,9 @@ use super::diagonal::Diagonal;
 use super::polynomial::Polynomial;
 use super::{Preconditioner, Request, Updates, spectrum};
 use crate::error::{Error, Result};
+use crate::host::scale::ldexp;
 use crate::matrix::{Csr, Matrix};
 use crate::op::{Program, Role, Space, Vector};
-use crate::scale::ldexp;
 use std::sync::Arc;
 
 /// Steps of Lanczos' process.

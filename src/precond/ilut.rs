@@ -107,8 +107,8 @@ pub(super) fn factor(a: &Csr, shift: f64, fill: Fill, pivots: Pivots, limits: &L
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::host::random::Random;
     use crate::matrix::{Triangular, gallery};
-    use crate::random::Random;
 
     fn plain(a: &Csr, fill: Fill) -> Factored {
         factor(a, 0.0, fill, Pivots::Kept, &Limits::default())
@@ -117,7 +117,8 @@ mod tests {
     fn error(a: &Csr, (l, u): &(Triangular, Triangular)) -> f64 {
         let x = Random::new(1).vector(a.rows());
         let y = u.solve(&l.solve(&a.multiply(&x)));
-        crate::scale::norm2(&x.iter().zip(&y).map(|(x, y)| x - y).collect::<Vec<_>>()) / crate::scale::norm2(&x)
+        crate::host::scale::norm2(&x.iter().zip(&y).map(|(x, y)| x - y).collect::<Vec<_>>())
+            / crate::host::scale::norm2(&x)
     }
 
     #[test]

@@ -3,9 +3,9 @@
 
 use super::{Preconditioner, Updates};
 use crate::error::{Error, Result};
+use crate::host::scale::{exponent, ldexp};
 use crate::matrix::Csr;
 use crate::op::{Program, Space, Vector};
-use crate::scale::{exponent, ldexp};
 use std::sync::Arc;
 
 /// Whose diagonal, and with which sign.

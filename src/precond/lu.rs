@@ -82,15 +82,16 @@ pub(super) fn factors(a: &Csr, request: &Request) -> Result<(Factors, f64)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::host::random::Random;
     use crate::matrix::{Triplets, gallery};
     use crate::precond::ilu::with_diagonal;
-    use crate::random::Random;
 
     /// ‖x − M A x‖/‖x‖ of a random x.
     fn error(a: &Csr, f: &Factors) -> f64 {
         let x = Random::new(1).vector(a.rows());
         let y = f.upper.solve(&f.lower.solve(&a.multiply(&x)));
-        crate::scale::norm2(&x.iter().zip(&y).map(|(x, y)| x - y).collect::<Vec<_>>()) / crate::scale::norm2(&x)
+        crate::host::scale::norm2(&x.iter().zip(&y).map(|(x, y)| x - y).collect::<Vec<_>>())
+            / crate::host::scale::norm2(&x)
     }
 
     #[test]

@@ -73,7 +73,7 @@ impl std::str::FromStr for Side {
         let all = [Self::Auto, Self::Left, Self::Right, Self::Split];
         all.into_iter()
             .find(|side| side.id() == s)
-            .ok_or_else(|| crate::Error::input(crate::suggest::unknown("side", s, &all.map(Self::id))))
+            .ok_or_else(|| crate::Error::input(crate::host::suggest::unknown("side", s, &all.map(Self::id))))
     }
 }
 
@@ -131,10 +131,10 @@ impl Preconditioner for Identity {
 mod tests {
     use super::*;
     use crate::backend::{Engine, cpu::Cpu};
+    use crate::host::random::Random;
     use crate::matrix::gallery;
     use crate::op::schedule::Compiler;
     use crate::op::{Dtype, Plan, Role};
-    use crate::random::Random;
 
     /// M on the CPU, ready to be applied.
     struct Applied {
@@ -312,7 +312,7 @@ mod tests {
             for order in ["natural", "colours"] {
                 let coloured = order == "colours";
                 let n = a.rows() as u32;
-                let blocks = crate::matrix::colouring::blocks(&a, if coloured { 1 } else { n });
+                let blocks = crate::matrix::order::colouring::blocks(&a, if coloured { 1 } else { n });
                 let rows: Vec<u32> = blocks.into_iter().flatten().collect();
                 for (id, omega, back) in [("gauss_seidel:", 1.0, false), ("ssor:omega=1.3,", 1.3, true)] {
                     let expected = relaxed(&a, &rows, omega, back, &r);

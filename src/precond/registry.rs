@@ -55,13 +55,13 @@ impl Request {
             if let Some(k) = words.iter().position(|e| e.0 == key) {
                 let known = words[k].1;
                 let place = known.iter().position(|w| *w == text);
-                let fault = || Error::input(crate::suggest::unknown(&format!("{key} of {who}"), text, known));
+                let fault = || Error::input(crate::host::suggest::unknown(&format!("{key} of {who}"), text, known));
                 out.1[k] = Some(place.ok_or_else(fault)?);
                 continue;
             }
             let Some(k) = numbers.iter().position(|e| e.0 == key) else {
                 let names: Vec<&str> = numbers.iter().map(|e| e.0).chain(words.iter().map(|e| e.0)).collect();
-                return Err(Error::input(crate::suggest::unknown(&format!("parameter of {who}"), key, &names)));
+                return Err(Error::input(crate::host::suggest::unknown(&format!("parameter of {who}"), key, &names)));
             };
             let (_, low, high) = numbers[k];
             let number = text.parse().ok().filter(|v| (low..=high).contains(v));
@@ -178,7 +178,7 @@ pub fn by_name(spec: &str) -> Result<(&'static PreconditionerEntry, Option<Strin
     let (id, argument) = spec.split_once(':').map_or((spec, None), |(id, a)| (id, Some(a.to_string())));
     let entry = PRECONDITIONERS.iter().find(|p| p.id == id).ok_or_else(|| {
         let names: Vec<&str> = PRECONDITIONERS.iter().map(|p| p.id).collect();
-        Error::input(crate::suggest::unknown("preconditioner", id, &names))
+        Error::input(crate::host::suggest::unknown("preconditioner", id, &names))
     })?;
     Ok((entry, argument))
 }

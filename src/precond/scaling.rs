@@ -8,9 +8,9 @@
 
 use super::{Preconditioner, Updates};
 use crate::error::Result;
+use crate::host::scale::{exponent, ldexp};
 use crate::matrix::{Csr, equilibrate};
 use crate::op::{Program, Space, Vector};
-use crate::scale::{exponent, ldexp};
 use std::sync::Arc;
 
 /// S², as a vector.

@@ -1,7 +1,7 @@
 //! Bounds of the spectrum of D⁻¹A, for polynomials and for smoothing.
 
+use crate::host::random::Random;
 use crate::matrix::Csr;
-use crate::random::Random;
 use rayon::prelude::*;
 
 /// Rows a partial sum: fixed, so that the bits don't depend on the number of threads.

@@ -12,7 +12,8 @@
 use super::triangles::{Pair, Solve};
 use super::{Preconditioner, Request, Updates};
 use crate::error::{Error, Result};
-use crate::matrix::{Csr, Triangular, colouring, halves, split};
+use crate::matrix::order::colouring;
+use crate::matrix::{Csr, Triangular, halves, split};
 use crate::op::{Program, Role, Space, Vector};
 use std::sync::Arc;
 

@@ -7,9 +7,9 @@
 //! triangle and its transpose, so a symmetric M stays so. One sweep: a product with N.
 
 use super::Updates;
+use crate::host::scale::ldexp;
 use crate::matrix::Triangular;
 use crate::op::{Combination, Operator, Program, Role, Space, Triangle, Vector};
-use crate::scale::ldexp;
 use std::sync::Arc;
 
 /// Sweeps where nobody says how many.

@@ -3,9 +3,9 @@
 
 use super::memory::Shared;
 use super::sweep::CHUNK;
+use crate::host::scale::ldexp;
 use crate::matrix::LinearOperator;
 use crate::op::Dtype;
-use crate::scale::ldexp;
 use rayon::prelude::*;
 use std::sync::Arc;
 

@@ -1,8 +1,8 @@
 //! Device memory of the CPU backend, and the one place where several threads write into one vector.
 
 use super::sparse::{Patterns, Values};
+use crate::host::scale::SHARE;
 use crate::op::Dtype;
-use crate::scale::SHARE;
 use rayon::prelude::*;
 
 /// The numbers of a vector or basis.

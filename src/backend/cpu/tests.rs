@@ -4,10 +4,10 @@
 use super::sparse::Allowed;
 use super::{Cpu, Simd};
 use crate::backend::Engine;
+use crate::host::random::Random;
 use crate::matrix::{Csr, gallery};
 use crate::op::schedule::Compiler;
 use crate::op::{Combination, Dtype, Plan, Program, Role, Space, Vector};
-use crate::random::Random;
 use std::sync::Arc;
 
 const SIZES: [usize; 17] = [0, 1, 7, 8, 9, 31, 32, 33, 63, 64, 65, 255, 256, 257, 1023, 1024, 1025];
@@ -43,7 +43,8 @@ fn multiply(a: &Csr, exponent: i32, dtype: Dtype, x: &[f64]) -> Vec<f64> {
     (0..a.rows())
         .map(|i| {
             let (columns, values) = a.row(i);
-            let entries = columns.iter().zip(values).map(|(&c, &v)| (crate::scale::ldexp(v, exponent), x[c as usize]));
+            let entries =
+                columns.iter().zip(values).map(|(&c, &v)| (crate::host::scale::ldexp(v, exponent), x[c as usize]));
             match dtype {
                 Dtype::F64 | Dtype::DoubleSingle => entries.fold(0.0, |sum, (v, x)| v * x + sum),
                 Dtype::F32 => f64::from(entries.fold(0.0f32, |sum, (v, x)| v as f32 * x as f32 + sum)),

@@ -3,9 +3,9 @@
 
 use super::Stored;
 use super::memory::{Real, Shared};
+use crate::host::scale::{SHARE, power};
 use crate::matrix::{RowOrder, Triangular};
 use crate::op::Dtype;
-use crate::scale::{SHARE, power};
 use rayon::prelude::*;
 use std::ops::Range;
 use std::sync::Arc;
@@ -170,10 +170,10 @@ mod tests {
     use super::super::Cpu;
     use super::*;
     use crate::backend::Engine;
+    use crate::host::random::Random;
     use crate::matrix::{gallery, halves, split};
     use crate::op::schedule::Compiler;
     use crate::op::{Plan, Program, Role, Space};
-    use crate::random::Random;
 
     #[test]
     fn a_triangle_reads_the_values_that_products_use() {

@@ -2,8 +2,8 @@
 
 use crate::error::{Error, Result};
 use crate::op::Dtype;
+use crate::options::Options;
 use crate::report::AdapterInfo;
-use crate::solver::Options;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 

@@ -24,7 +24,7 @@ use crate::error::{Error, Result};
 use crate::matrix::{Csr, Matrix, Triangular};
 use crate::op::schedule::{Compiled, Fusion, Projections};
 use crate::op::{Array, Dtype, Operator, Scalar, Space, Stop, Triangle, Vector};
-use crate::solver::Options;
+use crate::options::Options;
 use format::{Choice, Layout};
 use lower::{Carry, Lowered};
 use memory::{Memory, Params, Slice};

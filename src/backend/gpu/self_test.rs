@@ -4,7 +4,7 @@
 use super::{Context, text};
 use crate::backend::gpu::memory::Params;
 use crate::error::Result;
-use crate::random::Random;
+use crate::host::random::Random;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use wgpu::BufferUsages as Usage;

@@ -212,7 +212,7 @@ fn foreign_row(data: &OperatorData, dtype: Dtype) -> Option<String> {
     let shader = operator.shader().expect("asked for when the plan was made");
     // Places to fill are marked by double braces: the user's are no such places.
     let text = shader.text.replace("{{", "{ {").replace("}}", "} }");
-    let scale = literal(dtype, crate::scale::ldexp(1.0, data.exponent));
+    let scale = literal(dtype, crate::host::scale::ldexp(1.0, data.exponent));
     Some(format!("{text}\n\nfn scaled_product(i: u32) -> number {{\n    return {scale} * row_product(i);\n}}\n\n"))
 }
 

@@ -2,9 +2,9 @@
 
 use super::*;
 use crate::backend::Engine;
+use crate::host::random::Random;
 use crate::matrix::gallery;
 use crate::op::{Array, Basis, Combination, Dtype, Expr, Plan, Program, Role};
-use crate::random::Random;
 use crate::testing::{Built, Device, Reference, build, on_devices};
 
 /// What the GPU backend asks for.

@@ -3,11 +3,11 @@
 use super::settings::{AmgSettings, Smoothing};
 use super::smoother::Smoother;
 use super::{aggregate, galerkin, interpolate, strength, strength::Strength};
-use crate::dense::inverse::pseudo_inverse;
 use crate::error::{Error, Result};
+use crate::host::dense::inverse::pseudo_inverse;
+use crate::host::scale::{SHARE, power};
 use crate::matrix::Csr;
 use crate::precond::NearNull;
-use crate::scale::{SHARE, power};
 use rayon::prelude::*;
 use std::sync::Arc;
 

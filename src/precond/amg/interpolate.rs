@@ -83,7 +83,7 @@ fn orthonormalise(mut q: Vec<f64>, k: usize) -> (Vec<f64>, Vec<f64>) {
     for j in 0..k {
         let (done, rest) = q.split_at_mut(j * m);
         let column = &mut rest[..m];
-        let before = crate::scale::norm2(column);
+        let before = crate::host::scale::norm2(column);
         for _ in 0..2 {
             for (i, u) in done.chunks(m).enumerate() {
                 let c: f64 = u.iter().zip(column.iter()).map(|(a, b)| a * b).sum();
@@ -91,7 +91,7 @@ fn orthonormalise(mut q: Vec<f64>, k: usize) -> (Vec<f64>, Vec<f64>) {
                 r[j * k + i] += c;
             }
         }
-        let norm = crate::scale::norm2(column);
+        let norm = crate::host::scale::norm2(column);
         if norm > DEPENDENT * before {
             column.iter_mut().for_each(|v| *v /= norm);
             r[j * k + j] = norm;
@@ -157,7 +157,7 @@ pub(super) fn smooth(a: &Csr, strength: Option<&Strength>, tentative: &Csr, rho:
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::random::Random;
+    use crate::host::random::Random;
 
     #[test]
     fn tentative_reproduces_the_vectors_and_is_orthonormal() {

@@ -40,7 +40,7 @@ impl FromStr for Smoothing {
     fn from_str(s: &str) -> Result<Self> {
         SMOOTHINGS.iter().find(|k| k.0 == s).map(|k| k.1).ok_or_else(|| {
             let names = SMOOTHINGS.map(|k| k.0);
-            Error::input(crate::suggest::unknown("smoother", s, &names))
+            Error::input(crate::host::suggest::unknown("smoother", s, &names))
         })
     }
 }
@@ -121,7 +121,7 @@ impl AmgSettings {
                 }
                 _ => {
                     let known = ["theta", "smoother", "degree", "coarse", "block", "precision"];
-                    return Err(Error::input(crate::suggest::unknown("amg parameter", key, &known)));
+                    return Err(Error::input(crate::host::suggest::unknown("amg parameter", key, &known)));
                 }
             }
         }

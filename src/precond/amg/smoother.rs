@@ -2,12 +2,13 @@
 
 use super::settings::{AmgSettings, Smoothing};
 use crate::error::{Error, Result};
-use crate::matrix::{Csr, Triangular, colouring, halves, split};
+use crate::host::scale::ldexp;
+use crate::matrix::order::colouring;
+use crate::matrix::{Csr, Triangular, halves, split};
 use crate::op::{Combination, Operator, Program, Role, Space, Vector};
 use crate::precond::polynomial::Polynomial;
 use crate::precond::triangles::Solve;
 use crate::precond::{Updates, diagonal::Diagonal, spectrum};
-use crate::scale::ldexp;
 use std::sync::Arc;
 
 /// Steps of Lanczos' process for λmax.

@@ -3,10 +3,10 @@
 use super::*;
 use crate::backend::Engine;
 use crate::backend::gpu::{Choose, Context, Gpu};
+use crate::host::random::Random;
 use crate::matrix::{Triplets, gallery};
 use crate::op::schedule::{Compiler, Fusion, Projections};
 use crate::op::{Operator, Plan, Program, Role, Space};
-use crate::random::Random;
 use crate::testing::{Reference, build, on_devices};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

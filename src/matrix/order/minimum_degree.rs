@@ -3,7 +3,7 @@
 //!
 //! For factors that keep most of their fill. Cost: as much as some hundred products.
 
-use super::Csr;
+use crate::matrix::Csr;
 use faer::dyn_stack::{MemBuffer, MemStack};
 use faer::sparse::SymbolicSparseColMatRef;
 use faer::sparse::linalg::amd;

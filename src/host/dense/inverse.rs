@@ -135,7 +135,7 @@ fn orthonormal(mut vectors: Vec<Vec<f64>>) -> Vec<Vec<f64>> {
                 v.iter_mut().zip(u).for_each(|(v, u)| *v -= c * u);
             }
         }
-        let norm = crate::scale::norm2(v);
+        let norm = crate::host::scale::norm2(v);
         v.iter_mut().for_each(|v| *v /= norm);
     }
     vectors
@@ -186,7 +186,7 @@ mod tests {
         check(&[0.0, 1.0, 1.0, 0.0], 2);
         check(&[0.0, 0.0, 3.0, 0.0], 2);
         check(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0], 3);
-        let mut random = crate::random::Random::new(3);
+        let mut random = crate::host::random::Random::new(3);
         for n in [5, 17, 40] {
             check(&random.vector(n * n), n);
             // Rank n − 3, not symmetric.

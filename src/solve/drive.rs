@@ -6,18 +6,19 @@
 //! then within a correction (`refine.rs`), on devices that have one; else each correction brings a few digits.
 //! Nothing is called converged here but by the certificate.
 
+use crate::analyse::certify::{Norms, Truth, certify};
+use crate::analyse::facts::Facts;
 use crate::backend::{Engine, Progress, deliver};
-use crate::certify::{Norms, Truth, certify};
 use crate::error::Result;
-use crate::facts::Facts;
+use crate::host::scale::{ldexp, norm2};
 use crate::matrix::Matrix;
 use crate::method::{Method, Next, Normal, Outbox, Watch};
 use crate::op::schedule::{Compiled, Compiler};
 use crate::op::{Dtype, Op, Operator, Program, Space, Stop, Vector};
-use crate::refine::Renewal;
+use crate::options::Criterion;
+use crate::plan::transform::Transform;
 use crate::report::{BrokenDown, Passed, Reason, TrueResidual};
-use crate::scale::{ldexp, norm2};
-use crate::transform::Transform;
+use crate::solve::refine::Renewal;
 use rayon::prelude::*;
 use std::borrow::Cow;
 use std::collections::VecDeque;
@@ -25,20 +26,6 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
-
-/// Which residual is small enough.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
-pub enum Criterion {
-    /// ‖r‖ ≤ max(rtol·‖b‖, atol).
-    #[default]
-    RhsNorm,
-    /// ‖r‖ ≤ max(rtol·‖r₀‖, atol).
-    InitialResidual,
-    /// ‖r‖ ≤ atol.
-    Absolute,
-    /// ‖r‖ ≤ rtol·(‖A‖‖x‖ + ‖b‖).
-    BackwardError,
-}
 
 /// What the caller hears after each iteration.
 #[derive(Clone, Copy, Debug)]

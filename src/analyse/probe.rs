@@ -1,13 +1,13 @@
 //! What products tell about an operator: its size, and whether they agree with its maker's word. Fixed
 //! vectors, so that the findings are the same each time.
 
-use crate::certify::Norms;
+use crate::analyse::certify::Norms;
+use crate::analyse::facts::{Facts, SYMMETRY_TOLERANCE};
 use crate::error::{Error, Result};
-use crate::facts::{Facts, SYMMETRY_TOLERANCE};
+use crate::host::random::Random;
+use crate::host::scale::{exponent, ldexp, norm2};
 use crate::matrix::operator::multiply;
 use crate::matrix::{LinearOperator, Structure};
-use crate::random::Random;
-use crate::scale::{exponent, ldexp, norm2};
 use rayon::prelude::*;
 
 /// Steps of the power iteration for ‖A‖.

@@ -7,8 +7,8 @@
 //! costs log₂ max_i |a_ij| − log₂ |a_ij| and duals that keep reduced costs from falling below zero. Cost: between a
 //! few passes over the entries and, in the worst case, n such passes; a budget bounds it.
 
-use super::Csr;
-use super::equilibrate::Scales;
+use crate::matrix::Csr;
+use crate::matrix::equilibrate::Scales;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
@@ -32,8 +32,8 @@ const ONE: f64 = (1 << 20) as f64;
 
 /// log₂|v|, v not zero.
 fn log2(v: f64) -> Cost {
-    let e = crate::scale::exponent(v);
-    (f64::from(e) * ONE) as Cost + (crate::scale::ldexp(v.abs(), -e).log2() * ONE).round() as Cost
+    let e = crate::host::scale::exponent(v);
+    (f64::from(e) * ONE) as Cost + (crate::host::scale::ldexp(v.abs(), -e).log2() * ONE).round() as Cost
 }
 
 /// A matching of square `a`, whose largest entry has the exponent `e`; `None` where A is structurally singular or
@@ -147,8 +147,8 @@ pub(crate) fn matching(a: &Csr, e: i32) -> Option<Matching> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::host::scale::{exponent, ldexp};
     use crate::matrix::gallery;
-    use crate::scale::{exponent, ldexp};
 
     /// The largest product of a full permutation, by trying all of them.
     fn best(a: &Csr, j: usize, used: &mut Vec<bool>) -> f64 {

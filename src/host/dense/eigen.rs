@@ -47,7 +47,7 @@ pub(crate) fn flat(a: &Mat<f64>) -> Vec<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::random::Random;
+    use crate::host::random::Random;
 
     #[test]
     fn decompositions_multiply_back() {

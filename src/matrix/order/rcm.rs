@@ -5,7 +5,7 @@
 //! For products whose gathers scatter, and for incomplete factors. Works on the pattern of A + Aᵀ, component by
 //! component. Cost: a few searches in breadth, as much as 30 to 50 products.
 
-use super::Csr;
+use crate::matrix::Csr;
 use rayon::prelude::*;
 use std::borrow::Cow;
 
@@ -121,7 +121,7 @@ pub(crate) fn order(a: &Csr) -> Vec<u32> {
 
 /// Mean |i − j| over the entries of square `a`, its rows and columns in `order`.
 pub(crate) fn mean_distance(a: &Csr, order: Option<&[u32]>) -> f64 {
-    let place = order.map(super::inverse_order);
+    let place = order.map(crate::matrix::inverse_order);
     let at = |i: u32| place.as_ref().map_or(i, |p| p[i as usize]);
     let row = |i: usize| a.row(i).0.iter().map(|&j| u64::from(at(i as u32).abs_diff(at(j)))).sum::<u64>();
     (0..a.rows()).into_par_iter().with_min_len(1024).map(row).sum::<u64>() as f64 / a.nnz().max(1) as f64
@@ -130,8 +130,8 @@ pub(crate) fn mean_distance(a: &Csr, order: Option<&[u32]>) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::host::random::Random;
     use crate::matrix::gallery;
-    use crate::random::Random;
 
     fn shuffled(n: usize, seed: u64) -> Vec<u32> {
         let keys = Random::new(seed).vector(n);

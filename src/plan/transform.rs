@@ -6,11 +6,12 @@
 //! are reordered so that products gather from near by, or so that factors fill little; rows are matched with columns so
 //! that incomplete factors find large pivots. Without any of these the device works on the user's own arrays.
 
-use crate::facts::Facts;
+use crate::analyse::facts::Facts;
+use crate::host::scale::{SHARE, exponent, ldexp};
 use crate::matrix::equilibrate::{self, Scales};
-use crate::matrix::{Csr, Matrix, matching, minimum_degree, rcm};
+use crate::matrix::order::{matching, minimum_degree, rcm};
+use crate::matrix::{Csr, Matrix};
 use crate::op::Dtype;
-use crate::scale::{SHARE, exponent, ldexp};
 use rayon::prelude::*;
 use std::sync::Arc;
 
@@ -216,9 +217,9 @@ pub(crate) fn digits(dtype: Dtype) -> i32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::host::random::Random;
+    use crate::host::scale::norm2;
     use crate::matrix::gallery;
-    use crate::random::Random;
-    use crate::scale::norm2;
 
     #[test]
     fn the_answer_of_the_changed_system_is_the_users() {

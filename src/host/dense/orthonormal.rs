@@ -1,6 +1,6 @@
 //! A few long vectors made orthonormal on the host, by Gram–Schmidt done twice.
 
-use crate::scale::{exponent, ldexp, norm2};
+use crate::host::scale::{exponent, ldexp, norm2};
 
 /// An orthonormal basis of the span of `vectors`; those that depend on earlier ones are left out.
 pub(crate) fn orthonormal(vectors: impl IntoIterator<Item = Vec<f64>>) -> Vec<Vec<f64>> {

@@ -5,9 +5,9 @@
 //! few as there can be: 2 for 5 and 7 points, 4 for 9, 8 for 27. Works on the pattern of A + Aᵀ. Cost: one pass, one
 //! thread.
 
-use super::Csr;
 use super::rcm::Graph;
-use super::triangular::by_class;
+use crate::matrix::Csr;
+use crate::matrix::triangular::by_class;
 use std::ops::Range;
 
 /// Blocks of `rows` neighbouring rows, colour by colour.

@@ -1,9 +1,9 @@
 //! What a matrix is, found once before solving: symmetry, signs, null vectors. Plans are made of these.
 
-use crate::certify::Norms;
+use crate::analyse::certify::Norms;
+use crate::analyse::probe::probe;
 use crate::error::Result;
 use crate::matrix::{Csr, Matrix, Structure, equilibrate};
-use crate::probe::probe;
 use rayon::prelude::*;
 
 /// Off-diagonal pairs may differ by this much of √|a_ii a_jj| and still count as symmetric.
@@ -100,8 +100,9 @@ impl Facts {
             }
         }
         let means: Vec<f64> = sums.iter().map(|&(s, k)| s / k as f64).collect();
-        let norm =
-            crate::scale::norm2(&sums.iter().zip(&means).map(|(s, m)| m * (s.1 as f64).sqrt()).collect::<Vec<_>>());
+        let norm = crate::host::scale::norm2(
+            &sums.iter().zip(&means).map(|(s, m)| m * (s.1 as f64).sqrt()).collect::<Vec<_>>(),
+        );
         let rest = component.iter().zip(v).map(|(&c, &x)| x - means.get(c as usize).copied().unwrap_or(0.0)).collect();
         (norm, rest)
     }

@@ -1,20 +1,20 @@
 //! From a rung of the plan to a session that can run.
 
-use super::Solver;
 use super::many::Block;
+use super::solver::Solver;
 use crate::backend::Engine;
 use crate::backend::shared::Shared;
-use crate::dense::orthonormal::orthonormal;
-use crate::drive::Session;
 use crate::error::Result;
-use crate::memory;
+use crate::host::dense::orthonormal::orthonormal;
+use crate::host::memory;
+use crate::host::scale::ldexp;
 use crate::method::{Method, MethodEntry, Needs, Normal, System, Tuning, Watch};
 use crate::op::schedule::Compiler;
 use crate::op::{Operator, Role, Space, Vector};
+use crate::plan::transform::Transform;
 use crate::precond::{self, Common, Preconditioner};
-use crate::refine::Renewal;
-use crate::scale::ldexp;
-use crate::transform::Transform;
+use crate::solve::drive::Session;
+use crate::solve::refine::Renewal;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 

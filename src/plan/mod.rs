@@ -1,19 +1,22 @@
 //! Choices made before solving, each with its reason in words: backend, method, preconditioner, precision.
 
+pub(crate) mod transform;
+
+use crate::analyse::facts::Facts;
 use crate::backend::{Engine, cpu::Cpu};
 use crate::error::{Error, Result};
-use crate::facts::Facts;
+use crate::host::memory;
 use crate::matrix::format::scatters;
-use crate::matrix::{Csr, Matrix, Structure, rcm};
-use crate::memory;
+use crate::matrix::order::rcm;
+use crate::matrix::{Csr, Matrix, Structure};
 use crate::method::{self, MethodEntry, Needs};
 use crate::op::{Dtype, Plan, Space};
+use crate::options::{Backend, Options, Precision, When};
 use crate::precond;
 use crate::report::AdapterInfo;
-use crate::solver::{Backend, Options, Precision, When};
-use crate::transform::{self, Change, Ordering};
 #[cfg(feature = "gpu")]
 use std::sync::Arc;
+use transform::{Change, Ordering};
 
 /// The device chosen.
 pub(crate) struct DeviceChoice {
@@ -522,7 +525,7 @@ pub(crate) fn ladder(
     if facts.word.is_some() {
         notes.push(format!(
             "operator: what needs entries is unknown; |A| is at least {:.3e}, by products",
-            crate::scale::ldexp(facts.norms.scaled_norm, facts.norms.exponent)
+            crate::host::scale::ldexp(facts.norms.scaled_norm, facts.norms.exponent)
         ));
     }
     debug_assert!(

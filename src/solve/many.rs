@@ -1,11 +1,11 @@
 //! Several right-hand sides: copies of the first rung's method run side by side and read the matrix once for all.
 
-use super::{Begun, Solver, another_may_help};
+use super::solver::{Begun, Solver, another_may_help};
 use crate::backend::shared::Shared;
 use crate::backend::{Counters, Local};
-use crate::drive::{Event, Limits, Problem, Session, State};
 use crate::error::{Error, Result};
 use crate::report::{Reason, Report, Rung, Timings};
+use crate::solve::drive::{Event, Limits, Problem, Session, State};
 use std::cell::RefCell;
 use std::ops::ControlFlow;
 use std::sync::atomic::Ordering;

@@ -1,294 +1,25 @@
 //! The front door: a builder, a solver that can be used again, and the one-line `solve`.
 
-mod build;
-mod many;
-
+use super::many::Block;
+use crate::analyse::certify::{Norms, Truth, certify};
+use crate::analyse::facts::Facts;
 use crate::backend::{Counters, Engine};
-use crate::certify::{Norms, Truth, certify};
-use crate::drive::{Criterion, Event, Limits, Problem, Session, State};
 use crate::error::{Error, Result};
-use crate::facts::Facts;
-use crate::matrix::{Csr, Matrix};
-use crate::memory;
+use crate::host::memory;
+use crate::host::scale::ldexp;
+use crate::matrix::{Csr, Matrix, ToMatrix};
 use crate::method::{self, MethodEntry, Needs};
 use crate::op::{Dtype, Plan, Role, Space};
+use crate::options::Options;
+use crate::plan::transform::{Change, Transform};
 use crate::plan::{self, DeviceChoice, RungPlan};
-use crate::precond::{self, Side};
 use crate::report::{AdapterInfo, Passed, Reason, Report, Rung, Timings};
-use crate::scale::ldexp;
-use crate::transform::{Change, Transform};
-use many::Block;
+use crate::solve::drive::{Event, Limits, Problem, Session, State};
 use std::borrow::Cow;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
-
-/// Where to solve.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Backend {
-    /// A hardware GPU where there is one and the system is large enough for it, else the CPU.
-    #[default]
-    Auto,
-    /// The CPU.
-    Cpu,
-    /// The first GPU; a software adapter where there is no other.
-    Gpu,
-    /// The adapter whose name contains this text, or with this number in `krylane info`.
-    Adapter(String),
-    /// Two backends op by op: panics at the first operation where they differ. For tests.
-    #[doc(hidden)]
-    Lockstep,
-}
-
-impl std::str::FromStr for Backend {
-    type Err = std::convert::Infallible;
-    fn from_str(s: &str) -> Result<Self, Self::Err> {
-        Ok(match s {
-            "auto" => Self::Auto,
-            "cpu" => Self::Cpu,
-            "gpu" => Self::Gpu,
-            "lockstep" => Self::Lockstep,
-            name => Self::Adapter(name.into()),
-        })
-    }
-}
-
-/// Number types of the iteration. The answer is certified in f64 whatever is chosen.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Precision {
-    /// Mixed where an iteration streams more than caches hold, else f64; mixed on devices without f64.
-    #[default]
-    Auto,
-    /// f32 iterations; corrections in f64 as long as they help.
-    F32,
-    /// f64 throughout; an error on devices without it.
-    F64,
-    /// f32 iterations, residual and solution in f64, renewed as the residual falls (reliable updates); f64
-    /// iterations where that gains too little.
-    Mixed,
-}
-
-impl std::str::FromStr for Precision {
-    type Err = Error;
-    fn from_str(s: &str) -> Result<Self> {
-        match s {
-            "auto" => Ok(Self::Auto),
-            "f32" => Ok(Self::F32),
-            "f64" => Ok(Self::F64),
-            "mixed" => Ok(Self::Mixed),
-            _ => Err(Error::input(crate::suggest::unknown("precision", s, &["auto", "f32", "f64", "mixed"]))),
-        }
-    }
-}
-
-/// Whether to do what may pay or not.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum When {
-    /// Where the matrix suggests it.
-    #[default]
-    Auto,
-    /// In any case.
-    Always,
-    /// Not at all.
-    Never,
-}
-
-impl std::str::FromStr for When {
-    type Err = Error;
-    fn from_str(s: &str) -> Result<Self> {
-        match s {
-            "auto" => Ok(Self::Auto),
-            "always" => Ok(Self::Always),
-            "never" => Ok(Self::Never),
-            _ => Err(Error::input(crate::suggest::unknown("choice", s, &["auto", "always", "never"]))),
-        }
-    }
-}
-
-/// Everything a solve can be asked for. `Default` is what most systems want.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// A method's id, or "auto".
-    pub method: String,
-    /// "auto", or a preconditioner's id with what it wants behind a colon: "jacobi", "chebyshev:4".
-    pub preconditioner: String,
-    /// Where M stands; a method without that side is refused.
-    pub side: Side,
-    /// λ ≥ 0: lsqr and lsmr minimise ‖b − A x‖² + λ²‖x‖². They solve the stacked system [A; λI] x ≈ [b; 0], and
-    /// residuals and certificate are those of that system.
-    pub damp: f64,
-    /// For `amg`: near-null vectors beside the constants, as rigid-body modes for elasticity.
-    pub near_null: Option<Arc<precond::NearNull>>,
-    /// For `given`: the user's own preconditioner.
-    pub given: Option<precond::Given>,
-    /// Where to solve.
-    pub backend: Backend,
-    /// Number types.
-    pub precision: Precision,
-    /// Relative tolerance, 1e-8.
-    pub rtol: f64,
-    /// Absolute tolerance, 0.
-    pub atol: f64,
-    /// Which residual is tested.
-    pub criterion: Criterion,
-    /// Columns of a GMRES cycle; `None` is 30, and what the plan finds better under "auto".
-    pub restart: Option<usize>,
-    /// Bounds (a, b) of the spectrum of A M for richardson and chebyshev; `None` lets them estimate.
-    pub spectrum: Option<(f64, f64)>,
-    /// Vectors that span the subspace of the method projection; dependent ones are left out.
-    pub subspace: Vec<Vec<f64>>,
-    /// Bound on iterations, 10 000; rungs of a fall-back ladder share it.
-    pub max_iterations: usize,
-    /// Bound on products with A.
-    pub max_matvecs: usize,
-    /// Bound on the time of a solve.
-    pub time_limit: Option<Duration>,
-    /// Threads of the CPU backend; 0 is all.
-    pub threads: usize,
-    /// Several operations a sweep; off, each runs alone.
-    pub fuse: bool,
-    /// Batches in flight; results don't depend on it.
-    pub lag: Option<usize>,
-    /// Iterations a batch; results don't depend on it.
-    pub batch: Option<usize>,
-    /// Adapter features the program shall not use, as if the device lacked them: "f64", "double-single".
-    pub withhold: Vec<String>,
-    /// Rows and columns in the order of reverse Cuthill–McKee, so that products gather from near by; x is in the
-    /// user's order all the same.
-    pub reorder: When,
-    /// Rows and columns scaled by powers of two, so that none drowns in the rounding of another. The iteration
-    /// then sees ‖D r‖ and not ‖r‖; the certificate is the user's.
-    pub equilibrate: When,
-    /// Bytes that a rung may take for vectors, matrices and factors; `None` is what the system says is free. More is
-    /// refused before it is taken.
-    pub memory_limit: Option<u64>,
-    /// Bytes a single binding may have on the GPU; `None` is the adapter's own limit.
-    pub binding_limit: Option<u64>,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            method: "auto".into(),
-            preconditioner: "auto".into(),
-            side: Side::Auto,
-            damp: 0.0,
-            near_null: None,
-            given: None,
-            backend: Backend::Auto,
-            precision: Precision::Auto,
-            rtol: 1e-8,
-            atol: 0.0,
-            criterion: Criterion::RhsNorm,
-            restart: None,
-            spectrum: None,
-            subspace: vec![],
-            max_iterations: 10_000,
-            max_matvecs: usize::MAX,
-            time_limit: None,
-            threads: 0,
-            fuse: true,
-            lag: None,
-            batch: None,
-            withhold: vec![],
-            reorder: When::Auto,
-            equilibrate: When::Auto,
-            memory_limit: None,
-            binding_limit: None,
-        }
-    }
-}
-
-impl Options {
-    /// Finds what is wrong without a matrix: values out of range, unknown names.
-    ///
-    /// # Errors
-    /// The first fault found.
-    pub fn check(&self) -> Result<()> {
-        for (name, v) in [("rtol", self.rtol), ("atol", self.atol), ("damp", self.damp)] {
-            if !(v >= 0.0 && v.is_finite()) {
-                return Err(Error::input(format!("{name} is {v}; it must be a finite number, 0 or more")));
-            }
-        }
-        if self.restart == Some(0) {
-            return Err(Error::input("restart is 0; a GMRES cycle needs at least one column"));
-        }
-        if self.restart.is_some_and(|m| m > 10_000) {
-            return Err(Error::input("restart is beyond the limit of 10000 columns"));
-        }
-        if let Some((a, b)) = self.spectrum
-            && !(0.0 < a && a <= b && b.is_finite())
-        {
-            return Err(Error::input(format!("the spectrum is [{a}, {b}]; its bounds must be finite, 0 < a <= b")));
-        }
-        if self.spectrum.is_some() && self.equilibrate == When::Always {
-            return Err(Error::input("a spectrum is that of A as given; it does not go with equilibrate always"));
-        }
-        if self.near_null.is_some() && self.reorder == When::Always {
-            return Err(Error::input("near-null vectors come node by node; they do not go with reorder always"));
-        }
-        if self.given.is_some() && (self.reorder == When::Always || self.equilibrate == When::Always) {
-            let fault =
-                "a preconditioner of your own is one of A as given; it does not go with reorder or equilibrate always";
-            return Err(Error::input(fault));
-        }
-        if self.method != "auto" {
-            let method = method::by_name(&self.method)?;
-            if self.side != Side::Auto && !method.sides().contains(&self.side) {
-                let known: Vec<&str> = method.sides().iter().map(|s| s.id()).collect();
-                return Err(Error::input(format!(
-                    "{} has no preconditioning on the side {}; it has {}",
-                    method.id,
-                    self.side.id(),
-                    known.join(", ")
-                )));
-            }
-        } else if self.side != Side::Auto {
-            return Err(Error::input("a side goes with a method: name one, as gmres"));
-        }
-        if method::by_name(&self.method).is_ok_and(|m| m.needs == Needs::Any)
-            && (self.equilibrate == When::Always || self.reorder == When::Always)
-        {
-            return Err(Error::input("least squares weigh rows as they are: neither reorder nor equilibrate always"));
-        }
-        if self.damp > 0.0 && method::by_name(&self.method).map_or(true, |m| m.needs != Needs::Any) {
-            return Err(Error::input("damp is of least-squares problems: name the method lsqr or lsmr"));
-        }
-        if self.preconditioner != "auto" {
-            precond::by_name(&self.preconditioner)?;
-        }
-        let known = ["f64", "double-single"];
-        if let Some(w) = self.withhold.iter().find(|w| !known.contains(&w.as_str())) {
-            return Err(Error::input(crate::suggest::unknown("feature to withhold", w, &known)));
-        }
-        Ok(())
-    }
-}
-
-/// Things a matrix can be made of.
-pub trait ToCsr {
-    /// The checked matrix.
-    ///
-    /// # Errors
-    /// What [`Csr::new`] says.
-    fn to_csr(&self) -> Result<Arc<Csr>>;
-}
-impl ToCsr for Csr {
-    fn to_csr(&self) -> Result<Arc<Csr>> {
-        Ok(Arc::new(self.clone()))
-    }
-}
-impl ToCsr for Arc<Csr> {
-    fn to_csr(&self) -> Result<Arc<Csr>> {
-        Ok(Self::clone(self))
-    }
-}
-impl ToCsr for sprs::CsMat<f64> {
-    fn to_csr(&self) -> Result<Arc<Csr>> {
-        Csr::from_sprs(self).map(Arc::new)
-    }
-}
 
 /// Iterations that every rung may use: fewer tell nothing about a method.
 const LEAST_SHARE: usize = 1000;
@@ -306,36 +37,6 @@ pub struct StoredForm {
     pub bytes_a_product: u64,
 }
 
-/// Things that can be solved with: all that [`ToCsr`] takes, and operators as [`Matrix::free`] wraps them.
-pub trait ToMatrix {
-    /// The checked matrix.
-    ///
-    /// # Errors
-    /// What [`Csr::new`] says; an operator whose shapes contradict each other.
-    fn to_matrix(&self) -> Result<Matrix>;
-}
-impl ToMatrix for Csr {
-    fn to_matrix(&self) -> Result<Matrix> {
-        self.to_csr().map(Matrix::Stored)
-    }
-}
-impl ToMatrix for Arc<Csr> {
-    fn to_matrix(&self) -> Result<Matrix> {
-        self.to_csr().map(Matrix::Stored)
-    }
-}
-impl ToMatrix for sprs::CsMat<f64> {
-    fn to_matrix(&self) -> Result<Matrix> {
-        ToCsr::to_csr(self).map(Matrix::Stored)
-    }
-}
-impl ToMatrix for Matrix {
-    fn to_matrix(&self) -> Result<Matrix> {
-        self.check()?;
-        Ok(self.clone())
-    }
-}
-
 /// Hears of every iteration; `Break` ends the solve.
 type Callback = Box<dyn FnMut(Event) -> ControlFlow<()> + Send>;
 
@@ -343,27 +44,27 @@ type Callback = Box<dyn FnMut(Event) -> ControlFlow<()> + Send>;
 /// compiled and uploaded serves the next ones.
 pub struct Solver {
     /// A; with λI below it where the problem is damped.
-    a: Matrix,
+    pub(super) a: Matrix,
     /// Rows of A as given.
-    rows: usize,
+    pub(super) rows: usize,
     /// Aᵀ, where a least-squares method needs it; A itself where the two are equal.
-    transpose: Option<Matrix>,
-    options: Options,
-    facts: Facts,
-    ladder: Vec<RungPlan>,
-    sessions: Vec<Option<Session>>,
+    pub(super) transpose: Option<Matrix>,
+    pub(super) options: Options,
+    pub(super) facts: Facts,
+    pub(super) ladder: Vec<RungPlan>,
+    pub(super) sessions: Vec<Option<Session>>,
     /// The first rung for several right-hand sides at once.
-    block: Option<Block>,
+    pub(super) block: Option<Block>,
     /// Those that the sessions work under.
-    transforms: Vec<Arc<Transform>>,
+    pub(super) transforms: Vec<Arc<Transform>>,
     /// The rows in the order of reverse Cuthill–McKee, where the plan reorders.
-    order: Option<Vec<u32>>,
-    plan: Vec<String>,
-    warnings: Vec<String>,
-    device: DeviceChoice,
-    setup: Duration,
-    cancel: Arc<AtomicBool>,
-    callback: Callback,
+    pub(super) order: Option<Vec<u32>>,
+    pub(super) plan: Vec<String>,
+    pub(super) warnings: Vec<String>,
+    pub(super) device: DeviceChoice,
+    pub(super) setup: Duration,
+    pub(super) cancel: Arc<AtomicBool>,
+    pub(super) callback: Callback,
 }
 
 /// x with A x = b, everything at its default. Check [`Report::reason`], or use [`Report::into_result`].
@@ -567,7 +268,7 @@ impl Solver {
         Ok(self.report(reason, state, rungs, timings, counters))
     }
 
-    fn check_vectors(&self, b: &[f64], x0: Option<&[f64]>) -> Result<()> {
+    pub(super) fn check_vectors(&self, b: &[f64], x0: Option<&[f64]>) -> Result<()> {
         let (rows, cols) = (self.rows, self.a.cols());
         for (name, v, n, what) in [("b", Some(b), rows, "rows"), ("x0", x0, cols, "columns")] {
             let Some(v) = v else { continue };
@@ -582,7 +283,7 @@ impl Solver {
     }
 
     /// b, with zeros for the rows that damping adds.
-    fn stacked<'a>(&self, b: &'a [f64]) -> Cow<'a, [f64]> {
+    pub(super) fn stacked<'a>(&self, b: &'a [f64]) -> Cow<'a, [f64]> {
         match self.a.rows() - self.rows {
             0 => Cow::Borrowed(b),
             below => Cow::Owned(b.iter().copied().chain(std::iter::repeat_n(0.0, below)).collect()),
@@ -590,16 +291,16 @@ impl Solver {
     }
 
     /// The timings of a solve so far: of the set-up, for the first one.
-    fn first_timings(&mut self) -> Timings {
+    pub(super) fn first_timings(&mut self) -> Timings {
         let setup = std::mem::take(&mut self.setup);
         Timings { setup_s: setup.as_secs_f64(), ..Timings::default() }
     }
 
-    fn deadline(&self) -> Option<Instant> {
+    pub(super) fn deadline(&self) -> Option<Instant> {
         self.options.time_limit.map(|t| Instant::now() + t)
     }
 
-    fn held(&self) -> Held {
+    pub(super) fn held(&self) -> Held {
         // MINRES may end at a least-squares solution, and its A is its own transpose.
         let own =
             || (self.facts.symmetric() && self.ladder.iter().any(|r| r.method.least_squares())).then_some(&self.a);
@@ -617,7 +318,7 @@ impl Solver {
     }
 
     /// The system, what is known of x₀, and the reason where there is nothing to iterate for.
-    fn begin<'a>(&self, held: &'a Held, b: &'a [f64], x0: Option<&[f64]>) -> Begun<'a> {
+    pub(super) fn begin<'a>(&self, held: &'a Held, b: &'a [f64], x0: Option<&[f64]>) -> Begun<'a> {
         let mut x = x0.map_or_else(|| vec![0.0; self.a.cols()], <[f64]>::to_vec);
         let zero_rhs = b.iter().all(|&v| v == 0.0);
         if zero_rhs {
@@ -663,7 +364,14 @@ impl Solver {
         Begun { problem, state, reason }
     }
 
-    fn report(&self, reason: Reason, state: State, rungs: Vec<Rung>, timings: Timings, counters: Counters) -> Report {
+    pub(super) fn report(
+        &self,
+        reason: Reason,
+        state: State,
+        rungs: Vec<Rung>,
+        timings: Timings,
+        counters: Counters,
+    ) -> Report {
         let last = rungs.last();
         let first = &self.ladder[0];
         Report {
@@ -690,7 +398,7 @@ impl Solver {
     }
 
     /// Tries the rungs from `first` on in order until one converges or fails for good.
-    async fn climb(
+    pub(super) async fn climb(
         &mut self,
         first: usize,
         deadline: Option<Instant>,
@@ -770,7 +478,7 @@ impl Solver {
     }
 
     /// How many of the iterations left rung `k` may use.
-    fn share(&self, k: usize, left: usize) -> usize {
+    pub(super) fn share(&self, k: usize, left: usize) -> usize {
         match k + 1 == self.ladder.len() {
             true => left,
             // Those that come later keep a tenth in any case: the last factors need a few iterations only.
@@ -800,7 +508,7 @@ impl Solver {
         (null > target.max(64.0 * f64::EPSILON * rhs)).then_some(null / rhs)
     }
 
-    fn counters(&self) -> Counters {
+    pub(super) fn counters(&self) -> Counters {
         let alone = self.sessions.iter().flatten().map(|s| s.engine.counters());
         let block = self.block.iter().map(Block::counters);
         alone.chain(block).fold(Default::default(), |sum, c| sum.plus(&c))
@@ -830,7 +538,7 @@ impl Solver {
     }
 
     /// The transform for `change`, made once.
-    fn transform(&mut self, change: Change) -> Result<Arc<Transform>> {
+    pub(super) fn transform(&mut self, change: Change) -> Result<Arc<Transform>> {
         if let Some(known) = self.transforms.iter().find(|t| t.change == change) {
             return Ok(Arc::clone(known));
         }
@@ -892,23 +600,23 @@ fn transpose(a: &Matrix) -> Result<Matrix> {
 }
 
 /// What the problems of one call refer to while the solver is at work on them.
-struct Held {
-    a: Matrix,
-    transpose: Option<Matrix>,
-    norms: Norms,
-    null: Option<Facts>,
-    may_minimise: bool,
+pub(super) struct Held {
+    pub(super) a: Matrix,
+    pub(super) transpose: Option<Matrix>,
+    pub(super) norms: Norms,
+    pub(super) null: Option<Facts>,
+    pub(super) may_minimise: bool,
 }
 
 /// A system before the first rung; the reason where there is nothing to climb for.
-struct Begun<'a> {
-    problem: Problem<'a>,
-    state: State,
-    reason: Option<Reason>,
+pub(super) struct Begun<'a> {
+    pub(super) problem: Problem<'a>,
+    pub(super) state: State,
+    pub(super) reason: Option<Reason>,
 }
 
 /// Whether another rung may end better than by `reason`; `turn_over` where the rung used up its share of iterations.
-fn another_may_help(reason: &Reason, turn_over: bool) -> bool {
+pub(super) fn another_may_help(reason: &Reason, turn_over: bool) -> bool {
     match reason {
         Reason::MaxIterations => turn_over,
         reason => matches!(

@@ -57,7 +57,7 @@ impl Schur {
 
     /// The reflection that maps `x` to a multiple of the first unit vector.
     fn reflector(x: &[f64]) -> Vec<f64> {
-        let norm = crate::scale::norm2(x);
+        let norm = crate::host::scale::norm2(x);
         let mut u = x.to_vec();
         if norm > 0.0 && x[1..].iter().any(|&v| v != 0.0) {
             u.iter_mut().for_each(|u| *u /= norm);
@@ -309,7 +309,7 @@ impl Schur {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::random::Random;
+    use crate::host::random::Random;
 
     fn check(h: &Mat<f64>, s: &Schur, what: &str) {
         let n = h.nrows();
@@ -331,7 +331,7 @@ mod tests {
         for (seed, n) in [(1, 30), (2, 60), (3, 90)] {
             let mut random = Random::new(seed);
             let u: Vec<Vec<f64>> = (0..n).map(|_| (0..n).map(|_| random.uniform(-1.0, 1.0)).collect()).collect();
-            let q = crate::dense::orthonormal::orthonormal(u);
+            let q = crate::host::dense::orthonormal::orthonormal(u);
             let d = |k: usize| if k == 0 { 1e4 } else { [5.0, 1.0, -2.0][k % 3] };
             let h = Mat::from_fn(n, n, |i, j| (0..n).map(|k| q[k][i] * d(k) * q[k][j]).sum::<f64>());
             let mut s = Schur::of(&h).unwrap_or_else(|| panic!("seed {seed}"));

@@ -4,8 +4,8 @@
 //! sums carry their rounding errors along, so the result is as good as one computed in twice the
 //! precision and then rounded. Power-of-two scaling keeps 1e±300 in range and changes no bit otherwise.
 
+use crate::host::scale::{SHARE, exponent, ldexp, norm2, power};
 use crate::matrix::{Csr, Matrix, operator};
-use crate::scale::{SHARE, exponent, ldexp, norm2, power};
 use rayon::prelude::*;
 use serde::Serialize;
 

@@ -1,0 +1,5 @@
+//! What is found out from a matrix before a solve, and what is proved about an answer after it.
+
+pub(crate) mod certify;
+pub(crate) mod facts;
+pub(crate) mod probe;

@@ -1,0 +1,7 @@
+//! What the host needs everywhere: exact powers of two, random numbers, memory, suggestions, small dense problems.
+
+pub(crate) mod dense;
+pub(crate) mod memory;
+pub mod random;
+pub(crate) mod scale;
+pub(crate) mod suggest;
