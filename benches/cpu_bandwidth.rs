@@ -247,8 +247,8 @@ fn overhead() {
         let stamps = Arc::new(Mutex::new(Vec::new()));
         let heard = Arc::clone(&stamps);
         let options = Options {
-            method: "cg".into(),
-            preconditioner: "none".into(),
+            method: "cg".parse().unwrap(),
+            preconditioner: "none".parse().unwrap(),
             backend: Backend::Cpu,
             precision: Precision::F64,
             rtol: 1e-14,

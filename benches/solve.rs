@@ -13,8 +13,8 @@ fn solves(c: &mut Criterion) {
         ("bicgstab with ilu0, convection-diffusion 200²", &flow, "bicgstab", "ilu0"),
     ] {
         let options = Options {
-            method: method.into(),
-            preconditioner: preconditioner.into(),
+            method: method.parse().unwrap(),
+            preconditioner: preconditioner.parse().unwrap(),
             backend: Backend::Cpu,
             ..Options::default()
         };

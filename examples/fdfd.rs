@@ -27,7 +27,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         f[(k / 2) * k + (x * k as f64) as usize] = 1.0;
     }
     let b = complex::join(&f, &vec![0.0; k * k]);
-    let options = Options { method: "gmres".into(), preconditioner: "lu".into(), rtol: 1e-6, ..Options::default() };
+    let options = Options { method: "gmres".parse()?, preconditioner: "lu".parse()?, rtol: 1e-6, ..Options::default() };
     let mut solver = Solver::new(&a, options)?;
     let report = solver.solve(&b)?;
     report.plan.iter().for_each(|line| println!("plan: {line}"));

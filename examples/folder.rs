@@ -38,8 +38,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let cells: Vec<Options> = methods
         .iter()
         .flat_map(|m| preconditioners.iter().map(move |p| (m.clone(), p.clone())))
-        .map(|(method, preconditioner)| Options { method, preconditioner, ..options.clone() })
-        .collect();
+        .map(|(method, preconditioner)| {
+            Ok(Options { method: method.parse()?, preconditioner: preconditioner.parse()?, ..options.clone() })
+        })
+        .collect::<Result<_>>()?;
 
     let mut files: Vec<PathBuf> = std::fs::read_dir(&folder)?.map(|e| e.map(|e| e.path())).collect::<Result<_, _>>()?;
     files.retain(|p| stem(p).is_some_and(|s| !s.ends_with("_b")));
@@ -60,7 +62,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         preconditioners.iter().for_each(|p| page += &format!(" {p} |"));
         page += &format!("\n|---|{}", "---|".repeat(preconditioners.len()));
         for (cell, (outcome, time)) in cells.iter().zip(outcomes(&a, &b, &cells, workers)) {
-            if cell.preconditioner == preconditioners[0] {
+            if cell.preconditioner.to_string() == preconditioners[0] {
                 write!(page, "\n| {} |", cell.method)?;
             }
             print!("{name:24} n {:7} {:10} {:12} ", a.rows(), cell.method, cell.preconditioner);

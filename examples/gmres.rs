@@ -4,7 +4,7 @@
 //! cargo run --release --example gmres
 
 use krylane::matrix::gallery;
-use krylane::{Options, Solver};
+use krylane::{Method, Precond, Solver};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let a = gallery::convection_diffusion2d(40, [0.6, 0.3]);
@@ -16,17 +16,14 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     );
     let runs = [("gmres", 5), ("gmres", 10), ("gmres", 30), ("gmres", 150), ("bicgstab", 0), ("idrs", 0)];
     for (method, restart) in runs {
-        let options = Options {
-            method: method.into(),
-            preconditioner: "none".into(),
-            restart: (restart > 0).then_some(restart),
-            ..Options::default()
-        };
-        let mut solver = Solver::new(&a, options)?;
+        let method = method.parse::<Method>()?.with_restart(restart);
+        let mut solver = Solver::builder(&a).method(method.clone()).preconditioner(Precond::None).build()?;
+
         let report = solver.solve(&b)?;
         let (vectors, _) = solver.footprint()?;
         println!(
-            "{method:>12} {:>8} {:>12} {:>10} {:>12.2e} {vectors:>14}   {}",
+            "{:>12} {:>8} {:>12} {:>10} {:>12.2e} {vectors:>14}   {}",
+            method.id(),
             if restart > 0 { restart.to_string() } else { "-".into() },
             report.iterations,
             report.matvecs,
@@ -37,9 +34,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("\nA lucky breakdown: b in an invariant space of dimension 3, so the third column ends it");
     let a = gallery::diagonal(&(1..=50).map(f64::from).collect::<Vec<_>>());
     let b: Vec<f64> = (0..50).map(|i| f64::from(u8::from(i % 20 == 0))).collect();
-    let report =
-        Solver::new(&a, Options { method: "gmres".into(), preconditioner: "none".into(), ..Options::default() })?
-            .solve(&b)?;
+    let mut solver = Solver::builder(&a).method("gmres".parse()?).preconditioner(Precond::None).build()?;
+    let report = solver.solve(&b)?;
     println!("  {} iterations, {}", report.iterations, report.reason);
     Ok(())
 }

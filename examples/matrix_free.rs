@@ -4,7 +4,7 @@
 //! layer, beside the same matrix with its entries stored.
 
 use krylane::matrix::{Matrix, RowFunction, Stencil};
-use krylane::{Options, Solver};
+use krylane::{Method, Options, Precond, Solver};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     // −u″ = 1 on 50 points, by a closure.
@@ -19,7 +19,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let stencil = Stencil::new3d(side, layers)?;
     let stored = stencil.to_csr()?;
     let b = vec![1.0 / (side * side) as f64; side.pow(3)];
-    let options = Options { method: "cg".into(), preconditioner: "jacobi".into(), ..Options::default() };
+    let options = Options { method: Method::Cg, preconditioner: Precond::Jacobi, ..Options::default() };
     println!("{:<14} {:>10} {:>12} {:>14} {:>9}", "matrix", "iterations", "|b-Ax|/|b|", "bytes a row", "seconds");
     for (name, mut solver) in [
         ("stored", Solver::new(&stored, options.clone())?),

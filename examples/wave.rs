@@ -10,7 +10,7 @@
 mod picture;
 
 use krylane::matrix::{Csr, Triplets};
-use krylane::{Options, Solver};
+use krylane::{Method, Solver};
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -34,7 +34,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let plus = assemble(k, wall, COURANT * COURANT / 4.0)?; //   I + s Δ
     println!("{} unknowns, {} entries, assembled in {:.2} s", minus.rows(), minus.nnz(), start.elapsed().as_secs_f64());
 
-    let mut solver = Solver::new(&minus, Options { method: "cg".into(), rtol: 1e-8, ..Options::default() })?;
+    let mut solver = Solver::builder(&minus).method(Method::Cg).rtol(1e-8).build()?;
     solver.plan().iter().for_each(|line| println!("plan: {line}"));
 
     // A plane pulse that travels to the right.

@@ -9,6 +9,7 @@ use crate::matrix::Csr;
 use crate::op::schedule::Compiler;
 use crate::op::{Combination, Dtype, Plan, Program, Role, Space};
 use crate::options::{Backend, Options, Precision};
+use crate::precond::registry::Precond;
 use crate::solve::{Solver, open_engine};
 use rayon::prelude::*;
 use serde::Serialize;
@@ -69,7 +70,7 @@ pub fn run(plot: &Plot, problems: &[(String, Arc<Csr>)], hear: &mut dyn FnMut(&R
         backend: plot.backend.clone(),
         precision: plot.precision,
         threads: plot.threads,
-        preconditioner: "none".into(),
+        preconditioner: Precond::None,
         rtol: 0.0,
         ..Options::default()
     };
@@ -187,7 +188,7 @@ fn iteration(
     let b = crate::host::random::Random::new(1).vector(a.rows());
     let mut solvers = vec![];
     for max_iterations in [short, long] {
-        let mut solver = Solver::new(a, Options { method: method.into(), max_iterations, ..options.clone() })?;
+        let mut solver = Solver::new(a, Options { method: method.parse()?, max_iterations, ..options.clone() })?;
         solver.solve(&b)?.x.clear();
         solvers.push(solver);
     }

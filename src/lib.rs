@@ -2,14 +2,14 @@
 //! answers certified in f64.
 //!
 //! ```
-//! use krylane::{Options, Solver, matrix::gallery};
+//! use krylane::{Method, Solver, matrix::gallery};
 //!
 //! let a = gallery::poisson2d(30);
 //! let report = krylane::solve(&a, &vec![1.0; a.rows()])?;
 //! assert!(report.reason.is_converged() && report.certificate.relative <= 1e-8);
 //!
 //! // A solver keeps its plan, kernels and memory for the next right-hand side.
-//! let mut solver = Solver::new(&a, Options { method: "cg".into(), rtol: 1e-10, ..Options::default() })?;
+//! let mut solver = Solver::builder(&a).method(Method::Cg).rtol(1e-10).build()?;
 //! let report = solver.solve(&vec![2.0; a.rows()])?.into_result()?;
 //! assert_eq!(report.x.len(), a.rows());
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -63,9 +63,13 @@ pub use eigen::{EigenOptions, EigenReport, EigenSolver, Eigenvalue, SvdReport, W
 pub use error::{Error, Result};
 pub use host::random;
 pub use matrix::{ToCsr, ToMatrix};
+pub use method::registry::Method;
+#[doc(hidden)]
+pub use options::Knobs;
 pub use options::{Backend, Criterion, Options, Precision, When};
+pub use precond::registry::Precond;
 pub use report::{AdapterInfo, BrokenDown, NotConverged, Passed, Reason, Report, Rung, Timings, TrueResidual};
-pub use solve::{Event, Solver, StoredForm, solve};
+pub use solve::{Builder, Event, Solver, StoredForm, solve};
 
 /// The README's examples are tests.
 #[cfg(doctest)]

@@ -43,10 +43,10 @@ pub(crate) fn build_in(mut space: Space, id: &str, preconditioner: &str, a: &Csr
         normal: normal.is_some(),
         ..precond::Request::default()
     };
-    let mut m = precond::build(preconditioner, &(&a).into(), request).unwrap();
+    let mut m = preconditioner.parse::<crate::Precond>().unwrap().build(&(&a).into(), &request).unwrap();
     m.install(&mut space, 0);
     let system = System { a: matrix, r, x, n, normal, m, watch };
-    let method = (entry.build)(&mut space, system, &Tuning { restart, ..Tuning::default() });
+    let method = entry.build(&mut space, system, &Tuning { restart, ..Tuning::default() });
     let refines = space.plan.working != space.plan.accumulate;
     let renewal = (method.restarts() || refines).then(|| Renewal::new(&mut space, matrix, &(&a).into(), 0, n));
     Built { space, method, x, r, renewal }
@@ -232,7 +232,8 @@ impl Device {
     pub(crate) fn engine(&self, space: &Space, fuse: bool) -> Box<dyn Engine> {
         #[cfg(feature = "gpu")]
         if let Some(context) = &self.context {
-            let options = crate::Options { fuse, ..crate::Options::default() };
+            let options =
+                crate::Options { knobs: crate::Knobs { fuse, ..crate::Knobs::default() }, ..crate::Options::default() };
             return Box::new(crate::backend::gpu::Gpu::new(Arc::clone(context), space.clone(), &options).unwrap());
         }
         Box::new(Cpu::new(space.clone(), 0, fuse).unwrap())
@@ -282,7 +283,8 @@ pub(crate) fn on_devices(f: impl Fn(&Device)) {
         let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let open = |withhold: &[&str]| {
             let withhold = withhold.iter().map(|s| (*s).to_string()).collect();
-            Context::any(&crate::Options { withhold, ..crate::Options::default() })
+            let knobs = crate::Knobs { withhold, ..crate::Knobs::default() };
+            Context::any(&crate::Options { knobs, ..crate::Options::default() })
         };
         let full = match open(&[]) {
             Ok(context) => context,

@@ -5,7 +5,7 @@ mod common;
 use common::*;
 use krylane::matrix::{Csr, Matrix, Stencil, gallery};
 use krylane::method::METHODS;
-use krylane::{Error, Options, Report, Solver};
+use krylane::{Error, Knobs, Options, Report, Solver};
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex};
 
@@ -48,7 +48,7 @@ fn every_method_gives_each_system_its_own_answer_on_the_cpu() {
     for target in targets().iter().filter(|t| !t.gpu) {
         for method in METHODS.iter().map(|m| m.id).filter(|&id| id != "projection") {
             let a = system(method, 9);
-            let options = || Options { max_iterations: 400, restart: Some(8), ..target.options(method) };
+            let options = || Options { max_iterations: 400, method: restarted(method, 8), ..target.options(method) };
             let b = right_hand_sides(&a, 5);
             let together = many(&a, &b, options());
             for (k, (b, report)) in b.iter().zip(&together).enumerate() {
@@ -74,7 +74,7 @@ fn any_number_of_systems_and_any_preconditioner() {
         for (method, preconditioner) in
             [("cg", "jacobi"), ("cg", "ic0"), ("cg", "amg:coarse=20"), ("gmres", "ilu0"), ("minres", "chebyshev:3")]
         {
-            let options = || Options { preconditioner: preconditioner.into(), ..cpu().options(method) };
+            let options = || Options { preconditioner: preconditioner.parse().unwrap(), ..cpu().options(method) };
             let b = right_hand_sides(&a, k);
             let reports = many(&a, &b, options());
             assert_eq!(reports.len(), k);
@@ -93,7 +93,7 @@ fn on_gpus_each_answer_is_certified() {
         for method in ["cg", "gmres"] {
             let a = system(method, 9);
             let b = right_hand_sides(&a, 5);
-            let options = || Options { restart: Some(10), ..target.options(method) };
+            let options = || Options { method: restarted(method, 10), ..target.options(method) };
             for (k, (b, report)) in b.iter().zip(many(&a, &b, options())).enumerate() {
                 let name = format!("{method} on {}, right-hand side {k}", target.name);
                 if k == 3 {
@@ -166,8 +166,11 @@ fn lag_batch_and_threads_change_no_bit() {
             let a = system(method, 8);
             let b = right_hand_sides(&a, 3);
             let run = |lag, batch| {
-                let options =
-                    Options { lag: Some(lag), batch: Some(batch), restart: Some(9), ..target.options(method) };
+                let options = Options {
+                    knobs: Knobs { lag: Some(lag), batch: Some(batch), ..Knobs::default() },
+                    method: restarted(method, 9),
+                    ..target.options(method)
+                };
                 many(&a, &b, options).iter().map(essence).collect::<Vec<_>>()
             };
             let first = run(0, 1);
@@ -190,7 +193,12 @@ fn lag_batch_and_threads_change_no_bit() {
 /// Bytes and dispatches of one iteration of CG for all systems.
 fn each(target: &Target, solver: impl Fn(Options) -> Solver, b: &[Vec<f64>]) -> (f64, f64) {
     let counted = |max_iterations| {
-        let options = Options { max_iterations, rtol: 0.0, lag: Some(0), batch: Some(64), ..target.options("cg") };
+        let options = Options {
+            max_iterations,
+            rtol: 0.0,
+            knobs: Knobs { lag: Some(0), batch: Some(64), ..Knobs::default() },
+            ..target.options("cg")
+        };
         let reports = solver(options).solve_many(b).unwrap();
         assert!(reports.iter().all(|r| r.iterations == max_iterations));
         (reports.iter().map(|r| r.bytes_moved).sum::<u64>(), reports[0].counters.dispatches)

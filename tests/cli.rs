@@ -321,7 +321,7 @@ fn bad_usage_exits_2_and_helps() {
     refuses(&solve(&["poisson2d:9", "--rhs", "random:x"]), 2, &["seed"]);
     refuses(&solve(&["poisson2d:9", "--rtol", "-1"]), 2, &["rtol is -1"]);
     refuses(&solve(&["poisson2d:9", "--atol", "nan"]), 2, &["atol is NaN"]);
-    refuses(&solve(&["poisson2d:9", "--restart", "0"]), 2, &["restart is 0"]);
+    refuses(&solve(&["poisson2d:9", "--method", "gmres", "--restart", "0"]), 2, &["restart is 0"]);
     refuses(&solve(&["poisson2d:9", "--time-limit", "-3"]), 2, &["time-limit"]);
     refuses(&solve(&["poisson2d:9", "--precision", "f16"]), 2, &["f16", "f32"]);
     refuses(&solve(&["poisson2d:9", "--withhold", "f65"]), 2, &["f64"]);

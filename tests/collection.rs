@@ -52,7 +52,11 @@ fn entries(largest: usize) -> Vec<Entry> {
 fn check(target: &Target, entries: &[Entry]) -> Vec<String> {
     let (mut solvable, mut missed, mut open) = (0, vec![], vec![]);
     for e in entries {
-        let options = Options { method: "auto".into(), preconditioner: "auto".into(), ..target.options("auto") };
+        let options = Options {
+            method: "auto".parse().unwrap(),
+            preconditioner: "auto".parse().unwrap(),
+            ..target.options("auto")
+        };
         let report = Solver::new(&e.a, options).unwrap().solve(&e.b).unwrap();
         if report.reason.is_converged() {
             let residual = relative_residual(&e.a, &e.b, &report.x);

@@ -4,7 +4,7 @@ mod common;
 
 use common::*;
 use krylane::matrix::{Csr, gallery};
-use krylane::{Backend, Counters, Error, Options, Passed, Reason, Report, Solver};
+use krylane::{Backend, Counters, Error, Knobs, Method, Options, Passed, Precond, Reason, Report, Solver};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -37,8 +37,11 @@ fn lag_and_batch_change_no_bit() {
             let pairs = if target.gpu { &few[..if target.single { 3 } else { 4 }] } else { &all[..] };
             let mut first = None;
             for &(lag, batch) in pairs {
-                let options =
-                    Options { lag: Some(lag), batch: Some(batch), restart: Some(12), ..target.options(method) };
+                let options = Options {
+                    knobs: Knobs { lag: Some(lag), batch: Some(batch), ..Knobs::default() },
+                    method: restarted(method, 12),
+                    ..target.options(method)
+                };
                 let report = solve(&a, &b, options);
                 assert_solved(&format!("{method} on {}", target.name), &a, &b, &report, 1e-8);
                 let now = essence(&report);
@@ -69,7 +72,8 @@ fn fusion_off_counts_the_same() {
     for target in targets() {
         for method in METHODS {
             let (a, b) = system(method, 11);
-            let run = |fuse| solve(&a, &b, Options { fuse, ..target.options(method) });
+            let run =
+                |fuse| solve(&a, &b, Options { knobs: Knobs { fuse, ..Knobs::default() }, ..target.options(method) });
             let (on, off) = (run(true), run(false));
             assert_eq!(on.reason.name(), off.reason.name(), "{method} on {}", target.name);
             assert_solved(method, &a, &b, &off, 1e-8);
@@ -88,7 +92,12 @@ fn fusion_off_counts_the_same() {
 /// A solve of exactly so many iterations, in one batch.
 fn counted(target: &Target, method: &str, max_iterations: usize, change: impl Fn(&mut Options)) -> Report {
     let (a, b) = system(method, 14);
-    let mut options = Options { max_iterations, rtol: 0.0, lag: Some(0), batch: Some(64), ..target.options(method) };
+    let mut options = Options {
+        max_iterations,
+        rtol: 0.0,
+        knobs: Knobs { lag: Some(0), batch: Some(64), ..Knobs::default() },
+        ..target.options(method)
+    };
     change(&mut options);
     let report = solve(&a, &b, options);
     assert_eq!(
@@ -108,7 +117,7 @@ fn dispatches_bytes_and_submissions_of_an_iteration() {
         // update with the second one and its sum, an update with the norm, the scaling.
         let (cg, gmres) = if target.gpu { (2, 7) } else { (3, 5) };
         for (method, most) in [("cg", cg), ("steepest_descent", 2), ("minres", 4), ("bicgstab", 6), ("gmres", gmres)] {
-            let run = |iterations| counted(&target, method, iterations, |o| o.restart = Some(20));
+            let run = |iterations| counted(&target, method, iterations, |o| o.method = restarted(method, 20));
             let (few, many) = (run(4), run(14));
             let each = (many.counters.dispatches - few.counters.dispatches) as f64 / 10.0;
             // In f32 the residual is renewed now and then.
@@ -136,7 +145,8 @@ fn the_host_waits_once_a_batch() {
     for target in gpus() {
         for (method, batch) in [("cg", 1), ("cg", 5), ("minres", 8), ("bicgstab", 4), ("gmres", 3), ("gmres", 64)] {
             let report = counted(&target, method, 30, |o| {
-                (o.batch, o.restart) = (Some(batch), Some(6));
+                o.method = restarted(method, 6);
+                o.knobs.batch = Some(batch);
             });
             if method == "gmres" {
                 assert_eq!(report.restarts, 4);
@@ -164,7 +174,8 @@ fn nothing_is_made_after_the_first_iterations() {
             for lag in [0, 2] {
                 let run = |iterations| {
                     let report = counted(&target, method, iterations, |o| {
-                        (o.restart, o.lag) = (Some(4), Some(lag));
+                        o.method = restarted(method, 4);
+                        o.knobs.lag = Some(lag);
                     });
                     made(&report.counters)
                 };
@@ -181,7 +192,11 @@ fn nothing_is_made_after_the_first_iterations() {
         for method in METHODS {
             let (a, b) = system(method, 11);
             // Batches of a fixed size: those that follow the clock may end at a column where none ended before.
-            let options = Options { restart: Some(7), batch: Some(4), ..target.options(method) };
+            let options = Options {
+                method: restarted(method, 7),
+                knobs: Knobs { batch: Some(4), ..Knobs::default() },
+                ..target.options(method)
+            };
             let mut solver = Solver::new(&a, options).unwrap();
             let first = solver.solve(&b).unwrap();
             assert!(first.counters.pipelines > 0, "{method} on {}: {:?}", target.name, first.counters);
@@ -212,8 +227,11 @@ fn methods_keep_the_vectors_they_promise() {
         ("lsmr", "jacobi", 9),
     ] {
         for target in [cpu(), targets().remove(1)] {
-            let options =
-                Options { preconditioner: preconditioner.into(), restart: Some(10), ..target.options(method) };
+            let options = Options {
+                preconditioner: preconditioner.parse().unwrap(),
+                method: restarted(method, 10),
+                ..target.options(method)
+            };
             let (count, bytes) = Solver::new(&a, options).unwrap().footprint().unwrap();
             // Where f32 iterates, the right-hand side, A x and the sum of the corrections are f64's; least squares are
             // corrected by the host.
@@ -232,7 +250,7 @@ fn new_values_on_the_pattern_give_what_a_new_solver_gives() {
     for target in targets() {
         for method in ["cg", "gmres"] {
             let (a, b) = system(method, 9);
-            let options = Options { preconditioner: "jacobi".into(), ..target.options(method) };
+            let options = Options { preconditioner: "jacobi".parse().unwrap(), ..target.options(method) };
             // Other values, another scale, another diagonal.
             let other = map(&a, |i, j, v| if i == j { 1000.0 * v + i as f64 } else { 700.0 * v });
             let mut solver = Solver::new(&a, options.clone()).unwrap();
@@ -276,7 +294,7 @@ fn a_solver_is_as_new_after_any_outcome() {
     for target in targets() {
         for method in METHODS {
             let (a, b) = system(method, 9);
-            let options = Options { restart: Some(8), ..target.options(method) };
+            let options = Options { method: restarted(method, 8), ..target.options(method) };
             let fresh = solve(&a, &b, options.clone());
             let stop = Arc::new(AtomicBool::new(true));
             let asked = Arc::clone(&stop);
@@ -310,10 +328,9 @@ fn panels_give_the_same_answers() {
         for (method, fuse) in [("cg", true), ("gmres", true), ("gmres", false)] {
             let run = |binding_limit| {
                 let options = Options {
-                    binding_limit,
-                    fuse,
+                    knobs: Knobs { fuse, binding_limit, ..Knobs::default() },
                     max_iterations: 12,
-                    restart: Some(10),
+                    method: restarted(method, 10),
                     rtol: 1e-14,
                     ..target.options(method)
                 };
@@ -326,7 +343,8 @@ fn panels_give_the_same_answers() {
             assert!(error <= if target.single { 1e-4 } else { 1e-12 }, "{method} on {}: {error:e}", target.name);
             assert!(panels.counters.dispatches > whole.counters.dispatches, "no panels were made");
         }
-        let options = Options { binding_limit: Some(1 << 16), ..target.options("cg") };
+        let options =
+            Options { knobs: Knobs { binding_limit: Some(1 << 16), ..Knobs::default() }, ..target.options("cg") };
         match Solver::new(&a, options).unwrap().solve(&b) {
             Err(Error::OutOfMemory { what, needed, available, budget: false }) => {
                 assert!(what.contains("vector x"), "{what}");
@@ -343,7 +361,11 @@ fn powers_of_two_change_no_bit() {
     for target in targets() {
         for method in METHODS {
             let (a, b) = system(method, 8);
-            let options = Options { preconditioner: "jacobi".into(), restart: Some(10), ..target.options(method) };
+            let options = Options {
+                preconditioner: "jacobi".parse().unwrap(),
+                method: restarted(method, 10),
+                ..target.options(method)
+            };
             let plain = solve(&a, &b, options.clone());
             assert_solved(method, &a, &b, &plain, 1e-8);
             let exponents: &[(i32, i32)] = if target.gpu {
@@ -375,7 +397,7 @@ fn limits_are_met_exactly() {
             let limits: &[usize] = if target.gpu { &[13] } else { &[0, 1, 2, 5, 7, 10, 13] };
             for &limit in limits {
                 let what = format!("{method} on {}, limit {limit}", target.name);
-                let options = Options { restart: Some(5), rtol: 1e-14, ..target.options(method) };
+                let options = Options { method: restarted(method, 5), rtol: 1e-14, ..target.options(method) };
                 let report = solve(&a, &b, Options { max_iterations: limit, ..options.clone() });
                 assert_eq!((report.iterations, report.reason.name()), (limit, "MaxIterations"), "{what}");
                 assert_eq!(report.history.len(), limit, "{what}");
@@ -407,7 +429,11 @@ fn solves_end_when_asked() {
         for method in METHODS {
             let (a, b) = system(method, 12);
             let what = format!("{method} on {}", target.name);
-            let options = Options { lag: Some(0), batch: Some(1), restart: Some(9), ..target.options(method) };
+            let options = Options {
+                knobs: Knobs { lag: Some(0), batch: Some(1), ..Knobs::default() },
+                method: restarted(method, 9),
+                ..target.options(method)
+            };
             let seen = Arc::new(AtomicUsize::new(0));
             let last = Arc::clone(&seen);
             let mut solver = Solver::new(&a, options.clone()).unwrap().on_iteration(move |e| {
@@ -447,14 +473,19 @@ fn bad_input_is_an_error_with_a_name() {
         }
         Ok(_) => panic!("accepted"),
     };
-    assert!(text(cpu().options("gmers")).contains("gmres"));
-    assert!(text(Options { preconditioner: "jacoby".into(), ..cpu().options("cg") }).contains("jacobi"));
-    assert!(text(Options { restart: Some(0), ..cpu().options("gmres") }).contains("restart"));
+    let unknown = ["gmers".parse::<Method>().err(), "jacoby".parse::<Precond>().err()].map(|e| e.unwrap().to_string());
+    assert!(unknown[0].contains("gmres") && unknown[1].contains("jacobi"), "{unknown:?}");
+    let endless = Options { knobs: Knobs { batch: Some(0), ..Knobs::default() }, ..cpu().options("cg") };
+    assert!(text(endless).contains("batch is 0"));
+    assert!(text(Options { method: restarted("gmres", 0), ..cpu().options("gmres") }).contains("restart"));
     for v in [-1.0, f64::NAN, f64::INFINITY] {
         assert!(text(Options { rtol: v, ..cpu().options("cg") }).contains("rtol"));
         assert!(text(Options { atol: v, ..cpu().options("cg") }).contains("atol"));
     }
-    assert!(text(Options { withhold: vec!["f46".into()], ..cpu().options("cg") }).contains("f64"));
+    assert!(
+        text(Options { knobs: Knobs { withhold: vec!["f46".into()], ..Knobs::default() }, ..cpu().options("cg") })
+            .contains("f64")
+    );
     #[cfg(feature = "gpu")]
     assert!(text(Options { backend: Backend::Adapter("99".into()), ..cpu().options("cg") }).contains("99"));
     #[cfg(not(feature = "gpu"))]

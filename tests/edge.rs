@@ -132,7 +132,7 @@ fn known_spectra() {
         }
         // M = the exact inverse of a diagonal A.
         for &method in SPD {
-            let options = Options { preconditioner: "jacobi".into(), ..target.options(method) };
+            let options = Options { preconditioner: "jacobi".parse().unwrap(), ..target.options(method) };
             let r = f.expect("exact M", target, &gallery::diagonal(&d), &[1.0; 30], options, &["Converged"]);
             let most = if target.single { 6 } else { 3 };
             f.check(r.matvecs <= most, || format!("exact M, {method} on {}: {} products", target.name, r.matvecs));
@@ -182,7 +182,7 @@ fn indefinite_and_nonsymmetric() {
             let _ = f.expect(what, target, a, &[1.0, 0.0], target.options("auto"), &["Converged"]);
         }
         // M = |diag| serves an indefinite A with minres; a negative diagonal is none.
-        let options = Options { preconditioner: "jacobi".into(), ..target.options("minres") };
+        let options = Options { preconditioner: "jacobi".parse().unwrap(), ..target.options("minres") };
         let _ = f.expect("diag(1,-1) with Jacobi", target, &sign, &[1.0, 2.0], options, &["Converged"]);
     }
     f.done();
@@ -195,11 +195,11 @@ fn hard_shapes() {
     let shift = gallery::cyclic_shift(64);
     for target in &targets() {
         // Full GMRES stands still for 63 steps, then is exact; a short cycle never moves.
-        let full = Options { restart: Some(64), ..target.options("gmres") };
+        let full = Options { method: restarted("gmres", 64), ..target.options("gmres") };
         let r = f.expect("cyclic shift", target, &shift, &unit(64, 0), full, &["Converged"]);
         f.check(r.iterations == 64, || format!("cyclic shift on {}: {} iterations", target.name, r.iterations));
         f.check(r.history[..63].iter().all(|&h| (h - 1.0).abs() < 1e-5), || "the shift moved early".into());
-        let short = Options { restart: Some(10), ..target.options("gmres") };
+        let short = Options { method: restarted("gmres", 10), ..target.options("gmres") };
         let r = f.expect("cyclic shift, restart 10", target, &shift, &unit(64, 0), short, &["Stagnated"]);
         f.check(r.iterations <= 30, || format!("shift, restart 10: {} iterations", r.iterations));
         let _ = f.expect("cyclic shift", target, &shift, &unit(64, 0), target.options("bicgstab"), &["Breakdown"]);
@@ -217,7 +217,7 @@ fn hard_shapes() {
         let jordan = gallery::jordan(20, 1.0);
         let _ = f.expect("jordan 1", target, &jordan, &[1.0; 20], target.options("gmres"), &["Converged"]);
         let grcar = gallery::grcar(50, 3);
-        let options = Options { restart: Some(50), ..target.options("gmres") };
+        let options = Options { method: restarted("gmres", 50), ..target.options("gmres") };
         let _ = f.expect("grcar", target, &grcar, &[1.0; 50], options.clone(), &["Converged"]);
         let _ = f.expect("frank", target, &gallery::frank(10), &[1.0; 10], options.clone(), &["Converged"]);
         // No promise of success, but none of a lie.
@@ -329,7 +329,7 @@ fn ill_conditioned_systems() {
     ];
     for target in &targets() {
         for method in ["cg", "minres", "gmres"] {
-            let options = || Options { max_iterations: 600, restart: Some(40), ..target.options(method) };
+            let options = || Options { max_iterations: 600, method: restarted(method, 40), ..target.options(method) };
             let hilbert = gallery::hilbert(12);
             let allowed: &[&str] = if target.single { &honest } else { &honest[..5] };
             let _ = f.expect("Hilbert 12", target, &hilbert, &[1.0; 12], options(), allowed);
@@ -420,7 +420,8 @@ fn extreme_numbers() {
             .enumerate()
             .map(|(i, v)| if i % 2 == 0 { v * 1e30 } else { v * 1e-30 })
             .collect();
-        let options = Options { preconditioner: "jacobi".into(), max_iterations: 300, ..target.options("gmres") };
+        let options =
+            Options { preconditioner: "jacobi".parse().unwrap(), max_iterations: 300, ..target.options("gmres") };
         let _ = f.expect("rows 1e±30", target, &rows, &wild, options, &["Converged"]);
     }
     f.done();
@@ -453,7 +454,7 @@ fn odd_patterns() {
         }
         let _ = f.expect("arrow", target, &gallery::arrow(300), &[1.0; 300], target.options("cg"), &["Converged"]);
         let hubs = gallery::graph_laplacian(500, 4, 1, true);
-        let options = Options { preconditioner: "jacobi".into(), ..target.options("cg") };
+        let options = Options { preconditioner: "jacobi".parse().unwrap(), ..target.options("cg") };
         let _ = f.expect("hubs", target, &hubs, &random_vector(500, 1), options, &["Converged"]);
         // Duplicates are summed, zeros are entries like others, columns may come in any order.
         let a = from_entries(

@@ -4,7 +4,7 @@ mod common;
 
 use common::*;
 use krylane::matrix::{Csr, Triplets, gallery};
-use krylane::{EigenOptions, EigenReport, EigenSolver, Eigenvalue, Which, eigs, svds};
+use krylane::{EigenOptions, EigenReport, EigenSolver, Eigenvalue, Knobs, Which, eigs, svds};
 use std::f64::consts::PI;
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ fn options(target: &Target, k: usize, which: Which) -> EigenOptions {
         tol: TOL,
         backend: target.backend.clone(),
         precision: target.precision,
-        withhold: target.withhold.clone(),
+        knobs: Knobs { withhold: target.withhold.clone(), ..Knobs::default() },
         ..EigenOptions::default()
     }
 }
@@ -224,7 +224,7 @@ fn lobpcg_with_preconditioners() {
             let a = gallery::poisson2d(wide);
             let wanted = EigenOptions {
                 method: "lobpcg".into(),
-                preconditioner: precond.into(),
+                preconditioner: precond.parse().unwrap(),
                 ..options(&target, 6, Which::SA)
             };
             let report = eigs(&a, wanted).unwrap();
@@ -265,7 +265,7 @@ fn generalised_pairs() {
     let (a, b, values) = elements(300);
     let wanted = EigenOptions {
         method: "lobpcg".into(),
-        preconditioner: "ic0".into(),
+        preconditioner: "ic0".parse().unwrap(),
         mass: Some(Arc::new(b.clone())),
         ..options(&cpu(), 4, Which::SA)
     };

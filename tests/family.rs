@@ -27,7 +27,7 @@ mod common;
 use common::{Target, one_at_a_time, targets};
 use krylane::matrix::{Csr, gallery};
 use krylane::random::Random;
-use krylane::{Backend, Options, Reason, Report, Solver};
+use krylane::{Backend, Knobs, Method, Options, Reason, Report, Solver};
 
 fn rhs(n: usize) -> Vec<f64> {
     Random::new(42).vector(n)
@@ -48,8 +48,8 @@ fn checked(a: &Csr, options: &Options) -> Report {
 
 fn options(method: &str, preconditioner: &str) -> Options {
     Options {
-        method: method.into(),
-        preconditioner: preconditioner.into(),
+        method: method.parse().unwrap(),
+        preconditioner: preconditioner.parse().unwrap(),
         backend: Backend::Cpu,
         max_iterations: 20_000,
         ..Options::default()
@@ -137,9 +137,9 @@ fn every_method_on_every_system_on_every_backend_at_every_lag() {
             for (k, ((a, m), expect)) in systems.iter().zip(row).enumerate() {
                 let run = |lag| {
                     let options = Options {
-                        preconditioner: (*m).into(),
+                        preconditioner: (*m).parse().unwrap(),
                         max_iterations: 20_000,
-                        lag: Some(lag),
+                        knobs: Knobs { lag: Some(lag), ..Knobs::default() },
                         ..target.options(method)
                     };
                     checked(a, &options)
@@ -186,13 +186,19 @@ fn a_known_spectrum_is_used() {
     let c = (std::f64::consts::PI / 33.0).cos();
     let spectrum = Some((4.0 - 4.0 * c, 4.0 + 4.0 * c));
     let a = gallery::poisson2d(32);
-    let r = checked(&a, &Options { spectrum, ..options("chebyshev", "none") });
+    let r = checked(&a, &Options { method: Method::Chebyshev { spectrum }, ..options("chebyshev", "none") });
     // ln(2·10⁸)/acosh((b + a)/(b − a)) = 201: the bound for the worst b.
     assert!(r.reason.is_converged() && (160..=210).contains(&r.iterations), "{} {}", r.iterations, r.reason);
-    let r = checked(&a, &Options { spectrum, ..options("richardson", "none") });
+    let r = checked(&a, &Options { method: Method::Richardson { spectrum }, ..options("richardson", "none") });
     // ln(10⁸)/ln((κ + 1)/(κ − 1)) = 4063.
     assert!(r.reason.is_converged() && r.iterations <= 4100, "{} {}", r.iterations, r.reason);
-    assert!(Solver::new(&a, Options { spectrum: Some((2.0, 1.0)), ..options("richardson", "none") }).is_err());
+    assert!(
+        Solver::new(
+            &a,
+            Options { method: Method::Richardson { spectrum: Some((2.0, 1.0)) }, ..options("richardson", "none") }
+        )
+        .is_err()
+    );
 }
 
 #[test]
@@ -216,7 +222,11 @@ fn projection_finds_what_its_subspace_holds() {
     let solution = subspace[2].clone();
     subspace.push(solution.clone());
     let b = a.multiply(&solution);
-    let mut solver = Solver::new(&a, Options { subspace: subspace.clone(), ..options("projection", "none") }).unwrap();
+    let mut solver = Solver::new(
+        &a,
+        Options { method: Method::Projection { subspace: subspace.clone() }, ..options("projection", "none") },
+    )
+    .unwrap();
     let r = solver.solve(&b).unwrap();
     assert!(r.reason.is_converged(), "{}", r.reason);
     // Elsewhere the residual is orthogonal to the subspace.

@@ -5,7 +5,7 @@ mod common;
 use common::*;
 use krylane::matrix::{Csr, LinearOperator, Matrix, RowFunction, RowShader, Stencil, Structure};
 use krylane::random::Random;
-use krylane::{Backend, Error, Options, Report, Solver};
+use krylane::{Backend, Error, Knobs, Options, Report, Solver};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -65,7 +65,7 @@ fn solves_as_the_stored_matrix_does_on_every_device() {
         for (method, preconditioner) in
             [("cg", "jacobi"), ("minres", "none"), ("gmres", "jacobi"), ("cg", "chebyshev:3")]
         {
-            let options = || Options { preconditioner: preconditioner.into(), ..target.options(method) };
+            let options = || Options { preconditioner: preconditioner.parse().unwrap(), ..target.options(method) };
             let name = format!("{method} + {preconditioner} on {}", target.name);
             let report = run(&free, &b, options());
             assert_solved(&name, &stored, &b, &report, 1e-8);
@@ -89,8 +89,12 @@ fn fusion_survives_and_the_count_of_bytes_is_small() {
     let b = random_vector(n, 6);
     for target in targets() {
         let counted = |max_iterations, fuse| {
-            let options =
-                Options { max_iterations, rtol: 0.0, fuse, lag: Some(0), batch: Some(64), ..target.options("cg") };
+            let options = Options {
+                max_iterations,
+                rtol: 0.0,
+                knobs: Knobs { lag: Some(0), batch: Some(64), fuse, ..Knobs::default() },
+                ..target.options("cg")
+            };
             run(&free, &b, options)
         };
         let each = |fuse, f: fn(&Report) -> u64| (f(&counted(14, fuse)) - f(&counted(4, fuse))) as f64 / 10.0;
@@ -112,7 +116,14 @@ fn lag_batch_and_threads_change_no_bit() {
     let b = random_vector(144, 9);
     for target in targets() {
         let cut = |lag, batch| {
-            let report = run(&small, &b, Options { lag: Some(lag), batch: Some(batch), ..target.options("cg") });
+            let report = run(
+                &small,
+                &b,
+                Options {
+                    knobs: Knobs { lag: Some(lag), batch: Some(batch), ..Knobs::default() },
+                    ..target.options("cg")
+                },
+            );
             (bits(&report.x), report.iterations)
         };
         assert!(cut(0, 1) == cut(2, 7), "{}", target.name);
@@ -177,8 +188,8 @@ fn what_an_operator_can_not_have_is_refused_by_name() {
     let free = || Matrix::free(RowFunction::new(n, n, ring(n)));
     let with = |options: Options| Solver::new(&free(), options);
     let cpu = |method: &str, preconditioner: &str| Options {
-        method: method.into(),
-        preconditioner: preconditioner.into(),
+        method: method.parse().unwrap(),
+        preconditioner: preconditioner.parse().unwrap(),
         backend: Backend::Cpu,
         ..Options::default()
     };

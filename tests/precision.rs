@@ -3,7 +3,7 @@
 mod common;
 
 use krylane::matrix::{Csr, gallery};
-use krylane::{Backend, Options, Precision, Reason, Solver};
+use krylane::{Backend, Knobs, Options, Precision, Reason, Solver};
 
 /// What adapters may lack, step by step.
 const WITHHELD: [&[&str]; 3] = [&[], &["f64"], &["f64", "double-single"]];
@@ -19,12 +19,12 @@ fn places() -> Vec<(Backend, &'static [&'static str])> {
 
 fn mixed(method: &str, (backend, withhold): &(Backend, &[&str]), rtol: f64) -> Options {
     Options {
-        method: method.into(),
-        preconditioner: "none".into(),
+        method: method.parse().unwrap(),
+        preconditioner: "none".parse().unwrap(),
         backend: backend.clone(),
         precision: Precision::Mixed,
         rtol,
-        withhold: withhold.iter().map(|w| (*w).to_string()).collect(),
+        knobs: Knobs { withhold: withhold.iter().map(|w| (*w).to_string()).collect(), ..Knobs::default() },
         ..Options::default()
     }
 }

@@ -4,13 +4,13 @@ mod common;
 
 use krylane::matrix::{Csr, Triplets, gallery};
 use krylane::precond::{Given, NearNull};
-use krylane::{Backend, Error, Options, Reason, Report, Solver};
+use krylane::{Backend, Error, Knobs, Options, Precond, Reason, Report, Solver};
 use std::sync::Arc;
 
 fn options(method: &str, preconditioner: &str) -> Options {
     Options {
-        method: method.into(),
-        preconditioner: preconditioner.into(),
+        method: method.parse().unwrap(),
+        preconditioner: preconditioner.parse().unwrap(),
         backend: Backend::Cpu,
         max_iterations: 2000,
         ..Options::default()
@@ -256,16 +256,17 @@ fn parameters() {
         "chebyshev:0",
         "neumann:x",
         "block_jacobi:0",
-        "ilu0:3",
         "ilu0:sweeps=0",
         "ssor:omega=2",
         "ssor:order=color",
         "ssor:odrer=colours",
-        "ilut",
-        "lu",
-        "gauss_seidel",
         "given",
     ] {
+        let e = bad.parse::<Precond>().unwrap_err();
+        assert!(e.is_bad_input(), "{bad}: {e}");
+    }
+    // Good for other methods.
+    for bad in ["ilut", "lu", "gauss_seidel"] {
         let e = Solver::new(&a, options("cg", bad)).unwrap().solve(&rhs(&a)).unwrap_err();
         assert!(e.is_bad_input(), "{bad}: {e}");
     }
@@ -471,7 +472,7 @@ fn a_preconditioner_of_ones_own() {
     let a = gallery::poisson2d(20);
     // Twice Jacobi: M = (2D)^-1 changes no iterate.
     let m = gallery::diagonal(&vec![0.125; a.rows()]);
-    let with = |given: Given| Options { given: Some(given), ..options("cg", "given") };
+    let with = |given: Given| Options { preconditioner: Precond::Given(given), ..options("cg", "none") };
     let mut solver = Solver::new(&a, with(Given::matrix(m))).unwrap();
     let r = solver.solve(&rhs(&a)).unwrap();
     assert_eq!(r.iterations, iterations(&a, "cg", "jacobi"));
@@ -522,7 +523,7 @@ fn a_cycle_in_lockstep() {
             for withhold in [vec![], vec!["f64".to_string()]] {
                 let lockstep = Options {
                     backend: Backend::Lockstep,
-                    withhold,
+                    knobs: Knobs { withhold, ..Knobs::default() },
                     near_null: near_null.clone(),
                     ..options("cg", spec)
                 };

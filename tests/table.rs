@@ -84,8 +84,8 @@ fn every_preconditioner_and_method() {
             let _ = write!(table, "{:<18}", method.id);
             for &preconditioner in &preconditioners {
                 let options = Options {
-                    method: method.id.into(),
-                    preconditioner: preconditioner.into(),
+                    method: method.id.parse().unwrap(),
+                    preconditioner: preconditioner.parse().unwrap(),
                     backend: Backend::Cpu,
                     precision: Precision::F64,
                     max_iterations: 300,

@@ -5,7 +5,7 @@ mod common;
 use common::{assert_solved, bits, cpu, from_entries, map, one_at_a_time, power, random_vector, solve, targets};
 use krylane::matrix::{Csr, gallery};
 use krylane::random::Random;
-use krylane::{Error, Options, Solver, When};
+use krylane::{Error, Method, Options, Solver, When};
 
 fn shuffled(n: usize, seed: u64) -> Vec<usize> {
     let keys = Random::new(seed).vector(n);
@@ -57,7 +57,7 @@ fn reordering_pays_where_a_narrow_order_was_lost() {
     let grid = gallery::poisson2d(400);
     let mixed = moved(&grid, &shuffled(grid.rows(), 1));
     for (name, a) in [("grid", mixed), ("geometric graph", geometric(150_000, 2))] {
-        let options = Options { rtol: 1e-6, preconditioner: "jacobi".into(), ..cpu().options("cg") };
+        let options = Options { rtol: 1e-6, preconditioner: "jacobi".parse().unwrap(), ..cpu().options("cg") };
         let mut solver = Solver::new(&a, options.clone()).unwrap();
         assert!(
             solver.plan().iter().any(|p| p.starts_with("order reverse Cuthill-McKee")),
@@ -91,7 +91,7 @@ fn x_is_in_the_order_and_units_of_the_user() {
             for preconditioner in ["none", "jacobi", "block_jacobi:4"] {
                 for (reorder, equilibrate) in [(When::Always, When::Never), (When::Always, When::Always)] {
                     let options = Options {
-                        preconditioner: preconditioner.into(),
+                        preconditioner: preconditioner.parse().unwrap(),
                         reorder,
                         equilibrate,
                         ..target.options(method)
@@ -115,7 +115,7 @@ fn rows_beyond_each_others_digits() {
         let rows = map(&plain, |i, _, v| v * wild(i));
         let both = map(&gallery::poisson2d(12), |i, j, v| v * wild(i) * wild(j));
         let b: Vec<f64> = plain.multiply(&vec![1.0; n]).iter().enumerate().map(|(i, v)| v * wild(i)).collect();
-        let options = |method: &str| Options { preconditioner: "none".into(), ..target.options(method) };
+        let options = |method: &str| Options { preconditioner: "none".parse().unwrap(), ..target.options(method) };
         for method in ["gmres", "bicgstab"] {
             let report = solve(&rows, &b, options(method));
             assert_solved(&format!("rows 1e±30, {method} on {}", target.name), &rows, &b, &report, 1e-8);
@@ -144,7 +144,7 @@ fn powers_of_two_change_no_bit_under_a_transform() {
         let a = map(&plain, |i, j, v| power(v, (i % 5) as i32 * 9 - (j % 3) as i32 * 11));
         let b = a.multiply(&random_vector(a.rows(), 2));
         let options = Options {
-            preconditioner: "jacobi".into(),
+            preconditioner: "jacobi".parse().unwrap(),
             reorder: When::Always,
             equilibrate: When::Always,
             ..target.options("gmres")
@@ -174,7 +174,7 @@ fn new_values_under_a_transform() {
             let b = random_vector(a.rows(), 2);
             let other = map(&a, |i, j, v| power(v, (i % 4) as i32 * 10 - (j % 3) as i32 * 7));
             let options = Options {
-                preconditioner: precond.into(),
+                preconditioner: precond.parse().unwrap(),
                 reorder: When::Always,
                 equilibrate: When::Always,
                 ..target.options("gmres")
@@ -198,10 +198,19 @@ fn a_subspace_and_a_spectrum_under_a_transform() {
     let b = a.multiply(&x);
     for equilibrate in [When::Never, When::Always] {
         let subspace = vec![random_vector(100, 6), x.iter().map(|v| 3.0 * v).collect()];
-        let options = Options { subspace, reorder: When::Always, equilibrate, ..cpu().options("projection") };
+        let options = Options {
+            method: Method::Projection { subspace },
+            reorder: When::Always,
+            equilibrate,
+            ..cpu().options("projection")
+        };
         assert_solved("projection", &a, &b, &solve(&a, &b, options), 1e-8);
     }
-    let options = Options { spectrum: Some((0.1, 8.0)), reorder: When::Always, ..cpu().options("chebyshev") };
+    let options = Options {
+        method: Method::Chebyshev { spectrum: Some((0.1, 8.0)) },
+        reorder: When::Always,
+        ..cpu().options("chebyshev")
+    };
     assert_solved("chebyshev", &a, &b, &solve(&a, &b, options.clone()), 1e-8);
     let refused = Options { equilibrate: When::Always, ..options };
     assert!(matches!(Solver::new(&a, refused), Err(Error::Input(_))));
@@ -219,7 +228,7 @@ fn large_entries_come_to_the_diagonal() {
     }
     let a = from_entries(n, &entries);
     let b = random_vector(n, 1);
-    let options = Options { preconditioner: "auto".into(), ..cpu().options("auto") };
+    let options = Options { preconditioner: "auto".parse().unwrap(), ..cpu().options("auto") };
     let report = solve(&a, &b, options);
     assert_solved("shifted rows", &a, &b, &report, 1e-8);
     assert_eq!((report.rungs.len(), report.rungs[0].preconditioner.as_str()), (1, "ilu0"));
@@ -232,7 +241,7 @@ fn rungs_share_the_iterations() {
     // Indefinite behind a positive diagonal and dominant enough to look harmless: the probe sees it.
     let a = gallery::tridiagonal(3000, -1.0, 1.2, -1.0);
     let b = random_vector(3000, 1);
-    let options = Options { preconditioner: "jacobi".into(), max_iterations: 2500, ..cpu().options("auto") };
+    let options = Options { preconditioner: "jacobi".parse().unwrap(), max_iterations: 2500, ..cpu().options("auto") };
     let report = solve(&a, &b, options);
     assert!(report.plan.iter().any(|p| p.contains("negative eigenvalue")), "{:?}", report.plan);
     assert!(report.iterations <= 2500);
@@ -259,7 +268,10 @@ fn memory_is_asked_before_it_is_taken() {
         }
         // A basis of 2500 columns is refused, not tried; a short one fits.
         let options = Options { memory_limit: Some(4 << 20), ..target.options("gmres") };
-        let long = Options { restart: Some(10_000), ..options.clone() };
+        let long = Options {
+            method: Method::Gmres { restart: 10_000, side: krylane::precond::Side::Auto },
+            ..options.clone()
+        };
         assert!(matches!(Solver::new(&a, long).unwrap().solve(&b), Err(Error::OutOfMemory { .. })), "{}", target.name);
         assert_solved(target.name, &a, &b, &solve(&a, &b, options), 1e-8);
     }

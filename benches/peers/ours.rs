@@ -11,7 +11,7 @@ use krylane::matrix::{Csr, gallery};
 use krylane::op::{Dtype, Plan, Role, Space};
 use krylane::precond::NearNull;
 use krylane::random::Random;
-use krylane::{Allowed, Backend, EigenOptions, EigenSolver, Harness, Options, Solver, Which};
+use krylane::{Allowed, Backend, EigenOptions, EigenSolver, Harness, Method, Options, Precond, Solver, Which};
 use std::error::Error;
 use std::fs;
 use std::ops::ControlFlow;
@@ -163,18 +163,19 @@ fn main() -> Result<()> {
     let columns = read(system, "columns.bin", u32::from_le_bytes)?;
     let values = read(system, "values.bin", f64::from_le_bytes)?;
     let a = Csr::new(b.len(), b.len(), starts, columns, values)?;
-    let (method, restart) = if task == "gmres30" { ("gmres", Some(30)) } else { (task.as_str(), None) };
+    let method = if task == "gmres30" { "gmres" } else { task.as_str() };
     // Elasticity: two displacements a node.
     let modes = if system.join("modes.bin").exists() { read(system, "modes.bin", f64::from_le_bytes)? } else { vec![] };
     let near_null = match modes.chunks_exact(b.len()).map(<[f64]>::to_vec).collect::<Vec<_>>() {
         vectors if vectors.is_empty() => None,
         vectors => Some(Arc::new(NearNull::new(2, vectors)?)),
     };
+    // A product and eigenpairs have methods of their own.
+    let eigen = ["spmv", "smallest", "largest"].contains(&task.as_str());
     let options = Options {
         near_null,
-        method: method.into(),
-        preconditioner: preconditioner.clone(),
-        restart,
+        method: if eigen { Method::Auto } else { method.parse()? },
+        preconditioner: if eigen { Precond::Auto } else { preconditioner.parse()? },
         threads: threads.parse()?,
         rtol: rtol.parse()?,
         max_iterations: iterations.parse()?,

@@ -230,11 +230,11 @@ pub(crate) struct SolverArgs {
     #[arg(long, short, value_name = "NAME", default_value = "auto", help = preconditioners())]
     pub(crate) precond: String,
     /// Where the preconditioner stands; methods without that side refuse it.
-    #[arg(long, default_value = "auto", value_parser = ["auto", "left", "right", "split"])]
-    pub(crate) side: String,
+    #[arg(long, value_parser = ["auto", "left", "right", "split"])]
+    pub(crate) side: Option<String>,
     /// lsqr and lsmr: minimise |b - A x|^2 + X^2 |x|^2.
-    #[arg(long, value_name = "X", default_value_t = 0.0, allow_negative_numbers = true)]
-    pub(crate) damp: f64,
+    #[arg(long, value_name = "X", allow_negative_numbers = true)]
+    pub(crate) damp: Option<f64>,
     /// auto, cpu, gpu, or a part of an adapter's name or its number in `krylane info`.
     #[arg(long, short, value_name = "auto|cpu|gpu|NAME", default_value = "auto")]
     pub(crate) backend: String,

@@ -11,7 +11,7 @@ use super::{job, json};
 use anyhow::Context;
 use krylane::eigen::{Outcome, svds_until};
 use krylane::io::{read_matrix, write_columns};
-use krylane::{EigenOptions, EigenSolver, Error, Reason};
+use krylane::{EigenOptions, EigenSolver, Error, Knobs, Reason};
 use serde::Serialize;
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -58,8 +58,7 @@ impl Common {
             backend: args.backend.parse().unwrap_or_else(|never| match never {}),
             precision: args.precision.parse()?,
             threads: args.threads,
-            fuse: !args.no_fuse,
-            withhold: args.withhold,
+            knobs: Knobs { fuse: !args.no_fuse, withhold: args.withhold, ..Knobs::default() },
             ..EigenOptions::default()
         };
         job::set_threads(options.threads);
@@ -182,7 +181,7 @@ impl Eigs {
         let mut common = Common::new(args.spectrum, &args.which)?;
         common.options.sigma = args.sigma;
         common.options.method = args.method;
-        common.options.preconditioner = args.precond;
+        common.options.preconditioner = args.precond.parse()?;
         common.options.check()?;
         let output = args.output.map(Target::new).transpose()?;
         distinct(&[&common.json, &output])?;

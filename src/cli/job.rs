@@ -8,7 +8,7 @@ use super::inspect::Inspect;
 use super::solve::Solve;
 use super::{bench, generate, info};
 use clap::CommandFactory;
-use krylane::{Error, Options};
+use krylane::{Error, Knobs, Options};
 use std::time::Duration;
 
 /// One thing to do.
@@ -61,34 +61,37 @@ impl Job {
 /// The library's options; the thread pool is set up on the way.
 pub(super) fn options(args: SolverArgs) -> anyhow::Result<Options> {
     let time_limit = time_limit(args.time_limit)?;
+    // What belongs to a method stands behind its name: gmres:restart=50.
+    let own = [
+        args.restart.map(|m| format!("restart={m}")),
+        args.side.map(|side| format!("side={side}")),
+        args.damp.map(|lambda| format!("damp={lambda}")),
+    ];
+    let method = own.into_iter().flatten().fold(args.method, |text, pair| {
+        let separator = if text.contains(':') { ',' } else { ':' };
+        format!("{text}{separator}{pair}")
+    });
+    let knobs =
+        Knobs { fuse: !args.no_fuse, lag: args.lag, batch: args.batch, withhold: args.withhold, ..Knobs::default() };
     let options = Options {
-        method: args.method,
-        preconditioner: args.precond,
-        side: args.side.parse()?,
-        damp: args.damp,
+        method: method.parse()?,
+        preconditioner: args.precond.parse()?,
         backend: args.backend.parse().unwrap_or_else(|never| match never {}),
         precision: args.precision.parse()?,
         rtol: args.rtol,
         atol: args.atol,
         criterion: args.criterion.into(),
-        restart: args.restart,
         max_iterations: args.max_iterations,
         max_matvecs: args.max_matvecs.unwrap_or(usize::MAX),
         time_limit,
         threads: args.threads,
-        fuse: !args.no_fuse,
-        lag: args.lag,
-        batch: args.batch,
-        withhold: args.withhold,
+        knobs,
         reorder: args.reorder.parse()?,
         equilibrate: args.equilibrate.parse()?,
         memory_limit: args.memory_limit,
         ..Options::default()
     };
     options.check()?;
-    if options.batch == Some(0) {
-        return Err(Error::input("--batch is 0; a batch holds at least one iteration").into());
-    }
     set_threads(options.threads);
     Ok(options)
 }

@@ -10,8 +10,8 @@ use super::source::{Matrix, Rhs, Source};
 use super::{job, json, plot, summary};
 use anyhow::Context;
 use krylane::io::{write_columns, write_complex_columns};
-use krylane::precond::{AmgSettings, NearNull};
-use krylane::{Criterion, Error, Options, Reason, Report, Solver};
+use krylane::precond::NearNull;
+use krylane::{Criterion, Error, Options, Precond, Reason, Report, Solver};
 use std::io::Write;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -107,7 +107,10 @@ impl Solve {
         let found = match (&self.coordinates, &self.near_null) {
             (Some(path), _) => NearNull::from_coordinates(&self.source.coordinates(path)?),
             (None, Some(path)) => {
-                let block = self.options.preconditioner.parse::<AmgSettings>().map_or(1, |s| s.block);
+                let block = match &self.options.preconditioner {
+                    Precond::Amg(settings) => settings.block,
+                    _ => 1,
+                };
                 NearNull::from_columns(block, &self.source.beside(path)?)
             }
             (None, None) => return Ok(None),

@@ -2,8 +2,8 @@
 
 use crate::error::{Error, Result};
 use crate::matrix::Csr;
-use crate::options::{Backend, Options, Precision};
-use crate::precond;
+use crate::options::{Backend, Knobs, Options, Precision};
+use crate::precond::registry::Precond;
 use faer::c64;
 use std::sync::Arc;
 use std::time::Duration;
@@ -94,8 +94,8 @@ pub struct EigenOptions {
     pub mass: Option<Arc<Csr>>,
     /// A method's id, or "auto".
     pub method: String,
-    /// For lobpcg and for inner solves: "auto", or a preconditioner's id with what it wants behind a colon.
-    pub preconditioner: String,
+    /// For lobpcg and for inner solves: the preconditioner with its own parameters.
+    pub preconditioner: Precond,
     /// Bound on ‖A v − λ B v‖ / ‖A‖ for ‖v‖₂ = 1, 1e-10; ‖A‖ = √(‖A‖₁‖A‖∞).
     pub tol: f64,
     /// Columns of the basis; `None` lets the plan choose.
@@ -114,12 +114,9 @@ pub struct EigenOptions {
     pub precision: Precision,
     /// Threads of the CPU backend; 0 is all.
     pub threads: usize,
-    /// Several operations a sweep; off, each runs alone.
-    pub fuse: bool,
-    /// Adapter features the program shall not use, as if the device lacked them: "f64".
-    pub withhold: Vec<String>,
-    /// Bytes a single binding may have on the GPU; `None` is the adapter's own limit.
-    pub binding_limit: Option<u64>,
+    /// For tests.
+    #[doc(hidden)]
+    pub knobs: Knobs,
 }
 
 impl Default for EigenOptions {
@@ -130,7 +127,7 @@ impl Default for EigenOptions {
             sigma: None,
             mass: None,
             method: "auto".into(),
-            preconditioner: "auto".into(),
+            preconditioner: Precond::Auto,
             tol: 1e-10,
             subspace: None,
             start: None,
@@ -140,9 +137,7 @@ impl Default for EigenOptions {
             backend: Backend::Auto,
             precision: Precision::Auto,
             threads: 0,
-            fuse: true,
-            withhold: vec![],
-            binding_limit: None,
+            knobs: Knobs::default(),
         }
     }
 }
@@ -164,9 +159,6 @@ impl EigenOptions {
         }
         if self.method != "auto" {
             super::by_name(&self.method)?;
-        }
-        if self.preconditioner != "auto" {
-            precond::by_name(&self.preconditioner)?;
         }
         self.device().check()
     }
@@ -195,9 +187,7 @@ impl EigenOptions {
             backend: self.backend.clone(),
             precision: self.precision,
             threads: self.threads,
-            fuse: self.fuse,
-            withhold: self.withhold.clone(),
-            binding_limit: self.binding_limit,
+            knobs: self.knobs.clone(),
             preconditioner: self.preconditioner.clone(),
             time_limit: self.time_limit,
             ..Options::default()

@@ -5,6 +5,8 @@ use super::registry::{EigenMethodEntry, by_name};
 use crate::analyse::facts::Facts;
 use crate::error::{Error, Result};
 use crate::matrix::Csr;
+use crate::precond::AmgSettings;
+use crate::precond::registry::Precond;
 
 /// Up to this order a basis of all n columns costs nothing worth saving: the answer is that of a dense method.
 const COMPLETE: usize = 200;
@@ -22,7 +24,7 @@ pub(super) struct Choice {
     pub(super) which: Which,
     /// The shift, where the action is an inverse.
     pub(super) sigma: Option<f64>,
-    pub(super) preconditioner: String,
+    pub(super) preconditioner: Precond,
     pub(super) subspace: usize,
     /// Cycles after the first are of a Chebyshev polynomial.
     pub(super) filter: bool,
@@ -101,19 +103,19 @@ pub(super) fn choose(a: &Csr, facts: &Facts, options: &EigenOptions, notes: &mut
             (sigma, which_of_action) = (Some(0.0), Which::LM);
         }
     }
-    let preconditioner = match options.preconditioner.as_str() {
-        "auto" if id == "lobpcg" => {
+    let preconditioner = match &options.preconditioner {
+        Precond::Auto if id == "lobpcg" => {
             let (chosen, why) = if smallest && positive && facts.m_matrix && n >= MULTIGRID_FROM {
-                ("amg", "no off-diagonal entry is positive")
+                (Precond::Amg(AmgSettings::default()), "no off-diagonal entry is positive")
             } else if smallest && positive && !facts.constant_diagonal {
-                ("jacobi", "the diagonal is positive")
+                (Precond::Jacobi, "the diagonal is positive")
             } else {
-                ("none", "M approximates the inverse, which helps the smallest eigenvalues")
+                (Precond::None, "M approximates the inverse, which helps the smallest eigenvalues")
             };
             notes.push(format!("preconditioner {chosen}: {why}"));
-            chosen.to_string()
+            chosen
         }
-        asked => asked.to_string(),
+        asked => asked.clone(),
     };
     let subspace = match options.subspace {
         Some(m) => m.min(n),

@@ -19,6 +19,7 @@ use crate::op::{Plan, Role};
 use crate::options::Options;
 use crate::plan::{DeviceChoice, choose_backend};
 use crate::precond;
+use crate::precond::registry::Precond;
 use crate::report::Reason;
 use crate::solve::Solver;
 use crate::solve::drive::Event;
@@ -193,7 +194,8 @@ impl EigenSolver {
     fn report(&self, reason: Reason, mut found: Found) -> EigenReport {
         let pairs = std::mem::take(&mut found.pairs);
         let plan = self.plan.iter().cloned().chain(found.notes.drain(..)).collect();
-        let names = [self.choice.method.id, &self.choice.preconditioner];
+        let preconditioner = self.choice.preconditioner.to_string();
+        let names = [self.choice.method.id, &preconditioner];
         let mut report = EigenReport {
             eigenvalues: vec![],
             residuals: vec![],
@@ -265,9 +267,10 @@ impl Problem for EigenSolver {
         if let Some(inner) = &inner {
             notes.extend(inner.solver.plan().iter().map(|note| format!("inner {note}")));
         }
-        let (entry, argument) = precond::by_name(if lobpcg { &self.choice.preconditioner } else { "none" })?;
-        let request = precond::Request { definite: true, symmetric: true, argument, ..precond::Request::default() };
-        let mut m = (entry.build)(&self.a, &request)?;
+        let none = Precond::None;
+        let chosen = if lobpcg { &self.choice.preconditioner } else { &none };
+        let request = precond::Request { definite: true, symmetric: true, ..precond::Request::default() };
+        let mut m = chosen.build(&(&self.a).into(), &request)?;
         m.install(&mut space, -norms.exponent);
         notes.extend(m.describe());
         let wanted = Wanted {

@@ -15,6 +15,7 @@ use crate::matrix::ToCsr;
 use crate::op::schedule::Compiler;
 use crate::op::{Plan, Role};
 use crate::plan::{DeviceChoice, choose_backend};
+use crate::precond::registry::Precond;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -51,7 +52,7 @@ pub fn svds_until(a: &impl ToCsr, options: EigenOptions, cancel: &AtomicBool) ->
     let a = a.to_csr()?;
     let order = a.rows().min(a.cols());
     let plain = options.sigma.is_none() && options.mass.is_none();
-    if !plain || options.method != "auto" || options.preconditioner != "auto" {
+    if !plain || options.method != "auto" || options.preconditioner != Precond::Auto {
         return Err(Error::input("singular values take no shift, mass matrix, method or preconditioner"));
     }
     if !matches!(options.which, Which::LM | Which::SM) {

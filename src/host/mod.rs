@@ -2,6 +2,7 @@
 
 pub(crate) mod dense;
 pub(crate) mod memory;
+pub(crate) mod pairs;
 pub mod random;
 pub(crate) mod scale;
 pub(crate) mod suggest;

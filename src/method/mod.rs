@@ -9,7 +9,9 @@ mod bicgstabl;
 mod cg;
 mod cgs;
 mod chebyshev;
+mod choice;
 mod cr;
+mod entry;
 mod fcg;
 mod fgmres;
 mod gmres;
@@ -20,12 +22,13 @@ mod lsqr;
 mod minimal_residual;
 mod minres;
 mod projection;
-mod registry;
+pub(crate) mod registry;
 mod richardson;
 mod steepest_descent;
 mod tfqmr;
 
-pub use registry::{METHODS, MethodEntry, Needs, by_name};
+pub use entry::{MethodEntry, Needs, OwnMethod, Traits};
+pub use registry::{METHODS, by_name};
 
 use crate::op::{Array, Expr, Op, Operator, Program, Scalar, Space, Stop, Vector};
 use crate::precond::{Preconditioner, Side};

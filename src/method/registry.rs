@@ -1,200 +1,212 @@
-//! The table of methods: one line each.
+//! The table of methods: one entry each. It makes the enum [`Method`] with each method's own options, its text, and
+//! [`METHODS`].
 
+use super::choice::{Settings, methods};
+use super::entry::{MethodEntry, Needs, OwnMethod, Traits};
 use super::{
-    Method, System, Tuning, bicgstab, bicgstabl, cg, cgs, chebyshev, cr, fcg, fgmres, gmres, idrs, lgmres, lsmr, lsqr,
-    minimal_residual, minres, projection, richardson, steepest_descent, tfqmr,
+    bicgstab, bicgstabl, cg, cgs, chebyshev, cr, fcg, fgmres, gmres, idrs, lgmres, lsmr, lsqr, minimal_residual,
+    minres, projection, richardson, steepest_descent, tfqmr,
 };
 use crate::error::{Error, Result};
-use crate::op::Space;
+use crate::host::pairs::{self, Pairs, Setting};
+use crate::host::suggest;
 use crate::precond::Side;
+use std::fmt;
+use std::str::FromStr;
 
-/// What a method asks of A.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Needs {
-    /// Any A, rectangular or singular: a least-squares solution.
-    Any,
-    /// Any square A.
-    Square,
-    /// A = Aᵀ.
-    Symmetric,
-    /// A = Aᵀ, xᵀAx > 0 (or < 0 throughout: the driver turns the sign).
-    Definite,
+methods! {
+    /// Steps along the gradient; A symmetric positive definite
+    SteepestDescent = "steepest_descent", Traits::new(Needs::Definite),
+        |space, system, _| Box::new(steepest_descent::SteepestDescent::new(space, system));
+    /// Conjugate gradients; A symmetric positive definite
+    Cg = "cg", Traits::new(Needs::Definite),
+        |space, system, _| Box::new(cg::Cg::new(space, system));
+    /// Minimal residual by Lanczos; A symmetric, may be indefinite or singular
+    Minres = "minres", Traits::new(Needs::Symmetric).least_squares(),
+        |space, system, _| Box::new(minres::Minres::new(space, system));
+    /// Stabilised bi-conjugate gradients; any square A, short recurrence
+    BiCgStab = "bicgstab", Traits::new(Needs::Square),
+        |space, system, _| Box::new(bicgstab::BiCgStab::new(space, system));
+    /// Generalised minimal residual with restarts; any square A
+    Gmres {
+        /// Columns of a cycle, 30.
+        restart: usize = 30, in 1.0..=10_000.0;
+        /// The side of the preconditioner.
+        side: Side = Side::Auto;
+    } = "gmres", Traits::new(Needs::Square).sides(&[Side::Right, Side::Left]),
+        |space, system, tuning| Box::new(gmres::Gmres::new(space, system, tuning));
+    /// x += omega M r; spectrum in the right half plane, omega estimated unless given
+    Richardson {
+        /// Bounds (a, b) of the spectrum of A M, 0 < a ≤ b; `None` lets the method estimate them.
+        spectrum: Option<(f64, f64)> = None;
+    } = "richardson", Traits::new(Needs::Square),
+        |space, system, tuning| Box::new(richardson::Richardson::new(space, system, tuning.spectrum));
+    /// Steps that minimise the residual along M r; positive definite symmetric part
+    MinimalResidual = "minimal_residual", Traits::new(Needs::Square),
+        |space, system, _| Box::new(minimal_residual::MinimalResidual::new(space, system));
+    /// Galerkin projection onto a given subspace; any square A
+    Projection {
+        /// Vectors that span the subspace; dependent ones are left out.
+        subspace: Vec<Vec<f64>> = Vec::<Vec<f64>>::new();
+    } = "projection", Traits::new(Needs::Square),
+        |space, system, tuning| Box::new(projection::Projection::new(space, system, &tuning.subspace));
+    /// Chebyshev's iteration; A symmetric positive definite, spectrum estimated unless given
+    Chebyshev {
+        /// Bounds (a, b) of the spectrum of A M, 0 < a ≤ b; `None` lets the method estimate them.
+        spectrum: Option<(f64, f64)> = None;
+    } = "chebyshev", Traits::new(Needs::Definite),
+        |space, system, tuning| Box::new(chebyshev::Chebyshev::new(space, system, tuning.spectrum));
+    /// Flexible conjugate gradients, for an M that varies; A symmetric positive definite
+    Fcg = "fcg", Traits::new(Needs::Definite),
+        |space, system, _| Box::new(fcg::Fcg::new(space, system));
+    /// Conjugate residuals; A symmetric, definite for safety
+    Cr = "cr", Traits::new(Needs::Symmetric).carries_preconditioned(),
+        |space, system, _| Box::new(cr::Cr::new(space, system));
+    /// BiCGStab(2); any square A, also with strong convection or skew parts
+    BiCgStabL = "bicgstabl", Traits::new(Needs::Square),
+        |space, system, _| Box::new(bicgstabl::BiCgStabL::new(space, system));
+    /// Conjugate gradients squared; any square A, fast and rough
+    Cgs = "cgs", Traits::new(Needs::Square),
+        |space, system, _| Box::new(cgs::Cgs::new(space, system));
+    /// Transpose-free quasi-minimal residual; any square A, smooth
+    Tfqmr = "tfqmr", Traits::new(Needs::Square),
+        |space, system, _| Box::new(tfqmr::Tfqmr::new(space, system));
+    /// Induced dimension reduction IDR(4); any square A, few products, short recurrence
+    Idrs = "idrs", Traits::new(Needs::Square),
+        |space, system, _| Box::new(idrs::Idrs::new(space, system));
+    /// Flexible GMRES, for an M that varies; any square A
+    Fgmres {
+        /// Columns of a cycle, 30.
+        restart: usize = 30, in 1.0..=10_000.0;
+    } = "fgmres", Traits::new(Needs::Square),
+        |space, system, tuning| Box::new(fgmres::Fgmres::new(space, system, tuning.restart));
+    /// GMRES enlarged by corrections of earlier cycles; any square A
+    Lgmres {
+        /// Columns of a cycle, 30.
+        restart: usize = 30, in 1.0..=10_000.0;
+    } = "lgmres", Traits::new(Needs::Square),
+        |space, system, tuning| Box::new(lgmres::Lgmres::new(space, system, tuning.restart));
+    /// Least squares by Golub-Kahan bidiagonalisation; any A, rectangular or singular
+    Lsqr {
+        /// λ ≥ 0: minimises ‖b − A x‖² + λ²‖x‖², by the stacked system [A; λI] x ≈ [b; 0]. Residuals and certificate are
+        /// those of that system.
+        damp: f64 = 0.0, in 0.0..=f64::MAX;
+    } = "lsqr", Traits::new(Needs::Any).least_squares(),
+        |space, system, _| Box::new(lsqr::Lsqr::new(space, system));
+    /// As lsqr, but A'r falls monotonely: safe to stop early; any A
+    Lsmr {
+        /// λ ≥ 0: minimises ‖b − A x‖² + λ²‖x‖², by the stacked system [A; λI] x ≈ [b; 0]. Residuals and certificate are
+        /// those of that system.
+        damp: f64 = 0.0, in 0.0..=f64::MAX;
+    } = "lsmr", Traits::new(Needs::Any).least_squares(),
+        |space, system, _| Box::new(lsmr::Lsmr::new(space, system));
 }
 
-impl Needs {
-    /// True where A must equal Aᵀ.
-    #[must_use]
-    pub fn symmetry(self) -> bool {
-        matches!(self, Self::Symmetric | Self::Definite)
+fn unknown(id: &str) -> Error {
+    let names: Vec<&str> = METHODS.iter().map(|m| m.id).collect();
+    Error::input(suggest::unknown("method", id, &names))
+}
+
+impl fmt::Display for Method {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&pairs::text(self.id(), &self.pairs()))
     }
 }
 
-/// Builds a method's state in a space.
-type Build = fn(&mut Space, System, &Tuning) -> Box<dyn Method>;
-
-/// A line of the table.
-pub struct MethodEntry {
-    /// The name users type.
-    pub id: &'static str,
-    /// One line for help texts.
-    pub about: &'static str,
-    /// What it asks of A.
-    pub needs: Needs,
-    pub(crate) build: Build,
-}
-
-/// Methods that can end at a least-squares solution, certified by ‖Aᵀr‖.
-const LEAST_SQUARES: [&str; 3] = ["lsqr", "lsmr", "minres"];
-
-impl MethodEntry {
-    /// Where M can stand, the usual place first.
+impl Method {
+    /// What the solver knows of it; `None` for [`Method::Auto`].
     #[must_use]
-    pub fn sides(&self) -> &'static [Side] {
-        match self.needs {
-            Needs::Symmetric | Needs::Definite => &[Side::Split],
-            Needs::Square if self.id == "gmres" => &[Side::Right, Side::Left],
-            Needs::Square | Needs::Any => &[Side::Right],
+    pub fn entry(&self) -> Option<&MethodEntry> {
+        match self {
+            Self::Auto => None,
+            Self::Own(own) => Some(own.entry()),
+            _ => METHODS.iter().find(|m| m.id == self.id()),
         }
     }
 
-    /// True where the method can end at a least-squares solution.
+    /// With cycles of `columns`, for a method that has cycles; others stay as they are.
     #[must_use]
-    pub fn least_squares(&self) -> bool {
-        LEAST_SQUARES.contains(&self.id)
+    pub fn with_restart(self, restart: usize) -> Self {
+        let settings = Settings { restart, ..self.settings() };
+        self.with(&settings)
     }
 
-    /// True where M r is carried along by a recurrence: an M that rounds more than the vectors do would part the two.
-    #[must_use]
-    pub fn carries_preconditioned(&self) -> bool {
-        self.id == "cr"
+    /// True for a method that minimises ‖b − A x‖ for any A, square or not.
+    pub(crate) fn is_least_squares(&self) -> bool {
+        self.entry().is_some_and(|m| m.needs == Needs::Any)
+    }
+
+    /// Finds options out of their ranges.
+    ///
+    /// # Errors
+    /// The first one.
+    pub fn check(&self) -> Result<()> {
+        self.check_ranges()?;
+        let (id, settings) = (self.id(), self.settings());
+        if let Some((a, b)) = settings.spectrum
+            && !(0.0 < a && a <= b && b.is_finite())
+        {
+            return Err(Error::input(format!("{id}: spectrum is [{a}, {b}]; its bounds must be finite, 0 < a <= b")));
+        }
+        let sides = self.entry().map_or(&[][..], |m| m.traits.sides);
+        if settings.side != Side::Auto && !sides.contains(&settings.side) {
+            let known: Vec<&str> = sides.iter().map(|s| s.id()).collect();
+            let known = known.join(", ");
+            return Err(Error::input(format!(
+                "{id}: no preconditioning on the side {}; there is {known}",
+                settings.side
+            )));
+        }
+        Ok(())
     }
 }
 
-/// Every method.
-pub const METHODS: &[MethodEntry] = &[
-    MethodEntry {
-        id: "steepest_descent",
-        about: "steps along the gradient; A symmetric positive definite",
-        needs: Needs::Definite,
-        build: |space, system, _| Box::new(steepest_descent::SteepestDescent::new(space, system)),
-    },
-    MethodEntry {
-        id: "cg",
-        about: "conjugate gradients; A symmetric positive definite",
-        needs: Needs::Definite,
-        build: |space, system, _| Box::new(cg::Cg::new(space, system)),
-    },
-    MethodEntry {
-        id: "minres",
-        about: "minimal residual by Lanczos; A symmetric, may be indefinite or singular",
-        needs: Needs::Symmetric,
-        build: |space, system, _| Box::new(minres::Minres::new(space, system)),
-    },
-    MethodEntry {
-        id: "bicgstab",
-        about: "stabilised bi-conjugate gradients; any square A, short recurrence",
-        needs: Needs::Square,
-        build: |space, system, _| Box::new(bicgstab::BiCgStab::new(space, system)),
-    },
-    MethodEntry {
-        id: "gmres",
-        about: "generalised minimal residual with restarts; any square A",
-        needs: Needs::Square,
-        build: |space, system, tuning| Box::new(gmres::Gmres::new(space, system, tuning)),
-    },
-    MethodEntry {
-        id: "richardson",
-        about: "x += omega M r; spectrum in the right half plane, omega estimated unless given",
-        needs: Needs::Square,
-        build: |space, system, tuning| Box::new(richardson::Richardson::new(space, system, tuning.spectrum)),
-    },
-    MethodEntry {
-        id: "minimal_residual",
-        about: "steps that minimise the residual along M r; positive definite symmetric part",
-        needs: Needs::Square,
-        build: |space, system, _| Box::new(minimal_residual::MinimalResidual::new(space, system)),
-    },
-    MethodEntry {
-        id: "projection",
-        about: "Galerkin projection onto a given subspace; any square A",
-        needs: Needs::Square,
-        build: |space, system, tuning| Box::new(projection::Projection::new(space, system, &tuning.subspace)),
-    },
-    MethodEntry {
-        id: "chebyshev",
-        about: "Chebyshev's iteration; A symmetric positive definite, spectrum estimated unless given",
-        needs: Needs::Definite,
-        build: |space, system, tuning| Box::new(chebyshev::Chebyshev::new(space, system, tuning.spectrum)),
-    },
-    MethodEntry {
-        id: "fcg",
-        about: "flexible conjugate gradients, for an M that varies; A symmetric positive definite",
-        needs: Needs::Definite,
-        build: |space, system, _| Box::new(fcg::Fcg::new(space, system)),
-    },
-    MethodEntry {
-        id: "cr",
-        about: "conjugate residuals; A symmetric, definite for safety",
-        needs: Needs::Symmetric,
-        build: |space, system, _| Box::new(cr::Cr::new(space, system)),
-    },
-    MethodEntry {
-        id: "bicgstabl",
-        about: "BiCGStab(2); any square A, also with strong convection or skew parts",
-        needs: Needs::Square,
-        build: |space, system, _| Box::new(bicgstabl::BiCgStabL::new(space, system)),
-    },
-    MethodEntry {
-        id: "cgs",
-        about: "conjugate gradients squared; any square A, fast and rough",
-        needs: Needs::Square,
-        build: |space, system, _| Box::new(cgs::Cgs::new(space, system)),
-    },
-    MethodEntry {
-        id: "tfqmr",
-        about: "transpose-free quasi-minimal residual; any square A, smooth",
-        needs: Needs::Square,
-        build: |space, system, _| Box::new(tfqmr::Tfqmr::new(space, system)),
-    },
-    MethodEntry {
-        id: "idrs",
-        about: "induced dimension reduction IDR(4); any square A, few products, short recurrence",
-        needs: Needs::Square,
-        build: |space, system, _| Box::new(idrs::Idrs::new(space, system)),
-    },
-    MethodEntry {
-        id: "fgmres",
-        about: "flexible GMRES, for an M that varies; any square A",
-        needs: Needs::Square,
-        build: |space, system, tuning| Box::new(fgmres::Fgmres::new(space, system, tuning.restart)),
-    },
-    MethodEntry {
-        id: "lgmres",
-        about: "GMRES enlarged by corrections of earlier cycles; any square A",
-        needs: Needs::Square,
-        build: |space, system, tuning| Box::new(lgmres::Lgmres::new(space, system, tuning.restart)),
-    },
-    MethodEntry {
-        id: "lsqr",
-        about: "least squares by Golub-Kahan bidiagonalisation; any A, rectangular or singular",
-        needs: Needs::Any,
-        build: |space, system, _| Box::new(lsqr::Lsqr::new(space, system)),
-    },
-    MethodEntry {
-        id: "lsmr",
-        about: "as lsqr, but A'r falls monotonely: safe to stop early; any A",
-        needs: Needs::Any,
-        build: |space, system, _| Box::new(lsmr::Lsmr::new(space, system)),
-    },
-];
-
-/// The line of method `id`.
+/// The entry of method `id`.
 ///
 /// # Errors
 /// An unknown name; the message offers the nearest one.
 pub fn by_name(id: &str) -> Result<&'static MethodEntry> {
-    METHODS.iter().find(|m| m.id == id).ok_or_else(|| {
-        let names: Vec<&str> = METHODS.iter().map(|m| m.id).collect();
-        Error::input(crate::host::suggest::unknown("method", id, &names))
-    })
+    METHODS.iter().find(|m| m.id == id).ok_or_else(|| unknown(id))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_and_back() {
+        let typed = [
+            Method::Auto,
+            Method::Cg,
+            Method::Gmres { restart: 30, side: Side::Auto },
+            Method::Gmres { restart: 7, side: Side::Left },
+            Method::Lgmres { restart: 10_000 },
+            Method::Chebyshev { spectrum: Some((0.1 + 0.2, 1e3)) },
+            Method::Lsmr { damp: 1e-300 },
+        ];
+        for method in typed {
+            assert_eq!(method.to_string().parse::<Method>().unwrap(), method, "{method}");
+        }
+        for entry in METHODS {
+            let method: Method = entry.id.parse().unwrap();
+            assert_eq!((method.id(), method.to_string().as_str()), (entry.id, entry.id));
+            assert_eq!(method.entry().unwrap().id, entry.id);
+        }
+        assert_eq!("gmres:50".parse::<Method>().unwrap(), Method::Gmres { restart: 50, side: Side::Auto });
+        for (bad, word) in [
+            ("gmrse", "did you mean `gmres`"),
+            ("gmres:restart=0", "1 to 10000"),
+            ("gmres:restart=x", "a whole number"),
+            ("gmres:side=split", "right, left"),
+            ("cg:restart=5", "cg has no parameter"),
+            ("auto:restart=5", "restart=5 goes with a method"),
+            ("lsqr:damp=-1", "0 or more"),
+            ("lsqr:damp=nan", "0 or more"),
+            ("chebyshev:spectrum=2..1", "0 < a <= b"),
+            ("projection:subspace=3", "only a program"),
+        ] {
+            let e = bad.parse::<Method>().unwrap_err().to_string();
+            assert!(e.contains(word), "{bad}: {e}");
+        }
+    }
 }

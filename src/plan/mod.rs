@@ -9,6 +9,7 @@ use crate::host::memory;
 use crate::matrix::format::scatters;
 use crate::matrix::order::rcm;
 use crate::matrix::{Csr, Matrix, Structure};
+use crate::method::registry::Method;
 use crate::method::{self, MethodEntry, Needs};
 use crate::op::{Dtype, Plan, Space};
 use crate::options::{Backend, Options, Precision, When};
@@ -39,7 +40,7 @@ impl DeviceChoice {
 
     /// An engine on this device over `space`.
     pub(crate) fn engine(&self, space: Space, options: &Options) -> Result<Box<dyn Engine>> {
-        let cpu = |space| Cpu::new(space, options.threads, options.fuse).map(Box::new);
+        let cpu = |space| Cpu::new(space, options.threads, options.knobs.fuse).map(Box::new);
         #[cfg(feature = "gpu")]
         if let Some(context) = &self.gpu {
             use crate::backend::{gpu::Gpu, lockstep::Lockstep};
@@ -55,7 +56,7 @@ impl DeviceChoice {
 
 /// One method of the ladder.
 pub(crate) struct RungPlan {
-    pub(crate) method: &'static MethodEntry,
+    pub(crate) method: MethodEntry,
     pub(crate) preconditioner: String,
     pub(crate) precision: Plan,
     pub(crate) restart: usize,
@@ -258,7 +259,7 @@ fn order_of(a: &Csr, options: &Options, notes: &mut Vec<String>) -> Option<Vec<u
     // Near-null vectors come node by node, in the order as given; so does a preconditioner of the user's own.
     if options.reorder == When::Never
         || options.near_null.is_some()
-        || options.given.is_some()
+        || options.gives_preconditioner()
         || auto && (a.rows() < REORDER_FROM || !scatters(a))
     {
         return None;
@@ -288,7 +289,10 @@ fn equilibrates(facts: &Facts, options: &Options, dtype: Dtype) -> bool {
         When::Never => false,
         // Bounds of a spectrum are those of A as given.
         // A preconditioner of the user's own is one of A as given, too.
-        When::Auto => facts.spread > transform::digits(dtype) && options.spectrum.is_none() && options.given.is_none(),
+        When::Auto => {
+            let asked = options.method.settings().spectrum.is_some() || options.gives_preconditioner();
+            facts.spread > transform::digits(dtype) && !asked
+        }
     }
 }
 
@@ -326,7 +330,8 @@ pub(crate) fn ladder(
     notes: &mut Vec<String>,
 ) -> Result<(Vec<RungPlan>, Vec<String>)> {
     let mut warnings = vec![];
-    let least_squares = method::by_name(&options.method).is_ok_and(|m| m.needs == Needs::Any);
+    let least_squares = options.method.is_least_squares();
+    let asked_for = options.preconditioner.to_string();
     let precisions = precisions(a, options, device, least_squares, notes)?;
     if let Some(plan) = precisions.iter().find(|p| equilibrates(facts, options, p.working)) {
         let why = if options.equilibrate == When::Always { "as asked; " } else { "" };
@@ -347,7 +352,7 @@ pub(crate) fn ladder(
         _ => ("none", format!("{zero} diagonal entries are zero or missing")),
     };
     let cpu = device.adapter.kind == "cpu";
-    let (chosen, mut because) = match options.preconditioner.as_str() {
+    let (chosen, mut because) = match asked_for.as_str() {
         "auto" => (None, why),
         asked => (Some(asked), "as asked".to_string()),
     };
@@ -370,15 +375,14 @@ pub(crate) fn ladder(
     }
     // Dominant rows with a positive diagonal have no negative eigenvalue (Gershgorin); elsewhere it is worth a look,
     // where the method is to be chosen by it.
-    let probe = options.method == "auto" && definite_candidate && facts.dominance > 1.0;
+    let probe = options.method == Method::Auto && definite_candidate && facts.dominance > 1.0;
     let least = entries.filter(|_| probe).map_or(0.0, |a| precond::least_ritz_value(a, PROBE));
-    let steps: Vec<Step> = if options.method != "auto" {
+    let steps: Vec<Step> = if options.method != Method::Auto {
         notes.push(format!("method {}: as asked", options.method));
         if least_squares && chosen.is_none() {
             because = "of all least-squares solutions the shortest; jacobi scales the columns".into();
         }
-        let method = method::by_name(&options.method)?.id;
-        vec![Step::new(method, if least_squares { "none" } else { simple }, 1.0)]
+        vec![Step::new(options.method.id(), if least_squares { "none" } else { simple }, 1.0)]
     } else if definite_candidate && least >= NEGATIVE {
         let seen = match (entries, probe, facts.dominance <= 1.0) {
             (None, _, _) => "said to be positive definite".into(),
@@ -460,7 +464,7 @@ pub(crate) fn ladder(
     notes.push(format!("preconditioner {}: {because}", chosen.unwrap_or(steps[0].preconditioner)));
     // Columns of a basis that leave half of the memory to all else.
     let room = memory::available(options.memory_limit).map_or(usize::MAX, |m| (m / 16 / n.max(1) as u64) as usize);
-    if steps.iter().any(|s| options.restart.is_none() && s.restart > Some(room)) {
+    if options.method == Method::Auto && steps.iter().any(|s| s.restart > Some(room)) {
         notes.push(format!("restart at most {room}: a longer basis would take half of the memory that is left"));
     }
     if steps.iter().any(|s| nearly_complete(chosen.unwrap_or(s.preconditioner))) {
@@ -486,8 +490,12 @@ pub(crate) fn ladder(
         })
         .map(|(step, precision)| {
             let preconditioner = chosen.unwrap_or(step.preconditioner);
-            let method = method::by_name(step.method)?;
-            let inside = if method.carries_preconditioned() { precision.working } else { precision.preconditioner };
+            let method = match options.method.entry() {
+                Some(asked) => asked.clone(),
+                None => method::by_name(step.method)?.clone(),
+            };
+            let inside =
+                if method.traits.carries_preconditioned { precision.working } else { precision.preconditioner };
             let precision = precision.with_preconditioner(inside);
             let own = method.needs == Needs::Square && nearly_complete(preconditioner);
             let order = match reorder {
@@ -498,12 +506,16 @@ pub(crate) fn ladder(
             // Least squares weigh rows as they are.
             let scaled = own && options.equilibrate != When::Never;
             let equilibrate = !least_squares && (scaled || equilibrates(facts, options, precision.working));
+            let columns = match options.method {
+                Method::Auto => step.restart.unwrap_or(30).min(room.max(1)),
+                _ => options.method.settings().restart,
+            };
             let matched = step.matched || own && !definite_candidate;
             Ok(RungPlan {
                 method,
                 preconditioner: preconditioner.into(),
                 precision,
-                restart: options.restart.unwrap_or(step.restart.unwrap_or(30).min(room.max(1))).min(n.max(1)),
+                restart: columns.min(n.max(1)),
                 // Short recurrences may rest for long on hard systems before they fall.
                 window: n.clamp(1000, 5000),
                 change: Change { equilibrate, order, matched },
@@ -529,7 +541,7 @@ pub(crate) fn ladder(
         ));
     }
     debug_assert!(
-        rungs.iter().all(|r| options.method != "auto" || facts.symmetric() || r.method.needs == Needs::Square)
+        rungs.iter().all(|r| options.method != Method::Auto || facts.symmetric() || r.method.needs == Needs::Square)
     );
     Ok((rungs, warnings))
 }

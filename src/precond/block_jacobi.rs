@@ -4,7 +4,7 @@
 //! `block_jacobi` finds them: consecutive rows whose entries stand in the same columns (supervariables), as all
 //! unknowns of a node have them. Set-up n b² operations, an application n b multiplications.
 
-use super::{Preconditioner, Request, Updates};
+use super::{Preconditioner, Updates};
 use crate::error::{Error, Result};
 use crate::host::dense::inverse::pseudo_inverse;
 use crate::matrix::Csr;
@@ -25,8 +25,12 @@ impl BlockJacobi {
     /// Inverts the blocks of `size` rows of `a`; the last may be smaller.
     ///
     /// # Errors
-    /// [`Error::Preconditioner`] with the first row of a block that is singular, or not positive definite where M must be.
+    /// A size outside 1 to 128; [`Error::Preconditioner`] with the first row of a block that is singular, or not
+    /// positive definite where M must be.
     pub fn new(a: &Csr, size: usize, definite: bool) -> Result<Self> {
+        if !(1..=LARGEST).contains(&size) {
+            return Err(Error::input(format!("the block size is {size}; it must be a number from 1 to {LARGEST}")));
+        }
         let n = a.rows();
         Self::with_blocks(a, (0..n).step_by(size).chain([n]).collect(), definite)
     }
@@ -43,19 +47,9 @@ impl BlockJacobi {
         let inverse = Arc::new(inverse(a, &starts, definite)?);
         Ok(Self { starts, definite, inverse, handle: None })
     }
-
-    pub(super) fn build(a: &Csr, request: &Request) -> Result<Self> {
-        let Some(text) = &request.argument else { return Self::found(a, request.definite) };
-        let size = text
-            .parse()
-            .ok()
-            .filter(|b| (1..=LARGEST).contains(b))
-            .ok_or_else(|| Error::input(format!("the block size {text:?} is no number from 1 to {LARGEST}")))?;
-        Self::new(a, size, request.definite)
-    }
 }
 
-/// Rows of a block at most.
+/// Rows of a block, at most.
 const LARGEST: usize = 128;
 
 /// Where each run of consecutive rows of one pattern starts, and the end. A run that the pattern does not hold

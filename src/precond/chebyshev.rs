@@ -35,18 +35,13 @@ impl Chebyshev {
     /// Finds D and λmax(D⁻¹A).
     ///
     /// # Errors
-    /// A degree that is no number from 1 to 64; an operator without symmetry; [`Error::Preconditioner`] for a zero or missing diagonal entry, and for a
-    /// negative one where M must be definite.
-    pub fn new(a: impl Into<Matrix>, neumann: bool, request: &Request) -> Result<Self> {
+    /// A degree outside 1 to 64; an operator without symmetry; [`Error::Preconditioner`] for a zero or missing
+    /// diagonal entry, and for a negative one where M must be definite.
+    pub fn new(a: impl Into<Matrix>, degree: usize, neumann: bool, request: &Request) -> Result<Self> {
         let a = a.into();
-        let degree = match &request.argument {
-            None => 4,
-            Some(text) => text
-                .parse()
-                .ok()
-                .filter(|k| (1..=64).contains(k))
-                .ok_or_else(|| Error::input(format!("the degree {text:?} is no number from 1 to 64")))?,
-        };
+        if !(1..=64).contains(&degree) {
+            return Err(Error::input(format!("the degree is {degree}; it must be a number from 1 to 64")));
+        }
         let diagonal = Diagonal::of_any(&a);
         if let Some(row) = diagonal.first_skipped {
             let message = "the diagonal entry is zero or missing; a polynomial in D⁻¹A needs it".into();
@@ -103,10 +98,9 @@ impl Preconditioner for Chebyshev {
     }
 
     fn refresh(&mut self, a: &Arc<Csr>, exponent: i32) -> Result<Updates> {
-        let argument = Some(self.degree.to_string());
-        let request = Request { definite: self.definite, symmetric: self.symmetric, argument, ..Request::default() };
+        let request = Request { definite: self.definite, symmetric: self.symmetric, ..Request::default() };
         let installed = self.installed.take();
-        *self = Self { installed, ..Self::new(a, self.neumann, &request)? };
+        *self = Self { installed, ..Self::new(a, self.degree, self.neumann, &request)? };
         let values = self.scaled(exponent);
         let mut updates = Updates::default();
         if let Some((polynomial, inverse, _)) = &mut self.installed {

@@ -11,19 +11,14 @@ use std::sync::Arc;
 /// Sets a preconditioner up for a matrix.
 type Make = dyn Fn(&Arc<Csr>) -> Result<Box<dyn Preconditioner>> + Send + Sync;
 
-/// What [`crate::Options::given`] holds, for the preconditioner `given`.
+/// What [`Precond::Given`](crate::Precond::Given) holds.
 ///
 /// ```
-/// use krylane::{Options, Solver, matrix::gallery, precond::Given};
+/// use krylane::{Method, Precond, Solver, matrix::gallery, precond::Given};
 /// let a = gallery::tridiagonal(50, -1.0, 4.0, -1.0);
 /// let m = gallery::tridiagonal(50, 0.07, 0.28, 0.07);
-/// let options = Options {
-///     method: "cg".into(),
-///     preconditioner: "given".into(),
-///     given: Some(Given::matrix(m)),
-///     ..Options::default()
-/// };
-/// let report = Solver::new(&a, options)?.solve(&vec![1.0; 50])?;
+/// let mut solver = Solver::builder(&a).method(Method::Cg).preconditioner(Precond::Given(Given::matrix(m))).build()?;
+/// let report = solver.solve(&vec![1.0; 50])?;
 /// assert!(report.reason.is_converged());
 /// # Ok::<(), krylane::Error>(())
 /// ```
@@ -33,6 +28,27 @@ pub struct Given(Arc<Make>);
 impl fmt::Debug for Given {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Given")
+    }
+}
+
+impl fmt::Display for Given {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad("given")
+    }
+}
+
+/// No text holds a preconditioner.
+impl std::str::FromStr for Given {
+    type Err = Error;
+    fn from_str(_text: &str) -> Result<Self> {
+        Err(Error::input("given stands for a preconditioner that a program hands over: Precond::Given"))
+    }
+}
+
+/// The same object.
+impl PartialEq for Given {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
     }
 }
 
@@ -54,6 +70,10 @@ impl Given {
     #[must_use]
     pub fn new(make: impl Fn(&Arc<Csr>) -> Result<Box<dyn Preconditioner>> + Send + Sync + 'static) -> Self {
         Self(Arc::new(make))
+    }
+
+    pub(super) fn check(&self) -> Result<()> {
+        Ok(())
     }
 
     pub(super) fn build(&self, a: &Arc<Csr>) -> Result<Box<dyn Preconditioner>> {

@@ -132,37 +132,28 @@ impl Ilu {
     /// # Errors
     /// As [`Ilu::new`].
     pub fn with_fill(a: &Csr, fill: Fill) -> Result<Self> {
-        Self::threshold(a, fill, None)
+        Self::by_threshold(a, fill, None)
     }
 
-    fn own(a: &Csr, definite: bool, sweeps: Option<usize>) -> Result<Self> {
+    pub(super) fn own(a: &Csr, definite: bool, sweeps: Option<usize>) -> Result<Self> {
         Ok(Self { kind: Kind::Own { definite }, sweeps, factors: Factors::new(a, definite)?, pair: None })
     }
 
-    fn threshold(a: &Csr, fill: Fill, sweeps: Option<usize>) -> Result<Self> {
+    fn by_threshold(a: &Csr, fill: Fill, sweeps: Option<usize>) -> Result<Self> {
         let factor = |a: &Csr, shift| ilut::factor(a, shift, fill, Pivots::Kept, &Limits::default());
         Ok(Self { kind: Kind::Threshold(fill), sweeps, factors: Factors::shifted(a, false, factor)?, pair: None })
     }
 
-    pub(super) fn build(a: &Csr, request: &Request) -> Result<Self> {
-        let [sweeps] = request.numbers("ilu0 and ic0", [("sweeps", 1.0, 100.0)])?;
-        Self::own(a, request.definite, sweeps.map(|k| k as usize))
-    }
-
-    pub(super) fn build_with_fill(a: &Csr, request: &Request) -> Result<Self> {
+    pub(super) fn threshold(a: &Csr, fill: Fill, sweeps: Option<usize>, request: &Request) -> Result<Self> {
         if request.definite {
-            return Err(Error::input("ilut is not symmetric, and this method wants a symmetric M; use ic0, or gmres"));
+            return Err(Error::input("ilut is not symmetric, and this method needs a symmetric M; use ic0, or gmres"));
         }
-        let known = [("drop", 0.0, 1.0), ("fill", 0.0, 1000.0), ("sweeps", 1.0, 100.0)];
-        let [drop, growth, sweeps] = request.numbers("ilut", known)?;
-        let plain = Fill::default();
-        let fill = Fill { drop: drop.unwrap_or(plain.drop), growth: growth.unwrap_or(plain.growth) };
-        Self::threshold(a, fill, sweeps.map(|k| k as usize))
+        Self::by_threshold(a, fill, sweeps)
     }
 
-    pub(super) fn build_nearly_whole(a: &Csr, request: &Request) -> Result<Self> {
-        let (factors, drop) = lu::factors(&with_diagonal(a), request)?;
-        Ok(Self { kind: Kind::Nearly { drop }, sweeps: None, factors, pair: None })
+    pub(super) fn nearly_whole(a: &Csr, fill: Fill, request: &Request) -> Result<Self> {
+        let factors = lu::factors(&with_diagonal(a), fill, request)?;
+        Ok(Self { kind: Kind::Nearly { drop: fill.drop }, sweeps: None, factors, pair: None })
     }
 
     fn kind(&self) -> String {

@@ -49,9 +49,6 @@ impl InverseFactors {
     }
 
     pub(super) fn build(a: &Csr, kind: Kind, request: &Request) -> Result<Self> {
-        if let Some(argument) = &request.argument {
-            return Err(Error::input(format!("fsai and isai have no parameter; {argument:?} is one")));
-        }
         if kind == Kind::Fsai && !request.symmetric {
             return Err(Error::input("fsai needs a symmetric matrix; use isai or ilu0"));
         }

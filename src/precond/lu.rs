@@ -15,7 +15,7 @@
 //! about an iteration; and it makes no entry of M larger than 1/δ, so that of 16 digits 10 are left, more than most
 //! systems ask for.
 //!
-//! *Limits.* L and U may have `fill` times the entries of A, 50 where nobody says, and take no more than half of the
+//! *Limits.* L and U may have `fill` times the entries of A, 50 by default, and take no more than half of the
 //! memory that is left. The set-up may take 2·10⁹ multiplications and 2000 for every entry of A: seconds where A
 //! is small, and else about what the iterations of a rung take. What needs more is refused, with the row where it
 //! was seen. One look in advance saves most of that: dropping below 10⁻⁶ seldom saves more than 7 of 8
@@ -32,9 +32,6 @@ use crate::matrix::Csr;
 /// δ.
 pub(super) const PIVOTS: Pivots = Pivots::Raised(1e-6);
 
-/// Entries of L and U for each of A.
-const FILL: f64 = 50.0;
-
 /// Multiplications: at the least, and for each entry of A.
 const OPERATIONS: (u64, u64) = (2_000_000_000, 2000);
 
@@ -47,15 +44,14 @@ const DROP: f64 = 1e-6;
 /// Multiplications of complete factors for each of those with `DROP`.
 const SAVED: f64 = 8.0;
 
-/// The factors of `a`, whose diagonal is stored, and what was dropped.
-pub(super) fn factors(a: &Csr, request: &Request) -> Result<(Factors, f64)> {
+/// The factors of `a`, whose diagonal is stored.
+pub(super) fn factors(a: &Csr, fill: Fill, request: &Request) -> Result<Factors> {
     if request.definite {
         return Err(Error::input("lu is not symmetric, and this method wants a symmetric M; use ic0, or gmres"));
     }
-    let [drop, growth] = request.numbers("lu", [("drop", 0.0, 1.0), ("fill", 1.0, 1e6)])?;
-    let drop = drop.unwrap_or(DROP);
+    let Fill { drop, growth } = fill;
     let room = request.room.map_or(usize::MAX, |bytes| (bytes / 2 / ENTRY) as usize);
-    let entries = ((growth.unwrap_or(FILL) * a.nnz() as f64) as usize).min(room);
+    let entries = ((growth * a.nnz() as f64) as usize).min(room);
     let limits = Limits { entries, operations: OPERATIONS.0 + OPERATIONS.1 * a.nnz() as u64 };
     let refused =
         |row, why: String| Err(Error::Preconditioner { row, message: format!("{why}; a larger drop needs less") });
@@ -67,7 +63,7 @@ pub(super) fn factors(a: &Csr, request: &Request) -> Result<(Factors, f64)> {
         return refused(last, format!("complete factors take {complete:.1e} multiplications up to here"));
     }
     match ilut::factor(a, 0.0, Fill { drop, growth: f64::INFINITY }, PIVOTS, &limits) {
-        Ok(factors) => Ok((Factors::of(factors, 0.0), drop)),
+        Ok(factors) => Ok(Factors::of(factors, 0.0)),
         Err(Fault::Limit(row)) => {
             let Limits { entries, operations } = limits;
             refused(
@@ -86,6 +82,8 @@ mod tests {
     use crate::matrix::{Triplets, gallery};
     use crate::precond::ilu::with_diagonal;
 
+    const FINE: Fill = Fill { drop: DROP, growth: 50.0 };
+
     /// ‖x − M A x‖/‖x‖ of a random x.
     fn error(a: &Csr, f: &Factors) -> f64 {
         let x = Random::new(1).vector(a.rows());
@@ -97,10 +95,9 @@ mod tests {
     #[test]
     fn almost_an_inverse() {
         for a in [gallery::convection_diffusion2d(20, [1.5, 0.3]), gallery::helmholtz2d(15, 0.6, 3, 1.0)] {
-            let (f, drop) = factors(&a, &Request::default()).unwrap();
-            assert!(drop == DROP && error(&a, &f) < 1e-3, "{:e}", error(&a, &f));
-            let coarse = Request { argument: Some("drop=1e-2".into()), ..Request::default() };
-            let (coarse, _) = factors(&a, &coarse).unwrap();
+            let f = factors(&a, FINE, &Request::default()).unwrap();
+            assert!(error(&a, &f) < 1e-3, "{:e}", error(&a, &f));
+            let coarse = factors(&a, Fill { drop: 1e-2, ..FINE }, &Request::default()).unwrap();
             let entries = |f: &Factors| f.lower.strict().nnz() + f.upper.strict().nnz();
             assert!(entries(&coarse) < entries(&f) && error(&a, &coarse) > error(&a, &f));
         }
@@ -112,7 +109,7 @@ mod tests {
         let mut t = Triplets::new(4, 4).unwrap();
         [(0, 1), (1, 0), (2, 2), (3, 3)].iter().for_each(|&(i, j)| t.push(i, j, 1.0).unwrap());
         let a = with_diagonal(&t.to_csr().unwrap());
-        let (f, _) = factors(&a, &Request::default()).unwrap();
+        let f = factors(&a, FINE, &Request::default()).unwrap();
         assert!(f.upper.inverse_diagonal().iter().all(|v| v.abs() <= 1e6), "{:?}", f.upper.inverse_diagonal());
         assert!((f.upper.inverse_diagonal()[0] - 1e6).abs() < 1.0);
     }
@@ -120,16 +117,17 @@ mod tests {
     #[test]
     fn what_needs_more_is_refused() {
         let a = gallery::poisson2d(40);
-        let message = |request: Request| factors(&a, &request).err().expect("refused").to_string();
+        let plain = Request::default();
+        let message = |fill, request: Request| factors(&a, fill, &request).err().expect("refused").to_string();
         let row = |m: &str| m.split(|c: char| !c.is_ascii_digit()).find_map(|d| d.parse::<usize>().ok()).unwrap();
         // No room for more than 2·nnz entries, by the fill and by the memory.
-        let little = message(Request { argument: Some("fill=2".into()), ..Request::default() });
+        let little = message(Fill { growth: 2.0, ..FINE }, plain);
         assert!(little.contains("a larger drop") && (200..1500).contains(&row(&little)), "{little}");
         let room = Request { room: Some(2 * ENTRY * 2 * a.nnz() as u64), ..Request::default() };
-        assert_eq!(message(room), little);
+        assert_eq!(message(FINE, room), little);
         // Known to be hopeless: nothing is begun.
-        let long = message(Request { operations: Some(1e12), ..Request::default() });
+        let long = message(FINE, Request { operations: Some(1e12), ..Request::default() });
         assert!(long.contains("1.0e12 multiplications"), "{long}");
-        assert!(factors(&a, &Request { operations: Some(1e9), ..Request::default() }).is_ok());
+        assert!(factors(&a, FINE, &Request { operations: Some(1e9), ..Request::default() }).is_ok());
     }
 }

@@ -1,5 +1,6 @@
 //! Preconditioners of operators: those that need no entries.
 
+use super::registry::Precond;
 use super::{Chebyshev, Identity, Jacobi, Preconditioner, Request};
 use crate::error::{Error, Result};
 use crate::matrix::LinearOperator;
@@ -8,22 +9,30 @@ use std::sync::Arc;
 /// The ids that work for an operator, for messages.
 const KNOWN: &str = "none, jacobi (with a diagonal), chebyshev and neumann (for a symmetric operator)";
 
-/// Sets the preconditioner `id` up for an operator.
+/// Sets the preconditioner `chosen` up for an operator.
 ///
 /// # Errors
 /// What the set-up says; a preconditioner that needs entries.
-pub(super) fn build(id: &str, a: &Arc<dyn LinearOperator>, request: &Request) -> Result<Box<dyn Preconditioner>> {
-    match id {
-        "none" => Ok(Box::new(Identity)),
-        "jacobi" if request.normal => Err(Error::input(
+pub(super) fn build(
+    chosen: &Precond,
+    a: &Arc<dyn LinearOperator>,
+    request: &Request,
+) -> Result<Box<dyn Preconditioner>> {
+    match *chosen {
+        Precond::None => Ok(Box::new(Identity)),
+        Precond::Jacobi if request.normal => Err(Error::input(
             "jacobi of least squares needs the norms of A's columns, and an operator has no entries; use none",
         )),
-        "jacobi" => {
+        Precond::Jacobi => {
             let diagonal =
                 a.diagonal().ok_or_else(|| Error::input("jacobi needs the operator's diagonal; it gives none"))?;
             Ok(Box::new(Jacobi::of_diagonal(&diagonal, request.definite)?))
         }
-        "chebyshev" | "neumann" => Ok(Box::new(Chebyshev::new(Arc::clone(a), id == "neumann", request)?)),
-        _ => Err(Error::input(format!("{id} needs the entries of A; an operator has none. These work: {KNOWN}"))),
+        Precond::Chebyshev { degree } => Ok(Box::new(Chebyshev::new(Arc::clone(a), degree, false, request)?)),
+        Precond::Neumann { degree } => Ok(Box::new(Chebyshev::new(Arc::clone(a), degree, true, request)?)),
+        _ => Err(Error::input(format!(
+            "{} needs the entries of A; an operator has none. These work: {KNOWN}",
+            chosen.id()
+        ))),
     }
 }

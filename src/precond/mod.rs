@@ -15,7 +15,7 @@ mod lu;
 mod matrix_free;
 mod near_null;
 mod polynomial;
-mod registry;
+pub(crate) mod registry;
 mod scaling;
 mod spectrum;
 mod ssor;
@@ -31,7 +31,7 @@ pub use ilu::{Fill, Ilu};
 pub use inverse_factors::{InverseFactors, Kind};
 pub use jacobi::Jacobi;
 pub use near_null::NearNull;
-pub use registry::{PRECONDITIONERS, PreconditionerEntry, Request, build, by_name};
+pub use registry::{PRECONDITIONERS, PreconditionerEntry, Request};
 pub use scaling::Scaling;
 pub(crate) use spectrum::least_ritz_value;
 pub use ssor::{Relaxation, Ssor};
@@ -64,6 +64,22 @@ impl Side {
             Self::Right => "right",
             Self::Split => "split",
         }
+    }
+}
+
+impl std::fmt::Display for Side {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(self.id())
+    }
+}
+
+impl crate::host::pairs::Setting for Side {
+    const FORM: &'static str = "auto, left, right or split";
+    fn read(text: &str) -> Option<Self> {
+        text.parse().ok()
+    }
+    fn write(&self) -> String {
+        self.to_string()
     }
 }
 
@@ -129,6 +145,7 @@ impl Preconditioner for Identity {
 
 #[cfg(test)]
 mod tests {
+    use super::registry::Precond;
     use super::*;
     use crate::backend::{Engine, cpu::Cpu};
     use crate::host::random::Random;
@@ -153,10 +170,10 @@ mod tests {
         }
 
         fn within(mut space: Space, a: &Arc<Csr>, spec: &str, exponent: i32) -> Self {
-            let (entry, argument) = by_name(spec).unwrap();
-            let symmetric = entry.id != "gauss_seidel";
-            let request = Request { definite: symmetric, symmetric, argument, ..Request::default() };
-            let mut m = (entry.build)(a, &request).unwrap();
+            let chosen: Precond = spec.parse().unwrap();
+            let symmetric = chosen.id() != "gauss_seidel";
+            let request = Request { definite: symmetric, symmetric, ..Request::default() };
+            let mut m = chosen.build(&a.into(), &request).unwrap();
             let handle = space.operator("A", Arc::clone(a), exponent, Role::Working);
             let (r, z) = (space.vector("r", a.rows()), space.vector("z", a.rows()));
             m.install(&mut space, exponent);

@@ -1,11 +1,16 @@
-//! The table of preconditioners: one line each.
+//! The table of preconditioners: one entry each. It makes the enum [`Precond`] with each one's own parameters, its
+//! text, and [`PRECONDITIONERS`].
 
 use super::{
-    Amg, BlockJacobi, Chebyshev, Given, Identity, Ilu, InverseFactors, Jacobi, Kind, NearNull, Preconditioner, Scaling,
-    Ssor, matrix_free,
+    Amg, AmgSettings, BlockJacobi, Chebyshev, Fill, Given, Identity, Ilu, InverseFactors, Jacobi, Kind, NearNull,
+    Preconditioner, Relaxation, Scaling, Ssor, matrix_free,
 };
 use crate::error::{Error, Result};
+use crate::host::pairs::{self, Pairs, Setting};
+use crate::host::suggest;
 use crate::matrix::{Csr, Matrix};
+use std::fmt;
+use std::str::FromStr;
 use std::sync::Arc;
 
 /// What a set-up is told beside A.
@@ -17,191 +22,302 @@ pub struct Request {
     pub symmetric: bool,
     /// M is to be near (AᵀA)⁻¹: for least-squares methods.
     pub normal: bool,
-    /// What stands behind the colon of `id:argument`.
-    pub argument: Option<String>,
     /// What multigrid's coarse levels must hold, beside the constants.
     pub near_null: Option<Arc<NearNull>>,
-    /// The user's own preconditioner.
-    pub given: Option<Given>,
     /// Bytes that there are for all that is set up; `None` where nothing is known.
     pub room: Option<u64>,
     /// Multiplications of complete LU factors of A in its order, where they were counted.
     pub operations: Option<f64>,
 }
 
-impl Request {
-    /// The argument as pairs `key=number` of these keys and ranges; `None` for what is not said.
-    ///
-    /// # Errors
-    /// An unknown key, or a number out of its range.
-    pub(crate) fn numbers<const K: usize>(&self, who: &str, known: [(&str, f64, f64); K]) -> Result<[Option<f64>; K]> {
-        Ok(self.numbers_and_words(who, known, [])?.0)
-    }
-
-    /// The same beside pairs `key=word`; a word is told by its place among those known.
-    ///
-    /// # Errors
-    /// As [`Request::numbers`], or an unknown word.
-    #[allow(clippy::type_complexity)]
-    pub(crate) fn numbers_and_words<const K: usize, const L: usize>(
-        &self,
-        who: &str,
-        numbers: [(&str, f64, f64); K],
-        words: [(&str, &[&str]); L],
-    ) -> Result<([Option<f64>; K], [Option<usize>; L])> {
-        let mut out = ([None; K], [None; L]);
-        for pair in self.argument.iter().flat_map(|a| a.split(',')).filter(|p| !p.is_empty()) {
-            let (key, text) = pair.split_once('=').unwrap_or((pair, ""));
-            if let Some(k) = words.iter().position(|e| e.0 == key) {
-                let known = words[k].1;
-                let place = known.iter().position(|w| *w == text);
-                let fault = || Error::input(crate::host::suggest::unknown(&format!("{key} of {who}"), text, known));
-                out.1[k] = Some(place.ok_or_else(fault)?);
-                continue;
-            }
-            let Some(k) = numbers.iter().position(|e| e.0 == key) else {
-                let names: Vec<&str> = numbers.iter().map(|e| e.0).chain(words.iter().map(|e| e.0)).collect();
-                return Err(Error::input(crate::host::suggest::unknown(&format!("parameter of {who}"), key, &names)));
-            };
-            let (_, low, high) = numbers[k];
-            let number = text.parse().ok().filter(|v| (low..=high).contains(v));
-            out.0[k] = Some(number.ok_or_else(|| {
-                Error::input(format!("{who}: {key}={text:?}; {key} is a number from {low} to {high}"))
-            })?);
-        }
-        Ok(out)
-    }
-}
-
-/// Sets a preconditioner up.
-type Build = fn(&Arc<Csr>, &Request) -> Result<Box<dyn Preconditioner>>;
-
 /// A line of the table.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct PreconditionerEntry {
     /// The name users type.
     pub id: &'static str,
     /// One line for help texts.
     pub about: &'static str,
-    pub(crate) build: Build,
 }
 
-/// Every preconditioner.
-pub const PRECONDITIONERS: &[PreconditionerEntry] = &[
-    PreconditionerEntry { id: "none", about: "M = I", build: |_, _| Ok(Box::new(Identity)) },
-    PreconditionerEntry {
-        id: "jacobi",
-        about: "the inverse of the diagonal",
-        build: |a, request| {
-            Ok(Box::new(if request.normal { Jacobi::normal(a) } else { Jacobi::new(a, request.definite) }))
-        },
-    },
-    PreconditionerEntry {
-        id: "scaling",
-        about: "symmetric diagonal scaling: S A S has largest entries near 1; positive definite whatever A is",
-        build: |a, _| Ok(Box::new(Scaling::new(a))),
-    },
-    PreconditionerEntry {
-        id: "amg",
-        about: "algebraic multigrid by smoothed aggregation; amg:theta=0.08,smoother=chebyshev,degree=1,coarse=300; smoothers: chebyshev, l1_jacobi, spai0, gauss_seidel",
-        build: |a, request| Ok(Box::new(Amg::new(a, request)?)),
-    },
-    PreconditionerEntry {
-        id: "ilu0",
-        about: "incomplete LU factors on the pattern of A; on a GPU solved by Jacobi sweeps, ilu0:sweeps=4",
-        build: |a, request| Ok(Box::new(Ilu::build(a, request)?)),
-    },
-    PreconditionerEntry {
-        id: "ic0",
-        about: "incomplete Cholesky factors on the pattern of A, positive definite; on a GPU solved by Jacobi sweeps",
-        build: |a, request| Ok(Box::new(Ilu::build(a, &Request { definite: true, ..request.clone() })?)),
-    },
-    PreconditionerEntry {
-        id: "ilut",
-        about: "incomplete LU factors by threshold; ilut:drop=0.001,fill=2; on a GPU solved by Jacobi sweeps",
-        build: |a, request| Ok(Box::new(Ilu::build_with_fill(a, request)?)),
-    },
-    PreconditionerEntry {
-        id: "lu",
-        about: "LU factors but for small entries, of A in an order that fills little; lu:drop=1e-6,fill=50; on a GPU solved by Jacobi sweeps",
-        build: |a, request| Ok(Box::new(Ilu::build_nearly_whole(a, request)?)),
-    },
-    PreconditionerEntry {
-        id: "ssor",
-        about: "symmetric successive over-relaxation; ssor:omega=1,order=natural or colours; on a GPU solved by Jacobi sweeps",
-        build: |a, request| Ok(Box::new(Ssor::build(a, false, request)?)),
-    },
-    PreconditionerEntry {
-        id: "gauss_seidel",
-        about: "one sweep of Gauss-Seidel, for methods that take any M; gauss_seidel:order=colours; on a GPU solved by Jacobi sweeps",
-        build: |a, request| Ok(Box::new(Ssor::build(a, true, request)?)),
-    },
-    PreconditionerEntry {
-        id: "fsai",
-        about: "factorised sparse approximate inverse; A symmetric positive definite",
-        build: |a, request| Ok(Box::new(InverseFactors::build(a, Kind::Fsai, request)?)),
-    },
-    PreconditionerEntry {
-        id: "isai",
-        about: "sparse approximate inverses of ilu0's factors: ilu0 as products",
-        build: |a, request| Ok(Box::new(InverseFactors::build(a, Kind::Isai, request)?)),
-    },
-    PreconditionerEntry {
-        id: "block_jacobi",
-        about: "inverses of diagonal blocks, of rows with one pattern or of a fixed size; block_jacobi:3",
-        build: |a, request| Ok(Box::new(BlockJacobi::build(a, request)?)),
-    },
-    PreconditionerEntry {
-        id: "chebyshev",
-        about: "a Chebyshev polynomial in the scaled matrix; chebyshev:4",
-        build: |a, request| Ok(Box::new(Chebyshev::new(a, false, request)?)),
-    },
-    PreconditionerEntry {
-        id: "neumann",
-        about: "a Neumann series in the scaled matrix; neumann:4",
-        build: |a, request| Ok(Box::new(Chebyshev::new(a, true, request)?)),
-    },
-    PreconditionerEntry {
-        id: "given",
-        about: "the library user's own, a matrix or operations",
-        build: |a, request| {
-            let given = request.given.as_ref();
-            given.ok_or_else(|| Error::input("the preconditioner given needs one: Options::given"))?.build(a)
-        },
-    },
-];
+/// A variant from text: plain, with parameters, or with settings that read themselves.
+macro_rules! read {
+    ($id:literal, $text:ident, $argument:ident, $name:ident) => {{
+        Pairs::new($id, $argument, &[])?;
+        Self::$name
+    }};
+    ($id:literal, $text:ident, $argument:ident, $name:ident { $($field:ident = $default:expr),+ }) => {{
+        let given = Pairs::new($id, $argument, &[$(stringify!($field)),+])?;
+        Self::$name { $($field: given.read(stringify!($field), $default)?),+ }
+    }};
+    ($id:literal, $text:ident, $argument:ident, $name:ident ($inner:ty)) => {
+        Self::$name($text.parse::<$inner>()?)
+    };
+}
 
-/// The line of `id` or `id:argument`, and the argument.
-///
-/// # Errors
-/// An unknown name; the message offers the nearest one.
-pub fn by_name(spec: &str) -> Result<(&'static PreconditionerEntry, Option<String>)> {
-    let (id, argument) = spec.split_once(':').map_or((spec, None), |(id, a)| (id, Some(a.to_string())));
-    let entry = PRECONDITIONERS.iter().find(|p| p.id == id).ok_or_else(|| {
-        let names: Vec<&str> = PRECONDITIONERS.iter().map(|p| p.id).collect();
-        Error::input(crate::host::suggest::unknown("preconditioner", id, &names))
-    })?;
-    Ok((entry, argument))
+/// A variant as text.
+macro_rules! write_out {
+    ($id:literal) => {
+        $id.to_string()
+    };
+    ($id:literal { $($field:ident = $default:expr),+ }) => {
+        pairs::text($id, &[$((stringify!($field), $field.write(), *$field != $default)),+]
+            .into_iter().filter(|pair| pair.2).map(|(key, value, _)| (key, value)).collect::<Vec<_>>())
+    };
+    ($id:literal ($inner:ident)) => {
+        $inner.to_string()
+    };
+}
+
+/// An entry: help text, variant with its parameters, id, constructor.
+macro_rules! preconditioners {
+    ($(#[doc = $about:literal] $(#[doc = $more:literal])* $name:ident $({ $(
+        $(#[doc = $doc:literal])+ $field:ident: $kind:ty = $default:expr $(, in $range:expr)?;
+    )+ })? $(($inner:ident: $settings:ty))? = $id:literal, |$a:pat_param, $request:pat_param| $build:expr;)+) => {
+        /// Which preconditioner, with its own parameters. As text: the id, and behind a colon what differs from the
+        /// defaults.
+        ///
+        /// ```
+        /// use krylane::Precond;
+        /// use krylane::precond::AmgSettings;
+        /// let m = Precond::Amg(AmgSettings { theta: 0.1, ..AmgSettings::default() });
+        /// assert_eq!(m.to_string(), "amg:theta=0.1");
+        /// assert_eq!("amg:theta=0.1".parse::<Precond>()?, m);
+        /// assert_eq!("block_jacobi:3".parse::<Precond>()?, Precond::BlockJacobi { size: Some(3) });
+        /// # Ok::<(), krylane::Error>(())
+        /// ```
+        #[derive(Clone, Debug, Default, PartialEq)]
+        #[non_exhaustive]
+        pub enum Precond {
+            /// Chosen by the matrix.
+            #[default]
+            Auto,
+            $(
+                #[doc = $about]
+                $(#[doc = $more])*
+                $name $({ $( $(#[doc = $doc])+ $field: $kind, )+ })? $(($settings))?,
+            )+
+        }
+
+        /// Every preconditioner.
+        pub const PRECONDITIONERS: &[PreconditionerEntry] =
+            &[$(PreconditionerEntry { id: $id, about: $about.trim_ascii() },)+];
+
+        impl Precond {
+            /// The name users type.
+            #[must_use]
+            pub fn id(&self) -> &'static str {
+                match self {
+                    Self::Auto => "auto",
+                    $(Self::$name { .. } => $id,)+
+                }
+            }
+
+            /// Finds parameters out of their ranges.
+            ///
+            /// # Errors
+            /// The first one.
+            pub fn check(&self) -> Result<()> {
+                match self {
+                    Self::Auto => {}
+                    $(Self::$name $({ $($field),+ })? $(($inner))? => {
+                        $($( let _ = $field; $( pairs::within($id, stringify!($field), $field, &($range))?; )? )+)?
+                        $( $inner.check()?; )?
+                    })+
+                }
+                Ok(())
+            }
+
+            /// Sets it up for a stored matrix.
+            #[allow(clippy::clone_on_copy)]
+            fn build_stored(&self, a: &Arc<Csr>, request: &Request) -> Result<Box<dyn Preconditioner>> {
+                match self {
+                    Self::Auto => Err(Error::input("auto is a choice of the plan, no preconditioner to set up")),
+                    $(Self::$name $({ $($field),+ })? $(($inner))? => {
+                        $($( let $field = $field.clone(); )+)?
+                        let ($a, $request) = (a, request);
+                        Ok($build)
+                    })+
+                }
+            }
+        }
+
+        impl FromStr for Precond {
+            type Err = Error;
+
+            fn from_str(text: &str) -> Result<Self> {
+                let (id, argument) = text.split_once(':').map_or((text, None), |(id, a)| (id, Some(a)));
+                let precond = match id {
+                    "auto" => {
+                        Pairs::new("auto", argument, &[])?;
+                        Self::Auto
+                    }
+                    $($id => read!($id, text, argument, $name $({ $($field = $default),+ })? $(($settings))?),)+
+                    _ => return Err(unknown(id)),
+                };
+                precond.check()?;
+                Ok(precond)
+            }
+        }
+
+        impl fmt::Display for Precond {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                let text = match self {
+                    Self::Auto => "auto".to_string(),
+                    $(Self::$name $({ $($field),+ })? $(($inner))? =>
+                        write_out!($id $({ $($field = $default),+ })? $(($inner))?),)+
+                };
+                f.pad(&text)
+            }
+        }
+    };
+}
+
+preconditioners! {
+    /// M = I
+    None = "none", |_, _| Box::new(Identity);
+    /// The inverse of the diagonal
+    Jacobi = "jacobi", |a, request| match request.normal {
+        true => Box::new(Jacobi::normal(a)),
+        false => Box::new(Jacobi::new(a, request.definite)),
+    };
+    /// Symmetric diagonal scaling: S A S has largest entries near 1; positive definite whatever A is
+    Scaling = "scaling", |a, _| Box::new(Scaling::new(a));
+    /// Algebraic multigrid by smoothed aggregation; amg:theta=0.08,smoother=chebyshev,degree=1,coarse=300; smoothers: chebyshev, l1_jacobi, spai0, gauss_seidel
+    Amg(settings: AmgSettings) = "amg", |a, request| Box::new(Amg::new(a, settings, request)?);
+    /// Incomplete LU factors on the pattern of A; on a GPU solved by Jacobi sweeps, ilu0:sweeps=4
+    Ilu0 {
+        /// Jacobi sweeps in place of a triangular solve, where a device has none; `None` is as many as suit the factors.
+        sweeps: Option<usize> = Option::None, in 1.0..=100.0;
+    } = "ilu0", |a, request| Box::new(Ilu::own(a, request.definite, sweeps)?);
+    /// Incomplete Cholesky factors on the pattern of A, positive definite; on a GPU solved by Jacobi sweeps
+    Ic0 {
+        /// As for [`Precond::Ilu0`].
+        sweeps: Option<usize> = Option::None, in 1.0..=100.0;
+    } = "ic0", |a, _| Box::new(Ilu::own(a, true, sweeps)?);
+    /// Incomplete LU factors by threshold; ilut:drop=0.001,fill=2; on a GPU solved by Jacobi sweeps
+    Ilut {
+        /// Entries below this part of the row's mean size are dropped.
+        drop: f64 = 1e-3, in 0.0..=1.0;
+        /// Entries of L and of U that a row keeps, in multiples of what A has there.
+        fill: f64 = 2.0, in 0.0..=1000.0;
+        /// As for [`Precond::Ilu0`].
+        sweeps: Option<usize> = Option::None, in 1.0..=100.0;
+    } = "ilut", |a, request| Box::new(Ilu::threshold(a, Fill { drop, growth: fill }, sweeps, request)?);
+    /// LU factors but for small entries, of A in an order that fills little; lu:drop=1e-6,fill=50; on a GPU solved by Jacobi sweeps
+    Lu {
+        /// Entries below this part of the row's mean size are dropped.
+        drop: f64 = 1e-6, in 0.0..=1.0;
+        /// Entries of L and U for each of A, at most.
+        fill: f64 = 50.0, in 1.0..=1e6;
+    } = "lu", |a, request| Box::new(Ilu::nearly_whole(a, Fill { drop, growth: fill }, request)?);
+    /// Symmetric successive over-relaxation; ssor:omega=1,order=natural or colours; on a GPU solved by Jacobi sweeps
+    Ssor {
+        /// ω.
+        omega: f64 = 1.0, in 1e-3..=1.999;
+        /// In which order rows are relaxed.
+        order: Relaxation = Relaxation::Natural;
+        /// As for [`Precond::Ilu0`].
+        sweeps: Option<usize> = Option::None, in 1.0..=100.0;
+    } = "ssor", |a, request| Box::new(Ssor::build(a, omega, order, sweeps, request)?);
+    /// One sweep of Gauss-Seidel, for methods that take any M; gauss_seidel:order=colours; on a GPU solved by Jacobi sweeps
+    GaussSeidel {
+        /// In which order rows are relaxed.
+        order: Relaxation = Relaxation::Natural;
+        /// As for [`Precond::Ilu0`].
+        sweeps: Option<usize> = Option::None, in 1.0..=100.0;
+    } = "gauss_seidel", |a, request| Box::new(Ssor::build_forward(a, order, sweeps, request)?);
+    /// Factorised sparse approximate inverse; A symmetric positive definite
+    Fsai = "fsai", |a, request| Box::new(InverseFactors::build(a, Kind::Fsai, request)?);
+    /// Sparse approximate inverses of ilu0's factors: ilu0 as products
+    Isai = "isai", |a, request| Box::new(InverseFactors::build(a, Kind::Isai, request)?);
+    /// Inverses of diagonal blocks, of rows with one pattern or of a fixed size; block_jacobi:3
+    BlockJacobi {
+        /// Rows of a block; `None` finds blocks of rows with one pattern.
+        size: Option<usize> = Option::None, in 1.0..=128.0;
+    } = "block_jacobi", |a, request| match size {
+        Some(size) => Box::new(BlockJacobi::new(a, size, request.definite)?),
+        Option::None => Box::new(BlockJacobi::found(a, request.definite)?),
+    };
+    /// A Chebyshev polynomial in the scaled matrix; chebyshev:4
+    Chebyshev {
+        /// Degree of the polynomial.
+        degree: usize = 4, in 1.0..=64.0;
+    } = "chebyshev", |a, request| Box::new(Chebyshev::new(a, degree, false, request)?);
+    /// A Neumann series in the scaled matrix; neumann:4
+    Neumann {
+        /// Degree of the polynomial.
+        degree: usize = 4, in 1.0..=64.0;
+    } = "neumann", |a, request| Box::new(Chebyshev::new(a, degree, true, request)?);
+    /// The library user's own, a matrix or operations
+    Given(given: Given) = "given", |a, _| given.build(a)?;
+}
+
+fn unknown(id: &str) -> Error {
+    let names: Vec<&str> = PRECONDITIONERS.iter().map(|p| p.id).collect();
+    Error::input(suggest::unknown("preconditioner", id, &names))
 }
 
 /// Those that know a form for AᵀA.
 const NORMAL: [&str; 2] = ["none", "jacobi"];
 
-/// Sets up what `spec` names for A; what stands behind its colon goes into the request.
-///
-/// # Errors
-/// An unknown name, one that a least-squares method can't use, what the set-up says.
-pub fn build(spec: &str, a: &Matrix, request: Request) -> Result<Box<dyn Preconditioner>> {
-    let (entry, argument) = by_name(spec)?;
-    if request.normal && !NORMAL.contains(&entry.id) {
-        return Err(Error::input(format!(
-            "{} is no preconditioner of A'A, which least-squares methods need; they take {}",
-            entry.id,
-            NORMAL.join(" or ")
-        )));
+impl Precond {
+    /// Sets it up for A.
+    ///
+    /// # Errors
+    /// One that a least-squares method can't use, what the set-up says.
+    pub fn build(&self, a: &Matrix, request: &Request) -> Result<Box<dyn Preconditioner>> {
+        self.check()?;
+        if request.normal && !NORMAL.contains(&self.id()) {
+            return Err(Error::input(format!(
+                "{} is no preconditioner of A'A, which least-squares methods need; they take {}",
+                self.id(),
+                NORMAL.join(" or ")
+            )));
+        }
+        match a {
+            Matrix::Stored(a) => self.build_stored(a, request),
+            Matrix::Free(a) => matrix_free::build(self, a, request),
+        }
     }
-    let request = Request { argument, ..request };
-    match a {
-        Matrix::Stored(a) => (entry.build)(a, &request),
-        Matrix::Free(a) => matrix_free::build(entry.id, a, &request),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_and_back() {
+        let typed = [
+            Precond::Auto,
+            Precond::None,
+            Precond::Amg(AmgSettings { theta: 0.1, ..AmgSettings::default() }),
+            Precond::Ilut { drop: 1e-4, fill: 3.5, sweeps: Some(2) },
+            Precond::Ssor { omega: 1.3, order: Relaxation::Colours, sweeps: Option::None },
+            Precond::GaussSeidel { order: Relaxation::Colours, sweeps: Some(100) },
+            Precond::BlockJacobi { size: Some(3) },
+            Precond::Chebyshev { degree: 64 },
+        ];
+        for m in typed {
+            assert_eq!(m.to_string().parse::<Precond>().unwrap(), m, "{m}");
+        }
+        for entry in PRECONDITIONERS.iter().filter(|p| p.id != "given") {
+            let m: Precond = entry.id.parse().unwrap();
+            assert_eq!((m.id(), m.to_string().as_str()), (entry.id, entry.id));
+        }
+        assert_eq!("lu:drop=1e-4".parse::<Precond>().unwrap(), Precond::Lu { drop: 1e-4, fill: 50.0 });
+        for (bad, word) in [
+            ("jakobi", "did you mean `jacobi`"),
+            ("jacobi:3", "jacobi has no parameter"),
+            ("ilu0:sweeps=0", "1 to 100"),
+            ("block_jacobi:0", "1 to 128"),
+            ("ssor:order=colors", "natural or colours"),
+            ("ilut:drob=1", "did you mean `drop`"),
+            ("amg:theta=7", "0 to 1"),
+            ("given", "Precond::Given"),
+        ] {
+            let e = bad.parse::<Precond>().unwrap_err().to_string();
+            assert!(e.contains(word), "{bad}: {e}");
+        }
     }
 }

@@ -12,6 +12,7 @@
 use super::triangles::{Pair, Solve};
 use super::{Preconditioner, Request, Updates};
 use crate::error::{Error, Result};
+use crate::host::pairs::Setting;
 use crate::matrix::order::colouring;
 use crate::matrix::{Csr, Triangular, halves, split};
 use crate::op::{Program, Role, Space, Vector};
@@ -25,6 +26,23 @@ pub enum Relaxation {
     Natural,
     /// Colour by colour.
     Colours,
+}
+
+impl Setting for Relaxation {
+    const FORM: &'static str = "natural or colours";
+    fn read(text: &str) -> Option<Self> {
+        match text {
+            "natural" => Some(Self::Natural),
+            "colours" => Some(Self::Colours),
+            _ => None,
+        }
+    }
+    fn write(&self) -> String {
+        match self {
+            Self::Natural => "natural".into(),
+            Self::Colours => "colours".into(),
+        }
+    }
 }
 
 /// What there is to choose.
@@ -77,26 +95,26 @@ impl Ssor {
         Ok(Self { settings, lower, upper, installed: None })
     }
 
-    pub(super) fn build(a: &Csr, forward: bool, request: &Request) -> Result<Self> {
-        if forward && request.definite {
-            return Err(Error::input("gauss_seidel is not symmetric, and this method wants a symmetric M; use ssor"));
+    pub(super) fn build(
+        a: &Csr,
+        omega: f64,
+        relaxation: Relaxation,
+        sweeps: Option<usize>,
+        request: &Request,
+    ) -> Result<Self> {
+        Self::with(a, Settings { omega, forward: false, relaxation, definite: request.definite, sweeps })
+    }
+
+    pub(super) fn build_forward(
+        a: &Csr,
+        relaxation: Relaxation,
+        sweeps: Option<usize>,
+        request: &Request,
+    ) -> Result<Self> {
+        if request.definite {
+            return Err(Error::input("gauss_seidel is not symmetric, and this method needs a symmetric M; use ssor"));
         }
-        let order = [("order", &["natural", "colours"][..])];
-        let sweeps = ("sweeps", 1.0, 100.0);
-        let ([omega, sweeps], [order]) = if forward {
-            let ([sweeps], order) = request.numbers_and_words("gauss_seidel", [sweeps], order)?;
-            ([None, sweeps], order)
-        } else {
-            request.numbers_and_words("ssor", [("omega", 1e-3, 1.999), sweeps], order)?
-        };
-        let settings = Settings {
-            omega: omega.unwrap_or(1.0),
-            forward,
-            relaxation: if order == Some(1) { Relaxation::Colours } else { Relaxation::Natural },
-            definite: request.definite,
-            sweeps: sweeps.map(|k| k as usize),
-        };
-        Self::with(a, settings)
+        Self::with(a, Settings { omega: 1.0, forward: true, relaxation, definite: false, sweeps })
     }
 }
 

@@ -12,6 +12,7 @@ use crate::method::{Method, MethodEntry, Needs, Normal, System, Tuning, Watch};
 use crate::op::schedule::Compiler;
 use crate::op::{Operator, Role, Space, Vector};
 use crate::plan::transform::Transform;
+use crate::precond::registry::Precond;
 use crate::precond::{self, Common, Preconditioner};
 use crate::solve::drive::Session;
 use crate::solve::refine::Renewal;
@@ -27,7 +28,7 @@ struct Prepared {
     r: Vector,
     normal: Option<Normal>,
     watch: Watch,
-    entry: &'static MethodEntry,
+    entry: MethodEntry,
     tuning: Tuning,
 }
 
@@ -44,7 +45,7 @@ impl Prepared {
         let mut space = self.space.clone();
         let Self { a, x, r, normal, watch, .. } = *self;
         let n = space.len(x);
-        let method = (self.entry.build)(&mut space, System { a, r, x, n, normal, m, watch }, &self.tuning);
+        let method = self.entry.build(&mut space, System { a, r, x, n, normal, m, watch }, &self.tuning);
         let refines = space.plan.working != space.plan.accumulate;
         let (matrix, exponent) = (&self.transform.matrix, self.transform.remaining);
         let renewal = (method.restarts() || refines).then(|| Renewal::new(&mut space, a, matrix, exponent, n));
@@ -56,7 +57,7 @@ impl Prepared {
         let Self { a, x, r, normal, watch, .. } = *self;
         let transform = Arc::clone(&self.transform);
         let compiler = Compiler::new(engine.fusion());
-        let minimises = self.entry.least_squares();
+        let minimises = self.entry.traits.least_squares;
         Session { engine, compiler, space, method, watch, a, x, r, normal, minimises, renewal, transform, batch: 2 }
     }
 }
@@ -87,22 +88,25 @@ impl Solver {
             definite: rung.method.needs.symmetry(),
             symmetric: self.facts.symmetric() && !rung.change.matched,
             normal: normal.is_some(),
-            argument: None,
             near_null: self.options.near_null.as_ref().map(|v| Arc::new(v.changed(|v| transform.direction(v)))),
-            given: self.options.given.clone(),
             room: memory::available(self.options.memory_limit),
             operations: transform.operations,
         };
-        let mut m = precond::build(&rung.preconditioner, matrix, request)?;
+        let chosen = match &self.options.preconditioner {
+            Precond::Auto => rung.preconditioner.parse()?,
+            asked => asked.clone(),
+        };
+        let mut m = chosen.build(matrix, &request)?;
         let setup = start.elapsed();
         m.install(&mut space, exponent);
         // A preconditioner's own scale is the inverse of A's, so that A M is as the user sees it.
         let scale = if m.is_identity() { exponent } else { 0 };
-        let spectrum = self.options.spectrum.map(|(a, b)| (ldexp(a, scale), ldexp(b, scale)));
-        let subspace: Vec<_> = self.options.subspace.iter().map(|v| transform.direction(v)).collect();
+        let settings = self.options.method.settings();
+        let spectrum = settings.spectrum.map(|(a, b)| (ldexp(a, scale), ldexp(b, scale)));
+        let subspace: Vec<_> = settings.subspace.iter().map(|v| transform.direction(v)).collect();
         let subspace = orthonormal(subspace).into_iter().map(Arc::new).collect();
-        let tuning = Tuning { restart: rung.restart, side: self.options.side, spectrum, subspace };
-        Ok((Prepared { space, transform, a, x, r, normal, watch, entry: rung.method, tuning }, m, setup))
+        let tuning = Tuning { restart: rung.restart, side: settings.side, spectrum, subspace };
+        Ok((Prepared { space, transform, a, x, r, normal, watch, entry: rung.method.clone(), tuning }, m, setup))
     }
 
     /// An engine over `space` for rung `k`, where there is memory for it.

@@ -149,8 +149,8 @@ impl Solver {
                     cancel,
                     callback: &mut heard,
                     window: rung.window,
-                    lag: options.lag,
-                    batch: options.batch,
+                    lag: options.knobs.lag,
+                    batch: options.knobs.batch,
                 };
                 session.run(problem, state, &mut limits).await
             }));

@@ -1,11 +1,13 @@
 //! A solve from the front door to the certificate: the solver, its sessions, the one loop over iterations.
 
 mod build;
+mod builder;
 pub(crate) mod drive;
 mod many;
 pub(crate) mod refine;
 mod solver;
 
+pub use builder::Builder;
 pub use drive::Event;
 pub(crate) use solver::open_engine;
 pub use solver::{Solver, StoredForm, solve};

@@ -1,5 +1,6 @@
 //! The front door: a builder, a solver that can be used again, and the one-line `solve`.
 
+use super::builder::Builder;
 use super::many::Block;
 use crate::analyse::certify::{Norms, Truth, certify};
 use crate::analyse::facts::Facts;
@@ -8,7 +9,8 @@ use crate::error::{Error, Result};
 use crate::host::memory;
 use crate::host::scale::ldexp;
 use crate::matrix::{Csr, Matrix, ToMatrix};
-use crate::method::{self, MethodEntry, Needs};
+use crate::method::registry::Method;
+use crate::method::{MethodEntry, Needs};
 use crate::op::{Dtype, Plan, Role, Space};
 use crate::options::Options;
 use crate::plan::transform::{Change, Transform};
@@ -86,22 +88,23 @@ impl Solver {
         options.check()?;
         let mut a = a.to_matrix()?;
         let rows = a.rows();
-        if options.damp > 0.0 {
+        let damp = options.method.settings().damp;
+        if damp > 0.0 {
             let stored =
                 a.entries().ok_or_else(|| Error::input("damp needs the entries of A; an operator has none"))?;
-            a = damped(stored, options.damp)?.into();
+            a = damped(stored, damp)?.into();
         }
-        if !a.is_square() && method::by_name(&options.method).map_or(true, |m| m.needs != Needs::Any) {
+        if !a.is_square() && !options.method.is_least_squares() {
             return Err(Error::input(format!(
                 "the matrix is {} x {}, and the method {} needs a square one; for a least-squares solution use lsqr or lsmr",
                 a.rows(),
                 a.cols(),
-                options.method
+                options.method.id()
             )));
         }
-        if options.method == "projection" {
+        if let Method::Projection { subspace } = &options.method {
             let finite = |v: &Vec<f64>| v.len() == a.rows() && v.iter().all(|x| x.is_finite());
-            if !options.subspace.iter().all(finite) || !options.subspace.iter().flatten().any(|&x| x != 0.0) {
+            if !subspace.iter().all(finite) || !subspace.iter().flatten().any(|&x| x != 0.0) {
                 return Err(Error::input(format!(
                     "projection needs a subspace: finite vectors of {} entries, not all zero",
                     a.rows()
@@ -111,7 +114,7 @@ impl Solver {
         let facts = Facts::find(&a)?;
         let mut notes = vec![];
         let choice = plan::choose_device(&a, &options, &mut notes)?;
-        let least_squares = method::by_name(&options.method).is_ok_and(|m| m.needs == Needs::Any);
+        let least_squares = options.method.is_least_squares();
         let order = if least_squares { None } else { plan::choose_order(&a, &options, &mut notes)? };
         let (ladder, warnings) = plan::ladder(&a, &facts, &options, &choice, order.is_some(), &mut notes)?;
         let transpose = if least_squares { Some(transpose(&a)?) } else { None };
@@ -133,6 +136,11 @@ impl Solver {
             cancel: Arc::new(AtomicBool::new(false)),
             callback: Box::new(|_| ControlFlow::Continue(())),
         })
+    }
+
+    /// The options one by one: `Solver::builder(&a).method(Method::Cg).rtol(1e-10).build()?`.
+    pub fn builder<A: ToMatrix>(a: &A) -> Builder<'_, A> {
+        Builder::new(a)
     }
 
     /// Calls `f` after each iteration.
@@ -177,7 +185,7 @@ impl Solver {
         };
         let below = old.rows() - self.rows;
         if values.len() + below == old.nnz() {
-            values.extend(std::iter::repeat_n(self.options.damp, below));
+            values.extend(std::iter::repeat_n(self.options.method.settings().damp, below));
         }
         let mut a = Csr::clone(old);
         a.set_values(values)?;
@@ -200,7 +208,7 @@ impl Solver {
         }
         let renewed = |t: &Arc<Transform>| Arc::new(t.renewed(&a, &self.facts));
         self.transforms = self.transforms.iter().map(renewed).collect();
-        if self.options.spectrum.is_some() {
+        if self.options.method.settings().spectrum.is_some() {
             // The bounds stand in the session in units of the old scale.
             self.sessions.iter_mut().for_each(|s| *s = None);
         }
@@ -303,10 +311,10 @@ impl Solver {
     pub(super) fn held(&self) -> Held {
         // MINRES may end at a least-squares solution, and its A is its own transpose.
         let own =
-            || (self.facts.symmetric() && self.ladder.iter().any(|r| r.method.least_squares())).then_some(&self.a);
-        let asked = self.ladder[0].method;
+            || (self.facts.symmetric() && self.ladder.iter().any(|r| r.method.traits.least_squares)).then_some(&self.a);
+        let asked = &self.ladder[0].method;
         // A method asked for by name may minimise where nothing solves; a ladder says so before it climbs.
-        let may_minimise = asked.least_squares() && self.options.method != "auto";
+        let may_minimise = asked.traits.least_squares && self.options.method != Method::Auto;
         let null = may_minimise && asked.needs != Needs::Any && self.facts.null_components.1 > 0;
         Held {
             a: self.a.clone(),
@@ -453,8 +461,8 @@ impl Solver {
                 cancel: &self.cancel,
                 callback: &mut self.callback,
                 window: rung.window,
-                lag: self.options.lag,
-                batch: self.options.batch,
+                lag: self.options.knobs.lag,
+                batch: self.options.knobs.batch,
             };
             let (before, certified) = (state.iterations, state.certify_time);
             let start = Instant::now();
@@ -565,8 +573,8 @@ impl Solver {
 
     /// The first rung's method.
     #[must_use]
-    pub fn method(&self) -> &'static MethodEntry {
-        self.ladder[0].method
+    pub fn method(&self) -> &MethodEntry {
+        &self.ladder[0].method
     }
 
     /// The first rung's number types.

@@ -3,7 +3,7 @@
 
 use krylane::matrix::{Csr, Triplets};
 use krylane::random::Random;
-use krylane::{Backend, Options, Precision, Report, Solver};
+use krylane::{Backend, Knobs, Method, Options, Precision, Report, Solver};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 
@@ -22,11 +22,11 @@ pub struct Target {
 impl Target {
     pub fn options(&self, method: &str) -> Options {
         Options {
-            method: method.into(),
-            preconditioner: "none".into(),
+            method: method.parse().unwrap(),
+            preconditioner: "none".parse().unwrap(),
             backend: self.backend.clone(),
             precision: self.precision,
-            withhold: self.withhold.clone(),
+            knobs: Knobs { withhold: self.withhold.clone(), ..Knobs::default() },
             ..Options::default()
         }
     }
@@ -215,4 +215,9 @@ pub fn fields(line: &str) -> Vec<String> {
         }
     }
     fields
+}
+
+/// The method of this name, with cycles of `columns` where it has cycles.
+pub fn restarted(method: &str, columns: usize) -> Method {
+    method.parse::<Method>().unwrap().with_restart(columns)
 }

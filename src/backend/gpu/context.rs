@@ -172,7 +172,7 @@ impl Context {
             max_storage_buffers_per_shader_stage: has.max_storage_buffers_per_shader_stage.clamp(8, STORAGE_WANTED),
             ..wgpu::Limits::defaults()
         };
-        let withheld = |name: &str| options.withhold.iter().any(|w| w == name);
+        let withheld = |name: &str| options.knobs.withhold.iter().any(|w| w == name);
         let has_f64 = adapter.features().contains(wgpu::Features::SHADER_F64) && !withheld("f64");
         let features = if has_f64 { wgpu::Features::SHADER_F64 } else { wgpu::Features::empty() };
         let request = adapter.request_device(&wgpu::DeviceDescriptor {
@@ -197,7 +197,7 @@ impl Context {
                 note(&seen, format!("lost: {text}"));
             }
         });
-        let max_binding = options.binding_limit.unwrap_or(u64::MAX).min(limits.max_storage_buffer_binding_size);
+        let max_binding = options.knobs.binding_limit.unwrap_or(u64::MAX).min(limits.max_storage_buffer_binding_size);
         Ok(Arc::new(Self {
             device,
             queue,

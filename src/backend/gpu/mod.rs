@@ -103,7 +103,7 @@ impl Gpu {
     /// Allocates and uploads what `space` lists.
     pub(crate) fn new(context: Arc<Context>, space: Space, options: &Options) -> Result<Self> {
         // What runs unfused is there to be read, and to compare with.
-        Self::with_forms(context, space, options, if options.fuse { format::choose } else { format::plain })
+        Self::with_forms(context, space, options, if options.knobs.fuse { format::choose } else { format::plain })
     }
 
     /// `choose` finds the form of each matrix.
@@ -141,7 +141,7 @@ impl Gpu {
         Ok(Self {
             context,
             real,
-            fuse: options.fuse,
+            fuse: options.knobs.fuse,
             choose,
             memory,
             scalar_count,

@@ -89,8 +89,8 @@ impl Context {
 
 #[cfg(test)]
 mod tests {
-    use crate::Options;
     use crate::backend::gpu::Context;
+    use crate::{Knobs, Options};
 
     #[test]
     fn the_masked_form_is_exact_here() {
@@ -103,7 +103,8 @@ mod tests {
         };
         assert!(context.double_single(), "{} changes double-single arithmetic", context.info().name);
         let withhold = vec!["double-single".to_string()];
-        let without = Context::any(&Options { withhold, ..Options::default() }).unwrap();
+        let without =
+            Context::any(&Options { knobs: Knobs { withhold, ..Knobs::default() }, ..Options::default() }).unwrap();
         assert!(!without.double_single());
     }
 }

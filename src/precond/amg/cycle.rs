@@ -103,7 +103,7 @@ impl Cycle {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Amg;
+    use super::super::{Amg, AmgSettings};
     use crate::matrix::gallery;
     use crate::op::schedule::{Compiler, Fusion, Projections};
     use crate::op::{Dtype, Operator, Plan, Program, Role, Space};
@@ -113,9 +113,9 @@ mod tests {
     #[test]
     fn sweeps_and_bytes_by_the_model() {
         let a = Arc::new(gallery::poisson2d(30));
-        let argument = Some("coarse=20".to_string());
-        let mut amg =
-            Amg::new(&a, &Request { definite: true, symmetric: true, argument, ..Request::default() }).unwrap();
+        let settings = AmgSettings { coarse: 20, ..AmgSettings::default() };
+        let request = Request { definite: true, symmetric: true, ..Request::default() };
+        let mut amg = Amg::new(&a, &settings, &request).unwrap();
         let rows: Vec<u64> = amg.hierarchy.levels.iter().map(|l| l.a.rows() as u64).collect();
         let levels = rows.len() - 1;
         assert!(levels >= 2, "{rows:?}");

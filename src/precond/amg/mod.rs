@@ -58,12 +58,13 @@ impl Amg {
     /// Sets the hierarchy of `a` up.
     ///
     /// # Errors
-    /// An unknown parameter, near-null vectors of another length; [`crate::Error::Preconditioner`] for a zero or missing
+    /// Settings out of their ranges, near-null vectors of another length; [`crate::Error::Preconditioner`] for a zero or missing
     /// diagonal entry in a row that is not empty, for a negative one where M must be definite, and for coarse
     /// matrices beyond f64.
-    pub fn new(a: &Arc<Csr>, request: &Request) -> Result<Self> {
+    pub fn new(a: &Arc<Csr>, settings: &AmgSettings, request: &Request) -> Result<Self> {
+        settings.check()?;
         let purpose = Purpose {
-            settings: AmgSettings::from_argument(request.argument.as_deref())?,
+            settings: settings.clone(),
             near_null: request.near_null.clone(),
             symmetric: request.symmetric,
             definite: request.definite,

@@ -1,6 +1,7 @@
 //! What a hierarchy is told: the typed form of `amg:theta=0.1,smoother=spai0`.
 
 use crate::error::{Error, Result};
+use crate::host::pairs::{self, Pairs, Setting};
 use std::fmt;
 use std::str::FromStr;
 
@@ -35,6 +36,16 @@ impl fmt::Display for Smoothing {
     }
 }
 
+impl Setting for Smoothing {
+    const FORM: &'static str = "chebyshev, l1_jacobi, spai0 or gauss_seidel";
+    fn read(text: &str) -> Option<Self> {
+        text.parse().ok()
+    }
+    fn write(&self) -> String {
+        self.to_string()
+    }
+}
+
 impl FromStr for Smoothing {
     type Err = Error;
     fn from_str(s: &str) -> Result<Self> {
@@ -45,7 +56,7 @@ impl FromStr for Smoothing {
     }
 }
 
-/// Numbers of a hierarchy. As text, which is what [`crate::Options::preconditioner`] takes:
+/// Numbers of a hierarchy. As text:
 ///
 /// ```
 /// use krylane::precond::{AmgSettings, Smoothing};
@@ -96,39 +107,49 @@ impl AmgSettings {
         self.degree.unwrap_or(if symmetric { 1 } else { 2 })
     }
 
+    /// Finds values out of their ranges.
+    ///
+    /// # Errors
+    /// The first one.
+    pub fn check(&self) -> Result<()> {
+        let degree = self.degree.map_or(1.0, |k| k as f64);
+        pairs::within("amg", "theta", &self.theta, &(0.0..=1.0))?;
+        pairs::within("amg", "degree", &degree, &(1.0..=16.0))?;
+        pairs::within("amg", "coarse", &self.coarse, &(1.0..=2000.0))?;
+        pairs::within("amg", "block", &self.block, &(1.0..=12.0))?;
+        if self.degree.is_some() && self.smoother != Smoothing::Chebyshev {
+            return Err(Error::input(format!("amg: a degree is Chebyshev's; {} has none", self.smoother)));
+        }
+        Ok(())
+    }
+
     /// From what stands behind `amg:`.
-    pub(crate) fn from_argument(argument: Option<&str>) -> Result<Self> {
-        let mut out = Self::default();
-        for pair in argument.iter().flat_map(|a| a.split(',')).filter(|p| !p.is_empty()) {
-            let (key, text) = pair.split_once('=').unwrap_or((pair, ""));
-            let number = |low: f64, high: f64| {
-                text.parse::<f64>()
-                    .ok()
-                    .filter(|v| (low..=high).contains(v))
-                    .ok_or_else(|| Error::input(format!("amg: {key}={text:?}; {key} is a number from {low} to {high}")))
-            };
-            match key {
-                "theta" => out.theta = number(0.0, 1.0)?,
-                "smoother" => out.smoother = text.parse()?,
-                "degree" => out.degree = Some(number(1.0, 16.0)? as usize),
-                "coarse" => out.coarse = number(1.0, 2000.0)? as usize,
-                "block" => out.block = number(1.0, 12.0)? as usize,
-                "precision" if text == "full" => out.full_precision = true,
-                "precision" => {
-                    let fault =
-                        format!("amg: precision={text:?}; `full` keeps the hierarchy in the method's number type");
-                    return Err(Error::input(fault));
-                }
-                _ => {
-                    let known = ["theta", "smoother", "degree", "coarse", "block", "precision"];
-                    return Err(Error::input(crate::host::suggest::unknown("amg parameter", key, &known)));
-                }
-            }
-        }
-        if out.degree.is_some() && out.smoother != Smoothing::Chebyshev {
-            return Err(Error::input(format!("amg: a degree is Chebyshev's; {} has none", out.smoother)));
-        }
+    fn from_argument(argument: Option<&str>) -> Result<Self> {
+        let plain = Self::default();
+        let given = Pairs::new("amg", argument, &["theta", "smoother", "degree", "coarse", "block", "precision"])?;
+        let out = Self {
+            theta: given.read("theta", plain.theta)?,
+            smoother: given.read("smoother", plain.smoother)?,
+            degree: given.read("degree", plain.degree)?,
+            coarse: given.read("coarse", plain.coarse)?,
+            block: given.read("block", plain.block)?,
+            full_precision: given.read("precision", Full(plain.full_precision))?.0,
+        };
+        out.check()?;
         Ok(out)
+    }
+}
+
+/// `precision=full`.
+struct Full(bool);
+
+impl Setting for Full {
+    const FORM: &'static str = "`full`, which keeps the hierarchy in the method's number type";
+    fn read(text: &str) -> Option<Self> {
+        (text == "full").then_some(Self(true))
+    }
+    fn write(&self) -> String {
+        "full".into()
     }
 }
 

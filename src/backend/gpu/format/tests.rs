@@ -226,7 +226,10 @@ fn panels_of_every_form_multiply() {
         // A vector must fit; the third matrix's takes twice that.
         for (set, limit) in [(&matrices[..2], limit), (&matrices[2..], 4 * limit)] {
             let withhold = if device.dtype == Dtype::F32 { vec!["f64".into()] } else { vec![] };
-            let options = crate::Options { binding_limit: Some(limit), withhold, ..crate::Options::default() };
+            let options = crate::Options {
+                knobs: crate::Knobs { binding_limit: Some(limit), withhold, ..crate::Knobs::default() },
+                ..crate::Options::default()
+            };
             let context = Context::any(&options).unwrap();
             let space = space_of(set, device.plan());
             let given = inputs(set, |x| device.round(x));

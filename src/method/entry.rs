@@ -1,0 +1,150 @@
+//! What the solver knows of a method before it is built: what it needs of A, and what it can do.
+
+use super::{Method, System, Tuning};
+use crate::op::Space;
+use crate::precond::Side;
+use std::fmt;
+use std::sync::Arc;
+
+/// What a method needs of A.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Needs {
+    /// Any A, rectangular or singular: a least-squares solution.
+    Any,
+    /// Any square A.
+    Square,
+    /// A = Aᵀ.
+    Symmetric,
+    /// A = Aᵀ, xᵀAx > 0. A negative definite A ends as [`IndefiniteOperator`](crate::Reason::IndefiniteOperator).
+    Definite,
+}
+
+impl Needs {
+    /// True where A must equal Aᵀ.
+    #[must_use]
+    pub fn symmetry(self) -> bool {
+        matches!(self, Self::Symmetric | Self::Definite)
+    }
+}
+
+/// What a method needs and can do.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct Traits {
+    /// What it needs of A.
+    pub needs: Needs,
+    /// On which sides M can be, the usual one first.
+    pub sides: &'static [Side],
+    /// It can end at a least-squares solution, certified by ‖Aᵀr‖.
+    pub least_squares: bool,
+    /// M r is carried along by a recurrence: an M that rounds more than the vectors do would part the two.
+    pub carries_preconditioned: bool,
+}
+
+impl Traits {
+    /// Those of most methods that need this of A: one side, [`Side::Split`] where A is symmetric and [`Side::Right`]
+    /// elsewhere; nothing else.
+    #[must_use]
+    pub const fn new(needs: Needs) -> Self {
+        let sides: &'static [Side] = match needs {
+            Needs::Symmetric | Needs::Definite => &[Side::Split],
+            Needs::Square | Needs::Any => &[Side::Right],
+        };
+        Self { needs, sides, least_squares: false, carries_preconditioned: false }
+    }
+
+    /// M can be on these sides.
+    #[must_use]
+    pub const fn sides(self, sides: &'static [Side]) -> Self {
+        Self { sides, ..self }
+    }
+
+    /// It can end at a least-squares solution.
+    #[must_use]
+    pub const fn least_squares(self) -> Self {
+        Self { least_squares: true, ..self }
+    }
+
+    /// It carries M r along by a recurrence.
+    #[must_use]
+    pub const fn carries_preconditioned(self) -> Self {
+        Self { carries_preconditioned: true, ..self }
+    }
+}
+
+/// Builds a method of the table in a space.
+pub(super) type Build = fn(&mut Space, System, &Tuning) -> Box<dyn Method>;
+
+/// Builds a user's own.
+type OwnBuild = dyn Fn(&mut Space, System, &Tuning) -> Box<dyn Method> + Send + Sync;
+
+#[derive(Clone)]
+enum Maker {
+    Table(Build),
+    Own(Arc<OwnBuild>),
+}
+
+/// A line of the table of methods, or a user's own method.
+#[derive(Clone)]
+pub struct MethodEntry {
+    /// The name users type.
+    pub id: &'static str,
+    /// One line for help texts.
+    pub about: &'static str,
+    /// What it needs of A.
+    pub needs: Needs,
+    /// What else it needs and can do.
+    pub traits: Traits,
+    maker: Maker,
+}
+
+impl MethodEntry {
+    pub(super) const fn new(id: &'static str, about: &'static str, traits: Traits, build: Build) -> Self {
+        Self { id, about, needs: traits.needs, traits, maker: Maker::Table(build) }
+    }
+
+    /// The method in `space`.
+    pub(crate) fn build(&self, space: &mut Space, system: System, tuning: &Tuning) -> Box<dyn Method> {
+        match &self.maker {
+            Maker::Table(build) => build(space, system, tuning),
+            Maker::Own(build) => build(space, system, tuning),
+        }
+    }
+}
+
+impl fmt::Debug for MethodEntry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MethodEntry").field("id", &self.id).field("traits", &self.traits).finish_non_exhaustive()
+    }
+}
+
+/// A method of the user's own, for [`Method::Own`](crate::Method::Own).
+///
+/// `build` is called once for each rung of the ladder, and once for each of several right-hand sides that run side by
+/// side. See the example `own_method`.
+#[derive(Clone, Debug)]
+pub struct OwnMethod(Arc<MethodEntry>);
+
+impl OwnMethod {
+    /// A method of this name, with what it needs and can do.
+    #[must_use]
+    pub fn new(
+        id: &'static str,
+        traits: Traits,
+        build: impl Fn(&mut Space, System, &Tuning) -> Box<dyn Method> + Send + Sync + 'static,
+    ) -> Self {
+        let maker = Maker::Own(Arc::new(build));
+        Self(Arc::new(MethodEntry { id, about: "a method of the user's own", needs: traits.needs, traits, maker }))
+    }
+
+    pub(super) fn entry(&self) -> &MethodEntry {
+        &self.0
+    }
+}
+
+/// The same object.
+impl PartialEq for OwnMethod {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
