@@ -56,9 +56,27 @@ fn norm(a: &dyn LinearOperator) -> Result<f64> {
 /// Findings about an operator. Facts that need entries (dominance, signs beside the diagonal) stay unknown.
 pub(crate) fn probe(a: &dyn LinearOperator) -> Result<Facts> {
     let (m, n) = (a.rows(), a.cols());
+    let word = a.structure();
+    let diagonal = a.diagonal();
+    let count = |f: fn(f64) -> bool| diagonal.iter().flatten().filter(|v| f(**v)).count();
+    let unknown = if diagonal.is_none() { m.min(n) } else { 0 };
+    let unprobed = Facts {
+        norms: Norms { exponent: 0, scaled_norm: 0.0 },
+        word: Some(word),
+        asymmetry: None,
+        looks_symmetric: word != Structure::General,
+        diagonal: (count(|v| v > 0.0), count(|v| v < 0.0), count(|v| v == 0.0) + unknown),
+        constant_diagonal: diagonal.as_ref().is_some_and(|d| d.windows(2).all(|w| w[0] == w[1])),
+        m_matrix: false,
+        dominance: f64::INFINITY,
+        spread: 0,
+        null_components: (vec![], 0),
+    };
+    if !a.may_be_probed() {
+        return Ok(unprobed);
+    }
     let norm = norm(a)?;
     let e = exponent(norm);
-    let word = a.structure();
     let mut random = Random::new(0xb);
     let (x, y) = (random.vector(n), random.vector(m));
     let image = scaled(&product(a, &x)?, -e);
@@ -80,23 +98,14 @@ pub(crate) fn probe(a: &dyn LinearOperator) -> Result<Facts> {
     if word == Structure::Definite && n > 0 && dot(&image, &x) <= 0.0 {
         return Err(Error::input("the operator is said to be positive definite, but <Ax, x> is not positive"));
     }
-    let diagonal = a.diagonal();
-    let count = |f: fn(f64) -> bool| diagonal.iter().flatten().filter(|v| f(**v)).count();
-    let unknown = if diagonal.is_none() { m.min(n) } else { 0 };
     // A symmetric A whose rows all sum to zero within rounding: one component, whose null vector is 1.
     let sums = product(a, &vec![1.0; n])?;
     let closed = word != Structure::General && n > 0 && sums.iter().all(|s| s.abs() <= 16.0 * f64::EPSILON * norm);
     Ok(Facts {
         norms: Norms { exponent: e, scaled_norm: ldexp(norm, -e) },
-        word: Some(word),
-        asymmetry: None,
         looks_symmetric,
-        diagonal: (count(|v| v > 0.0), count(|v| v < 0.0), count(|v| v == 0.0) + unknown),
-        constant_diagonal: diagonal.as_ref().is_some_and(|d| d.windows(2).all(|w| w[0] == w[1])),
-        m_matrix: false,
-        dominance: f64::INFINITY,
-        spread: 0,
         null_components: if closed { (vec![0; n], 1) } else { (vec![], 0) },
+        ..unprobed
     })
 }
 

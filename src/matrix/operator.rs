@@ -1,7 +1,7 @@
 //! Matrices by their product instead of their entries (matrix-free), and the one type that stands for both.
 //!
-//! An operator computes rows of A x in f64 on the host; that is what certifies an answer, and what the CPU
-//! iterates with. With a WGSL function for one row as its twin it runs on a GPU as well, inside the same
+//! An operator computes rows of A x in f64 on the host, or the whole of A x where that has no parts; that is what
+//! certifies an answer, and what the CPU iterates with. With a WGSL function for one row as its twin it runs on a GPU as well, inside the same
 //! fused sweeps as a stored matrix.
 
 use super::Csr;
@@ -71,6 +71,18 @@ pub trait LinearOperator: Send + Sync {
     /// Bytes that one product reads beside x, for the count of traffic.
     fn bytes(&self) -> u64 {
         0
+    }
+
+    /// True where the product has no parts, as a call into another program or language: [`LinearOperator::product`]
+    /// is then called for all rows, by one thread.
+    fn is_whole(&self) -> bool {
+        false
+    }
+
+    /// False where products are too dear to be spent on finding out what A is. Then the maker's word is taken without
+    /// a test, and ‖A‖ stays unknown: backward errors are told as if it were 0.
+    fn may_be_probed(&self) -> bool {
+        true
     }
 }
 
@@ -143,6 +155,96 @@ impl<F: Fn(usize, &[f64]) -> f64 + Send + Sync> LinearOperator for RowFunction<F
     }
     fn shader(&self) -> Option<RowShader> {
         self.shader.clone()
+    }
+}
+
+/// An operator made of a function for the whole of y = A x, as loops over elements or transforms compute it. Runs on
+/// the CPU.
+///
+/// ```
+/// use krylane::matrix::{Matrix, VectorFunction};
+/// // Springs between neighbours, element by element.
+/// let n = 100;
+/// let a = VectorFunction::new(n, n, move |x, y| {
+///     y.fill(0.0);
+///     (0..=n).for_each(|e| {
+///         let (left, right) = (e.checked_sub(1), (e < n).then_some(e));
+///         let force = right.map_or(0.0, |i| x[i]) - left.map_or(0.0, |i| x[i]);
+///         left.into_iter().for_each(|i| y[i] -= force);
+///         right.into_iter().for_each(|i| y[i] += force);
+///     });
+/// });
+/// let report = krylane::solve(&Matrix::free(a.definite()), &vec![1.0; n])?;
+/// assert!(report.reason.is_converged());
+/// # Ok::<(), krylane::Error>(())
+/// ```
+pub struct VectorFunction<F> {
+    rows: usize,
+    cols: usize,
+    f: F,
+    transpose: Option<Arc<dyn LinearOperator>>,
+    structure: Structure,
+    diagonal: Option<Vec<f64>>,
+}
+
+impl<F: Fn(&[f64], &mut [f64]) + Send + Sync> VectorFunction<F> {
+    /// `f(x, y)` writes all of y = A x. The same x must give the same bits each time.
+    pub fn new(rows: usize, cols: usize, f: F) -> Self {
+        Self { rows, cols, f, transpose: None, structure: Structure::General, diagonal: None }
+    }
+
+    /// A = Aᵀ, on your word.
+    #[must_use]
+    pub fn symmetric(self) -> Self {
+        Self { structure: Structure::Symmetric, ..self }
+    }
+
+    /// A is symmetric positive definite, on your word.
+    #[must_use]
+    pub fn definite(self) -> Self {
+        Self { structure: Structure::Definite, ..self }
+    }
+
+    /// With its diagonal.
+    #[must_use]
+    pub fn with_diagonal(self, diagonal: Vec<f64>) -> Self {
+        Self { diagonal: Some(diagonal), ..self }
+    }
+
+    /// With its transpose, y = Aᵀ x, for least-squares methods.
+    #[must_use]
+    pub fn with_transpose(self, f: impl Fn(&[f64], &mut [f64]) + Send + Sync + 'static) -> Self {
+        let transpose: Arc<dyn LinearOperator> = Arc::new(VectorFunction::new(self.cols, self.rows, f));
+        Self { transpose: Some(transpose), ..self }
+    }
+}
+
+impl<F: Fn(&[f64], &mut [f64]) + Send + Sync> LinearOperator for VectorFunction<F> {
+    fn rows(&self) -> usize {
+        self.rows
+    }
+    fn cols(&self) -> usize {
+        self.cols
+    }
+    fn product(&self, rows: Range<usize>, x: &[f64], y: &mut [f64]) {
+        if rows == (0..self.rows) {
+            return (self.f)(x, y);
+        }
+        let mut all = vec![0.0; self.rows];
+        (self.f)(x, &mut all);
+        y.copy_from_slice(&all[rows]);
+    }
+    fn is_whole(&self) -> bool {
+        true
+    }
+    fn transpose(&self) -> Option<Arc<dyn LinearOperator>> {
+        self.transpose.clone()
+    }
+    fn diagonal(&self) -> Option<Vec<f64>> {
+        self.diagonal.clone()
+    }
+    fn structure(&self) -> Structure {
+        self.structure
     }
 }
 
@@ -268,10 +370,14 @@ impl Matrix {
     }
 }
 
-/// y = A x, blocks of rows in parallel.
+/// y = A x, blocks of rows in parallel where the product has parts.
 pub(crate) fn multiply(a: &dyn LinearOperator, x: &[f64]) -> Vec<f64> {
     assert_eq!(x.len(), a.cols(), "A x: x has {} entries, A has {} columns", x.len(), a.cols());
     let mut y = vec![0.0; a.rows()];
+    if a.is_whole() {
+        a.product(0..a.rows(), x, &mut y);
+        return y;
+    }
     y.par_chunks_mut(GRAIN).enumerate().for_each(|(c, y)| a.product(c * GRAIN..c * GRAIN + y.len(), x, y));
     y
 }

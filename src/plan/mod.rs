@@ -14,6 +14,7 @@ use crate::method::{self, MethodEntry, Needs};
 use crate::op::{Dtype, Plan, Space};
 use crate::options::{Backend, Options, Precision, When};
 use crate::precond;
+use crate::precond::registry::Precond;
 use crate::report::AdapterInfo;
 #[cfg(feature = "gpu")]
 use std::sync::Arc;
@@ -142,6 +143,16 @@ pub(crate) fn choose_device(a: &Matrix, options: &Options, notes: &mut Vec<Strin
             ));
         }
         notes.push("backend cpu: the operator has no WGSL for its product".into());
+        return Ok(cpu(options));
+    }
+    if let Precond::Given(given) = &options.preconditioner
+        && given.on_host()
+        && options.backend != Backend::Cpu
+    {
+        if options.backend != Backend::Auto {
+            return Err(Error::input("the preconditioner is a function on the host; use the backend cpu"));
+        }
+        notes.push("backend cpu: the preconditioner is a function on the host".into());
         return Ok(cpu(options));
     }
     let what = if a.entries().is_some() { "entries" } else { "numbers a product" };

@@ -1,9 +1,10 @@
-//! The user's own preconditioner: a matrix M ≈ A⁻¹, applied as a product on every backend, or anything that
-//! writes operations.
+//! The user's own preconditioner: a matrix M ≈ A⁻¹, applied as a product on every backend, a function on the host, or
+//! anything that writes operations.
 
-use super::{Preconditioner, Updates};
+use super::{Preconditioner, Request, Updates};
 use crate::error::{Error, Result};
-use crate::matrix::Csr;
+use crate::host::scale::ldexp;
+use crate::matrix::{Csr, Matrix, VectorFunction};
 use crate::op::{Operator, Program, Role, Space, Vector};
 use std::fmt;
 use std::sync::Arc;
@@ -23,7 +24,13 @@ type Make = dyn Fn(&Arc<Csr>) -> Result<Box<dyn Preconditioner>> + Send + Sync;
 /// # Ok::<(), krylane::Error>(())
 /// ```
 #[derive(Clone)]
-pub struct Given(Arc<Make>);
+pub struct Given(Kind);
+
+#[derive(Clone)]
+enum Kind {
+    Product(Matrix),
+    Made(Arc<Make>),
+}
 
 impl fmt::Debug for Given {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -48,61 +55,127 @@ impl std::str::FromStr for Given {
 /// The same object.
 impl PartialEq for Given {
     fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
+        match (&self.0, &other.0) {
+            (Kind::Product(a), Kind::Product(b)) => a.is(b),
+            (Kind::Made(a), Kind::Made(b)) => Arc::ptr_eq(a, b),
+            _ => false,
+        }
     }
 }
 
 impl Given {
-    /// z = M r, a product. Methods that need a definite M take it as such on the user's word; a breakdown names it.
+    /// z = M r, a product with a matrix or with an operator. Methods that need a definite M take it as such on the
+    /// user's word; a breakdown names it.
     #[must_use]
-    pub fn matrix(m: Csr) -> Self {
-        let m = Arc::new(m);
-        Self::new(move |a| {
-            if (m.rows(), m.cols()) != (a.rows(), a.cols()) {
-                let (rows, n) = (m.rows(), a.rows());
-                return Err(Error::input(format!("M is {rows} x {}; A has {n} rows", m.cols())));
-            }
-            Ok(Box::new(Product { m: Arc::clone(&m), handle: None }))
-        })
+    pub fn matrix(m: impl Into<Matrix>) -> Self {
+        Self(Kind::Product(m.into()))
     }
 
-    /// Anything that writes operations. `make` is called once for each rung of the ladder that is tried.
+    /// `f(r, z)` writes z = M r, in f64 on the host: whatever the program has, as a factorisation of its own or a
+    /// multigrid cycle. Works with every method, on the CPU.
+    ///
+    /// r comes scaled by a power of two, so f should be linear, or nearly: an M that changes from call to call needs
+    /// `fcg` or `fgmres`. f is called from one thread at a time for each right-hand side.
+    ///
+    /// ```
+    /// use krylane::{Method, Precond, Solver, matrix::gallery, precond::Given};
+    /// let a = gallery::tridiagonal(50, -1.0, 4.0, -1.0);
+    /// let jacobi = Given::function(50, |r, z| z.iter_mut().zip(r).for_each(|(z, r)| *z = r / 4.0));
+    /// let mut solver = Solver::builder(&a).method(Method::Cg).preconditioner(Precond::Given(jacobi)).build()?;
+    /// assert!(solver.solve(&vec![1.0; 50])?.reason.is_converged());
+    /// # Ok::<(), krylane::Error>(())
+    /// ```
+    #[must_use]
+    pub fn function(n: usize, f: impl Fn(&[f64], &mut [f64]) + Send + Sync + 'static) -> Self {
+        Self::matrix(Matrix::free(VectorFunction::new(n, n, f)))
+    }
+
+    /// Anything that writes operations. `make` is called once for each rung of the ladder that is tried, with the
+    /// stored matrix that the rung works on.
     #[must_use]
     pub fn new(make: impl Fn(&Arc<Csr>) -> Result<Box<dyn Preconditioner>> + Send + Sync + 'static) -> Self {
-        Self(Arc::new(make))
+        Self(Kind::Made(Arc::new(make)))
+    }
+
+    /// True where M is a function that a GPU can't call.
+    pub(crate) fn on_host(&self) -> bool {
+        matches!(&self.0, Kind::Product(Matrix::Free(m)) if m.shader().is_none())
     }
 
     pub(super) fn check(&self) -> Result<()> {
         Ok(())
     }
 
-    pub(super) fn build(&self, a: &Arc<Csr>) -> Result<Box<dyn Preconditioner>> {
-        (self.0)(a)
+    pub(super) fn build(&self, a: &Matrix, request: &Request) -> Result<Box<dyn Preconditioner>> {
+        match (&self.0, a) {
+            // For least squares M is near (AᵀA)⁻¹.
+            (Kind::Product(m), _) if (m.rows(), m.cols()) != (a.cols(), a.cols()) => {
+                let (rows, n) = (m.rows(), a.cols());
+                Err(Error::input(format!("M is {rows} x {}; it must be {n} x {n}", m.cols())))
+            }
+            (Kind::Product(m), _) => {
+                let power = if request.normal { 2 } else { 1 };
+                Ok(Box::new(Product { m: m.clone(), power, installed: None }))
+            }
+            (Kind::Made(_), _) if request.normal => Err(Error::input(
+                "least-squares methods take a given matrix or function, M = (A'A)^-1 nearly, but no given operations",
+            )),
+            (Kind::Made(make), Matrix::Stored(a)) => make(a),
+            (Kind::Made(_), Matrix::Free(_)) => {
+                Err(Error::input("this preconditioner is made of the entries of A; an operator has none"))
+            }
+        }
     }
 }
 
 /// z = M r.
 struct Product {
-    m: Arc<Csr>,
-    handle: Option<Operator>,
+    m: Matrix,
+    /// M goes with A to the power of minus this: 2 for least squares.
+    power: i32,
+    installed: Option<Installed>,
+}
+
+struct Installed {
+    handle: Operator,
+    /// M as the engine has it is M·2^`exponent`.
+    exponent: i32,
+    /// What is missing from that since A has another scale.
+    missing: i32,
 }
 
 impl Preconditioner for Product {
     fn install(&mut self, space: &mut Space, exponent: i32) {
-        self.handle = Some(space.operator("M", Arc::clone(&self.m), -exponent, Role::Working));
+        let exponent = -self.power * exponent;
+        let handle = space.operator("M", self.m.clone(), exponent, Role::Working);
+        self.installed = Some(Installed { handle, exponent, missing: 0 });
     }
 
     fn emit(&self, p: &mut Program, r: Vector, z: Vector) {
-        p.apply(self.handle.expect("installed before use"), r, z);
+        let Installed { handle, missing, .. } = self.installed.as_ref().expect("installed before use");
+        p.apply(*handle, r, z);
+        if *missing != 0 {
+            p.scale(ldexp(1.0, *missing), z, z);
+        }
     }
 
     /// M stays as it was given; only its scale follows A's.
     fn refresh(&mut self, _a: &Arc<Csr>, exponent: i32) -> Result<Updates> {
-        let operators = self.handle.map(|h| (h, Arc::clone(&self.m), -exponent)).into_iter().collect();
-        Ok(Updates { operators, ..Updates::default() })
+        let mut updates = Updates::default();
+        if let Some(installed) = &mut self.installed {
+            let exponent = -self.power * exponent;
+            match &self.m {
+                Matrix::Stored(m) => updates.operators.push((installed.handle, Arc::clone(m), exponent)),
+                Matrix::Free(_) => installed.missing = exponent - installed.exponent,
+            }
+        }
+        Ok(updates)
     }
 
     fn describe(&self) -> Vec<String> {
-        vec![format!("given: a matrix of {} entries", self.m.nnz())]
+        vec![match &self.m {
+            Matrix::Stored(m) => format!("given: a matrix of {} entries", m.nnz()),
+            Matrix::Free(_) => "given: an operator".into(),
+        }]
     }
 }

@@ -3,11 +3,11 @@
 use super::registry::Precond;
 use super::{Chebyshev, Identity, Jacobi, Preconditioner, Request};
 use crate::error::{Error, Result};
-use crate::matrix::LinearOperator;
+use crate::matrix::{LinearOperator, Matrix};
 use std::sync::Arc;
 
 /// The ids that work for an operator, for messages.
-const KNOWN: &str = "none, jacobi (with a diagonal), chebyshev and neumann (for a symmetric operator)";
+const KNOWN: &str = "none, given, jacobi (with a diagonal), chebyshev and neumann (for a symmetric operator)";
 
 /// Sets the preconditioner `chosen` up for an operator.
 ///
@@ -30,6 +30,7 @@ pub(super) fn build(
         }
         Precond::Chebyshev { degree } => Ok(Box::new(Chebyshev::new(Arc::clone(a), degree, false, request)?)),
         Precond::Neumann { degree } => Ok(Box::new(Chebyshev::new(Arc::clone(a), degree, true, request)?)),
+        Precond::Given(ref given) => given.build(&Matrix::Free(Arc::clone(a)), request),
         _ => Err(Error::input(format!(
             "{} needs the entries of A; an operator has none. These work: {KNOWN}",
             chosen.id()

@@ -250,7 +250,7 @@ preconditioners! {
         degree: usize = 4, in 1.0..=64.0;
     } = "neumann", |a, request| Box::new(Chebyshev::new(a, degree, true, request)?);
     /// The library user's own, a matrix or operations
-    Given(given: Given) = "given", |a, _| given.build(a)?;
+    Given(given: Given) = "given", |a, request| given.build(&a.into(), request)?;
 }
 
 fn unknown(id: &str) -> Error {
@@ -259,7 +259,7 @@ fn unknown(id: &str) -> Error {
 }
 
 /// Those that know a form for AᵀA.
-const NORMAL: [&str; 2] = ["none", "jacobi"];
+const NORMAL: [&str; 3] = ["none", "jacobi", "given"];
 
 impl Precond {
     /// Sets it up for A.
@@ -272,7 +272,7 @@ impl Precond {
             return Err(Error::input(format!(
                 "{} is no preconditioner of A'A, which least-squares methods need; they take {}",
                 self.id(),
-                NORMAL.join(" or ")
+                NORMAL.join(", ")
             )));
         }
         match a {

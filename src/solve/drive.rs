@@ -38,6 +38,9 @@ pub struct Event {
     pub system: usize,
 }
 
+/// Sees x as it comes into being; `Break` ends the solve.
+pub(crate) type Watcher = Box<dyn FnMut(usize, &[f64]) -> ControlFlow<()> + Send>;
+
 /// Bounds on a solve and the ways to end it from outside.
 pub(crate) struct Limits<'a> {
     pub(crate) max_iterations: usize,
@@ -45,6 +48,7 @@ pub(crate) struct Limits<'a> {
     pub(crate) deadline: Option<Instant>,
     pub(crate) cancel: &'a AtomicBool,
     pub(crate) callback: &'a mut dyn FnMut(Event) -> ControlFlow<()>,
+    pub(crate) watcher: Option<&'a mut Watcher>,
     /// Iterations without progress before a short recurrence is called stagnant.
     pub(crate) window: usize,
     /// Batches in flight beyond the one waited for; results don't depend on it.
@@ -60,6 +64,14 @@ impl Limits<'_> {
             return Some(Ended::Cancelled);
         }
         self.deadline.is_some_and(|d| Instant::now() >= d).then_some(Ended::TimeLimit)
+    }
+
+    /// One iteration at a time where somebody wants to see each x.
+    fn pace(&self, batches: bool) -> (usize, Option<usize>) {
+        match self.watcher {
+            Some(_) => (0, Some(1)),
+            None => (self.lag.unwrap_or(if batches { 2 } else { 0 }), self.batch),
+        }
     }
 }
 
@@ -206,6 +218,15 @@ enum Ended {
     TimeLimit,
     Cancelled,
     Callback,
+}
+
+/// How the device's numbers are told to the user.
+#[derive(Clone, Copy)]
+struct Units {
+    /// ‖r‖/‖b‖ of one unit of the device's residual.
+    residual: f64,
+    /// The user's x moves by the device's times 2 to this power.
+    correction: i32,
 }
 
 /// An iteration that was issued and whose record has not been read.
@@ -388,7 +409,8 @@ impl Session {
             }
         })?;
 
-        let (ended, last) = self.iterate(state, limits, goal, norm, unit, refinement.resume).await?;
+        let units = Units { residual: unit, correction: correction_exponent };
+        let (ended, last) = self.iterate(state, limits, goal, norm, units, refinement.resume).await?;
         refinement.corrections += 1;
 
         let d = self.engine.read_vector(renewal.map_or(x, |n| n.solution(x))).await?;
@@ -420,9 +442,10 @@ impl Session {
         limits: &mut Limits<'_>,
         goal: f64,
         mut norm: f64,
-        unit: f64,
+        units: Units,
         mut resume: bool,
     ) -> Result<(Ended, f64)> {
+        let unit = units.residual;
         let mut last = norm;
         // ‖r‖ at the start and at the end of each cycle.
         let mut cycles = vec![norm];
@@ -434,7 +457,7 @@ impl Session {
             self.watch_from(tolerance);
             self.segment(state, |method, p| if resume { method.resume(p) } else { method.start(p) })?;
             resume = false;
-            let ended = self.pump(state, limits, tolerance, unit, &mut last).await?;
+            let mut ended = self.pump(state, limits, tolerance, units, &mut last).await?;
             if self.method.restarts() {
                 let mut outbox = Outbox::default();
                 let mut p = Program::new(&self.space);
@@ -443,6 +466,7 @@ impl Session {
                 let (ops, applications, inner) = (p.ops, p.preconditioned, p.inner_products);
                 self.issue_extra(state, ops, applications, inner)?;
                 cycles.push(last);
+                ended = ended.or(self.show(state, limits, units).await?);
             }
             let refines = self.renewal.is_some_and(|n| n.refines());
             let estimated = matches!(ended, Some(Ended::Stop(Stop::Estimate) | Ended::Estimate));
@@ -535,19 +559,19 @@ impl Session {
         state: &mut State,
         limits: &mut Limits<'_>,
         tolerance: f64,
-        unit: f64,
+        units: Units,
         last: &mut f64,
     ) -> Result<Option<Ended>> {
+        let unit = units.residual;
         let mut pending: VecDeque<Issued> = VecDeque::new();
         let mut closing = false;
         let mut limit_met = false;
         let mut ended: Option<Ended> = None;
-        let lag = limits.lag.unwrap_or(if self.engine.batch_limit() > 1 { 2 } else { 0 });
+        let (lag, batch) = limits.pace(self.engine.batch_limit() > 1);
         loop {
             while !closing && self.engine.in_flight() <= lag {
                 let room = limits.max_iterations.saturating_sub(state.iterations + pending.len());
-                let size =
-                    limits.batch.unwrap_or(self.batch).min(self.engine.batch_limit().max(limits.batch.unwrap_or(1)));
+                let size = batch.unwrap_or(self.batch).min(self.engine.batch_limit().max(batch.unwrap_or(1)));
                 let mut issued = 0;
                 while issued < size.min(room) && !closing {
                     let ahead: usize = pending.iter().map(|i| i.products).sum();
@@ -606,10 +630,24 @@ impl Session {
             if let Some(stop) = progress.stop {
                 ended = ended.or(Some(Ended::Stop(stop)));
             }
+            if !self.method.restarts() {
+                ended = ended.or(self.show(state, limits, units).await?);
+            }
             ended = ended.or_else(|| limits.called_off());
             closing |= ended.is_some();
         }
         Ok(ended.or(limit_met.then_some(Ended::MaxIterations)))
+    }
+
+    /// Lets the watcher see x. Where iterations run in f32, x is whole only when it is renewed; nothing is shown then.
+    async fn show(&mut self, state: &State, limits: &mut Limits<'_>, units: Units) -> Result<Option<Ended>> {
+        let Some(watcher) = limits.watcher.as_mut() else { return Ok(None) };
+        if self.renewal.is_some_and(|n| n.refines()) {
+            return Ok(None);
+        }
+        let d = self.engine.read_vector(self.renewal.map_or(self.x, |n| n.solution(self.x))).await?;
+        let x = self.transform.corrected(&state.x, &d, units.correction);
+        Ok(watcher(state.iterations, &x).is_break().then_some(Ended::Callback))
     }
 
     /// Products with A and Aᵀ in a segment, those inside preconditioners among them.

@@ -148,6 +148,7 @@ impl Solver {
                     deadline,
                     cancel,
                     callback: &mut heard,
+                    watcher: None,
                     window: rung.window,
                     lag: options.knobs.lag,
                     batch: options.knobs.batch,

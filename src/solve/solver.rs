@@ -16,7 +16,7 @@ use crate::options::Options;
 use crate::plan::transform::{Change, Transform};
 use crate::plan::{self, DeviceChoice, RungPlan};
 use crate::report::{AdapterInfo, Passed, Reason, Report, Rung, Timings};
-use crate::solve::drive::{Event, Limits, Problem, Session, State};
+use crate::solve::drive::{Event, Limits, Problem, Session, State, Watcher};
 use std::borrow::Cow;
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -67,6 +67,7 @@ pub struct Solver {
     pub(super) setup: Duration,
     pub(super) cancel: Arc<AtomicBool>,
     pub(super) callback: Callback,
+    pub(super) watcher: Option<Watcher>,
 }
 
 /// x with A x = b, everything at its default. Check [`Report::reason`], or use [`Report::into_result`].
@@ -135,6 +136,7 @@ impl Solver {
             setup: start.elapsed(),
             cancel: Arc::new(AtomicBool::new(false)),
             callback: Box::new(|_| ControlFlow::Continue(())),
+            watcher: None,
         })
     }
 
@@ -147,6 +149,16 @@ impl Solver {
     #[must_use]
     pub fn on_iteration(mut self, f: impl FnMut(Event) -> ControlFlow<()> + Send + 'static) -> Self {
         self.callback = Box::new(f);
+        self
+    }
+
+    /// Shows x to `f` after each iteration, with the number of iterations; methods that restart have an x at the end of
+    /// each cycle only. Iterations go one by one then, and x is read from the device each time. Iterations in f32 under a
+    /// wider residual have no x to show, so choose [`Precision::F64`](crate::Precision::F64). Not for several
+    /// right-hand sides at once.
+    #[must_use]
+    pub fn on_iterate(mut self, f: impl FnMut(usize, &[f64]) -> ControlFlow<()> + Send + 'static) -> Self {
+        self.watcher = Some(Box::new(f));
         self
     }
 
@@ -460,6 +472,7 @@ impl Solver {
                 deadline,
                 cancel: &self.cancel,
                 callback: &mut self.callback,
+                watcher: self.watcher.as_mut(),
                 window: rung.window,
                 lag: self.options.knobs.lag,
                 batch: self.options.knobs.batch,

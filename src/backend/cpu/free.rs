@@ -1,5 +1,6 @@
 //! Operators on the CPU: the user's product, chunk by chunk inside a sweep, in f64. Where the sweep works in f32, x is
-//! widened once a sweep and rows are rounded as they come.
+//! widened once a sweep and rows are rounded as they come. A product without parts is made before the sweep begins, and
+//! the sweep takes its rows.
 
 use super::memory::Shared;
 use super::sweep::CHUNK;
@@ -8,6 +9,16 @@ use crate::matrix::LinearOperator;
 use crate::op::Dtype;
 use rayon::prelude::*;
 use std::sync::Arc;
+
+/// What a product of a sweep starts with.
+pub(super) enum Prepared {
+    /// x as it stands in memory.
+    InPlace,
+    /// x in f64.
+    Widened(Vec<f64>),
+    /// A x, whole.
+    Product(Vec<f64>),
+}
 
 /// A·2^`exponent`.
 pub(super) struct Free {
@@ -27,14 +38,20 @@ impl Free {
         self.a.bytes() + widened
     }
 
-    /// x in f64, where it is not already.
-    pub(super) fn widened(x: Shared, len: usize) -> Option<Vec<f64>> {
-        if x.dtype() == Dtype::F64 {
-            return None;
-        }
+    /// x in f64 where it is not already, or the product where it has no parts.
+    pub(super) fn prepare(&self, x: Shared) -> Prepared {
+        let len = self.a.cols();
         // SAFETY: nobody writes x before the sweep begins.
-        let x: &[f32] = unsafe { x.chunk(0, len) };
-        Some(x.par_iter().map(|&x| f64::from(x)).collect())
+        let narrow = (x.dtype() == Dtype::F32).then(|| unsafe { x.chunk::<f32>(0, len) });
+        let widened = narrow.map(|x| x.par_iter().map(|&x| f64::from(x)).collect::<Vec<f64>>());
+        if self.a.is_whole() {
+            // SAFETY: as above.
+            let x = widened.as_deref().unwrap_or_else(|| unsafe { x.chunk(0, len) });
+            let mut y = vec![0.0; self.a.rows()];
+            self.scaled(0, self.a.rows(), x, &mut y);
+            return Prepared::Product(y);
+        }
+        widened.map_or(Prepared::InPlace, Prepared::Widened)
     }
 
     /// y = A x for rows `lo..hi` of one chunk.
@@ -42,16 +59,20 @@ impl Free {
     /// # Safety
     /// As for every step of a sweep: the chunk is this thread's, and x is not written.
     #[inline(always)]
-    pub(super) unsafe fn rows(&self, lo: usize, hi: usize, y: Shared, x: Shared, wide: Option<&[f64]>) {
+    pub(super) unsafe fn rows(&self, lo: usize, hi: usize, y: Shared, x: Shared, prepared: &Prepared) {
         // SAFETY: by the caller's word; y is another vector than x.
         unsafe {
-            let x = wide.unwrap_or_else(|| x.chunk(0, self.a.cols()));
+            let write = |rows: &mut [f64]| match prepared {
+                Prepared::InPlace => self.scaled(lo, hi, x.chunk(0, self.a.cols()), rows),
+                Prepared::Widened(x) => self.scaled(lo, hi, x, rows),
+                Prepared::Product(product) => rows.copy_from_slice(&product[lo..hi]),
+            };
             match y.dtype() {
                 // A vector of pairs is one of f64 here.
-                Dtype::F64 | Dtype::DoubleSingle => self.scaled(lo, hi, x, y.chunk_mut(lo, hi)),
+                Dtype::F64 | Dtype::DoubleSingle => write(y.chunk_mut(lo, hi)),
                 Dtype::F32 => {
                     let mut rows = [0.0; CHUNK];
-                    self.scaled(lo, hi, x, &mut rows[..hi - lo]);
+                    write(&mut rows[..hi - lo]);
                     y.chunk_mut::<f32>(lo, hi).iter_mut().zip(rows).for_each(|(y, v)| *y = v as f32);
                 }
             }

@@ -1,6 +1,6 @@
 //! One sweep over all chunks: every operation of its body on a chunk before the next chunk.
 
-use super::free::Free;
+use super::free::{Free, Prepared};
 use super::kernels::{self, TERMS};
 use super::memory::{Real, Shared};
 use super::sparse::Sparse;
@@ -33,7 +33,7 @@ enum Step<'a> {
     ApplyFree {
         a: &'a Free,
         x: Shared,
-        wide: Option<Vec<f64>>,
+        prepared: Prepared,
         y: Shared,
     },
     Map(Map),
@@ -105,11 +105,10 @@ impl Cpu {
             .iter()
             .map(|op| match op {
                 Op::Apply { a, x, y } => {
-                    let len = self.space.len(*x);
                     let (x, y) = (self.shared(*x), self.shared(*y));
                     match &operators[a.0 as usize] {
                         Stored::Sparse(a) => Step::Apply { a, x, y },
-                        Stored::Free(a) => Step::ApplyFree { a, x, wide: Free::widened(x, len), y },
+                        Stored::Free(a) => Step::ApplyFree { a, x, prepared: a.prepare(x), y },
                     }
                 }
                 Op::Map { y, terms } => Step::Map(self.map(*y, terms)),
@@ -273,7 +272,7 @@ impl Step<'_> {
                 Self::Apply { a, x, y } => by_type!(y.dtype(), T => {
                     a.rows_of_chunk::<T>(c, y.chunk_mut(lo, hi), x.chunk(0, a.columns()));
                 }),
-                Self::ApplyFree { a, x, wide, y } => a.rows(lo, hi, *y, *x, wide.as_deref()),
+                Self::ApplyFree { a, x, prepared, y } => a.rows(lo, hi, *y, *x, prepared),
                 Self::Map(map) if map.plain => by_type!(map.y.dtype(), T => map.in_place::<T>(lo, hi)),
                 Self::Map(map) => {
                     for at in (lo..hi).step_by(BLOCK) {
