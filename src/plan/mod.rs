@@ -535,7 +535,7 @@ pub(crate) fn ladder(
         })
         .collect::<Result<Vec<_>>>()?;
     if facts.word == Some(Structure::General)
-        && let Some(rung) = rungs.iter().find(|r| r.method.needs != Needs::Square)
+        && let Some(rung) = rungs.iter().find(|r| r.method.needs.symmetry())
     {
         let id = rung.method.id;
         if !facts.looks_symmetric {
