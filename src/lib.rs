@@ -39,6 +39,8 @@ mod backend;
 pub mod bench;
 pub mod eigen;
 mod error;
+#[cfg(any(doc, doctest))]
+pub mod guide;
 mod host;
 pub mod io;
 mod krylov;
@@ -46,6 +48,7 @@ pub mod matrix;
 pub mod method;
 pub mod op;
 mod options;
+pub mod picture;
 mod plan;
 pub mod precond;
 mod report;

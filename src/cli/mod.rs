@@ -12,7 +12,6 @@ mod inspect;
 mod job;
 mod json;
 mod output;
-mod plot;
 mod progress;
 mod signals;
 mod solve;

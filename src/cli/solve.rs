@@ -7,9 +7,10 @@ use super::output::{Target, distinct};
 use super::progress::Convergence;
 use super::signals::Signals;
 use super::source::{Matrix, Rhs, Source};
-use super::{job, json, plot, summary};
+use super::{job, json, summary};
 use anyhow::Context;
 use krylane::io::{write_columns, write_complex_columns};
+use krylane::picture::{Band, Curve, History};
 use krylane::precond::NearNull;
 use krylane::{Criterion, Error, Options, Precond, Reason, Report, Solver};
 use std::io::Write;
@@ -148,7 +149,7 @@ impl Solve {
         results.into_iter().collect()
     }
 
-    fn figure<'a>(&self, matrix: &Matrix, reports: &'a [Report], b: &[Vec<f64>]) -> plot::Figure<'a> {
+    fn figure<'a>(&self, matrix: &Matrix, reports: &'a [Report], b: &[Vec<f64>]) -> History<'a> {
         let mut methods: Vec<_> = reports.iter().map(|r| format!("{} + {}", r.method, r.preconditioner)).collect();
         methods.sort();
         methods.dedup();
@@ -159,10 +160,11 @@ impl Solve {
         // One line for all, or none.
         let mut goals = b.iter().filter_map(|b| self.relative_goal(b));
         let first = goals.next();
-        plot::Figure {
+        History {
             title: matrix.name.clone(),
             subtitle: format!("{} on {}: {outcome}", methods.join(", "), reports[0].adapter.name),
-            curves: reports.iter().map(|r| plot::Curve { history: &r.history, checks: &r.checks }).collect(),
+            curves: reports.iter().map(|r| Curve { history: &r.history, checks: &r.checks }).collect(),
+            bands: if let [report] = reports { Band::of(report) } else { vec![] },
             tolerance: first.filter(|&goal| goals.all(|other| other == goal)),
         }
     }

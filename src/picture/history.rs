@@ -1,24 +1,56 @@
 //! Residual histories as SVG.
 
-use krylane::TrueResidual;
+use super::svg::{STYLE, escape};
+use crate::report::{Report, TrueResidual};
 use std::fmt::Write;
 
-/// What is drawn.
-pub(super) struct Figure<'a> {
-    pub(super) title: String,
-    pub(super) subtitle: String,
+/// A drawing of how residuals fell.
+pub struct History<'a> {
+    /// The first line.
+    pub title: String,
+    /// The second line.
+    pub subtitle: String,
     /// One for each system.
-    pub(super) curves: Vec<Curve<'a>>,
+    pub curves: Vec<Curve<'a>>,
+    /// Stretches of iterations with a name, drawn behind the curves.
+    pub bands: Vec<Band>,
     /// A dashed line.
-    pub(super) tolerance: Option<f64>,
+    pub tolerance: Option<f64>,
 }
 
 /// The history of a system.
-pub(super) struct Curve<'a> {
+pub struct Curve<'a> {
     /// Relative residuals by the method's estimate, from iteration 1.
-    pub(super) history: &'a [f64],
+    pub history: &'a [f64],
     /// Relative residuals recomputed.
-    pub(super) checks: &'a [TrueResidual],
+    pub checks: &'a [TrueResidual],
+}
+
+/// The iterations of one method among several.
+pub struct Band {
+    /// What ran.
+    pub label: String,
+    /// Iterations before it.
+    pub from: usize,
+    /// Iterations at its end.
+    pub to: usize,
+}
+
+impl Band {
+    /// The methods that a solve tried, one band each; none where there was one method only.
+    #[must_use]
+    pub fn of(report: &Report) -> Vec<Self> {
+        let mut to = 0;
+        let ran = report.rungs.iter().filter(|rung| rung.iterations > 0);
+        let bands: Vec<Self> = ran
+            .map(|rung| {
+                let from = to;
+                to += rung.iterations;
+                Self { label: format!("{} + {}", rung.method, rung.preconditioner), from, to }
+            })
+            .collect();
+        if bands.len() > 1 { bands } else { vec![] }
+    }
 }
 
 const WIDTH: f64 = 880.0;
@@ -45,8 +77,10 @@ impl Axes {
     }
 }
 
-impl Figure<'_> {
-    pub(super) fn svg(&self) -> String {
+impl History<'_> {
+    /// The drawing, a document of its own.
+    #[must_use]
+    pub fn svg(&self) -> String {
         let point = |(k, &v): (usize, &f64)| Some(((k + 1) as f64, log10(v)?));
         let lines: Vec<Vec<(f64, f64)>> =
             self.curves.iter().map(|c| c.history.iter().enumerate().filter_map(point).collect()).collect();
@@ -71,17 +105,32 @@ impl Figure<'_> {
         writeln!(
             s,
             "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" width=\"{WIDTH}\" height=\"{HEIGHT}\" \
-             font-family=\"system-ui, Helvetica, Arial, sans-serif\" font-size=\"14\" fill=\"#24292f\">"
+             class=\"figure ink\" font-family=\"system-ui, Helvetica, Arial, sans-serif\" font-size=\"14\">{STYLE}"
         )?;
-        writeln!(s, "<rect width=\"{WIDTH}\" height=\"{HEIGHT}\" fill=\"#ffffff\"/>")?;
+        writeln!(s, "<rect width=\"{WIDTH}\" height=\"{HEIGHT}\" class=\"paper\"/>")?;
         writeln!(
             s,
             "<text x=\"{LEFT}\" y=\"30\" font-size=\"18\" font-weight=\"600\">{}</text>",
             escape(&self.title, 84)
         )?;
-        writeln!(s, "<text x=\"{LEFT}\" y=\"54\" fill=\"#57606a\">{}</text>", escape(&self.subtitle, 110))?;
+        writeln!(s, "<text x=\"{LEFT}\" y=\"54\" class=\"pale\">{}</text>", escape(&self.subtitle, 110))?;
 
-        writeln!(s, "<g stroke=\"#d8dee4\" stroke-width=\"1\">")?;
+        for (k, band) in self.bands.iter().enumerate() {
+            let (from, to) = (axes.x(band.from as f64), axes.x(band.to as f64));
+            let (width, height, shade) = (to - from, bottom - TOP, ["even", "odd"][k % 2]);
+            let title = escape(&band.label, 60);
+            writeln!(
+                s,
+                "<rect x=\"{from:.1}\" y=\"{TOP}\" width=\"{width:.1}\" height=\"{height}\" class=\"{shade}\"><title>{title}</title></rect>"
+            )?;
+            // A narrow band is named by its title alone.
+            let fits = (width / 7.5) as usize;
+            if fits >= 8 {
+                let (x, y, label) = (from + 6.0, TOP + 18.0, escape(&band.label, fits));
+                writeln!(s, "<text x=\"{x:.1}\" y=\"{y}\" class=\"pale\" font-size=\"12\">{label}</text>")?;
+            }
+        }
+        writeln!(s, "<g class=\"grid\">")?;
         let decades = decade_ticks(axes);
         let steps = iteration_ticks(axes.last);
         for &d in &decades {
@@ -106,14 +155,11 @@ impl Figure<'_> {
         writeln!(s, "<text x=\"{middle}\" y=\"{}\">iteration</text>", HEIGHT - 14.0)?;
         writeln!(s, "<text transform=\"translate(22 {centre}) rotate(-90)\">relative residual</text>\n</g>")?;
         let (w, h) = (right - LEFT, bottom - TOP);
-        writeln!(s, "<rect x=\"{LEFT}\" y=\"{TOP}\" width=\"{w}\" height=\"{h}\" fill=\"none\" stroke=\"#8c959f\"/>")?;
+        writeln!(s, "<rect x=\"{LEFT}\" y=\"{TOP}\" width=\"{w}\" height=\"{h}\" class=\"frame\"/>")?;
 
         if let Some(t) = tolerance {
             let y = axes.y(t);
-            writeln!(
-                s,
-                "<line x1=\"{LEFT}\" y1=\"{y:.1}\" x2=\"{right}\" y2=\"{y:.1}\" stroke=\"#bc4c00\" stroke-width=\"1.5\" stroke-dasharray=\"7 5\"/>"
-            )?;
+            writeln!(s, "<line x1=\"{LEFT}\" y1=\"{y:.1}\" x2=\"{right}\" y2=\"{y:.1}\" class=\"goal\"/>")?;
         }
         for (k, points) in lines.iter().enumerate() {
             // A viewer tells which one the pointer is on.
@@ -122,10 +168,7 @@ impl Figure<'_> {
         }
         for &(k, v) in checks {
             let (x, y) = (axes.x(k), axes.y(v));
-            writeln!(
-                s,
-                "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"5\" fill=\"#1a7f37\" stroke=\"#ffffff\" stroke-width=\"1.5\"/>"
-            )?;
+            writeln!(s, "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"5\" class=\"truth\"/>")?;
         }
         self.legend(s, lines.iter().any(|points| !points.is_empty()), !checks.is_empty(), tolerance.is_some())?;
         writeln!(s, "</svg>")
@@ -133,21 +176,19 @@ impl Figure<'_> {
 
     /// One row above the frame, where no line can be under it.
     fn legend(&self, s: &mut String, history: bool, checks: bool, tolerance: bool) -> std::fmt::Result {
-        let line = |colour: &str, dash: &str| {
-            format!("<line x1=\"0\" y1=\"-5\" x2=\"28\" y2=\"-5\" stroke=\"{colour}\" stroke-width=\"1.8\"{dash}/>")
-        };
+        let line = |class: &str| format!("<line x1=\"0\" y1=\"-5\" x2=\"28\" y2=\"-5\" class=\"{class}\"/>");
         let mut entries = vec![];
         if history {
-            entries.push((line("#0969da", ""), "the method's estimate".to_string()));
+            entries.push((line("line"), "the method's estimate".to_string()));
         }
         if checks {
-            let dot = "<circle cx=\"14\" cy=\"-5\" r=\"5\" fill=\"#1a7f37\"/>".into();
+            let dot = "<circle cx=\"14\" cy=\"-5\" r=\"5\" class=\"truth\"/>".into();
             entries.push((dot, "recomputed in f64".into()));
         }
         if let Some(t) = self.tolerance.filter(|_| tolerance) {
             let (short, rounded) = (format!("{t:e}"), format!("{t:.2e}"));
             let t = if short.len() < rounded.len() { short } else { rounded };
-            entries.push((line("#bc4c00", " stroke-dasharray=\"7 5\""), format!("tolerance {t}")));
+            entries.push((line("goal"), format!("tolerance {t}")));
         }
         for (k, (mark, text)) in entries.iter().enumerate() {
             let x = LEFT + 212.0 * k as f64;
@@ -160,12 +201,9 @@ impl Figure<'_> {
 fn draw_line(s: &mut String, axes: &Axes, points: &[(f64, f64)], title: &str) -> std::fmt::Result {
     if let [(k, v)] = points {
         let (x, y) = (axes.x(*k), axes.y(*v));
-        writeln!(s, "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"3\" fill=\"#0969da\">{title}</circle>")?;
+        writeln!(s, "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"3\" class=\"dot\">{title}</circle>")?;
     } else if !points.is_empty() {
-        write!(
-            s,
-            "<polyline fill=\"none\" stroke=\"#0969da\" stroke-width=\"1.6\" stroke-linejoin=\"round\" points=\""
-        )?;
+        write!(s, "<polyline class=\"line\" points=\"")?;
         for (k, v) in thinned(points, axes) {
             write!(s, "{:.1},{:.1} ", axes.x(k), axes.y(v))?;
         }
@@ -221,26 +259,6 @@ fn thinned(points: &[(f64, f64)], axes: &Axes) -> Vec<(f64, f64)> {
     out
 }
 
-/// Text for XML, cut where it would run off the page.
-fn escape(text: &str, limit: usize) -> String {
-    let mut out = String::new();
-    for (k, c) in text.chars().enumerate() {
-        match c {
-            _ if k == limit => {
-                out.push('…');
-                break;
-            }
-            '&' => out += "&amp;",
-            '<' => out += "&lt;",
-            '>' => out += "&gt;",
-            // XML 1.0 has no way to say a control character.
-            c if c.is_control() => out.push('?'),
-            c => out.push(c),
-        }
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -248,7 +266,14 @@ mod tests {
     fn figure(history: &[f64]) -> String {
         let checks = [TrueResidual { iteration: history.len(), relative: 1e-9 }];
         let (title, subtitle) = ("a<b>&\u{1}".into(), "cg".into());
-        Figure { title, subtitle, curves: vec![Curve { history, checks: &checks }], tolerance: Some(1e-8) }.svg()
+        History {
+            title,
+            subtitle,
+            curves: vec![Curve { history, checks: &checks }],
+            bands: vec![],
+            tolerance: Some(1e-8),
+        }
+        .svg()
     }
 
     fn points(svg: &str) -> usize {
