@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Passes the tests on a fresh machine that has Rust: brings a software Vulkan adapter where none answers
-# and it may, then runs every check. A missing adapter is a failure where one could be had.
+# Passes the tests on a fresh machine that has Rust. Installs what they need where it may (Debian, as root), then runs
+# every check, or those that are named: `tests/run.sh [style] [tests] [features] [campaign] [python] [c]`.
+# What can't be had is a failure under CI, and a sentence elsewhere.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -8,31 +9,81 @@ say() { printf '\n== %s\n' "$*"; }
 
 command -v cargo >/dev/null || { echo "cargo is not on the PATH; install Rust from https://rustup.rs"; exit 1; }
 
+may_install() { command -v apt-get >/dev/null && [ "$(id -u)" = 0 ]; }
+
+install() {
+    say "installing $*"
+    apt-get -o DPkg::Lock::Timeout=300 update -qq
+    DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 install -y -qq --no-install-recommends "$@" >/dev/null
+}
+
+# A part that needs a program: brings it, or says that the part is left out.
+needs() {
+    local program=$1 package=$2 part=$3
+    command -v "$program" >/dev/null && return 0
+    if may_install; then install "$package"; return 0; fi
+    echo "No $program: $part is left out. As root: apt-get install $package"
+    [ "${CI:-}" != true ]
+    return 1
+}
+
 has_vulkan() {
     local drivers
     drivers=${VK_DRIVER_FILES:-$(find /usr/share/vulkan/icd.d /etc/vulkan/icd.d -name '*.json' 2>/dev/null || true)}
     [ -n "$drivers" ] && ldconfig -p 2>/dev/null | grep 'libvulkan\.so\.1' >/dev/null
 }
-if [ "$(uname)" = Linux ] && ! has_vulkan; then
-    if command -v apt-get >/dev/null && [ "$(id -u)" = 0 ]; then
-        say "no Vulkan adapter: installing Mesa's software one"
-        apt-get update -qq
-        DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends libvulkan1 mesa-vulkan-drivers
-    else
-        echo "No Vulkan adapter answers. As root: apt-get install mesa-vulkan-drivers libvulkan1"
-        echo "GPU tests will be skipped; each says so."
-    fi
-fi
-if [ "$(uname)" != Linux ] || has_vulkan || [ "${CI:-}" = true ]; then
-    export KRYLANE_REQUIRE_GPU=1
-fi
-# Mesa's device-select layer complains on stderr without one.
-export XDG_RUNTIME_DIR="${XDG_RUNTIME_DIR:-$(mktemp -d)}"
 
-say "format";            cargo fmt --check
-say "lints";             cargo clippy --quiet --all-targets -- -D warnings
-say "tests";             cargo test --no-fail-fast
-say "without a GPU";     cargo check --quiet --no-default-features
-say "documentation";     RUSTDOCFLAGS="-D warnings" cargo doc --quiet --no-deps
-say "package";           cargo package --quiet --no-verify --allow-dirty --list >/dev/null
+style() {
+    say "format";        cargo fmt --check
+    say "lints";         cargo clippy --quiet --all-targets -- -D warnings
+    say "documentation"; RUSTDOCFLAGS="-D warnings" cargo doc --quiet --no-deps
+    say "package";       cargo package --quiet --no-verify --allow-dirty --list >/dev/null
+}
+
+tests() {
+    if [ "$(uname)" = Linux ] && ! has_vulkan; then
+        if may_install; then
+            install libvulkan1 mesa-vulkan-drivers
+        else
+            echo "No Vulkan adapter answers. As root: apt-get install mesa-vulkan-drivers libvulkan1"
+            echo "GPU tests will be skipped; each says so."
+        fi
+    fi
+    if [ "$(uname)" != Linux ] || has_vulkan || [ "${CI:-}" = true ]; then
+        export KRYLANE_REQUIRE_GPU=1
+    fi
+    # Mesa's device-select layer complains on stderr without one.
+    export XDG_RUNTIME_DIR="${XDG_RUNTIME_DIR:-$(mktemp -d)}"
+    say "tests"; cargo test --no-fail-fast
+}
+
+features() {
+    say "without a GPU and without the command line"
+    cargo clippy --quiet --no-default-features -- -D warnings
+}
+
+campaign() {
+    say "campaign: random problems, judged in twofold arithmetic"
+    cargo run --quiet --release --example campaign -- "${KRYLANE_CAMPAIGN_SECONDS:-60}" "${KRYLANE_CAMPAIGN_SEED:-1}"
+}
+
+python() {
+    needs python3 python3-venv "the Python package" || return 0
+    say "Python package"; bash python/tests/run.sh
+}
+
+c() {
+    needs cc gcc "the C interface" && needs c++ g++ "the C interface" && needs gfortran gfortran "the Fortran example" || return 0
+    say "C interface"; bash c/tests/run.sh
+}
+
+if [ $# = 0 ]; then
+    set -- style tests features campaign python c
+fi
+for part in "$@"; do
+    case $part in
+        style | tests | features | campaign | python | c) "$part" ;;
+        *) echo "no part is called $part; there are style, tests, features, campaign, python and c"; exit 2 ;;
+    esac
+done
 say "every check passed"
