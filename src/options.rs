@@ -1,5 +1,7 @@
 //! What a solve can be asked for.
 
+pub(crate) mod text;
+
 use crate::error::{Error, Result};
 use crate::host::suggest;
 use crate::method::registry::Method;

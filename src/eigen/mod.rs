@@ -20,6 +20,7 @@ mod report;
 mod solver;
 mod stages;
 mod svds;
+mod text;
 mod thick_restart;
 mod verify;
 
