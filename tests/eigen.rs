@@ -287,10 +287,16 @@ fn large_grids_by_filter_and_multigrid() {
             ("filter LM", &a, Which::LM, large.clone()),
             ("filter SA", &minus, Which::SA, large.iter().map(|v| -v).collect()),
             ("multigrid", &a, Which::SM, first(all.clone(), 8, |v| v)),
+            ("factors", &a, Which::SM, first(all.clone(), 8, |v| v)),
         ] {
-            let report = eigs(a, options(&target, 8, which)).unwrap();
+            let method = if what == "multigrid" { "lobpcg" } else { "auto" };
+            let report = eigs(a, EigenOptions { method: method.into(), ..options(&target, 8, which) }).unwrap();
             same(&format!("{what} on {}", target.name), a, None, &report, &expected);
-            let word = if what == "multigrid" { "method lobpcg" } else { "Chebyshev" };
+            let word = match what {
+                "multigrid" => "preconditioner amg",
+                "factors" => "Cholesky factors",
+                _ => "Chebyshev",
+            };
             assert!(report.plan.iter().any(|note| note.contains(word)), "{what}: {:?}", report.plan);
         }
     }

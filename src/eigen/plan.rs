@@ -3,8 +3,9 @@
 use super::options::{EigenOptions, Which};
 use super::pencil::{Mass, Pencil};
 use super::registry::{EigenMethodEntry, by_name};
-use super::shift::{Shift, Solves};
+use super::shift::{self, Shift, Solves};
 use crate::error::{Error, Result};
+use crate::host::memory;
 use crate::precond::AmgSettings;
 use crate::precond::registry::Precond;
 use faer::c64;
@@ -87,6 +88,15 @@ pub(super) fn small(p: &Pencil, options: &EigenOptions, on_host: bool) -> bool {
     }
 }
 
+/// What a dense method needs: entries, and memory for matrices of order n.
+pub(super) fn check_dense(p: &Pencil) -> Result<()> {
+    if p.a.entries().is_none() {
+        return Err(Error::input("the method dense needs the entries of A; an operator has none"));
+    }
+    let n = p.n() as u64;
+    memory::check(|| format!("the method dense for order {n}"), 64 * n * n, None)
+}
+
 /// What is chosen for a method on a device.
 pub(super) fn choose(p: &Pencil, options: &EigenOptions, which: Which, notes: &mut Vec<String>) -> Result<Choice> {
     let (n, facts) = (p.n(), &p.facts);
@@ -101,6 +111,8 @@ pub(super) fn choose(p: &Pencil, options: &EigenOptions, which: Which, notes: &m
     let complete = options.subspace.is_none() && n <= COMPLETE;
     let auto = options.method == "auto";
     let mut which_of_action = which;
+    // Systems to be solved in all, as far as one can tell.
+    let solves = 3 * k + 20;
 
     // No off-diagonal entry is positive: what multigrid is made for.
     let smallest = matches!(which, Which::SA | Which::SR) || which == Which::SM && semidefinite;
@@ -113,7 +125,8 @@ pub(super) fn choose(p: &Pencil, options: &EigenOptions, which: Which, notes: &m
         && !options.skip_null
         && options.sigma.is_none()
         && n >= MULTIGRID_FROM
-        && 5 * block(k) <= n;
+        && 5 * block(k) <= n
+        && (!auto || shift::multigrid_pays(p, block(k), solves, options));
     let id = if !auto {
         notes.push(format!("method {}: as asked", options.method));
         options.method.as_str()
@@ -124,7 +137,7 @@ pub(super) fn choose(p: &Pencil, options: &EigenOptions, which: Which, notes: &m
         });
         "arnoldi"
     } else if multigrid {
-        notes.push(format!("method lobpcg: smallest eigenvalues where multigrid serves (n >= {MULTIGRID_FROM})"));
+        notes.push("method lobpcg: smallest eigenvalues, where multigrid is less work than factors".into());
         if which == Which::SM {
             notes.push("SA for SM: A is semidefinite by its diagonal".into());
         }
@@ -149,8 +162,6 @@ pub(super) fn choose(p: &Pencil, options: &EigenOptions, which: Which, notes: &m
             "power finds the eigenvalue of largest modulus; use inverse with a shift, or lanczos",
         ));
     }
-    // Systems to be solved in all, as far as one can tell.
-    let solves = 3 * k + 20;
     let mut acts = Acts::Product;
     let mut own_shift = false;
     if id == "lobpcg" {
@@ -209,7 +220,8 @@ pub(super) fn choose(p: &Pencil, options: &EigenOptions, which: Which, notes: &m
     let subspace = match options.subspace {
         Some(m) => m.max(k + 3).min(n),
         None if complete => n,
-        None if matches!(acts, Acts::Shift(_)) => (2 * k + 10).max(20).min(n),
+        None if matches!(acts, Acts::Shift(_)) && symmetric => (2 * k + 10).max(20).min(n),
+        None if matches!(acts, Acts::Shift(_)) => (3 * k + 20).max(40).min(n),
         // Eigenvalues of matrices far from normal move slowly: more columns.
         None if !symmetric => (2 * k + 30).max(60).min(n),
         None => (2 * k + 20).max(40).min(n),
@@ -290,7 +302,7 @@ fn beyond_null(
         return Err(Error::input("skip_null is for symmetric problems with a positive semidefinite A"));
     }
     let sigma = c64::new(1e-6 * p.unit, 0.0);
-    notes.push(format!("shift {}: beyond the null space, which is left out", super::shift::show(sigma)));
+    notes.push(format!("shift {}: beyond the null space, which is left out", shift::show(sigma)));
     Shift::at(p, sigma, solves, options, notes)
 }
 

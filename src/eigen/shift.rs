@@ -20,6 +20,10 @@ const ITERATIONS: f64 = 300.0;
 /// A multiplication of dense blocks against one of a sparse product.
 const DENSE: f64 = 0.25;
 
+/// Products that a cycle of multigrid with its product is worth, and steps of lobpcg with one.
+const CYCLE: f64 = 12.0;
+const STEPS: f64 = 25.0;
+
 /// Multiplications below which factors are always made.
 const CHEAP: f64 = 1e9;
 
@@ -154,9 +158,24 @@ fn affordable(c: &Csr, solves: usize, symmetric: bool, options: &EigenOptions) -
     if memory::available(None).is_some_and(|free| bytes > 0.5 * free as f64) {
         return None;
     }
-    let factors = DENSE * cost.operations * if symmetric { 0.5 } else { 2.0 } + 2.0 * solves * cost.entries;
     let iterations = solves * ITERATIONS.min(n) * (nnz + 5.0 * n);
-    (options.preconditioner == "lu" || cost.operations <= CHEAP || factors <= iterations).then_some(cost)
+    let cheap = cost.operations <= CHEAP || work(cost, solves, symmetric) <= iterations;
+    (options.preconditioner == "lu" || cheap).then_some(cost)
+}
+
+/// Multiplications of factors and of `solves` systems, as those of a sparse product count.
+fn work(cost: direct::Cost, solves: f64, symmetric: bool) -> f64 {
+    DENSE * cost.operations * if symmetric { 0.5 } else { 2.0 } + 2.0 * solves * cost.entries
+}
+
+/// True where blocks of `block` vectors under multigrid are less counted work than factors of A for `solves` systems.
+pub(super) fn multigrid_pays(p: &Pencil, block: usize, solves: usize, options: &EigenOptions) -> bool {
+    let Some(a) = p.a.entries() else { return false };
+    let Some(cost) = affordable(a, solves, true, options) else { return true };
+    let (n, nnz, block) = (a.rows() as f64, a.nnz() as f64, block as f64);
+    // A cycle is some ten products; a step orthogonalises a block to three in four passes.
+    let step = block * (CYCLE * nnz + 12.0 * block * n);
+    STEPS * step < work(cost, solves as f64, true)
 }
 
 impl Shift {

@@ -98,6 +98,7 @@ impl EigenSolver {
         let which = plan::meant(&pencil, &options, &mut warnings)?;
         let on_host = device.adapter.backend == "cpu";
         let choice = if plan::small(&pencil, &options, on_host) {
+            plan::check_dense(&pencil)?;
             notes.push(format!("method dense: order {}, all pairs at once on the host", pencil.n() / pencil.parts()));
             None
         } else {
