@@ -8,7 +8,7 @@ use faer::{Mat, c64};
 use krylane::matrix::complex::real_form;
 use krylane::matrix::{Csr, LinearOperator, Matrix, RowFunction, Triplets, gallery};
 use krylane::random::Random;
-use krylane::{Backend, EigenOptions, EigenReport, EigenSolver, Which, eigs, svds};
+use krylane::{Backend, EigenOptions, EigenReport, EigenSolver, Knobs, Which, eigs, svds};
 use std::f64::consts::PI;
 use std::sync::Arc;
 
@@ -204,7 +204,7 @@ fn masses_that_vanish_on_fixed_nodes() {
                     sigma: Some(0.0),
                     backend: target.backend.clone(),
                     precision: target.precision,
-                    withhold: target.withhold.clone(),
+                    knobs: Knobs { withhold: target.withhold.clone(), ..Knobs::default() },
                     ..options(count, Which::LM)
                 };
                 let report = eigs(&k, asked).unwrap();

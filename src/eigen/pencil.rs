@@ -4,6 +4,7 @@ use super::options::EigenOptions;
 use super::verify::norm_of;
 use crate::analyse::certify::Norms;
 use crate::analyse::facts::Facts;
+use crate::analyse::probe::norms;
 use crate::error::{Error, Result};
 use crate::host::direct::{self, Direct, Refused};
 use crate::host::random::Random;
@@ -162,7 +163,13 @@ impl Pencil {
                 notes.push("B is semidefinite: start vectors go through the inverse".into());
             }
         }
-        let facts = Facts::find(&a)?;
+        let mut facts = Facts::find(&a)?;
+        if let Matrix::Free(operator) = &a
+            && facts.norms.scaled_norm == 0.0
+        {
+            // Residuals are measured by it, so it is worth the products.
+            facts.norms = norms(&**operator)?;
+        }
         let sizes = a.entries().map(|a| row_sizes(a));
         let others = b.as_ref().map(|b| row_sizes(b));
         let mut units: Vec<f64> = match (sizes, others) {

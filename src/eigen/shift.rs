@@ -142,6 +142,12 @@ impl LinearOperator for Shifted {
             *y -= self.sigma * dual;
         }
     }
+    fn is_whole(&self) -> bool {
+        self.a.is_whole()
+    }
+    fn may_be_probed(&self) -> bool {
+        self.a.may_be_probed()
+    }
     fn structure(&self) -> Structure {
         if self.symmetric { Structure::Symmetric } else { Structure::General }
     }
@@ -160,7 +166,7 @@ fn affordable(c: &Csr, solves: usize, symmetric: bool, options: &EigenOptions) -
     }
     let iterations = solves * ITERATIONS.min(n) * (nnz + 5.0 * n);
     let cheap = cost.operations <= CHEAP || work(cost, solves, symmetric) <= iterations;
-    (options.preconditioner == "lu" || cheap).then_some(cost)
+    (matches!(options.preconditioner, Precond::Lu { .. }) || cheap).then_some(cost)
 }
 
 /// Multiplications of factors and of `solves` systems, as those of a sparse product count.

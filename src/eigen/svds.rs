@@ -9,7 +9,7 @@ use super::stages::{Callback, Found, Outside, Problem, search};
 use super::verify::{Verified, complex_dot, distance, dot, norm_of, times};
 use super::{Eigenvalue, Size, Wanted};
 use crate::analyse::certify::Norms;
-use crate::analyse::probe::probe;
+use crate::analyse::probe;
 use crate::error::{Error, Result};
 use crate::host::dense::eigen::singular;
 use crate::host::random::Random;
@@ -66,10 +66,10 @@ fn transpose(a: &Matrix) -> Result<Matrix> {
 }
 
 fn norms(a: &Matrix) -> Result<Norms> {
-    Ok(match a {
-        Matrix::Stored(a) => Norms::of(a),
-        Matrix::Free(a) => probe(&**a)?.norms,
-    })
+    match a {
+        Matrix::Stored(a) => Ok(Norms::of(a)),
+        Matrix::Free(a) => probe::norms(&**a),
+    }
 }
 
 /// [`svds`] that ends once `cancel` is set.
