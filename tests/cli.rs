@@ -532,6 +532,24 @@ fn eigenpairs() {
     expect(&krylane(&[&["eigs", "poisson1d:300", "-k", "1", "--sigma", "2.0"], &common[..]].concat()), 0);
     assert!((report(Path::new(&json))["eigenvalues"][0].as_f64().unwrap() - 2.0).abs() < 0.011);
 
+    // Numbers that begin with a sign, complex ones too.
+    for sigma in ["-1e-3", "-.5", "-2", "-0.5+1e-1i", "-i", "1-2e-3j"] {
+        expect(&krylane(&[&["eigs", "poisson2d:6", "-k", "2", "--sigma", sigma], &common[..]].concat()), 0);
+    }
+    refuses(&krylane(&["eigs", "poisson2d:6", "--sigma", "-x"]), 2, &["-x", "1.5+2i"]);
+    refuses(&krylane(&["solve", "poisson2d:6", "--rtol", "-1e-3"]), 2, &["rtol"]);
+    // A Hermitian matrix: real values, complex vectors; what is wrong with B is in its own file.
+    let pauli = f.file("p.mtx", "%%MatrixMarket matrix coordinate complex hermitian\n2 2 1\n2 1 0 3\n");
+    expect(&krylane(&[&["eigs", &pauli, "--complex", "-k", "2", "-o", &vectors], &common[..]].concat()), 0);
+    let values: Vec<f64> =
+        report(Path::new(&json))["eigenvalues"].as_array().unwrap().iter().map(|v| v.as_f64().unwrap()).collect();
+    assert!((values[0].abs() - 3.0).abs() < 1e-12 && (values[0] + values[1]).abs() < 1e-12, "{values:?}");
+    assert!(fs::read_to_string(&vectors).unwrap().starts_with("%%MatrixMarket matrix array complex general\n2 2\n"));
+    expect(&krylane(&[&["svds", &pauli, "--complex", "-k", "1"], &common[..]].concat()), 0);
+    assert!((report(Path::new(&json))["singular_values"][0].as_f64().unwrap() - 3.0).abs() < 1e-12);
+    let mass = f.file("n.mtx", "%%MatrixMarket matrix coordinate real general\n3 3 1\n1 1 2\n");
+    refuses(&krylane(&["eigs", "poisson1d:5", "-k", "1", "--mass", &mass]), 2, &["n.mtx", "B is 3 x 3"]);
+
     expect(&krylane(&[&["eigs", "poisson2d:60", "-k", "3", "--max-iterations", "40"], &common[..]].concat()), 1);
     assert_eq!(report(Path::new(&json))["reason"], "MaxIterations");
     refuses(&krylane(&["eigs", "poisson1d:5", "-k", "6"]), 2, &["k is 6", "order 5"]);

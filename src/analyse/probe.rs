@@ -53,6 +53,13 @@ fn norm(a: &dyn LinearOperator) -> Result<f64> {
     Ok(largest)
 }
 
+/// ‖A‖₂ from below, by products.
+pub(crate) fn norms(a: &dyn LinearOperator) -> Result<Norms> {
+    let norm = norm(a)?;
+    let e = exponent(norm);
+    Ok(Norms { exponent: e, scaled_norm: ldexp(norm, -e) })
+}
+
 /// Findings about an operator. Facts that need entries (dominance, signs beside the diagonal) stay unknown.
 pub(crate) fn probe(a: &dyn LinearOperator) -> Result<Facts> {
     let (m, n) = (a.rows(), a.cols());

@@ -115,10 +115,13 @@ pub(crate) struct EigsArgs {
     /// of 1/(lambda - sigma), so that LM is what lies nearest.
     #[arg(long, default_value = "LM", ignore_case = true, value_parser = ends())]
     pub(crate) which: String,
-    /// The shift: pairs near it, by inner solves.
-    #[arg(long, value_name = "X", allow_negative_numbers = true)]
-    pub(crate) sigma: Option<f64>,
-    /// B of the generalised problem, symmetric positive definite.
+    /// The shift: pairs near it, by solving with A - sigma B. A complex one as 1.5+2i or -3i.
+    #[arg(long, value_name = "X", allow_hyphen_values = true, value_parser = complex_number)]
+    pub(crate) sigma: Option<(f64, f64)>,
+    /// Leave out the eigenvalue 0 of a positive semidefinite A: the smallest of the others; goes with --which SM or SA.
+    #[arg(long)]
+    pub(crate) skip_null: bool,
+    /// B of the generalised problem A x = lambda B x.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) mass: Option<PathBuf>,
     /// The method; auto chooses by the matrix.
@@ -126,8 +129,8 @@ pub(crate) struct EigsArgs {
     pub(crate) method: String,
     #[arg(long, short, value_name = "NAME", default_value = "auto", help = preconditioners())]
     pub(crate) precond: String,
-    /// Write the vectors as columns of a Matrix Market array, whatever the outcome; of a complex pair the real part,
-    /// then the imaginary part; `-` is stdout.
+    /// Write the vectors as columns of a Matrix Market array, whatever the outcome; of a complex pair of a real matrix
+    /// the real part, then the imaginary part; of a complex matrix complex numbers; `-` is stdout.
     #[arg(long, short, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Output")]
     pub(crate) output: Option<PathBuf>,
 }
@@ -157,7 +160,7 @@ pub(crate) struct SpectrumArgs {
     #[arg(short, value_name = "K", default_value_t = 6)]
     pub(crate) k: usize,
     /// Bound on residuals as a part of the matrix's norm.
-    #[arg(long, value_name = "X", default_value_t = 1e-10, allow_negative_numbers = true)]
+    #[arg(long, value_name = "X", default_value_t = 1e-10, allow_hyphen_values = true)]
     pub(crate) tol: f64,
     /// auto, cpu, gpu, or a part of an adapter's name or its number in `krylane info`.
     #[arg(long, short, value_name = "auto|cpu|gpu|NAME", default_value = "auto")]
@@ -178,7 +181,7 @@ pub(crate) struct SpectrumArgs {
     #[arg(long, value_name = "N", default_value_t = 100_000)]
     pub(crate) max_iterations: usize,
     /// Bound on the time.
-    #[arg(long, value_name = "SECONDS", allow_negative_numbers = true)]
+    #[arg(long, value_name = "SECONDS", allow_hyphen_values = true)]
     pub(crate) time_limit: Option<f64>,
     /// Threads of the CPU; 0 is all.
     #[arg(long, value_name = "N", default_value_t = 0)]
@@ -213,8 +216,8 @@ pub(crate) struct MatrixArgs {
     /// Read a file that stores places without values with 1 at every place.
     #[arg(long)]
     pub(crate) pattern_as_ones: bool,
-    /// Read complex values and solve the equivalent real form; x is written as complex numbers. Real files are
-    /// read as complex ones.
+    /// Read complex values and work in the equivalent real form; vectors are written as complex numbers. Real files
+    /// are read as complex ones.
     #[arg(long)]
     pub(crate) complex: bool,
 }
@@ -233,7 +236,7 @@ pub(crate) struct SolverArgs {
     #[arg(long, value_parser = ["auto", "left", "right", "split"])]
     pub(crate) side: Option<String>,
     /// lsqr and lsmr: minimise |b - A x|^2 + X^2 |x|^2.
-    #[arg(long, value_name = "X", allow_negative_numbers = true)]
+    #[arg(long, value_name = "X", allow_hyphen_values = true)]
     pub(crate) damp: Option<f64>,
     /// auto, cpu, gpu, or a part of an adapter's name or its number in `krylane info`.
     #[arg(long, short, value_name = "auto|cpu|gpu|NAME", default_value = "auto")]
@@ -242,10 +245,10 @@ pub(crate) struct SolverArgs {
     #[arg(long, default_value = "auto", value_parser = ["auto", "f32", "f64", "mixed"])]
     pub(crate) precision: String,
     /// Relative tolerance.
-    #[arg(long, value_name = "X", default_value_t = 1e-8, allow_negative_numbers = true)]
+    #[arg(long, value_name = "X", default_value_t = 1e-8, allow_hyphen_values = true)]
     pub(crate) rtol: f64,
     /// Absolute tolerance.
-    #[arg(long, value_name = "X", default_value_t = 0.0, allow_negative_numbers = true)]
+    #[arg(long, value_name = "X", default_value_t = 0.0, allow_hyphen_values = true)]
     pub(crate) atol: f64,
     /// Which residual is tested.
     #[arg(long, value_enum, default_value_t = CriterionArg::RhsNorm)]
@@ -257,7 +260,7 @@ pub(crate) struct SolverArgs {
     #[arg(long, value_name = "N")]
     pub(crate) max_matvecs: Option<usize>,
     /// Bound on the time of the solve.
-    #[arg(long, value_name = "SECONDS", allow_negative_numbers = true)]
+    #[arg(long, value_name = "SECONDS", allow_hyphen_values = true)]
     pub(crate) time_limit: Option<f64>,
     /// Columns of a GMRES cycle.
     #[arg(long, value_name = "M")]
@@ -362,6 +365,25 @@ fn bytes(text: &str) -> Result<u64, String> {
     let number: u64 =
         digits.parse().map_err(|_| "the form is a whole number with K, M, G or T, as in 8G".to_string())?;
     number.checked_mul(1 << power).ok_or_else(|| format!("{text} is beyond 2^64 bytes"))
+}
+
+/// A real or complex number: 1.5, -3i, 1e-3+2i.
+fn complex_number(text: &str) -> Result<(f64, f64), String> {
+    let wrong = || format!("{text:?} is no number; the form is 1.5, or 1.5+2i");
+    let number = |t: &str| t.parse::<f64>().map_err(|_| wrong());
+    let Some(body) = text.strip_suffix(['i', 'j']).filter(|body| !body.ends_with('n')) else {
+        return Ok((number(text)?, 0.0));
+    };
+    // The sign between the parts is not one of an exponent.
+    let sign = |(k, c): &(usize, char)| *k > 0 && "+-".contains(*c) && !body[..*k].ends_with(['e', 'E']);
+    let at = body.char_indices().rfind(sign).map_or(0, |(k, _)| k);
+    let (re, im) = body.split_at(at);
+    let im = match im {
+        "" | "+" => 1.0,
+        "-" => -1.0,
+        im => number(im)?,
+    };
+    Ok((if re.is_empty() { 0.0 } else { number(re)? }, im))
 }
 
 fn methods() -> PossibleValuesParser {

@@ -10,8 +10,8 @@ use super::summary::{Paint, count, seconds};
 use super::{job, json};
 use anyhow::Context;
 use krylane::eigen::{Outcome, svds_until};
-use krylane::io::{read_matrix, write_columns};
-use krylane::{EigenOptions, EigenSolver, Error, Knobs, Reason};
+use krylane::io::{write_columns, write_complex_columns};
+use krylane::{EigenOptions, EigenSolver, Knobs, Reason};
 use serde::Serialize;
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -66,18 +66,6 @@ impl Common {
         Ok(Self { source: Source::new(args.matrix)?, start: args.start, options, quiet: args.quiet, json })
     }
 
-    /// The matrix; a complex one is refused.
-    fn load(&self) -> anyhow::Result<Matrix> {
-        let matrix = self.source.load(self.quiet)?;
-        if matrix.complex {
-            // The real form has each eigenvalue's conjugate as well, and nothing tells them apart.
-            return Err(
-                Error::input(format!("{}: eigenpairs of complex matrices are not found yet", matrix.name)).into()
-            );
-        }
-        Ok(matrix)
-    }
-
     /// The start vector of `n` entries, if there is one.
     fn start(&self, n: usize) -> krylane::Result<Option<Vec<f64>>> {
         self.start.as_ref().map(|path| self.source.vector("start", path, n, "rows")).transpose()
@@ -91,6 +79,7 @@ impl Common {
         report: (&R, &Outcome),
         lines: &[(String, f64)],
         columns: &[Columns<'_>],
+        complex: bool,
         begun: Instant,
     ) -> anyhow::Result<()> {
         let (report, outcome) = report;
@@ -98,7 +87,11 @@ impl Common {
         let mut results = vec![];
         for (target, rows, vectors) in columns {
             if let Some(target) = target {
-                results.push(target.wrote(write_columns(target.path(), *rows, vectors)));
+                results.push(target.wrote(if complex {
+                    write_complex_columns(target.path(), rows / 2, vectors)
+                } else {
+                    write_columns(target.path(), *rows, vectors)
+                }));
             }
         }
         if let Some(target) = &self.json {
@@ -130,11 +123,15 @@ impl Common {
         line("adapter", &format!("{} ({}, {})", r.adapter.name, r.adapter.backend, r.adapter.driver));
         let colour = if r.reason.is_converged() { "1;32" } else { "1;31" };
         line("outcome", &paint.with(colour, &r.reason.to_string()));
-        line("", &r.advice);
+        line("", &flags(&r.advice));
         for (k, (value, residual)) in lines.iter().enumerate() {
             line(if k == 0 { "values" } else { "" }, &format!("{value:<24} residual {residual:.2e}"));
         }
-        line("", &format!("asked for residuals up to {:e} |A|, |A| = {:.3e}", self.options.tol, r.matrix_norm));
+        let sizes = match r.mass_norm {
+            None => format!("|A|, |A| = {:.3e}", r.matrix_norm),
+            Some(b) => format!("(|A| + |lambda| |B|), |A| = {:.3e}, |B| = {b:.3e}", r.matrix_norm),
+        };
+        line("", &format!("asked for residuals up to {:.2e} {sizes}", r.tolerance));
         let mut work = format!(
             "{}, {}, {}",
             count(r.iterations, "iteration"),
@@ -162,10 +159,24 @@ impl Common {
             ),
         );
         for warning in &r.warnings {
-            line(&paint.with("33", "warning"), warning);
+            line(&paint.with("33", "warning"), &flags(warning));
         }
         out
     }
+}
+
+/// A message of the library with the options' names as flags.
+fn flags(message: &str) -> String {
+    let flag = |word: &str| match word {
+        "max_iterations" => "--max-iterations".to_string(),
+        "subspace" => "--subspace".to_string(),
+        "tol" => "--tol".to_string(),
+        word => word.to_string(),
+    };
+    message.split_inclusive(|c: char| !c.is_alphanumeric() && c != '_').fold(String::new(), |text, piece| {
+        let word = piece.trim_end_matches(|c: char| !c.is_alphanumeric() && c != '_');
+        text + &flag(word) + &piece[word.len()..]
+    })
 }
 
 fn exit(reason: &Reason, signals: &Signals) -> Exit {
@@ -179,7 +190,9 @@ fn exit(reason: &Reason, signals: &Signals) -> Exit {
 impl Eigs {
     pub(super) fn new(args: EigsArgs) -> anyhow::Result<Self> {
         let mut common = Common::new(args.spectrum, &args.which)?;
-        common.options.sigma = args.sigma;
+        common.options.sigma = args.sigma.map(|s| s.0);
+        common.options.sigma_im = args.sigma.map_or(0.0, |s| s.1);
+        common.options.skip_null = args.skip_null;
         common.options.method = args.method;
         common.options.preconditioner = args.precond.parse()?;
         common.options.check()?;
@@ -190,14 +203,19 @@ impl Eigs {
 
     pub(super) fn run(self) -> anyhow::Result<Exit> {
         let begun = Instant::now();
-        let matrix = self.common.load()?;
+        let matrix = self.common.source.load(self.common.quiet)?;
         let n = matrix.csr.rows();
-        let mut options = self.common.options.clone();
+        let mut options = EigenOptions { complex: matrix.complex, ..self.common.options.clone() };
         options.start = self.common.start(n)?;
         if let Some(path) = &self.mass {
-            options.mass = Some(Arc::new(read_matrix(path, &self.common.source.read_options())?.matrix));
+            options.mass = Some(Arc::new(self.common.source.another(path)?));
         }
-        let solver = EigenSolver::new(&matrix.csr, options).with_context(|| matrix.name.clone())?;
+        let solver = EigenSolver::new(&matrix.csr, options).map_err(|error| {
+            // What is wrong with B is in its own file.
+            let place = self.mass.as_ref().filter(|_| error.to_string().starts_with("B "));
+            let place = place.map_or_else(|| matrix.name.clone(), |path| path.display().to_string());
+            anyhow::Error::new(error).context(place)
+        })?;
         let cancel = solver.cancel_flag();
         let signals = Signals::catch(&cancel).context("can't watch for signals")?;
         let watched = signals.clone();
@@ -212,8 +230,10 @@ impl Eigs {
         let is_symmetric = solver.is_symmetric();
         let values = report.eigenvalues.iter().map(ToString::to_string);
         let lines: Vec<(String, f64)> = values.zip(report.residuals.iter().copied()).collect();
-        let columns = [(&self.output, n, &report.vectors[..])];
-        self.common.write(&matrix, is_symmetric, (&report, &report.outcome), &lines, &columns, begun)?;
+        let rows = report.vectors.first().map_or(n, Vec::len);
+        let columns = [(&self.output, rows, &report.vectors[..])];
+        let outcome = (&report, &report.outcome);
+        self.common.write(&matrix, is_symmetric, outcome, &lines, &columns, report.complex, begun)?;
         Ok(exit(&report.reason, &signals))
     }
 }
@@ -231,9 +251,9 @@ impl Svds {
 
     pub(super) fn run(self) -> anyhow::Result<Exit> {
         let begun = Instant::now();
-        let matrix = self.common.load()?;
+        let matrix = self.common.source.load(self.common.quiet)?;
         let (rows, cols) = (matrix.csr.rows(), matrix.csr.cols());
-        let mut options = self.common.options.clone();
+        let mut options = EigenOptions { complex: matrix.complex, ..self.common.options.clone() };
         options.start = self.common.start(rows.min(cols))?;
         let cancel = Arc::new(AtomicBool::new(false));
         let signals = Signals::catch(&cancel).context("can't watch for signals")?;
@@ -241,7 +261,8 @@ impl Svds {
         let values = report.singular_values.iter().map(ToString::to_string);
         let lines: Vec<(String, f64)> = values.zip(report.residuals.iter().copied()).collect();
         let columns = [(&self.right, cols, &report.right[..]), (&self.left, rows, &report.left[..])];
-        self.common.write(&matrix, false, (&report, &report.outcome), &lines, &columns, begun)?;
+        let outcome = (&report, &report.outcome);
+        self.common.write(&matrix, false, outcome, &lines, &columns, matrix.complex, begun)?;
         Ok(exit(&report.reason, &signals))
     }
 }

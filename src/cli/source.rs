@@ -77,14 +77,7 @@ impl Source {
             Self::File { path, options } => {
                 let _spinner = progress::spinner(format!("reading {}", path.display()), quiet);
                 let loaded = read_matrix(path, options)?;
-                let csr = match loaded.imaginary {
-                    _ if !options.complex => loaded.matrix,
-                    Some(imaginary) => complex::real_form(&loaded.matrix, &imaginary)?,
-                    None => {
-                        let (rows, cols) = (loaded.matrix.rows(), loaded.matrix.cols());
-                        complex::real_form(&loaded.matrix, &Csr::new(rows, cols, vec![0; rows + 1], vec![], vec![])?)?
-                    }
-                };
+                let csr = real_form(loaded.matrix, loaded.imaginary, options.complex)?;
                 let name = path.display().to_string();
                 Ok(Matrix { name, csr: Arc::new(csr), complex: options.complex, notes: Some(loaded.notes) })
             }
@@ -102,6 +95,13 @@ impl Source {
             Self::File { options, .. } => options.clone(),
             Self::Gallery(g) => ReadOptions { complex: g.is_complex(), ..ReadOptions::default() },
         }
+    }
+
+    /// Another matrix from a file, in its real form where this one is complex.
+    pub(super) fn another(&self, path: &Path) -> Result<Csr> {
+        let options = self.read_options();
+        let loaded = read_matrix(path, &options)?;
+        real_form(loaded.matrix, loaded.imaginary, options.complex)
     }
 
     /// A small full matrix from a file.
@@ -143,6 +143,15 @@ impl Source {
         let (found, wanted) = (v.len() / parts, n / parts);
         let message = format!("{}: {what} has {found} entries, the matrix has {wanted} {side}", path.display());
         Err(Error::input(message))
+    }
+}
+
+/// The real form of a complex matrix, or the matrix itself.
+fn real_form(re: Csr, im: Option<Csr>, is_complex: bool) -> Result<Csr> {
+    match im {
+        _ if !is_complex => Ok(re),
+        Some(im) => complex::real_form(&re, &im),
+        None => complex::real_form(&re, &Csr::new(re.rows(), re.cols(), vec![0; re.rows() + 1], vec![], vec![])?),
     }
 }
 

@@ -12,6 +12,8 @@ use faer::Mat;
 
 /// The method on a space.
 pub(super) fn arnoldi(space: &mut Space, s: EigenSystem) -> ThickRestart {
+    // Of a symmetric action the projected matrix is symmetric but for rounding, and its eigenvectors are orthonormal.
+    let order = if s.symmetric { super::lanczos::order } else { order };
     ThickRestart::new(space, &s, order)
 }
 

@@ -143,11 +143,12 @@ impl EigenMethod for Bidiagonal {
         let ranking = Ranking {
             keys: places.iter().map(key).collect(),
             residuals: places.iter().map(|&i| self.beta * u[(size - 1, i)].abs()).collect(),
-            bounds: places.iter().map(|&i| self.wanted.bound(sigma[i])).collect(),
+            bounds: places.iter().map(|&i| self.wanted.bound(sigma[i], sigma[0])).collect(),
             k,
             enough: size >= self.wanted.k,
+            ends: 1,
         };
-        let Verdict { worst, done, lock } = self.passes.judge(&ranking, size == self.shape[1]);
+        let Verdict { worst, done, lock } = self.passes.judge(&ranking, size == self.shape[1], true);
         let keep = match () {
             () if done || lock => k,
             () if self.beta == 0.0 && size < self.wanted.k => size,

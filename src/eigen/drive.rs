@@ -1,16 +1,17 @@
 //! The loop over iterations of an eigenvalue method: batches, inner solves, exchanges, limits.
 
+use super::shift::Inner;
 use super::{EigenMethod, Harvest, InnerSolve, Outlook};
 use crate::backend::{Engine, deliver};
 use crate::error::Result;
-use crate::host::scale::ldexp;
+use crate::matrix::Csr;
 use crate::method::{Next, Outbox};
 use crate::op::schedule::Compiler;
 use crate::op::{Op, Operator, Program, Space};
 use crate::report::Reason;
-use crate::solve::Solver;
 use crate::solve::drive::Event;
 use std::ops::ControlFlow;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
@@ -20,15 +21,6 @@ const BATCH: usize = 16;
 /// Restarts without progress before a run is called stagnant.
 const PATIENCE: usize = 100;
 
-/// An inner solve may miss its tolerance for lack of digits; what is worse than this is no solution.
-const SOLVED: f64 = 1e-6;
-
-/// The solver of inner systems; solutions go to the device times 2^exponent.
-pub(super) struct Inner {
-    pub(super) solver: Solver,
-    pub(super) exponent: i32,
-}
-
 /// A method on a device.
 pub(super) struct Session {
     pub(super) engine: Box<dyn Engine>,
@@ -37,6 +29,8 @@ pub(super) struct Session {
     pub(super) method: Box<dyn EigenMethod>,
     pub(super) a: Operator,
     pub(super) inner: Option<Inner>,
+    /// A semidefinite B: start and random vectors go through (A − σB)⁻¹B, whose range is free of infinite eigenvalues.
+    pub(super) purify: Option<Arc<Csr>>,
 }
 
 /// Bounds on a run and the ways to end it from outside.
@@ -66,17 +60,22 @@ pub(super) enum Ended {
     Limit(Reason),
     Stagnated,
     /// An inner system could not be solved.
-    Inner(Reason),
+    Inner(String),
 }
 
 impl Session {
     /// Iterates from the span of `from` until the method has what is wanted or can't go on.
     pub(super) async fn run(&mut self, from: &[Vec<f64>], tally: &mut Tally, limits: &mut Limits<'_>) -> Result<Ended> {
-        self.segment(tally, |method, p, host| method.start(p, host, from))?;
+        if let Err(why) = self.segment(tally, |method, p, host| method.start(p, host, from)).await? {
+            return Ok(Ended::Inner(why));
+        }
         let (mut best, mut since) = (f64::INFINITY, 0);
         loop {
             let ended = self.cycle(tally, limits).await?;
-            let outlook = self.segment(tally, |method, p, host| method.exchange(p, host))?;
+            let outlook = match self.segment(tally, |method, p, host| method.exchange(p, host)).await? {
+                Ok(outlook) => outlook,
+                Err(why) => return Ok(Ended::Inner(why)),
+            };
             let worst = match outlook {
                 Outlook::Done => return Ok(Ended::Done),
                 Outlook::NonFinite => {
@@ -121,8 +120,8 @@ impl Session {
                     let next = self.method.step(&mut p);
                     let rest = p.ops;
                     self.issue(tally, ops)?;
-                    if let Err(reason) = self.solve(solve, tally).await? {
-                        return Ok(Some(Ended::Inner(reason)));
+                    if let Err(why) = self.solve(solve, tally).await? {
+                        return Ok(Some(Ended::Inner(why)));
                     }
                     self.issue(tally, rest)?;
                     closing |= next == Next::Exchange;
@@ -161,20 +160,37 @@ impl Session {
     }
 
     /// The solution of an inner system on the device, or why there is none.
-    async fn solve(&mut self, system: InnerSolve, tally: &mut Tally) -> Result<std::result::Result<(), Reason>> {
+    async fn solve(&mut self, system: InnerSolve, tally: &mut Tally) -> Result<std::result::Result<(), String>> {
         let rhs = self.engine.read_vector(system.rhs).await?;
+        Ok(match self.solution(&rhs, tally).await? {
+            Ok(x) => {
+                self.engine.write_vector(system.solution, &x)?;
+                Ok(())
+            }
+            Err(why) => Err(why),
+        })
+    }
+
+    /// The solution of an inner system on the host, or why there is none.
+    async fn solution(&mut self, rhs: &[f64], tally: &mut Tally) -> Result<std::result::Result<Vec<f64>, String>> {
         let inner = self.inner.as_mut().expect("an inverse comes with a solver");
-        let report = inner.solver.solve_async(&rhs, None).await?;
         tally.inner_solves += 1;
-        tally.inner_iterations += report.iterations;
-        // A NaN is not small.
-        let solved = report.reason.is_converged() || report.certificate.relative <= SOLVED;
-        if !solved {
-            return Ok(Err(report.reason));
-        }
-        let scaled: Vec<f64> = report.x.iter().map(|&x| ldexp(x, inner.exponent)).collect();
-        self.engine.write_vector(system.solution, &scaled)?;
-        Ok(Ok(()))
+        Ok(inner.solve(rhs).await?.map(|(x, iterations)| {
+            tally.inner_iterations += iterations;
+            x
+        }))
+    }
+
+    /// (A − σB)⁻¹ B v where B is semidefinite, of length 1; v itself where that is zero or not found.
+    pub(super) async fn purified(&mut self, v: Vec<f64>, tally: &mut Tally) -> Result<Vec<f64>> {
+        let Some(b) = self.purify.clone() else { return Ok(v) };
+        Ok(match self.solution(&b.multiply(&v), tally).await? {
+            Ok(x) => {
+                let size = crate::host::scale::norm2(&x);
+                if size > 0.0 && size.is_finite() { x.iter().map(|x| x / size).collect() } else { v }
+            }
+            Err(_) => v,
+        })
     }
 
     /// Reads the wanted pairs: (x, y) as [`super::Pair`] tells.
@@ -197,17 +213,26 @@ impl Session {
     }
 
     /// Writes a segment, sends what the host has for it, and issues it.
-    fn segment<T>(
+    async fn segment<T>(
         &mut self,
         tally: &mut Tally,
         write: impl FnOnce(&mut dyn EigenMethod, &mut Program, &mut Outbox) -> T,
-    ) -> Result<T> {
+    ) -> Result<std::result::Result<T, String>> {
         let (mut p, mut host) = (Program::new(&self.space), Outbox::default());
         let out = write(&mut *self.method, &mut p, &mut host);
         let ops = p.ops;
+        if let Some(b) = self.purify.clone() {
+            let fresh = self.method.fresh();
+            for (_, v) in host.vectors.iter_mut().filter(|(vector, _)| Some(*vector) == fresh) {
+                *v = match self.solution(&b.multiply(v), tally).await? {
+                    Ok(x) => x,
+                    Err(why) => return Ok(Err(why)),
+                };
+            }
+        }
         deliver(host, &mut *self.engine)?;
         self.issue(tally, ops)?;
-        Ok(out)
+        Ok(Ok(out))
     }
 
     fn issue(&mut self, tally: &mut Tally, ops: Vec<Op>) -> Result<()> {

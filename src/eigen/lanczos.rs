@@ -17,12 +17,10 @@ pub(super) fn lanczos(space: &mut Space, s: EigenSystem) -> ThickRestart {
 }
 
 /// Eigenvectors of the symmetric H, the wanted ones first.
-fn order(h: &Mat<f64>, wanted: &Wanted) -> Option<Ordered> {
+pub(super) fn order(h: &Mat<f64>, wanted: &Wanted) -> Option<Ordered> {
     let (values, u) = symmetric(h)?;
     let n = values.len();
-    let key = |i: usize| wanted.which.key(c64::new(values[i], 0.0));
-    let mut places: Vec<usize> = (0..n).collect();
-    places.sort_by(|&i, &j| key(i).total_cmp(&key(j)));
+    let places = wanted.which.order(&values.iter().map(|&v| c64::new(v, 0.0)).collect::<Vec<_>>());
     Some(Ordered {
         s: Mat::from_fn(n, n, |i, j| u[(i, places[j])]),
         t: Mat::from_fn(n, n, |i, j| if i == j { values[places[i]] } else { 0.0 }),

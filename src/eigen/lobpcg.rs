@@ -101,9 +101,16 @@ impl Lobpcg {
         (g, (0..l + w).filter(sound).collect())
     }
 
+    /// The largest |θ| of the block.
+    fn largest(&self) -> f64 {
+        (0..self.t.nrows()).map(|j| self.t[(j, j)].abs()).fold(0.0, f64::max)
+    }
+
     /// The largest residual of a wanted pair over its bound.
     fn worst(&self) -> f64 {
-        let excess = |j: usize| self.record[j] / self.s.wanted.bound(self.t[(j, j)].abs()).max(f64::MIN_POSITIVE);
+        let excess = |j: usize| {
+            self.record[j] / self.s.wanted.bound(self.t[(j, j)].abs(), self.largest()).max(f64::MIN_POSITIVE)
+        };
         let worst = (0..self.s.wanted.k).map(excess);
         if self.kept == 0 { f64::INFINITY } else { worst.fold(0.0, f64::max) }
     }
@@ -179,7 +186,7 @@ impl EigenMethod for Lobpcg {
         let row: Vec<Option<usize>> = (0..k).map(|i| sound.iter().position(|&s| s == i)).collect();
         // What is below its bound by a margin brings nothing any more.
         let started = self.kept > 0;
-        let bound = |j: usize| self.s.wanted.bound(values[places[j]].abs());
+        let bound = |j: usize| self.s.wanted.bound(values[places[j]].abs(), values[places[0]].abs());
         let still = |j: usize| started && self.record[j] <= 0.2 * bound(j);
         self.active = (0..nb).filter(|&j| !still(j)).collect();
         // X, then for each active column its part outside the old X, made orthonormal to the new one.

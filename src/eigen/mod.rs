@@ -6,6 +6,7 @@
 
 mod arnoldi;
 mod bidiagonal;
+mod dense;
 mod drive;
 mod filter;
 mod inverse;
@@ -13,10 +14,12 @@ mod lanczos;
 mod lobpcg;
 mod options;
 mod passes;
+mod pencil;
 mod plan;
 mod power;
 mod registry;
 mod report;
+mod shift;
 mod solver;
 mod stages;
 mod svds;
@@ -79,16 +82,31 @@ pub(crate) struct InnerSolve {
 pub(crate) struct Wanted {
     pub(crate) k: usize,
     pub(crate) which: Which,
-    /// Bound on ‖A v − θ v‖ as a part of `norm`, or of |θ| where A stands for an inverse or a filter.
+    /// Bound on ‖A v − θ v‖ as a part of `norm`.
     pub(crate) tolerance: f64,
-    /// ‖A‖ on the device; `None` for an inverse or a filter.
-    pub(crate) norm: Option<f64>,
+    pub(crate) norm: Size,
+}
+
+/// What an estimated residual of a pair (θ, v) is measured by.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Size {
+    /// ‖A‖ on the device.
+    Known(f64),
+    /// |θ| itself, for inverses and filters; less is asked of values so small beside the largest that rounding of that
+    /// one is more.
+    Own,
+    /// The largest |θ| seen, for B⁻¹A, whose norm is not known.
+    Largest,
 }
 
 impl Wanted {
-    /// The bound on the estimated residual of a pair with this value.
-    pub(crate) fn bound(&self, modulus: f64) -> f64 {
-        self.tolerance * self.norm.unwrap_or(modulus)
+    /// The bound on the estimated residual of a pair with this |θ|, where the largest is `largest`.
+    pub(crate) fn bound(&self, modulus: f64, largest: f64) -> f64 {
+        match self.norm {
+            Size::Known(norm) => self.tolerance * norm,
+            Size::Own => (self.tolerance * modulus).max(8.0 * f64::EPSILON * largest),
+            Size::Largest => self.tolerance * largest,
+        }
     }
 }
 
@@ -98,6 +116,10 @@ pub(crate) struct EigenSystem {
     /// B.
     pub(crate) mass: Option<Operator>,
     pub(crate) n: usize,
+    /// Finite eigenvalues at most: the rank of B.
+    pub(crate) rank: usize,
+    /// The action is symmetric in the inner product of the space.
+    pub(crate) symmetric: bool,
     pub(crate) action: Action,
     /// M ≈ A⁻¹, for methods that take one.
     pub(crate) m: Box<dyn Preconditioner>,
@@ -163,6 +185,11 @@ pub(crate) trait EigenMethod: Send {
 
     /// What stands on the device after the last exchange.
     fn harvest(&self) -> Harvest;
+
+    /// The vector that start vectors and random ones are sent to.
+    fn fresh(&self) -> Option<Vector> {
+        None
+    }
 
     /// Asks for residuals this much smaller than before.
     fn tighten(&mut self, factor: f64);

@@ -1,7 +1,7 @@
 //! What can be asked for.
 
 use crate::error::{Error, Result};
-use crate::matrix::Csr;
+use crate::matrix::{Csr, Matrix};
 use crate::options::{Backend, Knobs, Options, Precision};
 use crate::precond::registry::Precond;
 use faer::c64;
@@ -16,34 +16,49 @@ pub enum Which {
     LM,
     /// Smallest modulus.
     SM,
-    /// Largest, A symmetric.
+    /// Largest, A symmetric; taken as LR for another A.
     LA,
-    /// Smallest, A symmetric.
+    /// Smallest, A symmetric; taken as SR for another A.
     SA,
     /// Largest real part.
     LR,
     /// Smallest real part.
     SR,
-    /// Largest imaginary part, by modulus: pairs stay together.
+    /// Largest imaginary part; by modulus for a real A, whose pairs stay together.
     LI,
-    /// Smallest imaginary part, by modulus.
+    /// Smallest imaginary part; by modulus for a real A.
     SI,
+    /// Half from each end, one more from the upper end where k is odd; A symmetric.
+    BE,
 }
 
 impl Which {
     /// All, in the order of the documentation.
-    pub const ALL: [Self; 8] = [Self::LM, Self::SM, Self::LA, Self::SA, Self::LR, Self::SR, Self::LI, Self::SI];
+    pub const ALL: [Self; 9] =
+        [Self::LM, Self::SM, Self::LA, Self::SA, Self::LR, Self::SR, Self::LI, Self::SI, Self::BE];
 
-    /// What sorts wanted values first.
+    /// What sorts wanted values first; for BE those of the upper end.
     pub(crate) fn key(self, value: c64) -> f64 {
         match self {
             Self::LM => -value.norm(),
             Self::SM => value.norm(),
-            Self::LA | Self::LR => -value.re,
+            Self::LA | Self::LR | Self::BE => -value.re,
             Self::SA | Self::SR => value.re,
             Self::LI => -value.im.abs(),
             Self::SI => value.im.abs(),
         }
+    }
+
+    /// The places of `values`, the most wanted first; BE takes from both ends in turn.
+    pub(crate) fn order(self, values: &[c64]) -> Vec<usize> {
+        let mut places: Vec<usize> = (0..values.len()).collect();
+        places.sort_by(|&i, &j| self.key(values[i]).total_cmp(&self.key(values[j])));
+        if self == Self::BE {
+            let n = places.len();
+            let from_both = |k: usize| places[if k.is_multiple_of(2) { k / 2 } else { n - 1 - k / 2 }];
+            places = (0..n).map(from_both).collect();
+        }
+        places
     }
 }
 
@@ -60,6 +75,7 @@ impl Which {
             Self::SR => "SR",
             Self::LI => "LI",
             Self::SI => "SI",
+            Self::BE => "BE",
         }
     }
 }
@@ -88,15 +104,26 @@ pub struct EigenOptions {
     pub k: usize,
     /// Which.
     pub which: Which,
-    /// The shift σ: pairs near it, by inner solves with A − σB.
+    /// The real part of the shift σ: pairs near it, by solving with A − σB.
     pub sigma: Option<f64>,
-    /// B of A x = λ B x, symmetric positive definite; `None` is I.
+    /// The imaginary part of σ, 0. For a real A too; vectors are those of a real form then, as for `complex`.
+    pub sigma_im: f64,
+    /// x ↦ (A − σB)⁻¹ x for this very σ, where you have it; else A − σB is factored, or solved with iteratively.
+    pub inverse: Option<Matrix>,
+    /// B of A x = λ B x; `None` is I. A symmetric positive semidefinite one makes a symmetric problem of a symmetric A;
+    /// any other is served by arnoldi.
     pub mass: Option<Arc<Csr>>,
+    /// A and B are [real forms](crate::matrix::complex::real_form) of complex matrices. The pairs are the complex
+    /// ones: each value with one vector of that form, (Re x₁, Im x₁, Re x₂, …).
+    pub complex: bool,
+    /// Leave out the eigenvalue 0 of a positive semidefinite A, whatever its multiplicity: the smallest of the others.
+    pub skip_null: bool,
     /// A method's id, or "auto".
     pub method: String,
     /// For lobpcg and for inner solves: the preconditioner with its own parameters.
     pub preconditioner: Precond,
-    /// Bound on ‖A v − λ B v‖ / ‖A‖ for ‖v‖₂ = 1, 1e-10; ‖A‖ = √(‖A‖₁‖A‖∞).
+    /// Bound on ‖A v − λ B v‖ / ‖A‖ for ‖v‖₂ = 1, 1e-10, with B on ‖A v − λ B v‖ / (‖A‖ + |λ| ‖B‖);
+    /// ‖A‖ = √(‖A‖₁‖A‖∞). 0 asks for what rounding allows.
     pub tol: f64,
     /// Columns of the basis; `None` lets the plan choose.
     pub subspace: Option<usize>,
@@ -125,7 +152,11 @@ impl Default for EigenOptions {
             k: 6,
             which: Which::LM,
             sigma: None,
+            sigma_im: 0.0,
+            inverse: None,
             mass: None,
+            complex: false,
+            skip_null: false,
             method: "auto".into(),
             preconditioner: Precond::Auto,
             tol: 1e-10,
@@ -154,8 +185,17 @@ impl EigenOptions {
         if self.k == 0 {
             return Err(Error::input("k is 0; ask for at least one pair"));
         }
-        if self.sigma.is_some_and(|s| !s.is_finite()) {
+        if self.sigma.is_some_and(|s| !s.is_finite()) || !self.sigma_im.is_finite() {
             return Err(Error::input("sigma must be a finite number"));
+        }
+        if self.sigma.is_none() && self.sigma_im != 0.0 {
+            return Err(Error::input("sigma_im is given without sigma; set sigma, to 0 if it is imaginary"));
+        }
+        if self.sigma.is_none() && self.inverse.is_some() {
+            return Err(Error::input("an inverse belongs to a shift; set sigma"));
+        }
+        if self.skip_null && (self.sigma.is_some() || !matches!(self.which, Which::SM | Which::SA | Which::SR)) {
+            return Err(Error::input("skip_null is for the smallest eigenvalues (SM or SA), without sigma"));
         }
         if self.method != "auto" {
             super::by_name(&self.method)?;
@@ -165,13 +205,20 @@ impl EigenOptions {
 
     /// Finds what is wrong with a problem of order n.
     pub(super) fn check_order(&self, n: usize) -> Result<()> {
-        if self.k > n {
-            return Err(Error::input(format!("k is {}; a matrix of order {n} has {n} eigenpairs", self.k)));
+        for (name, shape) in [
+            ("B", self.mass.as_ref().map(|b| (b.rows(), b.cols()))),
+            ("the inverse", self.inverse.as_ref().map(|m| (m.rows(), m.cols()))),
+        ] {
+            if let Some((rows, cols)) = shape.filter(|&s| s != (n, n)) {
+                return Err(Error::input(format!("{name} is {rows} x {cols}; A is {n} x {n}")));
+            }
         }
-        if let Some(b) = &self.mass
-            && (b.rows() != n || b.cols() != n)
-        {
-            return Err(Error::input(format!("B is {} x {}; A is {n} x {n}", b.rows(), b.cols())));
+        if self.complex && !n.is_multiple_of(2) {
+            return Err(Error::input(format!("A is {n} x {n}; the real form of a complex matrix has an even order")));
+        }
+        let pairs = if self.complex { n / 2 } else { n };
+        if self.k > pairs {
+            return Err(Error::input(format!("k is {}; a matrix of order {pairs} has {pairs} eigenpairs", self.k)));
         }
         if let Some(m) = self.subspace
             && m < n.min(self.k + 3)
@@ -179,6 +226,11 @@ impl EigenOptions {
             return Err(Error::input(format!("a basis of {m} columns is too small for {} pairs", self.k)));
         }
         check_start(self.start.as_deref(), n)
+    }
+
+    /// The bound on residuals that is used: no smaller than rounding allows.
+    pub(super) fn bound(&self) -> f64 {
+        self.tol.max(64.0 * f64::EPSILON)
     }
 
     /// What the choice of a device and the inner solver are told.

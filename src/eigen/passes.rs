@@ -13,6 +13,8 @@ pub(super) struct Ranking {
     pub(super) k: usize,
     /// There are as many as are wanted.
     pub(super) enough: bool,
+    /// Ends of the spectrum that the values come from in turn.
+    pub(super) ends: usize,
 }
 
 /// What follows from a ranking.
@@ -32,13 +34,17 @@ pub(super) struct Passes {
 }
 
 impl Passes {
-    pub(super) fn judge(&mut self, ranking: &Ranking, complete: bool) -> Verdict {
-        let Ranking { keys, residuals, bounds, k, enough } = ranking;
+    /// `copies`: another pass looks for those.
+    pub(super) fn judge(&mut self, ranking: &Ranking, complete: bool, copies: bool) -> Verdict {
+        let Ranking { keys, residuals, bounds, k, enough, ends } = ranking;
         let (k, count) = (*k, keys.len());
         let excess = (0..k).map(|i| residuals[i] / bounds[i].max(f64::MIN_POSITIVE));
         let worst = if *enough { excess.fold(0.0, f64::max) } else { f64::INFINITY };
         if complete || worst.is_nan() || worst > 1.0 {
             return Verdict { worst, done: complete, lock: false };
+        }
+        if !copies {
+            return Verdict { worst, done: true, lock: false };
         }
         let better = |before: &Vec<f64>| (0..k).any(|i| before.get(i).is_none_or(|b| keys[i] < b - 10.0 * bounds[i]));
         if self.locked.as_ref().is_none_or(better) {
@@ -47,7 +53,8 @@ impl Passes {
             return Verdict { worst, done: false, lock: true };
         }
         // What comes next must be known well enough to be told apart from a copy that is still on its way.
-        let known = k < count && residuals[k] <= bounds[k].max(1e-3 * (keys[k] - keys[k - 1]));
+        let gap = |i: usize| if i >= *ends { (keys[i] - keys[i - ends]).abs() } else { 0.0 };
+        let known = (k..k + ends).all(|i| i < count && residuals[i] <= bounds[i].max(1e-3 * gap(i)));
         Verdict { worst, done: known, lock: false }
     }
 }

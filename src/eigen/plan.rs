@@ -1,15 +1,20 @@
 //! Which method, with what: each choice with its reason.
 
 use super::options::{EigenOptions, Which};
+use super::pencil::{Mass, Pencil};
 use super::registry::{EigenMethodEntry, by_name};
-use crate::analyse::facts::Facts;
+use super::shift::{self, Shift, Solves};
 use crate::error::{Error, Result};
-use crate::matrix::Csr;
+use crate::host::memory;
 use crate::precond::AmgSettings;
 use crate::precond::registry::Precond;
+use faer::c64;
 
-/// Up to this order a basis of all n columns costs nothing worth saving: the answer is that of a dense method.
+/// Up to this order a basis of all n columns, or a dense method, costs nothing worth saving.
 const COMPLETE: usize = 200;
+
+/// Up to this order a dense method serves where a method that was asked for has no room.
+const DENSE: usize = 2_500;
 
 /// From this order on multigrid pays for the smallest eigenvalues.
 const MULTIGRID_FROM: usize = 2_000;
@@ -17,64 +22,148 @@ const MULTIGRID_FROM: usize = 2_000;
 /// From this order on a step's orthogonalisation costs more than the products of a polynomial.
 const FILTER_FROM: usize = 5_000;
 
+/// From this condition of A − σB on a shift that nobody asked for is moved away.
+const NEAR: f64 = 1e13;
+
+/// What a space is built with.
+#[derive(Clone)]
+pub(super) enum Acts {
+    /// A.
+    Product,
+    /// −iA of a complex problem.
+    Turned,
+    /// (A − σB)⁻¹ B.
+    Shift(Shift),
+    /// B⁻¹A.
+    Mass(Solves),
+}
+
 /// What was chosen.
 pub(super) struct Choice {
     pub(super) method: &'static EigenMethodEntry,
     /// Of the action's eigenvalues.
     pub(super) which: Which,
-    /// The shift, where the action is an inverse.
-    pub(super) sigma: Option<f64>,
+    pub(super) acts: Acts,
+    /// Real vectors that the method looks for.
+    pub(super) k: usize,
     pub(super) preconditioner: Precond,
     pub(super) subspace: usize,
     /// Cycles after the first are of a Chebyshev polynomial.
     pub(super) filter: bool,
+    /// The plan set the shift, not the user.
+    pub(super) own_shift: bool,
 }
 
-pub(super) fn choose(a: &Csr, facts: &Facts, options: &EigenOptions, notes: &mut Vec<String>) -> Result<Choice> {
-    let (n, k, which) = (a.rows(), options.k, options.which);
+impl Choice {
+    pub(super) fn shift(&self) -> Option<&Shift> {
+        if let Acts::Shift(shift) = &self.acts { Some(shift) } else { None }
+    }
+}
+
+/// The end that is meant: SA and LA of a nonsymmetric problem are SR and LR.
+pub(super) fn meant(p: &Pencil, options: &EigenOptions, warnings: &mut Vec<String>) -> Result<Which> {
+    let which = options.which;
+    if p.symmetric() {
+        return Ok(which);
+    }
+    let taken = match which {
+        Which::LA => Which::LR,
+        Which::SA => Which::SR,
+        Which::BE => return Err(Error::input("BE is for symmetric problems; this one is not symmetric")),
+        other => return Ok(other),
+    };
+    warnings.push(format!("{which} is for symmetric problems; {taken} was taken: this one is not symmetric"));
+    Ok(taken)
+}
+
+/// True where a dense method answers at once.
+pub(super) fn small(p: &Pencil, options: &EigenOptions, on_host: bool) -> bool {
+    let beyond_plain = p.b.is_some() || p.complex || options.sigma.is_some() || options.skip_null;
+    let stored = p.a.entries().is_some() && options.inverse.is_none();
+    match options.method.as_str() {
+        "dense" => true,
+        "auto" => stored && p.n() <= COMPLETE && options.subspace.is_none() && (p.complex || beyond_plain && on_host),
+        "lobpcg" => stored && p.n() <= DENSE && 3 * block(options.k * p.parts()) > p.n(),
+        _ => false,
+    }
+}
+
+/// What a dense method needs: entries, and memory for matrices of order n.
+pub(super) fn check_dense(p: &Pencil) -> Result<()> {
+    if p.a.entries().is_none() {
+        return Err(Error::input("the method dense needs the entries of A; an operator has none"));
+    }
+    let n = p.n() as u64;
+    memory::check(|| format!("the method dense for order {n}"), 64 * n * n, None)
+}
+
+/// What is chosen for a method on a device.
+pub(super) fn choose(p: &Pencil, options: &EigenOptions, which: Which, notes: &mut Vec<String>) -> Result<Choice> {
+    let (n, facts) = (p.n(), &p.facts);
+    let k = (options.k * p.parts()).min(p.finite);
+    let symmetric = p.symmetric();
     let (positive, negative, zero) = facts.diagonal;
     let positive = positive > 0 && negative == 0 && zero == 0;
-    // By Gershgorin's circles no eigenvalue is negative; none is zero where some row is not a null component's.
-    let semidefinite = facts.symmetric() && positive && facts.dominance <= 1.0 + 1e-12;
-    let definite = semidefinite && facts.null_components.1 == 0;
+    // By Gershgorin's circles no eigenvalue is negative; and none is zero where rows are strictly dominant, or where each
+    // component of a matrix without positive entries beside the diagonal has such a row.
+    let semidefinite = symmetric && positive && facts.dominance <= 1.0 + 1e-12;
+    let definite = semidefinite && (facts.dominance < 1.0 - 1e-12 || facts.m_matrix && facts.null_components.1 == 0);
     let complete = options.subspace.is_none() && n <= COMPLETE;
     let auto = options.method == "auto";
-    let mut sigma = options.sigma;
     let mut which_of_action = which;
+    // Systems to be solved in all, as far as one can tell.
+    let solves = 3 * k + 20;
 
     // No off-diagonal entry is positive: what multigrid is made for.
     let smallest = matches!(which, Which::SA | Which::SR) || which == Which::SM && semidefinite;
-    let multigrid =
-        smallest && facts.m_matrix && positive && sigma.is_none() && n >= MULTIGRID_FROM && 5 * block(k) <= n;
+    let multigrid = smallest
+        && facts.m_matrix
+        && positive
+        && symmetric
+        && !p.complex
+        && p.mass != Mass::Semidefinite
+        && !options.skip_null
+        && options.sigma.is_none()
+        && n >= MULTIGRID_FROM
+        && 5 * block(k) <= n
+        && (!auto || shift::multigrid_pays(p, block(k), solves, options));
     let id = if !auto {
         notes.push(format!("method {}: as asked", options.method));
         options.method.as_str()
-    } else if !facts.symmetric() {
-        let (i, j) = facts.asymmetry.unwrap_or_default();
-        notes.push(format!("method arnoldi: A is not symmetric (entry ({i}, {j}))"));
+    } else if !symmetric || options.sigma_im != 0.0 {
+        notes.push(match facts.asymmetry {
+            Some((i, j)) => format!("method arnoldi: A is not symmetric (entry ({i}, {j}))"),
+            None => "method arnoldi: the problem is not symmetric".into(),
+        });
         "arnoldi"
     } else if multigrid {
-        notes.push(format!("method lobpcg: smallest eigenvalues where multigrid serves (n >= {MULTIGRID_FROM})"));
+        notes.push("method lobpcg: smallest eigenvalues, where multigrid is less work than factors".into());
         if which == Which::SM {
             notes.push("SA for SM: A is semidefinite by its diagonal".into());
         }
         "lobpcg"
     } else {
-        notes.push("method lanczos: A is symmetric".into());
+        notes.push("method lanczos: the problem is symmetric".into());
         "lanczos"
     };
     let method = by_name(id)?;
-    if method.inverse && sigma.is_none() {
-        sigma = Some(0.0);
+    if method.symmetric && facts.symmetric() && p.mass == Mass::General {
+        return Err(Error::input(format!("{id} needs a symmetric positive definite B; use arnoldi")));
     }
-    if method.single && k > 1 {
-        return Err(Error::input(format!("{id} finds one pair; use lanczos or arnoldi for {k}")));
+    let mut sigma = options.sigma.map(|re| c64::new(re, options.sigma_im));
+    if method.inverse && sigma.is_none() {
+        sigma = Some(c64::new(0.0, 0.0));
+    }
+    if method.single && options.k > 1 {
+        return Err(Error::input(format!("{id} finds one pair; use lanczos or arnoldi for {}", options.k)));
     }
     if id == "power" && (which != Which::LM || sigma.is_some()) {
         return Err(Error::input(
             "power finds the eigenvalue of largest modulus; use inverse with a shift, or lanczos",
         ));
     }
+    let mut acts = Acts::Product;
+    let mut own_shift = false;
     if id == "lobpcg" {
         if which == Which::SM && semidefinite {
             which_of_action = Which::SA;
@@ -83,24 +172,32 @@ pub(super) fn choose(a: &Csr, facts: &Facts, options: &EigenOptions, notes: &mut
                 "lobpcg finds the largest or smallest eigenvalues: which is LA or SA, without a shift",
             ));
         }
+        if p.mass == Mass::Semidefinite {
+            return Err(Error::input("lobpcg needs a positive definite B; this one is singular"));
+        }
         if 3 * block(k) > n {
             return Err(Error::input(format!(
                 "lobpcg keeps {} vectors for {k} pairs; a matrix of order {n} is for lanczos",
                 3 * block(k)
             )));
         }
-    } else if sigma.is_none() && auto && !complete {
-        let nearest_zero = which == Which::SM || matches!(which, Which::SA | Which::SR) && definite;
-        if nearest_zero && facts.null_components.1 > 0 {
-            notes.push("no shift to 0: A is singular".into());
-        } else if nearest_zero {
-            notes.push(match which {
-                Which::SM => "shift 0: the smallest moduli are the nearest to it".into(),
-                _ => {
-                    "shift 0: A is positive definite by its diagonal, so the smallest are the nearest to 0".to_string()
-                }
-            });
-            (sigma, which_of_action) = (Some(0.0), Which::LM);
+    } else if let Some(sigma) = sigma {
+        acts = Acts::Shift(Shift::at(p, sigma, solves, options, notes)?);
+    } else if options.skip_null {
+        (acts, which_of_action) = (Acts::Shift(beyond_null(p, symmetric, solves, options, notes)?), Which::LA);
+        own_shift = true;
+    } else if auto
+        && (!complete || p.b.is_some())
+        && let Some(shift) = near_zero(p, which, [semidefinite, definite], solves, options, notes)?
+    {
+        (acts, which_of_action, own_shift) = (Acts::Shift(shift), Which::LM, true);
+    }
+    if matches!(acts, Acts::Product) && id != "lobpcg" {
+        if p.b.is_some() {
+            acts = Acts::Mass(Shift::mass(p, solves, options, notes)?);
+        } else if p.complex && matches!(which, Which::LI | Which::SI) && p.a.entries().is_some() {
+            acts = Acts::Turned;
+            which_of_action = if which == Which::LI { Which::LR } else { Which::SR };
         }
     }
     let preconditioner = match &options.preconditioner {
@@ -117,14 +214,19 @@ pub(super) fn choose(a: &Csr, facts: &Facts, options: &EigenOptions, notes: &mut
         }
         asked => asked.clone(),
     };
+    // A shift that was moved may have others near by that lie as near to the one asked for.
+    let moved = matches!((&acts, sigma), (Acts::Shift(shift), Some(asked)) if shift.sigma != asked);
+    let k = if moved { (k + 2 * p.parts()).min(p.finite) } else { k };
     let subspace = match options.subspace {
-        Some(m) => m.min(n),
+        Some(m) => m.max(k + 3).min(n),
         None if complete => n,
-        None if sigma.is_some() => (2 * k + 10).max(20).min(n),
+        None if matches!(acts, Acts::Shift(_)) && symmetric => (2 * k + 10).max(20).min(n),
+        None if matches!(acts, Acts::Shift(_)) => (3 * k + 20).max(40).min(n),
         // Eigenvalues of matrices far from normal move slowly: more columns.
-        None if !facts.symmetric() => (2 * k + 30).max(60).min(n),
+        None if !symmetric => (2 * k + 30).max(60).min(n),
         None => (2 * k + 20).max(40).min(n),
     };
+    let subspace = subspace.min(p.finite);
     if id == "lanczos" || id == "arnoldi" {
         let all = if subspace == n { ", as many as A has rows" } else { "" };
         notes.push(format!("basis of {subspace} columns{all}"));
@@ -132,12 +234,76 @@ pub(super) fn choose(a: &Csr, facts: &Facts, options: &EigenOptions, notes: &mut
     // The largest modulus of a semidefinite A is the largest value.
     let end = if which == Which::LM && semidefinite { Which::LA } else { which };
     let ends = matches!(end, Which::LA | Which::LR | Which::SA | Which::SR);
-    let filter = auto && id == "lanczos" && ends && sigma.is_none() && options.mass.is_none() && n >= FILTER_FROM;
+    let plain = matches!(acts, Acts::Product) && p.b.is_none() && p.a.entries().is_some();
+    let filter = auto && id == "lanczos" && ends && plain && n >= FILTER_FROM;
     if filter {
         which_of_action = end;
         notes.push(format!("after the first cycle a Chebyshev polynomial of A: n >= {FILTER_FROM}"));
     }
-    Ok(Choice { method, which: which_of_action, sigma, preconditioner, subspace, filter })
+    Ok(Choice { method, which: which_of_action, acts, k, preconditioner, subspace, filter, own_shift })
+}
+
+/// A shift at or near 0 where that finds what is wanted.
+fn near_zero(
+    p: &Pencil,
+    which: Which,
+    [semidefinite, definite]: [bool; 2],
+    solves: usize,
+    options: &EigenOptions,
+    notes: &mut Vec<String>,
+) -> Result<Option<Shift>> {
+    let zero = c64::new(0.0, 0.0);
+    match which {
+        Which::SA | Which::SR if p.symmetric() => {
+            if let Some(shift) = Shift::below(p, solves, options, notes)? {
+                // As good as singular: further down, where the factors are those of a definite matrix too.
+                let near = matches!(&shift.solves, Solves::Direct(direct) if direct.condition > NEAR);
+                if !near {
+                    return Ok(Some(shift));
+                }
+                return Shift::at(p, c64::new(shift.sigma.re - 1e-8 * p.unit, 0.0), solves, options, notes).map(Some);
+            }
+            if !definite || p.a.entries().is_none() {
+                return Ok(None);
+            }
+            notes.push("shift 0: A is positive definite by its rows, so the smallest are the nearest to 0".into());
+        }
+        Which::SM => {
+            if semidefinite && p.facts.null_components.1 > 0 {
+                if let Some(shift) = Shift::below(p, solves, options, notes)? {
+                    return Ok(Some(shift));
+                }
+                notes.push("no shift to 0: A is singular".into());
+                return Ok(None);
+            }
+            notes.push("shift 0: the smallest moduli are the nearest to it".into());
+        }
+        _ => return Ok(None),
+    }
+    let shift = Shift::at(p, zero, solves, options, notes)?;
+    match &shift.solves {
+        Solves::Direct(direct) if direct.condition > NEAR => {
+            notes.push("A is all but singular: shifted away from 0".into());
+            Shift::at(p, c64::new(-1e-8 * p.unit, 0.0), solves, options, notes).map(Some)
+        }
+        _ => Ok(Some(shift)),
+    }
+}
+
+/// A shift above the null space and below the eigenvalues that follow: of 1/(λ − σ) these are the largest values.
+fn beyond_null(
+    p: &Pencil,
+    symmetric: bool,
+    solves: usize,
+    options: &EigenOptions,
+    notes: &mut Vec<String>,
+) -> Result<Shift> {
+    if !symmetric {
+        return Err(Error::input("skip_null is for symmetric problems with a positive semidefinite A"));
+    }
+    let sigma = c64::new(1e-6 * p.unit, 0.0);
+    notes.push(format!("shift {}: beyond the null space, which is left out", shift::show(sigma)));
+    Shift::at(p, sigma, solves, options, notes)
 }
 
 /// Columns of a block for k pairs: some more, because the last of a block converge slowly.

@@ -72,7 +72,7 @@ impl EigenMethod for Power {
     }
 
     fn observe(&mut self, record: &[f64]) -> bool {
-        let bound = self.wanted.bound(record[0].abs());
+        let bound = self.wanted.bound(record[0].abs(), record[0].abs());
         // A v = 0: v belongs to the eigenvalue 0.
         self.excess = if record[2] == 0.0 { 0.0 } else { record[1] / bound.max(f64::MIN_POSITIVE) };
         // Not ≤ 1 and finite is the one case to go on.

@@ -19,7 +19,8 @@ pub struct EigenMethodEntry {
     pub inverse: bool,
     /// It finds one pair only.
     pub single: bool,
-    pub(crate) build: Build,
+    /// `None`: by dense algebra on the host, without a space.
+    pub(crate) build: Option<Build>,
 }
 
 /// Every method.
@@ -30,7 +31,7 @@ pub const EIGEN_METHODS: &[EigenMethodEntry] = &[
         symmetric: false,
         inverse: false,
         single: true,
-        build: |space, system| Box::new(power::Power::new(space, system)),
+        build: Some(|space, system| Box::new(power::Power::new(space, system))),
     },
     EigenMethodEntry {
         id: "inverse",
@@ -38,7 +39,7 @@ pub const EIGEN_METHODS: &[EigenMethodEntry] = &[
         symmetric: false,
         inverse: true,
         single: true,
-        build: |space, system| Box::new(inverse::inverse(space, system)),
+        build: Some(|space, system| Box::new(inverse::inverse(space, system))),
     },
     EigenMethodEntry {
         id: "lanczos",
@@ -46,7 +47,7 @@ pub const EIGEN_METHODS: &[EigenMethodEntry] = &[
         symmetric: true,
         inverse: false,
         single: false,
-        build: |space, system| Box::new(lanczos::lanczos(space, system)),
+        build: Some(|space, system| Box::new(lanczos::lanczos(space, system))),
     },
     EigenMethodEntry {
         id: "arnoldi",
@@ -54,7 +55,7 @@ pub const EIGEN_METHODS: &[EigenMethodEntry] = &[
         symmetric: false,
         inverse: false,
         single: false,
-        build: |space, system| Box::new(arnoldi::arnoldi(space, system)),
+        build: Some(|space, system| Box::new(arnoldi::arnoldi(space, system))),
     },
     EigenMethodEntry {
         id: "lobpcg",
@@ -62,7 +63,15 @@ pub const EIGEN_METHODS: &[EigenMethodEntry] = &[
         symmetric: true,
         inverse: false,
         single: false,
-        build: |space, system| Box::new(lobpcg::Lobpcg::new(space, system)),
+        build: Some(|space, system| Box::new(lobpcg::Lobpcg::new(space, system))),
+    },
+    EigenMethodEntry {
+        id: "dense",
+        about: "all pairs by dense algebra on the host; any pencil of small order",
+        symmetric: false,
+        inverse: false,
+        single: false,
+        build: None,
     },
 ];
 

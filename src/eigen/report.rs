@@ -47,8 +47,12 @@ pub struct Outcome {
     pub reason_detail: String,
     /// One sentence on what to try.
     pub advice: String,
-    /// ‖A‖ = √(‖A‖₁‖A‖∞), what residuals are measured by.
+    /// ‖A‖ = √(‖A‖₁‖A‖∞), what residuals are measured by; with B by ‖A‖ + |λ| ‖B‖.
     pub matrix_norm: f64,
+    /// ‖B‖.
+    pub mass_norm: Option<f64>,
+    /// The bound on residuals as a part of these norms: `tol`, or what rounding allows.
+    pub tolerance: f64,
     /// The method.
     pub method: String,
     /// The preconditioner of lobpcg, or of the inner solver.
@@ -88,10 +92,14 @@ pub struct EigenReport {
     pub eigenvalues: Vec<Eigenvalue>,
     /// ‖A v − λ B v‖ of each, recomputed in f64, for ‖v‖₂ = 1.
     pub residuals: Vec<f64>,
+    /// The bound that each residual must meet: `tol` (‖A‖ + |λ| ‖B‖). What meets it is a pair, whatever the outcome.
+    pub bounds: Vec<f64>,
     /// One vector each; of a complex pair the real part, then the imaginary part, of the first one's. Orthonormal (in
-    /// the inner product of B, if there is one) for symmetric A.
+    /// the inner product of B, if there is one) for symmetric A. Of complex problems vectors of the real form.
     #[serde(skip)]
     pub vectors: Vec<Vec<f64>>,
+    /// Vectors are those of a real form: A is complex, or σ is.
+    pub complex: bool,
     /// The rest.
     #[serde(flatten)]
     pub outcome: Outcome,
@@ -112,6 +120,8 @@ pub struct SvdReport {
     pub singular_values: Vec<f64>,
     /// √(‖A v − σ u‖² + ‖Aᵀu − σ v‖²) of each, recomputed in f64.
     pub residuals: Vec<f64>,
+    /// The bound that each residual must meet: `tol` ‖A‖.
+    pub bounds: Vec<f64>,
     /// The u, orthonormal.
     #[serde(skip)]
     pub left: Vec<Vec<f64>>,
@@ -134,12 +144,15 @@ impl Deref for SvdReport {
 pub(super) fn advice(reason: &Reason) -> String {
     match reason {
         Reason::Converged(_) => "Every pair is verified: its residual was recomputed in f64.",
-        Reason::MaxIterations => "Raise --max-iterations or --subspace, or use a shift near what is wanted.",
-        Reason::Stagnated => "Raise --subspace, loosen --tol, or use a shift near what is wanted.",
+        Reason::MaxIterations => "Raise max_iterations or subspace, or use a shift near what is wanted.",
+        Reason::Stagnated => "Raise subspace, loosen tol, or use a shift near what is wanted.",
         Reason::NotSymmetric { .. } => "The matrix is not symmetric: use arnoldi.",
-        Reason::AttainableAccuracy { .. } => "The data allow no smaller residual in f64: loosen --tol.",
+        Reason::AttainableAccuracy { .. } => "The data allow no smaller residual in f64: loosen tol.",
+        Reason::FalseConvergence { .. } => {
+            "Residuals are larger than the method reckoned: raise subspace, or move the shift."
+        }
         Reason::InconsistentSystem { .. } | Reason::Breakdown(_) => {
-            "The shifted matrix is singular: move --sigma a little."
+            "Systems with A - sigma B were not solved: move sigma a little, or take the preconditioner lu."
         }
         other => other.advice(),
     }
@@ -163,6 +176,20 @@ impl fmt::Debug for NotFound {
 }
 
 impl EigenReport {
+    /// Real and imaginary parts of vector `j`, of any kind of problem.
+    #[must_use]
+    pub fn vector(&self, j: usize) -> (Vec<f64>, Vec<f64>) {
+        let v = &self.vectors[j];
+        if self.complex {
+            return crate::matrix::complex::split(v);
+        }
+        match self.eigenvalues[j].im {
+            0.0 => (v.clone(), vec![0.0; v.len()]),
+            im if im > 0.0 => (v.clone(), self.vectors[j + 1].clone()),
+            _ => (self.vectors[j - 1].clone(), v.iter().map(|v| -v).collect()),
+        }
+    }
+
     /// The report itself if it converged, an error else.
     ///
     /// # Errors

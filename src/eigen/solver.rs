@@ -1,42 +1,46 @@
 //! The front door for eigenproblems.
 
-use super::drive::{Inner, Session};
+use super::dense;
+use super::drive::Session;
 use super::filter::Filter;
-use super::options::EigenOptions;
-use super::plan::{self, Choice};
+use super::options::{EigenOptions, Which};
+use super::pencil::{Mass, Pencil};
+use super::plan::{self, Acts, Choice};
 use super::report::EigenReport;
+use super::shift::{Inner, Shift, show};
 use super::stages::{Callback, Found, Outside, Problem, search};
-use super::verify::{Verified, norm_of, verify};
+use super::verify::{Verified, dot};
 use super::{Action, EigenSystem, Wanted};
-use crate::analyse::certify::Norms;
-use crate::analyse::facts::Facts;
 use crate::error::{Error, Result};
 use crate::host::scale::ldexp;
-use crate::matrix::ToCsr;
-use crate::matrix::{Csr, Triplets};
+use crate::matrix::{Csr, ToMatrix};
 use crate::op::schedule::Compiler;
 use crate::op::{Plan, Role};
-use crate::options::Options;
-use crate::plan::{DeviceChoice, choose_backend};
+use crate::plan::{DeviceChoice, choose_device};
 use crate::precond;
 use crate::precond::registry::Precond;
-use crate::report::Reason;
-use crate::solve::Solver;
+use crate::report::{Passed, Reason};
 use crate::solve::drive::Event;
+use faer::c64;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
+/// Runs, each with a shift moved by what the one before found.
+const RUNS: usize = 3;
+
 /// An eigenproblem with a plan for it.
 pub struct EigenSolver {
-    a: Arc<Csr>,
+    pencil: Pencil,
     options: EigenOptions,
-    facts: Facts,
-    mass_norms: Option<Norms>,
-    choice: Choice,
+    /// The end that is meant.
+    which: Which,
+    /// `None`: by a dense method.
+    choice: Option<Choice>,
     device: DeviceChoice,
     plan: Vec<String>,
+    warnings: Vec<String>,
     setup: f64,
     cancel: Arc<AtomicBool>,
     callback: Callback,
@@ -56,28 +60,8 @@ pub struct EigenSolver {
 ///
 /// # Errors
 /// Bad input, or a device that fails. Not converging is no error.
-pub fn eigs(a: &impl ToCsr, options: EigenOptions) -> Result<EigenReport> {
+pub fn eigs(a: &impl ToMatrix, options: EigenOptions) -> Result<EigenReport> {
     EigenSolver::new(a, options)?.solve()
-}
-
-/// A − σB.
-fn shifted(a: &Csr, sigma: f64, b: Option<&Csr>) -> Result<Csr> {
-    let mut t = Triplets::new(a.rows(), a.cols())?;
-    let mut add = |m: &Csr, factor: f64| -> Result<()> {
-        for i in 0..m.rows() {
-            let (columns, values) = m.row(i);
-            for (&j, v) in columns.iter().zip(values) {
-                t.push(i, j as usize, factor * v)?;
-            }
-        }
-        Ok(())
-    };
-    add(a, 1.0)?;
-    match b {
-        Some(b) => add(b, -sigma)?,
-        None => add(&Csr::identity(a.rows())?, -sigma)?,
-    }
-    t.to_csr()
 }
 
 /// An interval that holds all eigenvalues of the symmetric A·2^e, by Gershgorin's circles.
@@ -91,14 +75,15 @@ fn interval(a: &Csr, e: i32) -> [f64; 2] {
 }
 
 impl EigenSolver {
-    /// Checks the problem and plans.
+    /// Checks the problem and plans. A is stored entries, or an operator: that takes no preconditioner, and a shift
+    /// solves by iterations unless its inverse is given.
     ///
     /// # Errors
-    /// A rectangular A, a B that can't be a mass matrix, options out of range, k beyond the order, no such adapter.
-    pub fn new(a: &impl ToCsr, options: EigenOptions) -> Result<Self> {
+    /// A rectangular A, a B of another size, options out of range, k beyond the order, no such adapter.
+    pub fn new(a: &impl ToMatrix, options: EigenOptions) -> Result<Self> {
         let start = Instant::now();
         options.check()?;
-        let a = a.to_csr()?;
+        let a = a.to_matrix()?;
         if !a.is_square() {
             return Err(Error::input(format!(
                 "the matrix is {} x {}; eigenvalues need a square one. A rectangular one has singular values: svds",
@@ -107,26 +92,25 @@ impl EigenSolver {
             )));
         }
         options.check_order(a.rows())?;
-        if let Some(b) = &options.mass {
-            let facts = Facts::of(b);
-            if let Some((i, j)) = facts.asymmetry {
-                return Err(Error::input(format!("B is not symmetric: entries ({i}, {j}) and ({j}, {i}) differ")));
-            }
-            if facts.diagonal.1 + facts.diagonal.2 > 0 {
-                return Err(Error::input("B is not positive definite: its diagonal is not positive"));
-            }
-        }
-        let facts = Facts::of(&a);
-        let mut notes = vec![];
-        let device = choose_backend(a.nnz(), &options.device(), &mut notes)?;
-        let choice = plan::choose(&a, &facts, &options, &mut notes)?;
+        let (mut notes, mut warnings) = (vec![], vec![]);
+        let pencil = Pencil::new(a, &options, &mut notes, &mut warnings)?;
+        let device = choose_device(&pencil.a, &options.device(), &mut notes)?;
+        let which = plan::meant(&pencil, &options, &mut warnings)?;
+        let on_host = device.adapter.backend == "cpu";
+        let choice = if plan::small(&pencil, &options, on_host) {
+            plan::check_dense(&pencil)?;
+            notes.push(format!("method dense: order {}, all pairs at once on the host", pencil.n() / pencil.parts()));
+            None
+        } else {
+            Some(plan::choose(&pencil, &options, which, &mut notes)?)
+        };
         Ok(Self {
-            mass_norms: options.mass.as_ref().map(|b| Norms::of(b)),
-            a,
-            facts,
+            pencil,
+            which,
             choice,
             device,
             plan: notes,
+            warnings,
             setup: start.elapsed().as_secs_f64(),
             cancel: Arc::new(AtomicBool::new(false)),
             callback: Box::new(|_| ControlFlow::Continue(())),
@@ -147,10 +131,10 @@ impl EigenSolver {
         Arc::clone(&self.cancel)
     }
 
-    /// True where a_ij = a_ji up to rounding.
+    /// True where a_ij = a_ji up to rounding: of complex matrices, where A is Hermitian.
     #[must_use]
     pub fn is_symmetric(&self) -> bool {
-        self.facts.symmetric()
+        self.pencil.facts.symmetric()
     }
 
     /// What was chosen and why.
@@ -174,13 +158,12 @@ impl EigenSolver {
     pub async fn solve_async(&mut self) -> Result<EigenReport> {
         self.cancel.store(false, Ordering::Relaxed);
         let mut found = Found::new(&self.options, self.device.adapter.clone(), self.setup);
-        let reason = match self.facts.asymmetry {
-            Some((i, j)) if self.choice.method.symmetric => Reason::NotSymmetric { i, j },
-            _ => {
-                // The problem is borrowed as a whole, and the callback from within it.
+        let reason = match self.facts_against() {
+            Some(reason) => reason,
+            // The problem is borrowed as a whole, and the callback from within it.
+            None => {
                 let mut callback = std::mem::replace(&mut self.callback, Box::new(|_| ControlFlow::Continue(())));
-                let mut outside = Outside { cancel: &self.cancel, callback: &mut callback };
-                let reason = search(&*self, &self.options, &self.device, &mut outside, &mut found).await;
+                let reason = self.run(&mut callback, &mut found).await;
                 self.callback = callback;
                 match reason {
                     Err(Error::Preconditioner { row, message }) => Reason::PreconditionerFailed { row, message },
@@ -191,29 +174,128 @@ impl EigenSolver {
         Ok(self.report(reason, found))
     }
 
+    /// A method that needs symmetry, and a matrix without it.
+    fn facts_against(&self) -> Option<Reason> {
+        let (i, j) = self.pencil.facts.asymmetry?;
+        self.choice.as_ref().is_some_and(|c| c.method.symmetric).then_some(Reason::NotSymmetric { i, j })
+    }
+
+    /// A dense method where the problem is small; else a search, again with a shift moved where that one was at fault.
+    async fn run(&mut self, callback: &mut Callback, found: &mut Found) -> Result<Reason> {
+        if self.choice.is_none() {
+            if self.directly(found) {
+                return Ok(Reason::Converged(Passed::Rtol));
+            }
+            found.notes.push("the dense method left residuals too large".into());
+            if self.options.method == "dense" {
+                return Ok(found.false_convergence());
+            }
+            let choice = plan::choose(&self.pencil, &self.options, self.which, &mut found.notes)?;
+            self.choice = Some(choice);
+        }
+        let mut reason = Reason::Stagnated;
+        for run in 0..RUNS {
+            let cancel = Arc::clone(&self.cancel);
+            let mut outside = Outside { cancel: &cancel, callback };
+            reason = search(&*self, &self.options, &self.device, &mut outside, found).await?;
+            let called_off = matches!(reason, Reason::Cancelled | Reason::StoppedByCallback | Reason::TimeLimit);
+            if reason.is_converged() || called_off || run + 1 == RUNS || !self.moved(found)? {
+                break;
+            }
+        }
+        Ok(reason)
+    }
+
+    /// All pairs by dense algebra, the wanted ones kept; true where they pass.
+    fn directly(&self, found: &mut Found) -> bool {
+        let start = Instant::now();
+        let Some(vectors) = dense::vectors(&self.pencil) else { return false };
+        found.timings.solve_s += start.elapsed().as_secs_f64();
+        let start = Instant::now();
+        let all = vectors.into_iter().flat_map(|(x, y)| self.pencil.verify(x, y)).collect();
+        found.pairs = self.select(all);
+        found.timings.certify_s += start.elapsed().as_secs_f64();
+        found.passes(&self.options)
+    }
+
+    /// Plans anew after a run that found too little: away from a shift that lies so much nearer to one eigenvalue than
+    /// to another wanted one that rounding of the first drowns the second, or without a shift that nobody asked for.
+    fn moved(&mut self, found: &mut Found) -> Result<bool> {
+        let Some(choice) = &mut self.choice else { return Ok(false) };
+        let Some(shift) = choice.shift() else { return Ok(false) };
+        let far = found.pairs.iter().map(|p| (p.number() - shift.sigma).norm());
+        let (near, far) = far.fold((f64::INFINITY, 0.0f64), |(a, b), d| (a.min(d), b.max(d)));
+        if far > 0.0 && near < 1e-5 * far && self.options.inverse.is_none() {
+            let sigma = c64::new(shift.sigma.re - 1e-3 * far, shift.sigma.im);
+            found.notes.push(format!(
+                "shift moved from {} to {}: it lay too near to one eigenvalue for the others",
+                show(shift.sigma),
+                show(sigma)
+            ));
+            let solves = 3 * choice.k + 20;
+            choice.acts = Acts::Shift(Shift::at(&self.pencil, sigma, solves, &self.options, &mut found.notes)?);
+            choice.k = (choice.k + 2 * self.pencil.parts()).min(self.pencil.finite);
+            choice.subspace = (choice.subspace + 4).min(self.pencil.finite).max(choice.k.min(self.pencil.finite));
+            found.pairs.clear();
+            return Ok(true);
+        }
+        if choice.own_shift && found.inner_failed && self.pencil.mass != Mass::Semidefinite && !self.options.skip_null {
+            found.notes.push("on without a shift: inner systems were not solved".into());
+            choice.acts = match self.pencil.b {
+                Some(_) => Acts::Mass(Shift::mass(&self.pencil, 3 * choice.k + 20, &self.options, &mut found.notes)?),
+                None => Acts::Product,
+            };
+            (choice.which, choice.own_shift) = (self.which, false);
+            choice.subspace = choice.subspace.max(2 * choice.k + 20).min(self.pencil.finite);
+            return Ok(true);
+        }
+        Ok(false)
+    }
+
+    /// Where a value stands among the wanted ones: by the end that was asked for, of 1/(λ − σ) with a shift.
+    fn transformed(&self, value: c64) -> c64 {
+        match self.options.sigma {
+            Some(re) => {
+                let d = value - c64::new(re, self.options.sigma_im);
+                // λ = σ is the nearest of all.
+                if d.norm() == 0.0 { c64::new(f64::MAX, 0.0) } else { d.inv() }
+            }
+            // Imaginary parts of complex problems count with their signs.
+            None if self.pencil.complex && matches!(self.which, Which::LI | Which::SI) => c64::new(value.im, value.re),
+            None => value,
+        }
+    }
+
     fn report(&self, reason: Reason, mut found: Found) -> EigenReport {
         let pairs = std::mem::take(&mut found.pairs);
         let plan = self.plan.iter().cloned().chain(found.notes.drain(..)).collect();
-        let preconditioner = self.choice.preconditioner.to_string();
-        let names = [self.choice.method.id, &preconditioner];
+        let preconditioner = self.choice.as_ref().map_or(Precond::None, |c| c.preconditioner.clone()).to_string();
+        found.warnings.extend(self.warnings.iter().cloned());
+        let names = self.choice.as_ref().map_or(["dense", &preconditioner], |c| [c.method.id, &preconditioner]);
+        let bound = self.options.bound();
         let mut report = EigenReport {
             eigenvalues: vec![],
             residuals: vec![],
+            bounds: vec![],
             vectors: vec![],
-            outcome: found.outcome(reason, self.norm(), names, plan),
+            complex: self.pencil.complex,
+            outcome: found.outcome(reason, self.pencil.norms(), names, plan),
         };
-        for Verified { value, mut x, y, residual, .. } in pairs {
-            if let Some(b) = self.options.mass.as_ref().filter(|_| y.is_none()) {
-                let length = b.multiply(&x).iter().zip(&x).map(|(b, x)| b * x).sum::<f64>().sqrt();
+        for Verified { value, mut x, y, residual, scale, .. } in pairs {
+            let inner_product = y.is_none() && self.pencil.mass != Mass::General;
+            if let Some(b) = self.pencil.b.as_ref().filter(|_| inner_product) {
+                let length = dot(&b.multiply(&x), &x).sqrt();
                 x.iter_mut().for_each(|x| *x /= length);
             }
-            report.eigenvalues.push(value);
-            report.residuals.push(residual);
-            report.vectors.push(x);
-            if let Some(y) = y {
-                report.eigenvalues.push(super::Eigenvalue { im: -value.im, ..value });
+            let mut push = |value, vector| {
+                report.eigenvalues.push(value);
                 report.residuals.push(residual);
-                report.vectors.push(y);
+                report.bounds.push(bound * scale);
+                report.vectors.push(vector);
+            };
+            push(value, x);
+            if let Some(y) = y {
+                push(super::Eigenvalue { im: -value.im, ..value }, y);
             }
         }
         report
@@ -221,16 +303,39 @@ impl EigenSolver {
 }
 
 impl Problem for EigenSolver {
-    fn norm(&self) -> f64 {
-        norm_of(&self.facts.norms)
-    }
-
     fn entries(&self) -> usize {
-        self.a.nnz()
+        self.pencil.a.work()
     }
 
-    fn verify(&self, x: Vec<f64>, y: Option<Vec<f64>>) -> Option<Verified> {
-        verify(&self.a, &self.facts.norms, self.options.mass.as_deref(), x, y)
+    fn verify(&self, x: Vec<f64>, y: Option<Vec<f64>>) -> Vec<Verified> {
+        self.pencil.verify(x, y)
+    }
+
+    /// The wanted ones in their order, without copies and without null vectors that are to be left out.
+    fn select(&self, mut pairs: Vec<Verified>) -> Vec<Verified> {
+        if self.options.skip_null {
+            let null = self.pencil.null_bound(self.options.bound());
+            pairs.retain(|p| p.number().norm() > null);
+        }
+        let which = match self.which {
+            Which::LI if self.pencil.complex && self.options.sigma.is_none() => Which::LR,
+            Which::SI if self.pencil.complex && self.options.sigma.is_none() => Which::SR,
+            which => which,
+        };
+        let sorted = |pairs: Vec<Verified>| {
+            let values: Vec<c64> = pairs.iter().map(|p| self.transformed(p.number())).collect();
+            let mut pairs: Vec<Option<Verified>> = pairs.into_iter().map(Some).collect();
+            which.order(&values).into_iter().filter_map(|i| pairs[i].take()).collect::<Vec<_>>()
+        };
+        let mut count = 0;
+        // Taken away one by one, the copies leave both ends of BE as they are.
+        let distinct = sorted(self.pencil.distinct(sorted(pairs)));
+        let wanted = distinct.into_iter().take_while(|p| {
+            let open = count < self.options.k;
+            count += p.count;
+            open
+        });
+        wanted.collect()
     }
 
     fn session(
@@ -240,59 +345,69 @@ impl Problem for EigenSolver {
         tolerance: f64,
         notes: &mut Vec<String>,
     ) -> Result<Session> {
-        let n = self.a.rows();
-        let norms = &self.facts.norms;
+        let choice = self.choice.as_ref().expect("a dense method has no session");
+        let (p, n) = (&self.pencil, self.pencil.n());
+        let norms = &p.facts.norms;
         let mut space = device.space(precision);
-        let a = space.operator("A", Arc::clone(&self.a), -norms.exponent, Role::Working);
-        let b = self.options.mass.as_ref().zip(self.mass_norms.as_ref());
-        let mass = b.map(|(b, norms)| space.operator("B", Arc::clone(b), -norms.exponent, Role::Working));
-        let inverse = |system: Csr, exponent: i32| -> Result<Inner> {
-            let rtol = (self.options.tol * 1e-2).clamp(1e-13, 1e-8);
-            let options = Options { rtol, time_limit: None, ..self.options.device() };
-            Ok(Inner { solver: Solver::new(&system, options)?, exponent })
+        let matrix = match choice.acts {
+            Acts::Turned => p.turned()?.into(),
+            _ => p.a.clone(),
         };
-        let lobpcg = self.choice.method.id == "lobpcg";
-        let (action, inner) = match (self.choice.sigma, mass) {
-            (Some(sigma), _) => {
+        let a = space.operator("A", matrix, -norms.exponent, Role::Working);
+        let b = p.b.as_ref().zip(p.b_norms.as_ref());
+        let mass = b.map(|(b, norms)| space.operator("B", Arc::clone(b), -norms.exponent, Role::Working));
+        let lobpcg = choice.method.id == "lobpcg";
+        let (action, inner) = match (&choice.acts, b) {
+            (Acts::Shift(shift), _) => {
                 let before = mass.map(|b| (b, space.vector("cv", n)));
-                let system = shifted(&self.a, sigma, self.options.mass.as_deref())?;
-                (Action::Solve(before), Some(inverse(system, norms.exponent)?))
+                (Action::Solve(before), Some(Inner::new(&shift.solves, norms.exponent, &self.options)?))
             }
-            (None, Some(_)) if !lobpcg => {
-                let (b, norms) = b.expect("a mass matrix has norms");
-                (Action::Solve(Some((a, space.vector("cv", n)))), Some(inverse((**b).clone(), norms.exponent)?))
+            (Acts::Mass(solves), Some((_, norms))) => {
+                let before = (a, space.vector("cv", n));
+                (Action::Solve(Some(before)), Some(Inner::new(solves, norms.exponent, &self.options)?))
             }
             _ => (Action::Product(a), None),
         };
         if let Some(inner) = &inner {
-            notes.extend(inner.solver.plan().iter().map(|note| format!("inner {note}")));
+            notes.extend(inner.plan().iter().map(|note| format!("inner {note}")));
         }
         let none = Precond::None;
-        let chosen = if lobpcg { &self.choice.preconditioner } else { &none };
+        let chosen = if lobpcg { &choice.preconditioner } else { &none };
         let request = precond::Request { definite: true, symmetric: true, ..precond::Request::default() };
-        let mut m = chosen.build(&(&self.a).into(), &request)?;
+        let mut m = chosen.build(&p.a, &request)?;
         m.install(&mut space, -norms.exponent);
         notes.extend(m.describe());
         let wanted = Wanted {
-            k: self.options.k,
-            which: self.choice.which,
+            k: choice.k,
+            which: choice.which,
             tolerance,
-            norm: inner.is_none().then_some(norms.scaled_norm),
+            norm: match choice.acts {
+                Acts::Product | Acts::Turned => super::Size::Known(p.device_norm()),
+                Acts::Shift(_) => super::Size::Own,
+                Acts::Mass(_) => super::Size::Largest,
+            },
         };
-        let filter = self.choice.filter.then(|| (Filter::new(&mut space, a, n), interval(&self.a, -norms.exponent)));
+        let filter = match p.a.entries() {
+            Some(stored) if choice.filter => Some((Filter::new(&mut space, a, n), interval(stored, -norms.exponent))),
+            _ => None,
+        };
+        let semidefinite = p.mass == Mass::Semidefinite && choice.shift().is_some();
         let system = EigenSystem {
             filter,
             a,
-            mass,
+            mass: mass.filter(|_| p.mass != Mass::General),
             n,
+            rank: p.finite,
+            symmetric: p.symmetric() && self.options.sigma_im == 0.0,
             action,
             m,
             wanted,
-            subspace: self.choice.subspace,
+            subspace: choice.subspace,
             seed: self.options.seed,
         };
-        let method = (self.choice.method.build)(&mut space, system);
+        let method = (choice.method.build.expect("dense has no session"))(&mut space, system);
         let engine = device.engine(space.clone(), &self.options.device())?;
-        Ok(Session { compiler: Compiler::new(engine.fusion()), engine, space, method, a, inner })
+        let purify = p.b.clone().filter(|_| semidefinite);
+        Ok(Session { compiler: Compiler::new(engine.fusion()), engine, space, method, a, inner, purify })
     }
 }

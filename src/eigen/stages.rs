@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::op::{Dtype, Plan};
 use crate::options::{Backend, Options, Precision};
 use crate::plan::{DeviceChoice, choose_backend};
-use crate::report::{AdapterInfo, Passed, Reason, Timings};
+use crate::report::{AdapterInfo, BrokenDown, Passed, Reason, Timings};
 use crate::solve::drive::Event;
 use std::ops::ControlFlow;
 use std::sync::atomic::AtomicBool;
@@ -32,10 +32,14 @@ pub(super) trait Problem {
         tolerance: f64,
         notes: &mut Vec<String>,
     ) -> Result<Session>;
-    /// The pair that vectors from the device belong to; `None` for vectors that are zero or not finite.
-    fn verify(&self, x: Vec<f64>, y: Option<Vec<f64>>) -> Option<Verified>;
-    /// ‖A‖.
-    fn norm(&self) -> f64;
+    /// The pairs that vectors from the device belong to; none for vectors that are zero or not finite.
+    fn verify(&self, x: Vec<f64>, y: Option<Vec<f64>>) -> Vec<Verified>;
+    /// The wanted ones of verified pairs, in their order, each once.
+    fn select(&self, pairs: Vec<Verified>) -> Vec<Verified>;
+    /// True where no wanted pair is missing beside these, as far as products tell.
+    fn is_complete(&self, _pairs: &[Verified]) -> bool {
+        true
+    }
     /// Entries of A.
     fn entries(&self) -> usize;
     /// What a pair gives to the start of the next run.
@@ -77,12 +81,13 @@ pub(super) async fn search(
     if single {
         let (ended, _) = stage(problem, options, device, outside, found, Dtype::F32).await?;
         // Vectors in f32 are no more orthogonal than that, even where their residuals are exact.
-        if options.tol >= SINGLE && found.passes(options, problem.norm()) {
+        if options.tol >= SINGLE && found.passes(options) {
             return Ok(Reason::Converged(Passed::Rtol));
         }
         match ended {
             Ended::Limit(Reason::NonFinite { .. }) | Ended::Done | Ended::Stagnated => {}
-            Ended::Limit(reason) | Ended::Inner(reason) => return Ok(reason),
+            Ended::Limit(reason) => return Ok(reason),
+            Ended::Inner(why) => return Ok(found.not_solved(&why)),
         }
         found.notes.push(format!(
             "basis in f32 on {} up to {SINGLE:.0e} of the norm of A, then in f64 on the CPU from what it found",
@@ -93,15 +98,24 @@ pub(super) async fn search(
         device = &cpu;
     }
     let (ended, passed) = stage(problem, options, device, outside, found, Dtype::F64).await?;
+    if passed {
+        return Ok(Reason::Converged(Passed::Rtol));
+    }
+    // Asked once more: pairs that pass are pairs, whatever the estimates said of them.
+    let stopped = matches!(ended, Ended::Limit(Reason::MaxIterations) | Ended::Stagnated);
+    if stopped && found.passes(options) && problem.is_complete(&found.pairs) {
+        found.warnings.push(
+            "the search ended before its last pass: every pair is verified, but copies of multiple eigenvalues were not \
+             looked for"
+                .into(),
+        );
+        return Ok(Reason::Converged(Passed::Rtol));
+    }
     Ok(match ended {
-        _ if passed => Reason::Converged(Passed::Rtol),
-        Ended::Done => found.false_convergence(problem.norm()),
+        Ended::Done => found.false_convergence(),
         Ended::Limit(reason) => reason,
         Ended::Stagnated => Reason::Stagnated,
-        Ended::Inner(reason) => {
-            found.warnings.push(format!("an inner system was not solved: {reason}. {}", reason.advice()));
-            reason
-        }
+        Ended::Inner(why) => found.not_solved(&why),
     })
 }
 
@@ -115,7 +129,7 @@ async fn stage(
     dtype: Dtype,
 ) -> Result<(Ended, bool)> {
     let upload = Instant::now();
-    let tolerance = 0.5 * options.tol.max(if dtype == Dtype::F32 { SINGLE } else { 0.0 });
+    let tolerance = 0.5 * options.bound().max(if dtype == Dtype::F32 { SINGLE } else { 0.0 });
     found.precision = Plan::uniform(dtype);
     let mut session = problem.session(device, found.precision, tolerance, &mut found.notes)?;
     found.timings.upload_s += upload.elapsed().as_secs_f64();
@@ -125,7 +139,6 @@ async fn stage(
         cancel: outside.cancel,
         callback: &mut *outside.callback,
     };
-    let norm = problem.norm();
     for attempt in 1.. {
         let start = Instant::now();
         let from: Vec<Vec<f64>> = match &found.pairs[..] {
@@ -133,18 +146,24 @@ async fn stage(
             pairs => pairs.iter().flat_map(|pair| problem.starts(pair)).collect(),
         };
         let ended = session.run(&from, &mut found.tally, &mut limits).await?;
-        let vectors = session.read().await?;
+        let mut vectors = session.read().await?;
+        for (x, y) in &mut vectors {
+            *x = session.purified(std::mem::take(x), &mut found.tally).await?;
+            if let Some(y) = y {
+                *y = session.purified(std::mem::take(y), &mut found.tally).await?;
+            }
+        }
         found.timings.solve_s += start.elapsed().as_secs_f64();
         let start = Instant::now();
-        found.pairs = vectors.into_iter().filter_map(|(x, y)| problem.verify(x, y)).collect();
+        found.pairs = problem.select(vectors.into_iter().flat_map(|(x, y)| problem.verify(x, y)).collect());
         found.timings.certify_s += start.elapsed().as_secs_f64();
-        let passed = ended == Ended::Done && found.passes(options, norm);
+        let passed = ended == Ended::Done && found.passes(options) && problem.is_complete(&found.pairs);
         if passed || dtype == Dtype::F32 || ended != Ended::Done || attempt == ATTEMPTS || found.pairs.is_empty() {
             found.counters = found.counters.plus(&session.engine.counters());
             return Ok((ended, passed));
         }
         // The estimates were too hopeful: again, from what was found, for as much more as was missing.
-        let missed = found.worst() / (options.tol * norm).max(f64::MIN_POSITIVE);
+        let missed = found.worst() / options.bound();
         session.method.tighten((0.1 / missed).clamp(1e-4, 0.1));
     }
     unreachable!("attempts end")
@@ -154,6 +173,9 @@ async fn stage(
 pub(super) struct Found {
     pub(super) pairs: Vec<Verified>,
     k: usize,
+    tolerance: f64,
+    /// A run ended because inner systems were not solved.
+    pub(super) inner_failed: bool,
     pub(super) tally: Tally,
     pub(super) timings: Timings,
     pub(super) counters: Counters,
@@ -170,6 +192,8 @@ impl Found {
         Self {
             pairs: vec![],
             k: options.k,
+            tolerance: options.bound(),
+            inner_failed: false,
             tally: Tally::default(),
             timings: Timings { setup_s: setup, ..Timings::default() },
             counters: Counters::default(),
@@ -186,16 +210,16 @@ impl Found {
     }
 
     fn worst(&self) -> f64 {
-        self.pairs.iter().map(|p| p.residual).fold(0.0, f64::max)
+        self.pairs.iter().map(Verified::relative).fold(0.0, f64::max)
     }
 
-    fn passes(&self, options: &EigenOptions, norm: f64) -> bool {
+    pub(super) fn passes(&self, options: &EigenOptions) -> bool {
         // A NaN is not small.
-        self.count() >= self.k && self.pairs.iter().all(|p| p.residual <= options.tol * norm)
+        self.count() >= self.k && self.pairs.iter().all(|p| p.relative() <= options.bound())
     }
 
-    fn false_convergence(&self, norm: f64) -> Reason {
-        let truth = self.worst() / norm;
+    pub(super) fn false_convergence(&self) -> Reason {
+        let truth = self.worst();
         if self.count() >= self.k && truth <= 64.0 * f64::EPSILON {
             Reason::AttainableAccuracy { floor: truth }
         } else {
@@ -203,14 +227,29 @@ impl Found {
         }
     }
 
-    /// Everything about a search but its pairs.
-    pub(super) fn outcome(self, reason: Reason, norm: f64, [method, m]: [&str; 2], plan: Vec<String>) -> Outcome {
+    /// How a run ends whose inner systems were not solved.
+    fn not_solved(&mut self, why: &str) -> Reason {
+        self.inner_failed = true;
+        self.warnings.push(format!("a system with A - sigma B was not solved: {why}"));
+        Reason::Breakdown(BrokenDown::Singular)
+    }
+
+    /// Everything about a search but its pairs; ‖A‖ and ‖B‖.
+    pub(super) fn outcome(
+        self,
+        reason: Reason,
+        (norm, mass_norm): (f64, Option<f64>),
+        [method, m]: [&str; 2],
+        plan: Vec<String>,
+    ) -> Outcome {
         Outcome {
             schema: 1,
             reason_detail: reason.detail(),
             advice: advice(&reason),
             reason,
             matrix_norm: norm,
+            mass_norm,
+            tolerance: self.tolerance,
             method: method.into(),
             preconditioner: m.into(),
             iterations: self.tally.iterations,

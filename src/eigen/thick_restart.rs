@@ -3,10 +3,10 @@
 
 use super::filter::Filter;
 use super::passes::{Passes, Ranking, Verdict};
-use super::{Action, EigenMethod, EigenSystem, Harvest, InnerSolve, Outlook, Pair, Wanted, Which};
+use super::{Action, EigenMethod, EigenSystem, Harvest, InnerSolve, Outlook, Pair, Size, Wanted, Which};
 use crate::krylov::decomposition::Decomposition;
 use crate::method::{Next, Outbox};
-use crate::op::Program;
+use crate::op::{Program, Vector};
 use faer::{Mat, c64};
 
 /// The projected matrix in Schur form, the wanted values first.
@@ -34,6 +34,20 @@ impl Ordered {
         }
     }
 
+    /// What sorts the values, and how many ends of the spectrum they come from in turn.
+    fn keys(&self, which: Which) -> (Vec<f64>, usize) {
+        let ends = if which == Which::BE { 2 } else { 1 };
+        // The lower end counts from below.
+        let sign = |i: usize| if ends == 2 && i % 2 == 1 { -1.0 } else { 1.0 };
+        (self.values.iter().enumerate().map(|(i, &v)| sign(i) * which.key(v)).collect(), ends)
+    }
+
+    /// True where T is all but block diagonal in its first `k` columns.
+    fn is_normal(&self, k: usize) -> bool {
+        let part = |j: usize| (0..j.saturating_sub(1)).map(|i| self.t[(i, j)].abs()).fold(0.0, f64::max);
+        self.vectors.is_none() || (0..k).map(part).fold(0.0, f64::max) <= 1e-3 * self.t.norm_max()
+    }
+
     /// The least count from `k` on that cuts no complex pair.
     fn whole(&self, k: usize) -> usize {
         let k = k.min(self.values.len());
@@ -59,7 +73,7 @@ pub(super) struct ThickRestart {
 
 impl ThickRestart {
     pub(super) fn new(space: &mut crate::op::Space, s: &EigenSystem, order: Order) -> Self {
-        let decomposition = Decomposition::new(space, s.n, s.subspace, s.mass, s.seed);
+        let decomposition = Decomposition::new(space, [s.n, s.rank], s.subspace, s.mass, s.seed);
         Self {
             decomposition,
             action: s.action,
@@ -79,7 +93,7 @@ fn engage(filter: Filter, [low, high]: [f64; 2], form: &Ordered, wanted: &mut Wa
     let (low, high) = if largest { (low, edge) } else { (edge, high) };
     host.set(filter.center, 0.5 * (low + high));
     host.set(filter.width, 0.5 * (high - low));
-    *wanted = Wanted { which: Which::LM, norm: None, ..*wanted };
+    *wanted = Wanted { which: Which::LM, norm: Size::Own, ..*wanted };
 }
 
 impl EigenMethod for ThickRestart {
@@ -110,10 +124,12 @@ impl EigenMethod for ThickRestart {
         let size = form.values.len();
         let k = form.whole(self.wanted.k);
         let residuals = form.residuals(d.coupling());
-        let keys = form.values.iter().map(|&v| self.wanted.which.key(v)).collect();
-        let bounds = form.values.iter().map(|v| self.wanted.bound(v.norm())).collect();
-        let ranking = Ranking { keys, residuals, bounds, k, enough: size >= self.wanted.k };
-        let Verdict { worst, done, lock } = self.passes.judge(&ranking, d.is_complete());
+        let largest = form.values.iter().map(|v| v.norm()).fold(0.0, f64::max);
+        let bounds = form.values.iter().map(|v| self.wanted.bound(v.norm(), largest)).collect();
+        let (keys, ends) = form.keys(self.wanted.which);
+        let ranking = Ranking { keys, residuals, bounds, k, enough: size >= self.wanted.k, ends };
+        // Far from normality a locked vector's rounding moves its copy more than copies lie apart.
+        let Verdict { worst, done, lock } = self.passes.judge(&ranking, d.is_complete(), form.is_normal(k));
         if worst > 1.0
             && !d.is_invariant()
             && let Some((filter, spectrum)) = self.filter.take()
@@ -143,6 +159,10 @@ impl EigenMethod for ThickRestart {
     fn harvest(&self) -> Harvest {
         let pairs = self.found.iter().map(|f| Pair { x: f.x.clone(), y: f.y.clone() }).collect();
         Harvest { columns: self.decomposition.columns(), pairs }
+    }
+
+    fn fresh(&self) -> Option<Vector> {
+        Some(self.decomposition.arnoldi.w)
     }
 
     fn tighten(&mut self, factor: f64) {

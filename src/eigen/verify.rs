@@ -1,24 +1,52 @@
-//! Pairs as the user's matrix sees them: values by Rayleigh quotients, residuals with compensated sums, on the host.
+//! Pairs as the user's matrices see them: values by Rayleigh quotients, residuals with compensated sums, on the host.
 
+use super::pencil::{Mass, Pencil};
 use super::report::Eigenvalue;
-use crate::analyse::certify::{Norms, certify};
+use crate::analyse::certify::{Certifying, Norms, certify};
 use crate::host::scale::{ldexp, norm2};
-use crate::matrix::Csr;
+use crate::matrix::Matrix;
+use crate::matrix::complex::{join, split};
+use faer::c64;
 
 /// A pair with its residual.
+#[derive(Clone, Debug)]
 pub(super) struct Verified {
     pub(super) value: Eigenvalue,
-    /// Of norm 1 with its imaginary part.
+    /// Of norm 1 with its imaginary part; of a complex problem a vector of the real form.
     pub(super) x: Vec<f64>,
     pub(super) y: Option<Vec<f64>>,
     /// ‖A v − λ B v‖ for ‖v‖₂ = 1.
     pub(super) residual: f64,
+    /// What the residual is measured by: ‖A‖ + |λ| ‖B‖.
+    pub(super) scale: f64,
     /// How many values it stands for: 2 for a complex pair.
     pub(super) count: usize,
 }
 
-fn dot(x: &[f64], y: &[f64]) -> f64 {
+impl Verified {
+    /// The residual as a part of its scale.
+    pub(super) fn relative(&self) -> f64 {
+        if self.residual == 0.0 { 0.0 } else { self.residual / self.scale }
+    }
+
+    pub(super) fn number(&self) -> c64 {
+        c64::new(self.value.re, self.value.im)
+    }
+}
+
+pub(super) fn dot(x: &[f64], y: &[f64]) -> f64 {
     x.iter().zip(y).map(|(a, b)| a * b).sum()
+}
+
+/// xᴴy of vectors of the real form.
+pub(super) fn complex_dot(x: &[f64], y: &[f64]) -> c64 {
+    let pairs = x.chunks_exact(2).zip(y.chunks_exact(2));
+    pairs.map(|(x, y)| c64::new(x[0] * y[0] + x[1] * y[1], x[0] * y[1] - x[1] * y[0])).sum()
+}
+
+/// z x of a vector of the real form.
+pub(super) fn times(z: c64, x: &[f64]) -> Vec<f64> {
+    x.chunks_exact(2).flat_map(|x| [z.re * x[0] - z.im * x[1], z.re * x[1] + z.im * x[0]]).collect()
 }
 
 /// a x + b y.
@@ -32,43 +60,161 @@ pub(super) fn norm_of(norms: &Norms) -> f64 {
 }
 
 /// ‖A x − b‖.
-pub(super) fn distance(a: &Csr, norms: &Norms, x: &[f64], b: &[f64]) -> f64 {
+pub(super) fn distance(a: &impl Certifying, norms: &Norms, x: &[f64], b: &[f64]) -> f64 {
     certify(a, norms, b, x).certificate.absolute
 }
 
-/// The pair that v = x + i y belongs to; `None` where v is zero or not finite.
-pub(super) fn verify(a: &Csr, norms: &Norms, mass: Option<&Csr>, x: Vec<f64>, y: Option<Vec<f64>>) -> Option<Verified> {
-    let size = norm2(&x).hypot(y.as_ref().map_or(0.0, |y| norm2(y)));
-    if !(size > 0.0 && size.is_finite()) {
-        return None;
+/// v / size.
+fn unit(v: Vec<f64>, size: f64) -> Vec<f64> {
+    v.into_iter().map(|v| v / size).collect()
+}
+
+impl Pencil {
+    /// A x with compensated row sums.
+    fn product(&self, x: &[f64]) -> Vec<f64> {
+        let truth = certify(&self.a, &self.facts.norms, &vec![0.0; x.len()], x);
+        truth.residual.into_iter().map(|r| -ldexp(r, truth.exponent)).collect()
     }
-    let unit = |v: Vec<f64>| v.into_iter().map(|v| v / size).collect::<Vec<f64>>();
-    let (x, y) = (unit(x), y.map(unit));
-    let dual = |v: &[f64]| mass.map_or_else(|| v.to_vec(), |b| b.multiply(v));
-    let (ax, bx) = (a.multiply(&x), dual(&x));
-    let Some(y) = y else {
-        let lambda = dot(&x, &ax) / dot(&x, &bx);
-        let scaled: Vec<f64> = bx.iter().map(|v| lambda * v).collect();
-        let residual = distance(a, norms, &x, &scaled);
-        return lambda.is_finite().then_some(Verified {
-            value: Eigenvalue { re: lambda, im: 0.0 },
+
+    /// B x with compensated row sums.
+    fn compensated_dual(&self, x: &[f64]) -> Vec<f64> {
+        let Some((b, norms)) = self.b.as_ref().zip(self.b_norms.as_ref()) else { return x.to_vec() };
+        let truth = certify(&Matrix::from(b), norms, &vec![0.0; x.len()], x);
+        truth.residual.into_iter().map(|r| -ldexp(r, truth.exponent)).collect()
+    }
+
+    /// The pairs that v = x + i y belongs to: none where v is zero, not finite, or of an infinite eigenvalue; up to two
+    /// of a complex problem, whose eigenvectors are found by the projectors (I ∓ iJ)/2 on v, J the multiplication by i.
+    pub(super) fn verify(&self, x: Vec<f64>, y: Option<Vec<f64>>) -> Vec<Verified> {
+        let size = norm2(&x).hypot(y.as_ref().map_or(0.0, |y| norm2(y)));
+        if !(size > 0.0 && size.is_finite()) {
+            return vec![];
+        }
+        let (x, y) = (unit(x, size), y.map(|y| unit(y, size)));
+        if !self.complex {
+            return self.real_pair(x, y).into_iter().collect();
+        }
+        let Some(y) = y else { return self.complex_pair(x).into_iter().collect() };
+        // v = (p, q) over the parts: p + iq belongs to λ, the conjugate of p − iq to the conjugate of λ.
+        let ((xp, xq), (yp, yq)) = (split(&x), split(&y));
+        let first = join(&combine(1.0, &xp, -1.0, &yq), &combine(1.0, &yp, 1.0, &xq));
+        let second = join(&combine(1.0, &xp, 1.0, &yq), &combine(-1.0, &yp, 1.0, &xq));
+        let sizes = [norm2(&first), norm2(&second)];
+        let pairs = [first, second].into_iter().zip(sizes).filter(|(_, size)| *size > 1e-3);
+        let pairs: Vec<Verified> = pairs.filter_map(|(z, size)| self.complex_pair(unit(z, size))).collect();
+        // Rounding, where v belongs to one of them alone.
+        let better = pairs.iter().map(Verified::relative).fold(f64::INFINITY, f64::min);
+        pairs.into_iter().filter(|p| p.relative() <= 1e4 * better.max(f64::EPSILON)).collect()
+    }
+
+    /// The vectors are of an infinite eigenvalue.
+    fn infinite(&self, dual: f64) -> bool {
+        self.norms().1.is_some_and(|b| dual.is_nan() || dual <= f64::EPSILON * b)
+    }
+
+    /// The pair of a real problem that x + i y belongs to.
+    fn real_pair(&self, x: Vec<f64>, y: Option<Vec<f64>>) -> Option<Verified> {
+        let norms = &self.facts.norms;
+        let (ax, bx) = (self.product(&x), self.compensated_dual(&x));
+        let Some(y) = y else {
+            if self.infinite(norm2(&bx)) {
+                return None;
+            }
+            // The quotient of least residual where B is no inner product.
+            let (above, below) = match self.mass {
+                Mass::General => (dot(&bx, &ax), dot(&bx, &bx)),
+                _ => (dot(&x, &ax), dot(&x, &bx)),
+            };
+            let lambda = above / below;
+            let residual = distance(&self.a, norms, &x, &bx.iter().map(|v| lambda * v).collect::<Vec<_>>());
+            let value = Eigenvalue { re: lambda, im: 0.0 };
+            let scale = self.scale(c64::new(lambda, 0.0));
+            return lambda.is_finite().then_some(Verified { value, x, y: None, residual, scale, count: 1 });
+        };
+        let (ay, by) = (self.product(&y), self.compensated_dual(&y));
+        if self.infinite(norm2(&bx).hypot(norm2(&by))) {
+            return None;
+        }
+        let (wx, wy) = if self.mass == Mass::General { (&bx, &by) } else { (&x, &y) };
+        // wᴴBv is real for symmetric B, and for w = Bv.
+        let whole = dot(wx, &bx) + dot(wy, &by);
+        let (re, mut im) = ((dot(wx, &ax) + dot(wy, &ay)) / whole, (dot(wx, &ay) - dot(wy, &ax)) / whole);
+        let real = distance(&self.a, norms, &x, &combine(re, &bx, -im, &by));
+        let imaginary = distance(&self.a, norms, &y, &combine(im, &bx, re, &by));
+        let mut y = y;
+        if im < 0.0 {
+            // The conjugate pair: positive imaginary part first.
+            im = -im;
+            y.iter_mut().for_each(|y| *y = -*y);
+        }
+        let scale = self.scale(c64::new(re, im));
+        (re.is_finite() && im.is_finite()).then_some(Verified {
+            value: Eigenvalue { re, im },
+            x,
+            y: Some(y),
+            residual: real.hypot(imaginary),
+            scale,
+            count: 2,
+        })
+    }
+
+    /// The pair of a complex problem that a vector of the real form belongs to.
+    fn complex_pair(&self, x: Vec<f64>) -> Option<Verified> {
+        let (ax, bx) = (self.product(&x), self.compensated_dual(&x));
+        if self.infinite(norm2(&bx)) {
+            return None;
+        }
+        let w = if self.symmetric() { &x } else { &bx };
+        let mut lambda = complex_dot(w, &ax) / complex_dot(w, &bx);
+        if self.symmetric() {
+            lambda = c64::new(lambda.re, 0.0);
+        }
+        let residual = distance(&self.a, &self.facts.norms, &x, &times(lambda, &bx));
+        let value = Eigenvalue { re: lambda.re, im: lambda.im };
+        let scale = self.scale(lambda);
+        (lambda.re.is_finite() && lambda.im.is_finite()).then_some(Verified {
+            value,
             x,
             y: None,
             residual,
+            scale,
             count: 1,
-        });
-    };
-    let (ay, by) = (a.multiply(&y), dual(&y));
-    // v*Bv is real for symmetric B.
-    let whole = dot(&x, &bx) + dot(&y, &by);
-    let (re, im) = ((dot(&x, &ax) + dot(&y, &ay)) / whole, (dot(&x, &ay) - dot(&y, &ax)) / whole);
-    let real = distance(a, norms, &x, &combine(re, &bx, -im, &by));
-    let imaginary = distance(a, norms, &y, &combine(im, &bx, re, &by));
-    (re.is_finite() && im.is_finite()).then_some(Verified {
-        value: Eigenvalue { re, im },
-        x,
-        y: Some(y),
-        residual: real.hypot(imaginary),
-        count: 2,
-    })
+        })
+    }
+
+    /// Pairs in their order without those that are copies of earlier ones; orthonormal vectors (in the inner product of
+    /// B) where the problem is symmetric.
+    pub(super) fn distinct(&self, pairs: Vec<Verified>) -> Vec<Verified> {
+        let symmetric = self.symmetric();
+        if !symmetric && !self.complex {
+            return pairs;
+        }
+        let dual = |x: &[f64]| if symmetric { self.dual(x) } else { x.to_vec() };
+        let size = |x: &[f64]| dot(x, &dual(x)).max(0.0).sqrt();
+        // Each with what it brings beyond those before it, of length 1, and the dual of that.
+        let mut kept: Vec<(Verified, Vec<f64>, Vec<f64>)> = vec![];
+        for pair in pairs {
+            let near = |v: &Verified| (v.number() - pair.number()).norm() <= 1e-6 * (pair.number().norm() + self.unit);
+            let (mut x, before, mut moved) = (pair.x.clone(), size(&pair.x), false);
+            for _ in 0..2 {
+                // The copies of one value alone, where nothing makes the vectors of others orthogonal.
+                for (_, q, dq) in kept.iter().filter(|(v, ..)| symmetric || near(v)) {
+                    let h = if self.complex { complex_dot(dq, &x) } else { c64::new(dot(dq, &x), 0.0) };
+                    moved |= h.norm() > 1e-13 * before;
+                    let part = if self.complex { times(h, q) } else { q.iter().map(|q| h.re * q).collect() };
+                    x.iter_mut().zip(part).for_each(|(x, p)| *x -= p);
+                }
+            }
+            let after = size(&x);
+            if after.is_nan() || after <= 1e-5 * before {
+                continue;
+            }
+            let x = unit(x, after);
+            let renewed = if symmetric && moved { self.verify(x.clone(), None).pop() } else { Some(pair) };
+            let Some(pair) = renewed else { continue };
+            let dx = dual(&x);
+            kept.push((pair, x, dx));
+        }
+        kept.into_iter().map(|k| k.0).collect()
+    }
 }

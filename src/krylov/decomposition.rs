@@ -19,6 +19,8 @@ pub(crate) struct Decomposition {
     /// S on its way to the device.
     s: Array,
     n: usize,
+    /// Dimension of what can be spanned.
+    rank: usize,
     /// Columns at most.
     m: usize,
     /// Columns written into programs.
@@ -33,7 +35,8 @@ pub(crate) struct Decomposition {
 }
 
 impl Decomposition {
-    pub(crate) fn new(space: &mut Space, n: usize, m: usize, mass: Option<Operator>, seed: u64) -> Self {
+    /// For vectors of n entries that span `rank` dimensions at most.
+    pub(crate) fn new(space: &mut Space, [n, rank]: [usize; 2], m: usize, mass: Option<Operator>, seed: u64) -> Self {
         let mut arnoldi = Arnoldi::new(space, n, m);
         if let Some(b) = mass {
             arnoldi = arnoldi.with_mass(space, b);
@@ -42,6 +45,7 @@ impl Decomposition {
             arnoldi,
             s: space.array("s", m * m),
             n,
+            rank,
             m,
             issued: 0,
             h: Mat::zeros(m + 1, m),
@@ -93,7 +97,7 @@ impl Decomposition {
         let k = self.len();
         h.iter().enumerate().for_each(|(i, &v)| self.h[(i, k)] = v);
         self.size = self.size.max(crate::host::scale::norm2(&h).hypot(below));
-        let invariant = below <= self.arnoldi.noise * self.size || k + 1 == self.n;
+        let invariant = below <= self.arnoldi.noise * self.size || k + 1 == self.rank;
         self.coupling = vec![0.0; k + 1];
         if !invariant {
             self.coupling[k] = below;
@@ -116,7 +120,7 @@ impl Decomposition {
 
     /// True where V spans everything.
     pub(crate) fn is_complete(&self) -> bool {
-        self.len() == self.n
+        self.len() == self.rank
     }
 
     /// True where A V = V H.
@@ -146,7 +150,7 @@ impl Decomposition {
         (0..l).for_each(|j| (0..l).for_each(|i| self.h[(i, j)] = t[(i, j)]));
         self.coupling = vec![0.0; l];
         self.issued = l;
-        if l == self.n {
+        if l == self.rank {
             return;
         }
         if invariant {
