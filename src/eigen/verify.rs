@@ -1,7 +1,7 @@
 //! Pairs as the user's matrix sees them: values by Rayleigh quotients, residuals with compensated sums, on the host.
 
 use super::report::Eigenvalue;
-use crate::analyse::certify::{Norms, certify};
+use crate::analyse::certify::{Norms, truth};
 use crate::host::scale::{ldexp, norm2};
 use crate::matrix::Csr;
 
@@ -33,7 +33,7 @@ pub(super) fn norm_of(norms: &Norms) -> f64 {
 
 /// ‖A x − b‖.
 pub(super) fn distance(a: &Csr, norms: &Norms, x: &[f64], b: &[f64]) -> f64 {
-    certify(a, norms, b, x).certificate.absolute
+    truth(a, norms, b, x).certificate.absolute
 }
 
 /// The pair that v = x + i y belongs to; `None` where v is zero or not finite.
