@@ -10,7 +10,7 @@ fn options() -> Options {
 }
 
 fn with(method: &str, preconditioner: &str) -> Options {
-    Options { method: method.into(), preconditioner: preconditioner.into(), ..options() }
+    Options { method: method.parse().unwrap(), preconditioner: preconditioner.parse().unwrap(), ..options() }
 }
 
 fn solve(a: &Csr, b: &[f64], options: Options) -> Report {
@@ -261,7 +261,7 @@ fn a_small_gradient_alone_is_no_least_squares_solution() {
         let right: Vec<f64> = b.iter().copied().chain(vec![0.0; n]).collect();
         let best = least(&stacked, &right);
         for method in ["lsqr", "lsmr"] {
-            let report = solve(&a, &b, Options { damp, ..with(method, "none") });
+            let report = solve(&a, &b, with(&format!("{method}:damp={damp}"), "none"));
             assert!(report.is_answer(), "{method}, damp {damp}: {}", report.reason);
             let objective = norm(&residual(&stacked, &right, &report.x));
             assert!(objective <= best * (1.0 + 1e-7), "{method}, damp {damp}: {objective:e} {best:e}");
@@ -433,7 +433,7 @@ fn advice_names_what_is_left_to_try() {
     let shift = matrix(64, 64, (0..64).map(|i| (i, (i + 1) % 64, 1.0)));
     let mut one = vec![0.0; 64];
     one[0] = 1.0;
-    let stagnant = solve(&shift, &one, Options { restart: Some(10), ..with("gmres", "none") });
+    let stagnant = solve(&shift, &one, with("gmres:restart=10", "none"));
     assert_eq!(stagnant.reason, Reason::Stagnated);
     assert!(stagnant.advice().contains("`restart`"), "{}", stagnant.advice());
     assert!(!stagnant.advice().contains("f64") && !stagnant.advice().contains("--"), "{}", stagnant.advice());

@@ -3,7 +3,7 @@
 use crate::exact::{self, Twofold, exponent, least_residual, norm, shift};
 use crate::problems::{Case, Task};
 use krylane::matrix::Csr;
-use krylane::{Criterion, EigenOptions, Error, Options, Reason, Report, Solver, Which};
+use krylane::{Criterion, EigenOptions, Error, Method, Options, Reason, Report, Solver, Which};
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -68,6 +68,14 @@ pub(crate) fn verdict(case: &Case) -> Verdict {
 
 type Judged = krylane::Result<(String, Option<Fault>)>;
 
+/// λ of a damped least-squares problem.
+fn damp(options: &Options) -> f64 {
+    match options.method {
+        Method::Lsqr { damp } | Method::Lsmr { damp } => damp,
+        _ => 0.0,
+    }
+}
+
 fn linear(case: &Case, a: &Csr, options: &Options) -> Judged {
     let solve = |a: &Csr, b: &[f64]| {
         let mut solver = Solver::new(a, options.clone())?;
@@ -79,7 +87,7 @@ fn linear(case: &Case, a: &Csr, options: &Options) -> Judged {
     let report = solve(a, &case.b)?;
     let mut found = report_fault(case, a, options, &report);
     // The same system in other units, where nothing but units can differ.
-    let scalable = case.x0.is_none() && options.damp == 0.0 && options.atol == 0.0 && case.seed.is_multiple_of(4);
+    let scalable = case.x0.is_none() && damp(options) == 0.0 && options.atol == 0.0 && case.seed.is_multiple_of(4);
     if found.is_none() && scalable && options.criterion != Criterion::Absolute {
         found = scale_fault(case, a, &report, solve);
     }
@@ -151,6 +159,18 @@ impl Scaled {
         self.rows.iter().zip(&self.b).map(|(row, &b)| row.iter().fold(b, |r, &(j, v)| r - v * x[j])).collect()
     }
 
+    /// max_i |r|_i / (|A||x| + |b|)_i.
+    fn componentwise(&self, x: &[f64]) -> f64 {
+        let (r, x) = (self.residual(x), self.solution(x));
+        let mut worst = 0.0;
+        for (i, row) in self.rows.iter().enumerate() {
+            let whole = row.iter().fold(self.b[i].0.abs(), |sum, &(j, v)| sum + (v.0 * x[j].0).abs());
+            let part = if r[i].0 == 0.0 { 0.0 } else { r[i].0.abs() / whole };
+            worst = if part <= worst { worst } else { part };
+        }
+        worst
+    }
+
     /// √(‖A‖₁‖A‖∞).
     fn norm(&self, cols: usize) -> f64 {
         let (mut widest, mut columns) = (0.0f64, vec![0.0; cols]);
@@ -186,7 +206,7 @@ fn report_fault(case: &Case, a: &Csr, options: &Options, report: &Report) -> Opt
     if report.iterations > options.max_iterations || report.matvecs > options.max_matvecs {
         return fault("limit exceeded", format!("{} iterations, {} products", report.iterations, report.matvecs));
     }
-    let system = Scaled::new(a, &case.b, options.damp);
+    let system = Scaled::new(a, &case.b, damp(options));
     let r = norm(&system.residual(&report.x)).0;
     let rhs = norm(&system.b).0;
     let (ea, eb) = system.exponents;
@@ -204,6 +224,11 @@ fn report_fault(case: &Case, a: &Csr, options: &Options, report: &Report) -> Opt
                 _ => 0.0,
             };
             let atol = if options.criterion == Criterion::BackwardError { 0.0 } else { shift(options.atol, -eb) };
+            if options.criterion == Criterion::Componentwise {
+                let error = system.componentwise(&report.x);
+                let text = || format!("by component {error:e}");
+                return if error <= options.rtol * SLACK { None } else { fault("false Converged", text()) };
+            }
             let bound = bound.max(atol);
             if r.is_nan() || r > bound * SLACK {
                 return fault(

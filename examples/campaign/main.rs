@@ -13,6 +13,7 @@ mod judge;
 mod problems;
 
 use judge::{Fault, verdict};
+use krylane::Method;
 use problems::Case;
 use std::collections::BTreeMap;
 use std::process::ExitCode;
@@ -115,8 +116,10 @@ fn smallest(mut case: Case, kind: &str) -> (Case, String) {
                 }
                 less.cols -= 1;
             }
-            if let problems::Task::Linear(o) = &mut less.task {
-                for v in o.subspace.iter_mut().filter(|v| k < v.len()) {
+            if let problems::Task::Linear(o) = &mut less.task
+                && let Method::Projection { subspace } = &mut o.method
+            {
+                for v in subspace.iter_mut().filter(|v| k < v.len()) {
                     v.remove(k);
                 }
             }

@@ -4,7 +4,7 @@ use krylane::matrix::{Csr, Triplets};
 use krylane::method::METHODS;
 use krylane::precond::PRECONDITIONERS;
 use krylane::random::Random;
-use krylane::{Backend, Criterion, EigenOptions, Options, Precision, When, Which};
+use krylane::{Backend, Criterion, EigenOptions, Method, Options, Precision, When, Which};
 use std::fmt::Write;
 
 /// What is asked of a matrix.
@@ -239,29 +239,34 @@ fn vectors(r: &mut Random, e: &Entries, n: usize, cols: usize) -> (Vec<f64>, Opt
 fn linear(r: &mut Random, n: usize, cols: usize) -> Options {
     let mut o = Options { backend: Backend::Cpu, threads: 1, ..Options::default() };
     let methods: Vec<&str> = METHODS.iter().map(|m| m.id).chain(["auto", "auto", "lsqr", "lsmr"]).collect();
-    o.method = (*pick(r, &methods)).into();
+    let mut method = *pick(r, &methods);
     if n != cols && !chance(r, 10) {
-        o.method = (*pick(r, &["lsqr", "lsmr"])).into();
+        method = *pick(r, &["lsqr", "lsmr"]);
     }
-    if o.method == "projection" {
-        o.subspace = (0..1 + r.below(4)).map(|_| r.vector(n)).collect();
-    }
-    let least_squares = ["lsqr", "lsmr"].contains(&o.method.as_str());
-    let preconditioners: Vec<&str> = PRECONDITIONERS.iter().map(|p| p.id).filter(|p| *p != "given").collect();
-    o.preconditioner = match r.below(3) {
-        _ if least_squares => (*pick(r, &["none", "jacobi", "auto"])).into(),
-        0 => "none".into(),
-        1 => "auto".into(),
-        _ => (*pick(r, &preconditioners)).into(),
+    let least_squares = ["lsqr", "lsmr"].contains(&method);
+    let text = match method {
+        "lsqr" | "lsmr" => format!("{method}:damp={}", pick(r, &[0.0, 0.0, 0.0, 0.1, 1.0, 1e-6])),
+        "gmres" | "fgmres" | "lgmres" => format!("{method}:restart={}", pick(r, &[1, 5, 30, 30, 50])),
+        _ => method.into(),
     };
-    if least_squares && chance(r, 4) {
-        o.damp = *pick(r, &[0.1, 1.0, 1e-6]);
+    o.method = text.parse().unwrap_or_default();
+    if method == "projection" {
+        o.method = Method::Projection { subspace: (0..1 + r.below(4)).map(|_| r.vector(n)).collect() };
     }
+    let preconditioners: Vec<&str> = PRECONDITIONERS.iter().map(|p| p.id).filter(|p| *p != "given").collect();
+    let preconditioner = match r.below(3) {
+        _ if least_squares => *pick(r, &["none", "jacobi", "auto"]),
+        0 => "none",
+        1 => "auto",
+        _ => *pick(r, &preconditioners),
+    };
+    o.preconditioner = preconditioner.parse().unwrap_or_default();
     o.precision = *pick(r, &[Precision::F64, Precision::F64, Precision::F32, Precision::Mixed, Precision::Auto]);
-    o.criterion = match r.below(8) {
+    o.criterion = match r.below(9) {
         0 => Criterion::InitialResidual,
         1 => Criterion::BackwardError,
         2 => Criterion::Absolute,
+        3 => Criterion::Componentwise,
         _ => Criterion::RhsNorm,
     };
     o.rtol = *pick(r, &[1e-8, 1e-8, 1e-4, 1e-6, 1e-10, 1e-13, 0.0]);
@@ -270,7 +275,7 @@ fn linear(r: &mut Random, n: usize, cols: usize) -> Options {
     if !least_squares {
         (o.equilibrate, o.reorder) = (*pick(r, &whens), *pick(r, &whens));
     }
-    o.restart = *pick(r, &[None, None, Some(1), Some(5), Some(50)]);
+    o.least_squares = method == "auto" && chance(r, 3);
     o.max_iterations = *pick(r, &[2000, 2000, 300, 10_000]);
     o
 }
