@@ -34,6 +34,7 @@
 // STOP codes as numbers and names of operations are the GPU's and the lockstep's.
 #![cfg_attr(not(feature = "gpu"), allow(dead_code))]
 
+mod advice;
 mod analyse;
 mod backend;
 pub mod bench;

@@ -130,6 +130,9 @@ pub struct Options {
     /// Rows and columns scaled by powers of two, so that none drowns in the rounding of another. The iteration
     /// then sees ‖D r‖ and not ‖r‖; the certificate is the user's.
     pub equilibrate: When,
+    /// With the method "auto": where A is singular and b outside its range, go on to the least-squares solution of least
+    /// norm, by lsqr.
+    pub least_squares: bool,
     /// Bytes that a rung may take for vectors, matrices and factors; `None` is what the system says is free. More is
     /// refused before it is taken.
     pub memory_limit: Option<u64>,
@@ -155,6 +158,7 @@ impl Default for Options {
             threads: 0,
             reorder: When::Auto,
             equilibrate: When::Auto,
+            least_squares: false,
             memory_limit: None,
             knobs: Knobs::default(),
         }
@@ -225,6 +229,9 @@ impl Options {
                 "a preconditioner of your own is one of A as given; it does not go with reorder or equilibrate always";
             return Err(Error::input(fault));
         }
+        if self.least_squares && self.method != Method::Auto {
+            return Err(Error::input("least_squares goes with the method auto; lsqr and lsmr do nothing else"));
+        }
         if self.method.is_least_squares() && (self.equilibrate == When::Always || self.reorder == When::Always) {
             return Err(Error::input("least squares weigh rows as they are: neither reorder nor equilibrate always"));
         }
@@ -249,4 +256,7 @@ pub enum Criterion {
     Absolute,
     /// ‖r‖ ≤ rtol·(‖A‖‖x‖ + ‖b‖).
     BackwardError,
+    /// |r|_i ≤ rtol·(|A||x| + |b|)_i for every row i (Oettli and Prager 1964, doi:10.1007/BF01386090): for rows of very
+    /// different size. Rows and columns are equilibrated unless that is ruled out; A must have stored entries.
+    Componentwise,
 }

@@ -16,6 +16,8 @@ pub enum Passed {
     Atol,
     /// ‖r‖ ≤ rtol·(‖A‖‖x‖ + ‖b‖), where that criterion was chosen.
     BackwardError,
+    /// |r|_i ≤ rtol·(|A||x| + |b|)_i in every row, where that criterion was chosen.
+    Componentwise,
     /// b = 0, so x = 0.
     ZeroRhs,
     /// x₀ was good enough.
@@ -45,8 +47,21 @@ pub enum BrokenDown {
 pub enum Reason {
     /// The certificate passed.
     Converged(Passed),
-    /// No x solves the system (or not to the tolerance); x minimises ‖b − A x‖: ‖Aᵀr‖ ≤ rtol·‖A‖‖r‖ is certified.
+    /// No x solves the system (or not to the tolerance); x minimises ‖b − A x‖. Certified are ‖Aᵀr‖ ≤ rtol·‖A‖‖r‖ and,
+    /// where A is damped or small enough to be factored, that no other x has ‖r‖ smaller by more than rtol/2 of it;
+    /// elsewhere a further correction has found none.
     LeastSquares,
+    /// ‖Aᵀr‖ is as small as was asked for or as rounding allows, but A is so ill-conditioned that a part of r may lie in its
+    /// range: x is not proved to be a least-squares solution.
+    IllConditioned {
+        /// ‖part of r in the range of A‖ / ‖r‖, at most.
+        in_range: f64,
+    },
+    /// A is singular to working precision, and b seems to lie outside its range: x/‖x‖ is a null vector.
+    Singular {
+        /// ‖A x‖ / (‖A‖‖x‖).
+        null_residual: f64,
+    },
     /// The limit on iterations or products was met.
     MaxIterations,
     /// The time limit was met.
@@ -89,7 +104,7 @@ pub enum Reason {
     },
     /// A is singular and b has a part outside its range.
     InconsistentSystem {
-        /// ‖part of b in the null space‖ / ‖b‖.
+        /// ‖part of b outside the range of A‖ / ‖b‖.
         null_component: f64,
     },
     /// The preconditioner could not be set up.
@@ -98,6 +113,11 @@ pub enum Reason {
         row: usize,
         /// What is wrong with it.
         message: String,
+    },
+    /// x leaves f64's range: A is too large or too small beside b.
+    OutOfRange {
+        /// x has entries of about 2 to this power.
+        exponent: i32,
     },
     /// An iterate became NaN or infinite; x is the last finite one.
     NonFinite {
@@ -119,6 +139,8 @@ impl Reason {
         match self {
             Self::Converged(_) => "Converged",
             Self::LeastSquares => "LeastSquares",
+            Self::IllConditioned { .. } => "IllConditioned",
+            Self::Singular { .. } => "Singular",
             Self::MaxIterations => "MaxIterations",
             Self::TimeLimit => "TimeLimit",
             Self::Cancelled => "Cancelled",
@@ -133,6 +155,7 @@ impl Reason {
             Self::NotSymmetric { .. } => "NotSymmetric",
             Self::InconsistentSystem { .. } => "InconsistentSystem",
             Self::PreconditionerFailed { .. } => "PreconditionerFailed",
+            Self::OutOfRange { .. } => "OutOfRange",
             Self::NonFinite { .. } => "NonFinite",
         }
     }
@@ -148,15 +171,20 @@ impl Reason {
             Self::Breakdown(b) => format!("{b:?}"),
             Self::NotSymmetric { i, j } => format!("entries ({i}, {j}) and ({j}, {i}) differ (rows counted from 0)"),
             Self::InconsistentSystem { null_component } => {
-                format!("{null_component:.2e} of b lies in the null space")
+                format!("{null_component:.2e} of b lies outside the range of A")
             }
             Self::PreconditionerFailed { row, message } => format!("row {row}: {message}"),
+            Self::OutOfRange { exponent } => format!("x has entries of about 2^{exponent}"),
             Self::NonFinite { iteration } => format!("at iteration {iteration}"),
+            Self::IllConditioned { in_range } => format!("up to {in_range:.2e} of the residual lies in the range of A"),
+            Self::Singular { null_residual } => {
+                format!("x/|x| is a null vector: |A x|/(|A||x|) = {null_residual:.2e}")
+            }
             _ => String::new(),
         }
     }
 
-    /// One sentence on what to try.
+    /// One sentence on what to try, whatever was run; [`Report::advice`] knows that, too.
     #[must_use]
     pub fn advice(&self) -> &'static str {
         match self {
@@ -164,19 +192,23 @@ impl Reason {
             Self::LeastSquares => {
                 "b lies outside the range of A; x is a least-squares solution, certified by the residual of the normal equations."
             }
-            Self::MaxIterations => "Raise --max-iterations, or use a preconditioner.",
-            Self::TimeLimit => "Raise --time-limit, or use a preconditioner.",
-            Self::Cancelled | Self::StoppedByCallback => "x is the last state and can serve as --x0.",
-            Self::Stagnated => {
-                "Try a larger --restart, another method (bicgstab for gmres, gmres for bicgstab) or a preconditioner."
+            Self::IllConditioned { .. } => {
+                "A is too ill-conditioned to prove a least-squares solution: scale its columns (jacobi), use damp, or solve a square system with gmres and lu."
             }
+            Self::Singular { .. } => {
+                "A is singular to working precision and b inconsistent with it: use lsqr, or the option least_squares, for a least-squares solution."
+            }
+            Self::MaxIterations => "Raise `max_iterations`, or use a preconditioner.",
+            Self::TimeLimit => "Raise `time_limit`, or use a preconditioner.",
+            Self::Cancelled | Self::StoppedByCallback => "x is the best state so far and can serve as a first guess.",
+            Self::Stagnated => "Try another method (bicgstab for gmres, gmres for bicgstab) or a preconditioner.",
             Self::AttainableAccuracy { .. } => {
-                "The data allow no smaller residual in f64: loosen --rtol, or scale the rows of the system."
+                "The data allow no smaller residual in f64: use a larger `rtol`, or scale the rows of the system."
             }
-            Self::FalseConvergence { .. } => "Use --precision f64, or a preconditioner.",
+            Self::FalseConvergence { .. } => "Use the `precision` f64, or another preconditioner.",
             Self::Diverged { .. } => "Try gmres, whose residual never grows, or check the matrix.",
             Self::Breakdown(BrokenDown::Singular | BrokenDown::Hessenberg | BrokenDown::Lanczos) => {
-                "The matrix looks singular: check that b lies in its range."
+                "The matrix looks singular: check that b lies in its range, or use lsqr for a least-squares solution."
             }
             Self::Breakdown(_) => "Try gmres, which does not break down.",
             Self::IndefiniteOperator => "The matrix is not positive definite: use minres, or gmres.",
@@ -186,7 +218,21 @@ impl Reason {
                 "No x solves the system: project b onto the range of A, or use lsqr for a least-squares solution."
             }
             Self::PreconditionerFailed { .. } => "Use another preconditioner, or none.",
-            Self::NonFinite { .. } => "Numbers left the range of the format: use --precision f64, or scale the system.",
+            Self::OutOfRange { .. } => {
+                "x is out of the range of f64: multiply A or b by a power of two, and x accordingly."
+            }
+            Self::NonFinite { .. } => {
+                "Numbers left the range of the format: use the `precision` f64, or scale the system."
+            }
+        }
+    }
+
+    /// The same reason told of an x with this relative residual.
+    pub(crate) fn of(self, relative: f64) -> Self {
+        match self {
+            Self::AttainableAccuracy { .. } => Self::AttainableAccuracy { floor: relative },
+            Self::FalseConvergence { estimate, .. } => Self::FalseConvergence { estimate, truth: relative },
+            reason => reason,
         }
     }
 
@@ -306,7 +352,7 @@ pub struct Report {
 
 /// A report that did not converge, as an error.
 #[derive(thiserror::Error)]
-#[error("{}: {}", .0.reason, .0.reason.advice())]
+#[error("{}: {}", .0.reason, .0.advice())]
 pub struct NotConverged(pub Box<Report>);
 
 impl fmt::Debug for NotConverged {
@@ -340,7 +386,7 @@ impl Serialize for Report {
         s.serialize_field("schema", &1)?;
         s.serialize_field("reason", self.reason.name())?;
         s.serialize_field("reason_detail", &self.reason.detail())?;
-        s.serialize_field("advice", self.reason.advice())?;
+        s.serialize_field("advice", &self.advice())?;
         s.serialize_field("method", &self.method)?;
         s.serialize_field("preconditioner", &self.preconditioner)?;
         s.serialize_field("iterations", &self.iterations)?;

@@ -1,10 +1,12 @@
-//! The certificate: ‖b − A x‖ recomputed on the host from the user's own numbers.
+//! The certificate: ‖b − A x‖ recomputed on the host from the user's own numbers, and the one type that ties it to x.
 //!
 //! Row sums run in twofold arithmetic (Ogita, Rump and Oishi 2005, doi:10.1137/030601818): products and
 //! sums carry their rounding errors along, so the result is as good as one computed in twice the
 //! precision and then rounded. Power-of-two scaling keeps 1e±300 in range and changes no bit otherwise.
+//!
+//! No certificate holds a NaN: where a residual is none (an operator that returns NaN), it is infinite, and passes nothing.
 
-use crate::host::scale::{SHARE, exponent, ldexp, norm2, power};
+use crate::host::scale::{SHARE, exponent, larger, largest, ldexp, norm2, power};
 use crate::matrix::{Csr, Matrix, operator};
 use rayon::prelude::*;
 use serde::Serialize;
@@ -25,7 +27,7 @@ impl Norms {
         for (&c, &v) in a.columns().iter().zip(a.values()) {
             columns[c as usize] += ldexp(v, -exponent).abs();
         }
-        let tallest = columns.into_iter().fold(0.0, f64::max);
+        let tallest = largest(&columns);
         Self { exponent, scaled_norm: (widest * tallest).sqrt() }
     }
 
@@ -37,11 +39,46 @@ impl Norms {
 
     /// The exponent, and ‖A‖∞·2^−exponent.
     fn widest(a: &Csr) -> (i32, f64) {
-        let e = exponent(a.values().par_iter().with_min_len(1 << 14).map(|v| v.abs()).reduce(|| 0.0, f64::max));
+        let e = exponent(largest(a.values()));
         let small = power(-e);
         let sum = |i: usize| a.row(i).1.iter().map(|&v| small(v).abs()).sum::<f64>();
-        (e, (0..a.rows()).into_par_iter().with_min_len(1024).map(sum).reduce(|| 0.0, f64::max))
+        (e, (0..a.rows()).into_par_iter().with_min_len(1024).map(sum).reduce(|| 0.0, larger))
     }
+}
+
+/// An x with the certificate of this x. [`certify`] alone makes one, x can't be changed in it, and a report takes its x
+/// and its certificate from nowhere else: the x returned is the x certified.
+#[derive(Clone, Debug)]
+pub(crate) struct Certified {
+    x: Vec<f64>,
+    truth: Truth,
+}
+
+impl Certified {
+    pub(crate) fn x(&self) -> &[f64] {
+        &self.x
+    }
+
+    pub(crate) fn truth(&self) -> &Truth {
+        &self.truth
+    }
+
+    /// Adds Aᵀr, once; `transpose` is Aᵀ.
+    pub(crate) fn add_normal(&mut self, transpose: &Matrix, norms: &Norms) {
+        if self.truth.normal.is_none() {
+            self.truth.add_normal(transpose, norms);
+        }
+    }
+
+    /// x and its certificate, for a report.
+    pub(crate) fn into_answer(self) -> (Vec<f64>, Certificate) {
+        (self.x, self.truth.certificate)
+    }
+}
+
+/// Certifies `x`; `None` where an entry of it is no number.
+pub(crate) fn certify(a: &impl Certifying, norms: &Norms, b: &[f64], x: Vec<f64>) -> Option<Certified> {
+    largest(&x).is_finite().then(|| Certified { truth: truth(a, norms, b, &x), x })
 }
 
 /// The true residual of one x.
@@ -49,8 +86,10 @@ impl Norms {
 pub(crate) struct Truth {
     /// (b − A x)·2^−exponent.
     pub(crate) residual: Vec<f64>,
-    /// Its norm.
+    /// Its norm; infinite where an entry is no number.
     pub(crate) norm: f64,
+    /// ‖b‖·2^−exponent.
+    pub(crate) rhs: f64,
     /// The common scale.
     pub(crate) exponent: i32,
     /// Aᵀr in the scales of A and r, where a least-squares solution is looked for.
@@ -59,14 +98,13 @@ pub(crate) struct Truth {
 }
 
 impl Truth {
-    /// Adds Aᵀr; `transpose` is Aᵀ.
-    pub(crate) fn add_normal(&mut self, transpose: &Matrix, norms: &Norms) {
-        let (mut gradient, _) = transpose.residual(-norms.exponent, &vec![0.0; transpose.rows()], &self.residual);
+    fn add_normal(&mut self, transpose: &Matrix, norms: &Norms) {
+        let mut gradient = transpose.rows_of(-norms.exponent, &vec![0.0; transpose.rows()], &self.residual).residual;
         gradient.par_iter_mut().for_each(|v| *v = -*v);
-        let norm = norm2(&gradient);
+        let norm = number(norm2(&gradient));
         let whole = norms.scaled_norm * self.norm;
         self.certificate.normal_residual = Some(ldexp(norm, norms.exponent + self.exponent));
-        self.certificate.optimality = Some(if whole > 0.0 { norm / whole } else { norm });
+        self.certificate.optimality = Some(ratio(norm, whole));
         self.normal = Some(gradient);
     }
 
@@ -77,7 +115,7 @@ impl Truth {
     }
 }
 
-/// How good an x is, in the user's units.
+/// How good an x is, in the user's units. No number in it is NaN; a residual that can't be computed is infinite.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct Certificate {
     /// ‖b − A x‖₂.
@@ -86,9 +124,16 @@ pub struct Certificate {
     pub relative: f64,
     /// ‖b − A x‖₂ / (‖A‖‖x‖₂ + ‖b‖₂) with ‖A‖ = √(‖A‖₁‖A‖∞), for an operator estimated from below by products.
     pub backward_error: f64,
+    /// max_i |b − A x|_i / (|A||x| + |b|)_i: the least ε with which x solves exactly a system whose every entry, of A
+    /// and of b, was changed by no more than ε times itself (Oettli and Prager 1964, doi:10.1007/BF01386090). Unlike
+    /// the norms above it sees small rows. `None` for an operator, whose |A| is unknown.
+    pub componentwise: Option<f64>,
+    /// max_i |b − A x|_i / (‖a_i‖₁‖x‖∞ + |b_i|) for rows a_i: the same for changes in the size of each row, so that a
+    /// small x_j beside a large one is let off (Arioli, Demmel and Duff 1989, doi:10.1137/0610013).
+    pub rowwise: Option<f64>,
     /// ‖Aᵀ(b − A x)‖₂, zero at a least-squares solution; computed where one is looked for.
     pub normal_residual: Option<f64>,
-    /// ‖Aᵀr‖₂ / (‖A‖‖r‖₂) with that ‖A‖: what the outcome LeastSquares is certified by.
+    /// ‖Aᵀr‖₂ / (‖A‖‖r‖₂) with that ‖A‖.
     pub optimality: Option<f64>,
     /// ‖b‖₂.
     pub rhs_norm: f64,
@@ -98,84 +143,144 @@ pub struct Certificate {
     pub computed_on: &'static str,
 }
 
-/// b − A x and what follows from it.
-pub(crate) fn certify(a: &impl Certifying, norms: &Norms, b: &[f64], x: &[f64]) -> Truth {
-    let largest = |v: &[f64]| v.par_iter().with_min_len(SHARE).map(|x| x.abs()).reduce(|| 0.0, f64::max);
-    let (ea, largest_x) = (norms.exponent, largest(x));
-    let e = match largest(b) {
-        0.0 => ea + exponent(largest_x),
-        m => exponent(m),
+/// Infinity in place of NaN.
+fn number(v: f64) -> f64 {
+    if v.is_nan() { f64::INFINITY } else { v }
+}
+
+/// part / whole, and never a NaN: `part` itself where the whole is zero.
+fn ratio(part: f64, whole: f64) -> f64 {
+    number(if whole > 0.0 { part / whole } else { part })
+}
+
+/// Powers of two by which A x may exceed b before b gives up its scale: far from overflow, and b is nothing beside A x.
+const FAR: i32 = 500;
+
+/// b − A x and what follows from it; everything is infinite where x is not finite.
+pub(crate) fn truth(a: &impl Certifying, norms: &Norms, b: &[f64], x: &[f64]) -> Truth {
+    let (ea, largest_x, largest_b) = (norms.exponent, largest(x), largest(b));
+    let product = ea + exponent(largest_x);
+    let e = match (largest_b, largest_x) {
+        (0.0, _) => product,
+        (m, 0.0) => exponent(m),
+        (m, _) => exponent(m).max(product - FAR),
     };
     let ex = e - ea;
     let scaled = |v: &[f64], by: i32| v.par_iter().with_min_len(SHARE).copied().map(power(by)).collect::<Vec<f64>>();
     let (scaled_x, scaled_b) = (scaled(x, -ex), scaled(b, -e));
-    let (residual, computed_on) =
-        if largest_x == 0.0 { (scaled_b.clone(), "x = 0: b itself") } else { a.residual(-ea, &scaled_b, &scaled_x) };
-    let norm = norm2(&residual);
-    let (rhs, solution) = (norm2(&scaled_b), norm2(&scaled_x));
-    let whole = norms.scaled_norm * solution + rhs;
+    let rows = if largest_x == 0.0 {
+        let all = Some(if largest_b == 0.0 { 0.0 } else { 1.0 });
+        Rows { residual: scaled_b.clone(), componentwise: all, rowwise: all, computed_on: "x = 0: b itself" }
+    } else {
+        a.rows_of(-ea, &scaled_b, &scaled_x)
+    };
+    let norm = number(norm2(&rows.residual));
+    // ‖b‖ in a scale of its own, in which it can't vanish.
+    let eb = if largest_b == 0.0 { e } else { exponent(largest_b) };
+    let rhs = if eb == e { norm2(&scaled_b) } else { norm2(&scaled(b, -eb)) };
+    let beside = ldexp(rhs, eb - e);
+    let solution = norm2(&scaled_x);
     let absolute = ldexp(norm, e);
     let certificate = Certificate {
         absolute,
-        relative: if rhs > 0.0 { norm / rhs } else { absolute },
-        backward_error: if whole > 0.0 { norm / whole } else { norm },
+        relative: if rhs > 0.0 { number(ldexp(norm / rhs, e - eb)) } else { absolute },
+        backward_error: ratio(norm, norms.scaled_norm * solution + beside),
+        componentwise: rows.componentwise.map(number),
+        rowwise: rows.rowwise.map(number),
         normal_residual: None,
         optimality: None,
-        rhs_norm: ldexp(rhs, e),
-        solution_norm: ldexp(solution, ex),
-        computed_on,
+        rhs_norm: ldexp(rhs, eb),
+        solution_norm: number(ldexp(solution, ex)),
+        computed_on: rows.computed_on,
     };
-    Truth { residual, norm, exponent: e, normal: None, certificate }
+    Truth { residual: rows.residual, norm, rhs: beside, exponent: e, normal: None, certificate }
+}
+
+/// b − A x row by row, and the largest part of a row that is left.
+pub(crate) struct Rows {
+    residual: Vec<f64>,
+    componentwise: Option<f64>,
+    rowwise: Option<f64>,
+    computed_on: &'static str,
 }
 
 /// What an answer can be certified with.
 pub(crate) trait Certifying {
     /// b − (A·2^ea) x, and where and how it was computed.
-    fn residual(&self, ea: i32, b: &[f64], x: &[f64]) -> (Vec<f64>, &'static str);
+    fn rows_of(&self, ea: i32, b: &[f64], x: &[f64]) -> Rows;
 }
 
 impl Certifying for Csr {
-    fn residual(&self, ea: i32, b: &[f64], x: &[f64]) -> (Vec<f64>, &'static str) {
-        (by_rows(self, ea, b, x), "CPU, f64 with compensated row sums")
+    fn rows_of(&self, ea: i32, b: &[f64], x: &[f64]) -> Rows {
+        by_rows(self, ea, b, x)
     }
 }
 
 impl Certifying for Matrix {
-    fn residual(&self, ea: i32, b: &[f64], x: &[f64]) -> (Vec<f64>, &'static str) {
+    fn rows_of(&self, ea: i32, b: &[f64], x: &[f64]) -> Rows {
         match self {
-            Self::Stored(a) => a.residual(ea, b, x),
+            Self::Stored(a) => a.rows_of(ea, b, x),
             Self::Free(a) => {
                 let product = operator::multiply(&**a, x);
-                let rows = b.par_iter().zip(product).map(|(b, p)| b - ldexp(p, ea));
-                (rows.collect(), "CPU, f64 by the operator's own product on the host")
+                let residual = b.par_iter().zip(product).map(|(b, p)| b - ldexp(p, ea)).collect();
+                let computed_on = "CPU, f64 by the operator's own product on the host";
+                Rows { residual, componentwise: None, rowwise: None, computed_on }
             }
         }
     }
 }
 
 /// b − (A·2^ea) x with twofold sums.
-fn by_rows(a: &Csr, ea: i32, b: &[f64], x: &[f64]) -> Vec<f64> {
-    let scale = power(ea);
+fn by_rows(a: &Csr, ea: i32, b: &[f64], x: &[f64]) -> Rows {
+    /// Rows a task: the maxima of the tasks are put together in no order, and a maximum asks for none.
+    const EACH: usize = 512;
+    let (scale, widest) = (power(ea), largest(x));
     #[cfg(target_arch = "x86_64")]
-    if std::arch::is_x86_feature_detected!("fma") {
-        let rows = |i: usize| {
+    let fused = std::arch::is_x86_feature_detected!("fma");
+    let one = |i: usize| {
+        #[cfg(target_arch = "x86_64")]
+        if fused {
             // SAFETY: the processor has FMA, asked just above.
-            unsafe { row_fma(a.row(i), scale, b[i], x) }
-        };
-        return (0..a.rows()).into_par_iter().with_min_len(512).map(rows).collect();
-    }
-    (0..a.rows()).into_par_iter().with_min_len(512).map(|i| row(a.row(i), scale, b[i], x)).collect()
+            return unsafe { row_fma(a.row(i), scale, b[i], x) };
+        }
+        row(a.row(i), scale, b[i], x)
+    };
+    let mut residual = vec![0.0; a.rows()];
+    let part = |(k, part): (usize, &mut [f64])| {
+        let mut worst = (0.0, 0.0);
+        for (i, r) in part.iter_mut().enumerate() {
+            let sums = one(k * EACH + i);
+            *r = sums.residual;
+            let b = b[k * EACH + i].abs();
+            let left = |whole: f64| if sums.residual == 0.0 { 0.0 } else { sums.residual.abs() / whole };
+            worst = (larger(worst.0, left(sums.products + b)), larger(worst.1, left(sums.entries * widest + b)));
+        }
+        worst
+    };
+    let together = |p: (f64, f64), q: (f64, f64)| (larger(p.0, q.0), larger(p.1, q.1));
+    let worst = residual.par_chunks_mut(EACH).enumerate().map(part).reduce(|| (0.0, 0.0), together);
+    let computed_on = "CPU, f64 with compensated row sums";
+    Rows { residual, componentwise: Some(worst.0), rowwise: Some(worst.1), computed_on }
+}
+
+/// Sums over one row.
+struct Sums {
+    /// (b − A x)_i.
+    residual: f64,
+    /// (|A||x|)_i and Σ_j |a_ij|.
+    products: f64,
+    entries: f64,
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "fma")]
-fn row_fma(entries: (&[u32], &[f64]), scale: impl Fn(f64) -> f64, b: f64, x: &[f64]) -> f64 {
+fn row_fma(entries: (&[u32], &[f64]), scale: impl Fn(f64) -> f64, b: f64, x: &[f64]) -> Sums {
     row(entries, scale, b, x)
 }
 
 #[inline(always)]
-fn row((columns, values): (&[u32], &[f64]), scale: impl Fn(f64) -> f64, b: f64, x: &[f64]) -> f64 {
-    let (mut sum, mut error) = (b, 0.0);
+fn row((columns, values): (&[u32], &[f64]), scale: impl Fn(f64) -> f64, b: f64, x: &[f64]) -> Sums {
+    let (mut sum, mut error, mut products, mut entries) = (b, 0.0, 0.0, 0.0);
     for (&c, &v) in columns.iter().zip(values) {
         let (v, x) = (-scale(v), x[c as usize]);
         let product = v * x;
@@ -184,8 +289,10 @@ fn row((columns, values): (&[u32], &[f64]), scale: impl Fn(f64) -> f64, b: f64, 
         let part = total - sum;
         error += (sum - (total - part)) + (product - part) + product_error;
         sum = total;
+        products += product.abs();
+        entries += v.abs();
     }
-    sum + error
+    Sums { residual: sum + error, products, entries }
 }
 
 #[cfg(test)]
@@ -205,29 +312,61 @@ mod tests {
     fn sees_what_plain_f64_loses() {
         // b − A x = 1 + 1e16 − 1e16 · 1: plain summation from the left gives 0 or 2.
         let a = two_by_two([1e16, -1e16, 0.0, 1.0]);
-        let truth = certify(&a, &Norms::of(&a), &[1.0, 1.0], &[1.0, 1.0]);
+        let truth = truth(&a, &Norms::of(&a), &[1.0, 1.0], &[1.0, 1.0]);
         assert_eq!(truth.certificate.absolute, 1.0);
     }
 
     #[test]
     fn is_invariant_under_powers_of_two() {
         let a = two_by_two([4.0, 1.0, 1.0, 3.0]);
-        let reference = certify(&a, &Norms::of(&a), &[1.0, 2.0], &[0.1, 0.6]).certificate;
+        let reference = truth(&a, &Norms::of(&a), &[1.0, 2.0], &[0.1, 0.6]).certificate;
         for (p, q) in [(900, -900), (-1000, 0), (400, 400)] {
             let scaled = two_by_two([4.0, 1.0, 1.0, 3.0].map(|v| ldexp(v, p)));
             let b = [ldexp(1.0, q), ldexp(2.0, q)];
             let x = [ldexp(0.1, q - p), ldexp(0.6, q - p)];
             if x.iter().all(|x| x.is_normal()) {
-                let c = certify(&scaled, &Norms::of(&scaled), &b, &x).certificate;
+                let c = truth(&scaled, &Norms::of(&scaled), &b, &x).certificate;
                 assert_eq!((c.relative, c.backward_error), (reference.relative, reference.backward_error));
+                assert_eq!((c.componentwise, c.rowwise), (reference.componentwise, reference.rowwise));
             }
         }
     }
 
     #[test]
-    fn a_nan_never_passes() {
+    fn a_nan_never_passes_and_is_never_told() {
         let a = two_by_two([1.0, 0.0, 0.0, 1.0]);
-        let c = certify(&a, &Norms::of(&a), &[1.0, 1.0], &[f64::NAN, 1.0]).certificate;
-        assert!(c.relative.is_nan());
+        let norms = Norms::of(&a);
+        for x in [f64::NAN, f64::INFINITY] {
+            assert!(certify(&a, &norms, &[1.0, 1.0], vec![x, 1.0]).is_none());
+            let c = truth(&a, &norms, &[1.0, 1.0], &[x, 1.0]).certificate;
+            assert_eq!((c.absolute, c.relative, c.backward_error), (f64::INFINITY, f64::INFINITY, f64::INFINITY));
+        }
+        // A column without entries: no residual tells of x_1.
+        let empty = two_by_two([1.0, 0.0, 0.0, 0.0]);
+        assert!(certify(&empty, &Norms::of(&empty), &[1.0, 0.0], vec![1.0, f64::NAN]).is_none());
+    }
+
+    #[test]
+    fn sizes_far_apart_leave_every_number_finite_or_honest() {
+        let a = two_by_two([1.0, 0.0, 0.0, 1e-300]);
+        for (b, x) in [([1e-300, 1e-300], [1e300, 0.0]), ([1e-320, 0.0], [1.0, 1e300]), ([1e300, 1.0], [1e-300, 1.0])] {
+            let c = truth(&a, &Norms::of(&a), &b, &x).certificate;
+            let all = [c.absolute, c.relative, c.backward_error, c.componentwise.unwrap(), c.rowwise.unwrap()];
+            assert!(all.iter().all(|v| !v.is_nan() && *v > 0.0) && c.backward_error <= 1.0, "{b:?} {x:?}: {c:?}");
+            assert!(c.relative >= 0.5, "{b:?} {x:?}: {c:?}");
+        }
+    }
+
+    #[test]
+    fn small_rows_are_seen_by_component() {
+        // The second row counts 1e-12 of the first; x_1 is wrong by all of it.
+        let a = two_by_two([1.0, 0.0, 0.0, 1e-12]);
+        let c = truth(&a, &Norms::of(&a), &[1.0, 1e-12], &[1.0, 2.0]).certificate;
+        assert!(c.relative < 1e-11 && (c.componentwise.unwrap() - 1.0 / 3.0).abs() < 1e-15, "{c:?}");
+        assert!((c.rowwise.unwrap() - 1.0 / 3.0).abs() < 1e-15, "{c:?}");
+        // A small x_j beside a large one: by component it is far off, by row it is nothing.
+        let a = two_by_two([1.0, 0.0, 0.0, 1.0]);
+        let c = truth(&a, &Norms::of(&a), &[1.0, 0.0], &[1.0, 1e-9]).certificate;
+        assert_eq!((c.componentwise, c.rowwise), (Some(1.0), Some(1e-9)));
     }
 }

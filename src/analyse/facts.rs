@@ -3,6 +3,7 @@
 use crate::analyse::certify::Norms;
 use crate::analyse::probe::probe;
 use crate::error::Result;
+use crate::host::scale::larger;
 use crate::matrix::{Csr, Matrix, Structure, equilibrate};
 use rayon::prelude::*;
 
@@ -57,10 +58,11 @@ impl Facts {
                 positive |= *v > 0.0;
                 sum += v.abs();
             }
-            (!positive, sum / d[i].abs())
+            // A row without a diagonal entry is dominant in no sense, an empty one included.
+            (!positive, if d[i] == 0.0 { f64::INFINITY } else { sum / d[i].abs() })
         };
         let rows = (0..d.len()).into_par_iter().with_min_len(1024).map(row);
-        let (m_matrix, dominance) = rows.reduce(|| (true, 0.0), |a, b| (a.0 && b.0, a.1.max(b.1)));
+        let (m_matrix, dominance) = rows.reduce(|| (true, 0.0), |a, b| (a.0 && b.0, larger(a.1, b.1)));
         Self {
             m_matrix,
             dominance,

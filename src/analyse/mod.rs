@@ -3,3 +3,4 @@
 pub(crate) mod certify;
 pub(crate) mod facts;
 pub(crate) mod probe;
+pub(crate) mod range;

@@ -5,7 +5,7 @@ use crate::analyse::certify::Norms;
 use crate::analyse::facts::{Facts, SYMMETRY_TOLERANCE};
 use crate::error::{Error, Result};
 use crate::host::random::Random;
-use crate::host::scale::{exponent, ldexp, norm2};
+use crate::host::scale::{exponent, larger, ldexp, norm2};
 use crate::matrix::operator::multiply;
 use crate::matrix::{LinearOperator, Structure};
 use rayon::prelude::*;
@@ -42,7 +42,7 @@ fn norm(a: &dyn LinearOperator) -> Result<f64> {
         }
         let y = product(a, &scaled(&v, -exponent(size)))?;
         let grown = norm2(&y);
-        largest = largest.max(grown / ldexp(size, -exponent(size)));
+        largest = larger(largest, grown / ldexp(size, -exponent(size)));
         let y = scaled(&y, -exponent(grown));
         v = match &transpose {
             Some(t) => product(&**t, &y)?,

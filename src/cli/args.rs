@@ -235,6 +235,9 @@ pub(crate) struct SolverArgs {
     /// Where the preconditioner stands; methods without that side refuse it.
     #[arg(long, value_parser = ["auto", "left", "right", "split"])]
     pub(crate) side: Option<String>,
+    /// With the method auto: where no x solves the system, go on to the least-squares solution.
+    #[arg(long)]
+    pub(crate) least_squares: bool,
     /// lsqr and lsmr: minimise |b - A x|^2 + X^2 |x|^2.
     #[arg(long, value_name = "X", allow_hyphen_values = true)]
     pub(crate) damp: Option<f64>,
@@ -302,6 +305,8 @@ pub(crate) enum CriterionArg {
     Absolute,
     /// |r| <= rtol (|A| |x| + |b|)
     BackwardError,
+    /// the same row by row, for rows of very different size
+    Componentwise,
 }
 
 impl From<CriterionArg> for Criterion {
@@ -311,6 +316,7 @@ impl From<CriterionArg> for Criterion {
             CriterionArg::InitialResidual => Self::InitialResidual,
             CriterionArg::Absolute => Self::Absolute,
             CriterionArg::BackwardError => Self::BackwardError,
+            CriterionArg::Componentwise => Self::Componentwise,
         }
     }
 }

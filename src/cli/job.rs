@@ -76,6 +76,7 @@ pub(super) fn options(args: SolverArgs) -> anyhow::Result<Options> {
     let options = Options {
         method: method.parse()?,
         preconditioner: args.precond.parse()?,
+        least_squares: args.least_squares,
         backend: args.backend.parse().unwrap_or_else(|never| match never {}),
         precision: args.precision.parse()?,
         rtol: args.rtol,

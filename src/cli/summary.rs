@@ -83,12 +83,15 @@ fn one(lines: &mut Lines, r: &Report, options: &Options) {
         }
     }
     lines.line("adapter", &adapter(r));
-    lines.outcome(r.is_answer(), &r.reason.to_string(), r.reason.advice());
+    lines.outcome(r.is_answer(), &r.reason.to_string(), &flags(&r.advice()));
     let c = &r.certificate;
     lines.line(
         "certificate",
         &format!("|b - A x|/|b| = {:.3e}, {}; backward error {:.3e}", c.relative, asked(options), c.backward_error),
     );
+    if let (Some(by_component), Some(by_row)) = (c.componentwise, c.rowwise) {
+        lines.line("", &format!("backward error by component {by_component:.3e}, by row {by_row:.3e}"));
+    }
     if let (Some(normal), Some(optimality)) = (c.normal_residual, c.optimality) {
         lines.line("", &format!("|A'r| = {normal:.3e}, |A'r|/(|A||r|) = {optimality:.3e}"));
     }
@@ -123,7 +126,7 @@ fn several(lines: &mut Lines, systems: &[Report], options: &Options, total_s: f6
     order.sort_by(|&j, &k| rank(j).0.cmp(&rank(k).0).then(rank(k).1.total_cmp(&rank(j).1)));
     let worst = &systems[order[0]];
     lines.line("adapter", &adapter(worst));
-    lines.outcome(worst.is_answer(), &solved(systems), worst.reason.advice());
+    lines.outcome(worst.is_answer(), &solved(systems), &flags(&worst.advice()));
     lines.line("systems", &format!("number  iterations  |b - A x|/|b|  outcome (worst first; {})", asked(options)));
     for &k in order.iter().take(ROWS) {
         let Report { iterations, certificate, reason, .. } = &systems[k];
@@ -135,6 +138,16 @@ fn several(lines: &mut Lines, systems: &[Report], options: &Options, total_s: f6
     let sum = |part: fn(&Report) -> usize| systems.iter().map(part).sum();
     lines.work([sum(|r| r.iterations), sum(|r| r.matvecs), sum(|r| r.restarts)]);
     lines.line("time", &format!("{} for everything", seconds(total_s)));
+}
+
+/// The library's words with the command line's flags in place of options in backticks.
+fn flags(advice: &str) -> String {
+    let mut out = String::new();
+    for (k, part) in advice.split('`').enumerate() {
+        let flag = |name: &str| format!("--{}", name.replace('_', "-"));
+        out += &if k % 2 == 1 { flag(part) } else { part.to_string() };
+    }
+    out
 }
 
 /// How several systems ended.

@@ -2,7 +2,7 @@
 
 use super::pencil::{Mass, Pencil};
 use super::report::Eigenvalue;
-use crate::analyse::certify::{Certifying, Norms, certify};
+use crate::analyse::certify::{Certifying, Norms, truth};
 use crate::host::scale::{ldexp, norm2};
 use crate::matrix::Matrix;
 use crate::matrix::complex::{join, split};
@@ -61,7 +61,7 @@ pub(super) fn norm_of(norms: &Norms) -> f64 {
 
 /// ‖A x − b‖.
 pub(super) fn distance(a: &impl Certifying, norms: &Norms, x: &[f64], b: &[f64]) -> f64 {
-    certify(a, norms, b, x).certificate.absolute
+    truth(a, norms, b, x).certificate.absolute
 }
 
 /// v / size.
@@ -72,14 +72,14 @@ fn unit(v: Vec<f64>, size: f64) -> Vec<f64> {
 impl Pencil {
     /// A x with compensated row sums.
     fn product(&self, x: &[f64]) -> Vec<f64> {
-        let truth = certify(&self.a, &self.facts.norms, &vec![0.0; x.len()], x);
+        let truth = truth(&self.a, &self.facts.norms, &vec![0.0; x.len()], x);
         truth.residual.into_iter().map(|r| -ldexp(r, truth.exponent)).collect()
     }
 
     /// B x with compensated row sums.
     fn compensated_dual(&self, x: &[f64]) -> Vec<f64> {
         let Some((b, norms)) = self.b.as_ref().zip(self.b_norms.as_ref()) else { return x.to_vec() };
-        let truth = certify(&Matrix::from(b), norms, &vec![0.0; x.len()], x);
+        let truth = truth(&Matrix::from(b), norms, &vec![0.0; x.len()], x);
         truth.residual.into_iter().map(|r| -ldexp(r, truth.exponent)).collect()
     }
 

@@ -35,12 +35,34 @@ pub(crate) fn exponent(v: f64) -> i32 {
     if bits == 0 { exponent(v * f64::from_bits((1023u64 + 100) << 52)) - 100 } else { bits as i32 - 1023 }
 }
 
-/// ‖v‖₂ = 2^e · f with the sum of squares formed on scaled entries; infinite only where the norm is.
+/// max|v_i|, and NaN where any v_i is NaN: `f64::max` would drop it. As integers, the bits of sizes stand in the order
+/// of the sizes, with infinity above all numbers and NaN above infinity.
+#[must_use]
+pub(crate) fn largest(v: &[f64]) -> f64 {
+    let bits = |part: &[f64]| part.iter().fold(0, |m: u64, x| m.max(x.to_bits() & (u64::MAX >> 1)));
+    let most = if v.len() < 4 * SHARE { bits(v) } else { v.par_chunks(SHARE).map(bits).reduce(|| 0, u64::max) };
+    f64::from_bits(most)
+}
+
+/// The larger of two numbers; NaN where either is NaN.
+#[must_use]
+pub(crate) fn larger(a: f64, b: f64) -> f64 {
+    if a >= b || a.is_nan() { a } else { b }
+}
+
+/// The smaller of two numbers; NaN where either is NaN.
+#[must_use]
+pub(crate) fn smaller(a: f64, b: f64) -> f64 {
+    if a <= b || a.is_nan() { a } else { b }
+}
+
+/// ‖v‖₂ = 2^e · f with the sum of squares formed on scaled entries; infinite only where the norm or an entry is, NaN
+/// where an entry is.
 #[must_use]
 pub(crate) fn norm2(v: &[f64]) -> f64 {
-    let largest = v.iter().fold(0.0f64, |m, x| m.max(x.abs()));
-    if largest == 0.0 || !v.iter().all(|x| x.is_finite()) {
-        return if largest == 0.0 && !v.iter().any(|x| x.is_nan()) { 0.0 } else { f64::NAN };
+    let largest = largest(v);
+    if largest == 0.0 || !largest.is_finite() {
+        return largest;
     }
     let e = exponent(largest);
     let small = power(-e);
@@ -82,5 +104,25 @@ mod tests {
         assert!((norm2(&[3e-200, 4e-200]) / 5e-200 - 1.0).abs() < 1e-15);
         assert!(norm2(&[f64::NAN]).is_nan());
         assert_eq!(norm2(&[]), 0.0);
+    }
+
+    #[test]
+    fn no_maximum_drops_a_nan() {
+        let with = |v: f64, n: usize, at: usize| {
+            let mut long = vec![-1.0; n];
+            long[at] = v;
+            long
+        };
+        for n in [1, 7, 4 * SHARE + 5] {
+            for at in [0, n / 2, n - 1] {
+                assert!(largest(&with(f64::NAN, n, at)).is_nan() && norm2(&with(-f64::NAN, n, at)).is_nan());
+                assert_eq!(largest(&with(-3.0, n, at)), 3.0);
+                assert_eq!(norm2(&with(f64::NEG_INFINITY, n, at)), f64::INFINITY);
+            }
+        }
+        assert!(largest(&[f64::INFINITY, f64::NAN]).is_nan());
+        assert_eq!((largest(&[]), largest(&[-0.0, 5e-324])), (0.0, 5e-324));
+        assert!(larger(f64::NAN, 1.0).is_nan() && larger(1.0, f64::NAN).is_nan() && larger(2.0, 1.0) == 2.0);
+        assert!(smaller(f64::NAN, 1.0).is_nan() && smaller(1.0, f64::NAN).is_nan() && smaller(2.0, 1.0) == 1.0);
     }
 }

@@ -60,6 +60,13 @@ impl Csr {
         let mut a = Self { rows, cols, row_ptr, columns, values };
         if !a.rows_ascend() {
             a.sort_rows();
+            if let Some(k) = first(&a.values, |v| !v.is_finite()) {
+                let row = a.row_ptr.partition_point(|&p| p <= k) - 1;
+                return Err(Error::input(format!(
+                    "the duplicates of entry ({row}, {}) sum to {}",
+                    a.columns[k], a.values[k]
+                )));
+            }
         }
         Ok(a)
     }
@@ -299,7 +306,7 @@ impl Csr {
             return Some((0, 0));
         }
         let diagonal = self.diagonal();
-        let largest = self.values.par_iter().with_min_len(1 << 14).map(|v| v.abs()).reduce(|| 0.0, f64::max);
+        let largest = crate::host::scale::largest(&self.values);
         let differs = |i: usize, j: u32, d: f64| {
             // √|a_ii|·√|a_jj| and not √|a_ii a_jj|: the product can leave f64's range.
             let scale = diagonal[i].abs().sqrt() * diagonal[j as usize].abs().sqrt();

@@ -6,7 +6,7 @@
 //! the spread, 11 at most. [`symmetric_scale`] does the same with logarithms in place of exponents, to a percent.
 
 use super::Csr;
-use crate::host::scale::{exponent, ldexp};
+use crate::host::scale::{self, exponent, ldexp};
 use rayon::prelude::*;
 
 /// Exponents of D_r and D_c, such that D_r A D_c·2^−e has no largest entry of a row or column beyond 2^±2, with
@@ -40,11 +40,28 @@ fn exponents(a: &Csr, e: i32) -> Vec<i32> {
     a.values().iter().map(|&v| if v == 0.0 { NONE } else { exponent(v) - e }).collect()
 }
 
+/// The exponent of the largest entry of each column; `None` for a column of zeros.
+pub(crate) fn column_exponents(a: &Csr) -> Vec<Option<i32>> {
+    let mut exponents: Vec<Option<i32>> = vec![None; a.cols()];
+    for (&c, &v) in a.columns().iter().zip(a.values()).filter(|e| *e.1 != 0.0) {
+        let e = &mut exponents[c as usize];
+        *e = (*e).max(Some(exponent(v)));
+    }
+    exponents
+}
+
+/// How far apart, in powers of two, the largest entries of two columns are; columns of zeros apart.
+pub(crate) fn column_spread(a: &Csr) -> i32 {
+    let exponents = column_exponents(a);
+    let known = || exponents.iter().flatten();
+    known().max().zip(known().min()).map_or(0, |(most, least)| most - least)
+}
+
 /// How far apart, in powers of two, the largest entries of two rows or of two columns are; the same of a symmetric
 /// matrix.
 pub(crate) fn spread(a: &Csr, symmetric: bool) -> i32 {
     // Zeros count for nothing, so a row of them is 0 here, not the smallest of all.
-    let row = |i: usize| a.row(i).1.iter().fold(0.0f64, |m, v| m.max(v.abs()));
+    let row = |i: usize| scale::largest(a.row(i).1);
     let widest = |p: (f64, f64), q: (f64, f64)| (p.0.min(q.0), p.1.max(q.1));
     let range = |(least, most): (f64, f64)| if most > 0.0 { exponent(most) - exponent(least) } else { 0 };
     let bounds = |m: f64| if m > 0.0 { (m, m) } else { (f64::INFINITY, 0.0) };

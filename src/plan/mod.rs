@@ -8,11 +8,11 @@ use crate::error::{Error, Result};
 use crate::host::memory;
 use crate::matrix::format::scatters;
 use crate::matrix::order::rcm;
-use crate::matrix::{Csr, Matrix, Structure};
+use crate::matrix::{Csr, Matrix, Structure, equilibrate};
 use crate::method::registry::Method;
 use crate::method::{self, MethodEntry, Needs};
-use crate::op::{Dtype, Plan, Space};
-use crate::options::{Backend, Options, Precision, When};
+use crate::op::{Dtype, Plan, Role, Space};
+use crate::options::{Backend, Criterion, Options, Precision, When};
 use crate::precond;
 use crate::precond::registry::Precond;
 use crate::report::AdapterInfo;
@@ -66,6 +66,8 @@ pub(crate) struct RungPlan {
     pub(crate) change: Change,
     /// The part of the iterations left that it may use before the next rung has its turn.
     pub(crate) share: f64,
+    /// The rung before it once more with a preconditioner in full precision, for where a narrow one is to blame.
+    pub(crate) again: bool,
 }
 
 /// A rung before options and device have their say.
@@ -101,6 +103,9 @@ const NEGATIVE: f64 = -1e-10;
 
 /// Bytes of a basis that the last rung may fill: a long cycle solves what short ones don't.
 const LONG_BASIS: usize = 64 << 20;
+
+/// Powers of two by which columns may differ in size before least-squares methods scale them: κ(A) is at least that.
+const COLUMNS: i32 = 10;
 
 /// Below this many entries a kernel launch costs more than the work.
 #[cfg(feature = "gpu")]
@@ -227,7 +232,10 @@ fn precisions(
                 device.adapter.name
             )));
         }
-        Precision::F64 => (vec![double], "f64: as asked".to_string()),
+        Precision::F64 => {
+            let cycle = "a cycle of multigrid is f32 all the same, unless amg:precision=full asks for f64";
+            (vec![double], format!("f64: as asked; {cycle}"))
+        }
         Precision::F32 => (vec![single], format!("f32: as asked; {mixed}")),
         Precision::Mixed if has_f64 => {
             (vec![single, double], format!("mixed: {mixed}; f64 where that gains too little"))
@@ -302,7 +310,9 @@ fn equilibrates(facts: &Facts, options: &Options, dtype: Dtype) -> bool {
         // A preconditioner of the user's own is one of A as given, too.
         When::Auto => {
             let asked = options.method.settings().spectrum.is_some() || options.gives_preconditioner();
-            facts.spread > transform::digits(dtype) && !asked
+            // By component small rows count as much as large ones.
+            let bound = if options.criterion == Criterion::Componentwise { 0 } else { transform::digits(dtype) };
+            facts.spread > bound && !asked
         }
     }
 }
@@ -393,7 +403,18 @@ pub(crate) fn ladder(
         if least_squares && chosen.is_none() {
             because = "of all least-squares solutions the shortest; jacobi scales the columns".into();
         }
-        vec![Step::new(options.method.id(), if least_squares { "none" } else { simple }, 1.0)]
+        let mut step = Step::new(options.method.id(), if least_squares { "none" } else { simple }, 1.0);
+        let spread = entries.filter(|_| least_squares && chosen.is_none()).map_or(0, |a| equilibrate::column_spread(a));
+        if spread > COLUMNS && a.rows() >= a.cols() {
+            because = format!(
+                "the columns of A differ by up to 2^{spread} in size and are scaled; of several solutions the one that is \
+                 shortest in these units"
+            );
+            step.preconditioner = "jacobi";
+        } else if spread > COLUMNS {
+            because += &format!("; its columns differ by up to 2^{spread} in size");
+        }
+        vec![step]
     } else if definite_candidate && least >= NEGATIVE {
         let seen = match (entries, probe, facts.dominance <= 1.0) {
             (None, _, _) => "said to be positive definite".into(),
@@ -468,6 +489,11 @@ pub(crate) fn ladder(
         list.extend([Step::new("bicgstab", simple, 0.5), long]);
         list
     };
+    let mut steps = steps;
+    if options.least_squares && entries.is_some() {
+        notes.push("least squares: lsqr comes last, where A proves singular and b outside its range".into());
+        steps.push(Step { preconditioner: "none", ..Step::new("lsqr", "none", 1.0) });
+    }
     if steps.iter().any(|s| s.matched) {
         let when = if steps[0].matched { "" } else { ", if the order as given fails" };
         notes.push(format!("matching: rows are permuted so that the diagonal's product is largest{when}"));
@@ -494,29 +520,43 @@ pub(crate) fn ladder(
             // A cycle of multigrid moves most of the bytes and is f32 anyway; what f32 iterations save beside it,
             // their renewals cost. Nearly complete factors are set up once, and few iterations follow.
             let name = chosen.unwrap_or(step.preconditioner);
-            let own = options.precision == Precision::Auto && (names(name, "amg") || nearly_complete(name));
+            let last = step.method == "lsqr" && !least_squares;
+            let auto = options.precision == Precision::Auto;
+            let own = auto && (names(name, "amg") || nearly_complete(name)) || last;
             let wide = precisions.last().filter(|p| own && p.working == Dtype::F64);
             let plans = wide.map_or(&precisions[..], std::slice::from_ref);
-            plans.iter().map(move |&precision| (step, precision)).collect::<Vec<_>>()
+            // A narrow cycle under GMRES, or over rows of very different size, can be too coarse: then once more in full.
+            let narrow = |p: &Plan| names(name, "amg") && p.dtype(Role::Preconditioner) != p.working;
+            let rungs = plans.iter().flat_map(move |&p| {
+                let full = narrow(&p).then(|| (step, p.with_preconditioner(p.working), true));
+                [Some((step, p, false)), full].into_iter().flatten()
+            });
+            rungs.collect::<Vec<_>>()
         })
-        .map(|(step, precision)| {
-            let preconditioner = chosen.unwrap_or(step.preconditioner);
+        .map(|(step, precision, again)| {
+            // The last rung of a ladder may minimise where the method asked for solves.
             let method = match options.method.entry() {
                 Some(asked) => asked.clone(),
                 None => method::by_name(step.method)?.clone(),
             };
+            let minimises = method.needs == Needs::Any;
+            // Corrections of least squares come from the CPU.
+            let narrow = minimises && precision.working == Dtype::F32;
+            let precision = if narrow { Plan::uniform(Dtype::F32) } else { precision };
+            let preconditioner = chosen.filter(|_| minimises == least_squares).unwrap_or(step.preconditioner);
             let inside =
                 if method.traits.carries_preconditioned { precision.working } else { precision.preconditioner };
             let precision = precision.with_preconditioner(inside);
             let own = method.needs == Needs::Square && nearly_complete(preconditioner);
             let order = match reorder {
                 _ if own => Ordering::LittleFill,
+                _ if minimises => Ordering::Given,
                 true => Ordering::Narrow,
                 false => Ordering::Given,
             };
             // Least squares weigh rows as they are.
             let scaled = own && options.equilibrate != When::Never;
-            let equilibrate = !least_squares && (scaled || equilibrates(facts, options, precision.working));
+            let equilibrate = !minimises && (scaled || equilibrates(facts, options, precision.working));
             let columns = match options.method {
                 Method::Auto => step.restart.unwrap_or(30).min(room.max(1)),
                 _ => options.method.settings().restart,
@@ -531,6 +571,7 @@ pub(crate) fn ladder(
                 window: n.clamp(1000, 5000),
                 change: Change { equilibrate, order, matched },
                 share: step.share,
+                again,
             })
         })
         .collect::<Result<Vec<_>>>()?;

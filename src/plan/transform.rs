@@ -7,7 +7,7 @@
 //! that incomplete factors find large pivots. Without any of these the device works on the user's own arrays.
 
 use crate::analyse::facts::Facts;
-use crate::host::scale::{SHARE, exponent, ldexp};
+use crate::host::scale::{self, SHARE, exponent, ldexp};
 use crate::matrix::equilibrate::{self, Scales};
 use crate::matrix::order::{matching, minimum_degree, rcm};
 use crate::matrix::{Csr, Matrix};
@@ -170,6 +170,13 @@ impl Transform {
             Some(o) => o.rows.par_iter().with_min_len(SHARE).map(|&i| entry(i as usize)).collect(),
             None => (0..r.len()).into_par_iter().with_min_len(SHARE).map(entry).collect(),
         }
+    }
+
+    /// The exponent of the largest entry of d·2^(e + `exponent`); `None` where D_c is not the identity, or d is zero.
+    pub(crate) fn size(&self, d: &[f64], exponent: i32) -> Option<i32> {
+        let largest = scale::largest(d);
+        (!self.scales() && largest > 0.0 && largest.is_finite())
+            .then(|| scale::exponent(largest) + self.exponent + exponent)
     }
 
     /// x + D_c P_cᵀ d·2^(e + `exponent`).

@@ -1,12 +1,21 @@
 //! The inverse of a diagonal, with a factor for rows that have none.
 
+use crate::host::scale::{exponent, largest, ldexp};
 use crate::matrix::{Csr, Matrix};
 
 /// d_i = 1/a_ii, and where that is no usable number 1 over the row's largest entry.
 pub(super) struct Diagonal {
     pub(super) inverse: Vec<f64>,
-    /// The first row without a usable entry, empty rows apart.
+    /// The first row without a usable entry.
+    pub(super) first_unusable: Option<usize>,
+    /// The same, empty rows apart.
     pub(super) first_skipped: Option<usize>,
+}
+
+/// What stands for the inverse of an empty row's entry: a number of the size of A⁻¹, so that M scales as A⁻¹ does and 1
+/// is seen where A comes scaled to entries near 1.
+pub(super) fn unit(a: &Csr) -> f64 {
+    ldexp(1.0, -exponent(largest(a.values())))
 }
 
 impl Diagonal {
@@ -19,11 +28,12 @@ impl Diagonal {
         let given = a.diagonal().unwrap_or_else(|| vec![1.0; a.rows()]);
         let inverse: Vec<f64> = given.into_iter().map(|d| 1.0 / d).collect();
         let first_skipped = inverse.iter().position(|v| !v.is_finite() || *v == 0.0);
-        Self { inverse, first_skipped }
+        Self { inverse, first_unusable: first_skipped, first_skipped }
     }
 
     pub(super) fn of(a: &Csr) -> Self {
-        let mut first_skipped = None;
+        let (mut first_unusable, mut first_skipped) = (None, None);
+        let unit = unit(a);
         let inverse = a
             .diagonal()
             .into_iter()
@@ -33,13 +43,14 @@ impl Diagonal {
                 if d != 0.0 && inverse.is_finite() && inverse != 0.0 {
                     return inverse;
                 }
-                let largest = a.row(i).1.iter().fold(0.0f64, |m, v| m.max(v.abs()));
+                first_unusable = first_unusable.or(Some(i));
+                let largest = largest(a.row(i).1);
                 if largest > 0.0 {
                     first_skipped = first_skipped.or(Some(i));
                 }
-                if largest > 0.0 && (1.0 / largest).is_finite() { 1.0 / largest } else { 1.0 }
+                if largest > 0.0 && (1.0 / largest).is_finite() { 1.0 / largest } else { unit }
             })
             .collect();
-        Self { inverse, first_skipped }
+        Self { inverse, first_unusable, first_skipped }
     }
 }

@@ -10,9 +10,11 @@
 //! A + α diag(σ), σ_i the row's largest entry with the diagonal's sign (Manteuffel 1980,
 //! doi:10.1090/S0025-5718-1980-0559197-0), α growing from 10⁻³.
 
+use super::diagonal::unit;
 use super::triangles::Pair;
 use super::{Preconditioner, Request, Updates, ilut, lu};
 use crate::error::{Error, Result};
+use crate::host::scale::largest;
 use crate::matrix::{Csr, Triangular};
 use crate::op::{Program, Space, Vector};
 use std::sync::Arc;
@@ -88,10 +90,10 @@ pub(super) enum Pivots {
 }
 
 impl Pivots {
-    /// 1/pivot where that is safe in row `i` with this largest entry; 1 for an empty row.
-    pub(super) fn inverse(self, i: usize, pivot: f64, largest: f64) -> std::result::Result<f64, Fault> {
+    /// 1/pivot where that is safe in row `i` with this largest entry; `unit` for an empty row.
+    pub(super) fn inverse(self, i: usize, pivot: f64, largest: f64, unit: f64) -> std::result::Result<f64, Fault> {
         if largest == 0.0 {
-            return Ok(1.0);
+            return Ok(unit);
         }
         let (value, bad) = match self {
             Self::Raised(part) if pivot.abs() < part * largest => ((part * largest).copysign(pivot), false),
@@ -253,13 +255,14 @@ fn factor(a: &Csr, shift: f64, pivots: Pivots) -> Factored {
     let n = a.rows();
     let (ptr, columns) = (a.row_ptr(), a.columns());
     let mut values = a.values().to_vec();
+    let unit = unit(a);
     let mut diagonal = vec![0usize; n];
     let mut inverse = vec![0.0; n];
     // Where column j stands in the current row, counted from 1.
     let mut place = vec![0usize; n];
     for i in 0..n {
         let row = ptr[i]..ptr[i + 1];
-        let largest = values[row.clone()].iter().fold(0.0f64, |m, v| m.max(v.abs()));
+        let largest = largest(&values[row.clone()]);
         for k in row.clone() {
             place[columns[k] as usize] = k + 1;
         }
@@ -283,7 +286,7 @@ fn factor(a: &Csr, shift: f64, pivots: Pivots) -> Factored {
         for k in row {
             place[columns[k] as usize] = 0;
         }
-        inverse[i] = pivots.inverse(i, values[diagonal[i]], largest)?;
+        inverse[i] = pivots.inverse(i, values[diagonal[i]], largest, unit)?;
     }
     let part = |upper: bool| {
         let range = |i: usize| if upper { diagonal[i] + 1..ptr[i + 1] } else { ptr[i]..diagonal[i] };

@@ -5,7 +5,9 @@
 //! U, `fill` times as many as A has there and at least ten more. For matrices far from dominance, where ILU(0)
 //! is too coarse. Set-up: one thread, about the square of the kept entries a row, times n.
 
+use super::diagonal::unit;
 use super::ilu::{Factored, Fault, Fill, Limits, Pivots, finished};
+use crate::host::scale::largest;
 use crate::matrix::Csr;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -39,6 +41,7 @@ impl Part {
 pub(super) fn factor(a: &Csr, shift: f64, fill: Fill, pivots: Pivots, limits: &Limits) -> Factored {
     let n = a.rows();
     let mut operations = 0;
+    let unit = unit(a);
     let start = || Part { row_ptr: vec![0], ..Part::default() };
     let (mut lower, mut upper) = (start(), start());
     let mut inverse = vec![0.0; n];
@@ -47,7 +50,7 @@ pub(super) fn factor(a: &Csr, shift: f64, fill: Fill, pivots: Pivots, limits: &L
     let mut below = BinaryHeap::new();
     for i in 0..n {
         let (columns, values) = a.row(i);
-        let largest = values.iter().fold(0.0f64, |m, v| m.max(v.abs()));
+        let largest = largest(values);
         let mean = values.iter().map(|v| v.abs()).sum::<f64>() / values.len().max(1) as f64;
         let small = fill.drop * mean;
         let (mut l, mut above) = (vec![], vec![]);
@@ -92,7 +95,7 @@ pub(super) fn factor(a: &Csr, shift: f64, fill: Fill, pivots: Pivots, limits: &L
         let pivot = value[i];
         let u = above.iter().map(|&j| (j, value[j as usize])).filter(|e| e.1.abs() > small).collect();
         above.iter().map(|&j| j as usize).chain([i]).for_each(|j| (value[j], present[j]) = (0.0, false));
-        inverse[i] = pivots.inverse(i, pivot, largest)?;
+        inverse[i] = pivots.inverse(i, pivot, largest, unit)?;
         let room = |own: usize| ((fill.growth * own.max(1) as f64) as usize).saturating_add(EXTRA);
         lower.push(l, room(own[0]));
         upper.push(u, room(own[1]));

@@ -12,6 +12,7 @@
 use super::ilu::Factors;
 use super::{Preconditioner, Request, Updates};
 use crate::error::{Error, Result};
+use crate::host::scale::{self, largest, power};
 use crate::matrix::{Csr, Triangular};
 use crate::op::{Operator, Program, Role, Space, Vector};
 use rayon::prelude::*;
@@ -33,6 +34,9 @@ pub enum Kind {
 pub struct InverseFactors {
     kind: Kind,
     definite: bool,
+    /// Of the largest entry of A: FSAI's factors are those of A·2^−`size`, and so no root of an odd power of two
+    /// is rounded in them.
+    size: i32,
     first: Arc<Csr>,
     second: Arc<Csr>,
     handles: Option<(Operator, Operator, Vector)>,
@@ -45,7 +49,7 @@ impl InverseFactors {
     /// [`Error::Preconditioner`] with the row that is not positive definite (FSAI) or has no pivot (ISAI).
     pub fn new(a: &Csr, kind: Kind, definite: bool) -> Result<Self> {
         let (first, second) = factors(a, kind, definite)?;
-        Ok(Self { kind, definite, first, second, handles: None })
+        Ok(Self { kind, definite, size: scale::exponent(largest(a.values())), first, second, handles: None })
     }
 
     pub(super) fn build(a: &Csr, kind: Kind, request: &Request) -> Result<Self> {
@@ -57,8 +61,9 @@ impl InverseFactors {
 
     /// Powers of two by which the factors scale where A is A·2^e: G as 2^(−e/2), so e's halves.
     fn exponents(&self, exponent: i32) -> (i32, i32) {
+        let whole = exponent + self.size;
         match self.kind {
-            Kind::Fsai => (-exponent.div_euclid(2), -(exponent - exponent.div_euclid(2))),
+            Kind::Fsai => (-whole.div_euclid(2), -(whole - whole.div_euclid(2))),
             Kind::Isai => (0, -exponent),
         }
     }
@@ -137,14 +142,16 @@ fn block(a: &Csr, s: &[u32], entry: impl Fn(usize, &mut [f64])) -> Vec<f64> {
     out
 }
 
+/// G of A·2^−e, e that of the largest entry.
 fn fsai(a: &Csr) -> Result<Csr> {
+    let scale = power(-scale::exponent(largest(a.values())));
     rows(a.rows(), |i| {
         let (cs, vs) = a.row(i);
         let below = cs.partition_point(|&j| (j as usize) < i);
         let mut s = kept(&cs[..below], &vs[..below]);
         s.push(i as u32);
         let m = s.len();
-        let mut c = block(a, &s, |_, _| ());
+        let mut c = block(a, &s, |_, row| row.iter_mut().for_each(|v| *v = scale(*v)));
         if vs.iter().all(|v| *v == 0.0) {
             return Ok((vec![i as u32], vec![1.0]));
         }
@@ -221,6 +228,7 @@ impl Preconditioner for InverseFactors {
 
     fn refresh(&mut self, a: &Arc<Csr>, exponent: i32) -> Result<Updates> {
         (self.first, self.second) = factors(a, self.kind, self.definite)?;
+        self.size = scale::exponent(largest(a.values()));
         let mut updates = Updates::default();
         if let Some((first, second, _)) = self.handles {
             let (e, f) = self.exponents(exponent);

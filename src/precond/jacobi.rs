@@ -1,10 +1,11 @@
 //! Jacobi: M = diag(A)⁻¹ (Jacobi 1845). One product of entries, n values. For least squares M = diag(AᵀA)⁻¹,
 //! the same as scaling the columns of A to norm 1.
 
+use super::diagonal::Diagonal;
 use super::{Preconditioner, Updates};
 use crate::error::{Error, Result};
-use crate::host::scale::{exponent, ldexp};
-use crate::matrix::Csr;
+use crate::host::scale::{exponent, largest, ldexp};
+use crate::matrix::{Csr, equilibrate};
 use crate::op::{Program, Space, Vector};
 use std::sync::Arc;
 
@@ -31,21 +32,10 @@ impl Jacobi {
     /// methods that need M positive definite.
     #[must_use]
     pub fn new(a: &Csr, absolute: bool) -> Self {
-        let mut skipped = None;
-        let inverse = a
-            .diagonal()
-            .into_iter()
-            .enumerate()
-            .map(|(i, d)| {
-                let inverse = 1.0 / if absolute { d.abs() } else { d };
-                if d != 0.0 && inverse.is_finite() && inverse != 0.0 {
-                    return inverse;
-                }
-                skipped = skipped.or(Some(i));
-                let largest = a.row(i).1.iter().fold(0.0f64, |m, v| m.max(v.abs()));
-                if largest > 0.0 && (1.0 / largest).is_finite() { 1.0 / largest } else { 1.0 }
-            })
-            .collect();
+        let Diagonal { mut inverse, first_unusable: skipped, .. } = Diagonal::of(a);
+        if absolute {
+            inverse.iter_mut().for_each(|v| *v = v.abs());
+        }
         Self { inverse, of: if absolute { Of::Absolute } else { Of::A }, skipped, vector: None }
     }
 
@@ -66,13 +56,16 @@ impl Jacobi {
     /// Inverts the diagonal of AᵀA; an empty column keeps the scale of the largest entry of A.
     #[must_use]
     pub fn normal(a: &Csr) -> Self {
-        let e = exponent(a.values().iter().fold(0.0f64, |m, v| m.max(v.abs())));
+        // Each column in a scale of its own: no square leaves the range.
+        let exponents = equilibrate::column_exponents(a);
         let mut squares = vec![0.0; a.cols()];
         for (&c, &v) in a.columns().iter().zip(a.values()) {
-            squares[c as usize] += ldexp(v, -e).powi(2);
+            squares[c as usize] += ldexp(v, -exponents[c as usize].unwrap_or(0)).powi(2);
         }
-        let skipped = squares.iter().position(|&s| s == 0.0);
-        let inverse = squares.iter().map(|&s| ldexp(if s > 0.0 { 1.0 / s.sqrt() } else { 1.0 }, -e)).collect();
+        let skipped = exponents.iter().position(Option::is_none);
+        let whole = exponent(largest(a.values()));
+        let factor = |(&s, e): (&f64, &Option<i32>)| e.map_or(ldexp(1.0, -whole), |e| ldexp(1.0 / s.sqrt(), -e));
+        let inverse = squares.iter().zip(&exponents).map(factor).collect();
         Self { inverse, of: Of::Normal, skipped, vector: None }
     }
 

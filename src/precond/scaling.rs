@@ -8,7 +8,7 @@
 
 use super::{Preconditioner, Updates};
 use crate::error::Result;
-use crate::host::scale::{exponent, ldexp};
+use crate::host::scale::{exponent, largest, ldexp};
 use crate::matrix::{Csr, equilibrate};
 use crate::op::{Program, Space, Vector};
 use std::sync::Arc;
@@ -28,7 +28,7 @@ impl Scaling {
     /// Finds S for `a`, square.
     #[must_use]
     pub fn new(a: &Csr) -> Self {
-        let exponent = exponent(a.values().iter().fold(0.0f64, |m, v| m.max(v.abs())));
+        let exponent = exponent(largest(a.values()));
         let powers = equilibrate::symmetric_scale(a, exponent);
         let squares = powers.into_iter().map(|s| (2.0 * s).clamp(-RANGE, RANGE).exp2()).collect();
         Self { squares, exponent, vector: None }

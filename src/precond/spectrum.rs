@@ -1,6 +1,7 @@
 //! Bounds of the spectrum of D⁻¹A, for polynomials and for smoothing.
 
 use crate::host::random::Random;
+use crate::host::scale::{exponent, larger, largest as largest_of, ldexp, power, smaller};
 use crate::matrix::Csr;
 use rayon::prelude::*;
 
@@ -20,7 +21,7 @@ pub(super) fn gershgorin(a: &Csr, inverse: &[f64]) -> f64 {
         .with_min_len(1024)
         .map(|i| inverse[i].abs() * a.row(i).1.iter().map(|v| v.abs()).sum::<f64>())
         .collect();
-    sums.into_iter().fold(0.0, f64::max)
+    sums.into_iter().fold(0.0, larger)
 }
 
 /// The tridiagonal matrix of `steps` of Lanczos' process on D^½AD^½ from a fixed random vector; it ends early where
@@ -34,7 +35,10 @@ fn lanczos(
     enough: impl Fn(&[f64], &[f64]) -> bool,
 ) -> (Vec<f64>, Vec<f64>) {
     let n = inverse.len();
-    let root: Vec<f64> = inverse.par_iter().with_min_len(BLOCK).map(|d| d.sqrt()).collect();
+    // Roots of D in units of its own, 2^e, so that powers of two of A change no bit.
+    let e = exponent(largest_of(inverse));
+    let small = power(-e);
+    let root: Vec<f64> = inverse.par_iter().with_min_len(BLOCK).map(|&d| small(d).sqrt()).collect();
     // What becomes v, not yet of norm 1.
     let mut w = Random::new(0x5eed).vector(n);
     let mut norm = sum(&mut w, &root, |w, _| w.iter().map(|w| w * w).sum()).sqrt();
@@ -48,7 +52,7 @@ fn lanczos(
             scaled.iter_mut().zip(v).zip(root).for_each(|((s, v), r)| *s = *v * r);
         });
         w = multiply(&scaled);
-        let last = beta.last().copied().unwrap_or(0.0);
+        let last = beta.last().map_or(0.0, |&b| ldexp(b, -e));
         let rows = w.par_iter_mut().with_min_len(BLOCK).zip(&root).zip(&before);
         rows.for_each(|((w, r), b)| *w = *w * r - last * b);
         let c = sum(&mut w, &v, |w, v| w.iter().zip(v).map(|(w, v)| w * v).sum());
@@ -57,11 +61,12 @@ fn lanczos(
             w.iter().map(|w| w * w).sum()
         });
         norm = norm.sqrt();
-        alpha.push(c);
-        if norm.is_nan() || norm <= 1e-12 * bound.min(alpha[0].abs().max(norm)) || enough(&alpha, &beta) {
+        alpha.push(ldexp(c, e));
+        let next = ldexp(norm, e);
+        if next.is_nan() || next <= 1e-12 * smaller(bound, larger(alpha[0].abs(), next)) || enough(&alpha, &beta) {
             break;
         }
-        beta.push(norm);
+        beta.push(next);
     }
     (alpha, beta)
 }
@@ -84,7 +89,7 @@ pub(super) fn estimate(multiply: impl Fn(&[f64]) -> Vec<f64>, inverse: &[f64], b
     let safe = |alpha: &[f64], beta: &[f64]| 1.05 * largest_of_tridiagonal(alpha, beta);
     let (alpha, beta) = lanczos(multiply, inverse, bound, steps, |alpha, beta| safe(alpha, beta) >= bound);
     let found = safe(&alpha, &beta);
-    if found > 0.0 && found.is_finite() { found.min(bound) } else { bound }
+    if found > 0.0 && found.is_finite() { smaller(found, bound) } else { bound }
 }
 
 /// The least Ritz value of D^½AD^½ after `steps` of Lanczos' process, in parts of the bound of Gershgorin; A symmetric,

@@ -9,6 +9,7 @@
 //! 7 points. CG needs a third to a half more iterations than in the natural order, and no ω helps as it does there (Duff and
 //! Meurant 1989, doi:10.1007/BF01932738).
 
+use super::diagonal::unit;
 use super::triangles::{Pair, Solve};
 use super::{Preconditioner, Request, Updates};
 use crate::error::{Error, Result};
@@ -133,8 +134,9 @@ fn triangles(a: &Csr, settings: &Settings) -> Result<[Arc<Triangular>; 2]> {
             return Err(Error::Preconditioner { row, message });
         }
     }
-    // An empty row is left as it is.
-    let d: Vec<f64> = d.into_iter().map(|v| if v == 0.0 { 1.0 } else { v }).collect();
+    // An empty row is left as it is, in units of A.
+    let size = 1.0 / unit(a);
+    let d: Vec<f64> = d.into_iter().map(|v| if v == 0.0 { size } else { v }).collect();
     let order = (relaxation == Relaxation::Colours).then(|| colouring::blocks(a, 1));
     let [mut lower, mut upper] = split(a, order.as_deref());
     let mut inverse = [d.iter().map(|d| 1.0 / d).collect(), vec![1.0; d.len()]];

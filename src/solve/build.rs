@@ -11,10 +11,11 @@ use crate::host::scale::ldexp;
 use crate::method::{Method, MethodEntry, Needs, Normal, System, Tuning, Watch};
 use crate::op::schedule::Compiler;
 use crate::op::{Operator, Role, Space, Vector};
+use crate::options::Criterion;
 use crate::plan::transform::Transform;
 use crate::precond::registry::Precond;
 use crate::precond::{self, Common, Preconditioner};
-use crate::solve::drive::Session;
+use crate::solve::drive::{Growing, Session};
 use crate::solve::refine::Renewal;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -30,6 +31,8 @@ struct Prepared {
     watch: Watch,
     entry: MethodEntry,
     tuning: Tuning,
+    /// The bound on ‖r‖ grows with ‖x‖.
+    growing: bool,
 }
 
 /// A method with a space that has all it needs.
@@ -37,6 +40,7 @@ struct Built {
     space: Space,
     method: Box<dyn Method>,
     renewal: Option<Renewal>,
+    growing: Option<Growing>,
 }
 
 impl Prepared {
@@ -49,16 +53,34 @@ impl Prepared {
         let refines = space.plan.working != space.plan.accumulate;
         let (matrix, exponent) = (&self.transform.matrix, self.transform.remaining);
         let renewal = (method.restarts() || refines).then(|| Renewal::new(&mut space, a, matrix, exponent, n));
-        Built { space, method, renewal }
+        // A method that restarts keeps no x on its way.
+        let grows = self.growing && renewal.is_none() && !refines;
+        let growing = grows.then(|| Growing::new(&mut space));
+        Built { space, method, renewal, growing }
     }
 
     fn session(&self, built: Built, engine: Box<dyn Engine>) -> Session {
-        let Built { space, method, renewal } = built;
+        let Built { space, method, renewal, growing } = built;
         let Self { a, x, r, normal, watch, .. } = *self;
         let transform = Arc::clone(&self.transform);
         let compiler = Compiler::new(engine.fusion());
         let minimises = self.entry.traits.least_squares;
-        Session { engine, compiler, space, method, watch, a, x, r, normal, minimises, renewal, transform, batch: 2 }
+        Session {
+            engine,
+            compiler,
+            space,
+            method,
+            watch,
+            a,
+            x,
+            r,
+            normal,
+            minimises,
+            renewal,
+            growing,
+            transform,
+            batch: 2,
+        }
     }
 }
 
@@ -106,7 +128,9 @@ impl Solver {
         let subspace: Vec<_> = settings.subspace.iter().map(|v| transform.direction(v)).collect();
         let subspace = orthonormal(subspace).into_iter().map(Arc::new).collect();
         let tuning = Tuning { restart: rung.restart, side: settings.side, spectrum, subspace };
-        Ok((Prepared { space, transform, a, x, r, normal, watch, entry: rung.method.clone(), tuning }, m, setup))
+        let growing = self.options.criterion == Criterion::BackwardError;
+        let entry = rung.method.clone();
+        Ok((Prepared { space, transform, a, x, r, normal, watch, entry, tuning, growing }, m, setup))
     }
 
     /// An engine over `space` for rung `k`, where there is memory for it.

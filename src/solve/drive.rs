@@ -6,26 +6,23 @@
 //! then within a correction (`refine.rs`), on devices that have one; else each correction brings a few digits.
 //! Nothing is called converged here but by the certificate.
 
-use crate::analyse::certify::{Norms, Truth, certify};
-use crate::analyse::facts::Facts;
+use crate::analyse::certify::Truth;
 use crate::backend::{Engine, Progress, deliver};
 use crate::error::Result;
-use crate::host::scale::{ldexp, norm2};
-use crate::matrix::Matrix;
+use crate::host::scale::{ldexp, norm2, smaller};
 use crate::method::{Method, Next, Normal, Outbox, Watch};
 use crate::op::schedule::{Compiled, Compiler};
-use crate::op::{Dtype, Op, Operator, Program, Space, Stop, Vector};
-use crate::options::Criterion;
+use crate::op::{Dtype, Expr, Op, Operator, Program, Scalar, Space, Stop, Vector};
 use crate::plan::transform::Transform;
 use crate::report::{BrokenDown, Passed, Reason, TrueResidual};
+use crate::solve::problem::{Problem, State};
 use crate::solve::refine::Renewal;
 use rayon::prelude::*;
-use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// What the caller hears after each iteration.
 #[derive(Clone, Copy, Debug)]
@@ -75,103 +72,6 @@ impl Limits<'_> {
     }
 }
 
-/// The user's system and the test its answer must pass.
-pub(crate) struct Problem<'a> {
-    pub(crate) matrix: &'a Matrix,
-    /// Aᵀ, where a least-squares solution may be an answer.
-    pub(crate) transpose: Option<&'a Matrix>,
-    /// A least-squares solution is looked for: ‖Aᵀr‖ is kept track of.
-    pub(crate) least_squares: bool,
-    /// Where b has a part in a known null space: what takes it out of the residual.
-    pub(crate) null: Option<&'a Facts>,
-    pub(crate) norms: &'a Norms,
-    pub(crate) b: &'a [f64],
-    pub(crate) rtol: f64,
-    pub(crate) atol: f64,
-    pub(crate) criterion: Criterion,
-    /// Relative residual of x₀.
-    pub(crate) initial: f64,
-}
-
-impl Problem<'_> {
-    pub(crate) fn truth(&self, x: &[f64], spent: &mut Duration) -> Truth {
-        let start = Instant::now();
-        let truth = certify(self.matrix, self.norms, self.b, x);
-        *spent += start.elapsed();
-        truth
-    }
-
-    /// The right-hand side of a correction.
-    fn residual<'t>(&self, truth: &'t Truth) -> Cow<'t, [f64]> {
-        match self.null {
-            Some(facts) => Cow::Owned(facts.split_null(&truth.residual).1),
-            None => Cow::Borrowed(&truth.residual),
-        }
-    }
-
-    /// Adds Aᵀr to what is known of an x.
-    fn add_normal(&self, truth: &mut Truth, spent: &mut Duration) {
-        let start = Instant::now();
-        if let (Some(transpose), None) = (self.transpose, &truth.normal) {
-            truth.add_normal(transpose, self.norms);
-        }
-        *spent += start.elapsed();
-    }
-
-    /// The bound on ‖r‖ in the scaled units of `t`.
-    pub(crate) fn target(&self, t: &Truth) -> f64 {
-        let atol = ldexp(self.atol, -t.exponent);
-        let rhs = ldexp(t.certificate.rhs_norm, -t.exponent);
-        match self.criterion {
-            Criterion::RhsNorm => (self.rtol * rhs).max(atol),
-            Criterion::InitialResidual => (self.rtol * self.initial * rhs).max(atol),
-            Criterion::Absolute => atol,
-            Criterion::BackwardError if t.certificate.backward_error > 0.0 => {
-                self.rtol * t.norm / t.certificate.backward_error
-            }
-            Criterion::BackwardError => 0.0,
-        }
-    }
-
-    /// Which test `t` passes, if any.
-    pub(crate) fn passed(&self, t: &Truth) -> Option<Passed> {
-        // A NaN is not small.
-        let small = t.norm <= self.target(t);
-        if !small {
-            return None;
-        }
-        Some(match self.criterion {
-            Criterion::BackwardError => Passed::BackwardError,
-            Criterion::Absolute => Passed::Atol,
-            _ if t.norm <= ldexp(self.atol, -t.exponent) => Passed::Atol,
-            _ => Passed::Rtol,
-        })
-    }
-
-    /// Whether x is a least-squares solution, as far as the tolerance asks.
-    pub(crate) fn minimised(&self, t: &Truth) -> bool {
-        t.certificate.optimality.is_some_and(|o| o <= self.rtol)
-    }
-}
-
-/// What a solve has so far; rungs hand it on.
-pub(crate) struct State {
-    /// The right-hand side's number.
-    pub(crate) system: usize,
-    pub(crate) x: Vec<f64>,
-    pub(crate) truth: Truth,
-    /// An earlier x of smaller ‖r‖, where the iteration goes by ‖D r‖.
-    pub(crate) aside: Option<(Vec<f64>, Truth)>,
-    pub(crate) iterations: usize,
-    pub(crate) matvecs: usize,
-    pub(crate) applications: usize,
-    pub(crate) restarts: usize,
-    pub(crate) bytes: u64,
-    pub(crate) history: Vec<f64>,
-    pub(crate) checks: Vec<TrueResidual>,
-    pub(crate) certify_time: Duration,
-}
-
 /// A method on a device, ready for any right-hand side.
 pub(crate) struct Session {
     pub(crate) engine: Box<dyn Engine>,
@@ -188,10 +88,32 @@ pub(crate) struct Session {
     pub(crate) minimises: bool,
     /// For methods that restart, and for iterations in a narrower type than the residual's.
     pub(crate) renewal: Option<Renewal>,
+    /// Where the bound on ‖r‖ grows with ‖x‖.
+    pub(crate) growing: Option<Growing>,
     /// How the user's system looks on the device.
     pub(crate) transform: Arc<Transform>,
     /// How many iterations a batch held last, by measured time.
     pub(crate) batch: usize,
+}
+
+/// The bound on ‖r‖ of the criterion BackwardError, from x = 0: rtol‖b‖ + rtol‖A‖‖x‖, with the x of the iteration before.
+#[derive(Clone, Copy)]
+pub(crate) struct Growing {
+    square: Scalar,
+    floor: Scalar,
+    slope: Scalar,
+}
+
+impl Growing {
+    pub(crate) fn new(space: &mut Space) -> Self {
+        let [square, floor, slope] = space.scalars(["x_squared", "tolerance_floor", "tolerance_slope"]);
+        Self { square, floor, slope }
+    }
+
+    fn renew(self, p: &mut Program, x: Vector, tolerance: Scalar) {
+        p.dot(x, x, self.square);
+        p.set(tolerance, Expr::from(self.floor) + self.slope * self.square.sqrt());
+    }
 }
 
 /// What one correction hands to the next.
@@ -204,6 +126,10 @@ struct Refinement {
     resume: bool,
     /// Nothing was found that solves the system: a least-squares solution will do.
     settle: bool,
+    /// ‖Aᵀr‖/(‖A‖‖r‖) at which a least-squares method looks up.
+    optimality: f64,
+    /// ‖r‖/‖b‖ where ‖Aᵀr‖ was first small enough, and nothing was proved yet.
+    suspected: Option<f64>,
 }
 
 /// How the device's run of one correction ended.
@@ -214,6 +140,8 @@ enum Ended {
     Estimate,
     /// The host half ended a cycle: the space is invariant.
     Invariant,
+    /// x leaves f64's range: this exponent of two.
+    OutOfRange(i32),
     MaxIterations,
     TimeLimit,
     Cancelled,
@@ -243,7 +171,7 @@ const BATCH_SECONDS: f64 = 0.03;
 const GAIN: f64 = 2.0;
 
 impl Session {
-    /// Solves until the certificate passes or nothing more can be done; `state.x` is the best x seen.
+    /// Solves until the certificate passes or nothing more can be done; `state.best` is the best x seen.
     pub(crate) async fn run(
         &mut self,
         problem: &Problem<'_>,
@@ -251,12 +179,14 @@ impl Session {
         limits: &mut Limits<'_>,
     ) -> Result<Reason> {
         let reason = self.refine(problem, state, limits).await?;
-        if let Some((x, truth)) = state.aside.take()
-            && truth.distance() < state.truth.distance()
-        {
-            (state.x, state.truth) = (x, truth);
+        let Some(aside) = state.aside.take() else { return Ok(reason) };
+        // What passed a test is the answer, however small the residual of another x is.
+        let answered = reason.is_converged() || reason == Reason::LeastSquares;
+        if answered || aside.truth().distance() >= state.best.truth().distance() {
+            return Ok(reason);
         }
-        Ok(reason)
+        state.best = aside;
+        Ok(reason.of(state.best.truth().certificate.relative))
     }
 
     /// How far x is from what the iteration looks for: by ‖D_r r‖·2^−e where rows are scaled.
@@ -268,19 +198,27 @@ impl Session {
     async fn refine(&mut self, problem: &Problem<'_>, state: &mut State, limits: &mut Limits<'_>) -> Result<Reason> {
         let working = self.space.plan.working;
         let (mut poor, mut breakdowns) = (0, 0);
-        let start = self.transform.residual_exponent(&state.truth.residual, state.truth.norm);
-        let mut refinement = Refinement { corrections: 0, exponent: start, resume: false, settle: false };
-        if problem.least_squares {
-            problem.add_normal(&mut state.truth, &mut state.certify_time);
-            if problem.minimised(&state.truth) {
+        let start = self.transform.residual_exponent(&state.best.truth().residual, state.best.truth().norm);
+        let mut refinement = Refinement {
+            corrections: 0,
+            exponent: start,
+            resume: false,
+            settle: false,
+            optimality: problem.rtol,
+            suspected: None,
+        };
+        let least_squares = self.normal.is_some() || problem.least_squares;
+        if least_squares {
+            problem.add_normal(&mut state.best, &mut state.certify_time);
+            if proved(problem, state, &mut refinement) {
                 return Ok(Reason::LeastSquares);
             }
         }
         loop {
-            let before = self.distance(&state.truth, start);
+            let before = self.distance(state.best.truth(), start);
             let (ended, estimate) = self.correct(problem, state, limits, &mut refinement).await?;
-            let gain = before / self.distance(&state.truth, start);
-            if let Some(passed) = problem.passed(&state.truth) {
+            let gain = before / self.distance(state.best.truth(), start);
+            if let Some(passed) = problem.passed(state.best.truth()) {
                 let happy = ended == Ended::Invariant && passed == Passed::Rtol;
                 return Ok(Reason::Converged(if happy { Passed::HappyBreakdown } else { passed }));
             }
@@ -288,14 +226,16 @@ impl Session {
             // ill-conditioned A has a small ‖Aᵀr‖ as well.
             let stops = [Stop::LeastSquares, Stop::BreakdownLanczos, Stop::Stagnated, Stop::Diverged];
             let stuck = stops.iter().any(|&s| ended == Ended::Stop(s));
-            if problem.least_squares && problem.minimised(&state.truth) {
+            if least_squares && proved(problem, state, &mut refinement) {
                 return Ok(Reason::LeastSquares);
             }
-            if stuck && self.minimises && !problem.least_squares {
-                let mut truth = state.truth.clone();
-                problem.add_normal(&mut truth, &mut state.certify_time);
-                if problem.minimised(&truth) {
-                    state.truth = truth;
+            if stuck && self.minimises && !least_squares {
+                let mut best = state.best.clone();
+                problem.add_normal(&mut best, &mut state.certify_time);
+                // Where nothing is known of the range, that the method can't go on is the proof.
+                let part = problem.in_range(best.truth()).unwrap_or(0.0);
+                if problem.small_gradient(best.truth()) && part <= problem.allowed_in_range() {
+                    state.best = best;
                     return Ok(Reason::LeastSquares);
                 }
                 // Rounding hides the end of a Krylov space that holds a null vector, and x runs away along that
@@ -306,17 +246,23 @@ impl Session {
                 }
             }
             poor = if gain >= GAIN { 0 } else { poor + 1 };
-            let at_floor = state.truth.certificate.backward_error <= 4.0 * f64::EPSILON;
+            let certificate = state.best.truth().certificate;
+            let at_floor = certificate.backward_error <= 4.0 * f64::EPSILON;
             let exhausted = poor > 1 || gain <= 1.0;
+            let unproved = least_squares && problem.small_gradient(state.best.truth());
             let reason = match ended {
                 Ended::MaxIterations => Reason::MaxIterations,
                 Ended::TimeLimit => Reason::TimeLimit,
+                Ended::OutOfRange(exponent) => Reason::OutOfRange { exponent },
                 Ended::Cancelled => Reason::Cancelled,
                 Ended::Callback => Reason::StoppedByCallback,
                 Ended::Stop(Stop::NonFinite) if working == Dtype::F32 && !exhausted => continue,
                 Ended::Stop(Stop::NonFinite) => Reason::NonFinite { iteration: state.iterations },
+                _ if exhausted && unproved => {
+                    Reason::IllConditioned { in_range: problem.in_range(state.best.truth()).unwrap_or(1.0) }
+                }
                 Ended::Stop(Stop::Diverged) => Reason::Diverged { growth: estimate / problem.initial.max(1.0) },
-                _ if exhausted && at_floor => Reason::AttainableAccuracy { floor: state.truth.certificate.relative },
+                _ if exhausted && at_floor => Reason::AttainableAccuracy { floor: certificate.relative },
                 Ended::Stop(Stop::Indefinite) if gain < GAIN => Reason::IndefiniteOperator,
                 Ended::Stop(Stop::IndefinitePreconditioner) if gain < GAIN => Reason::IndefinitePreconditioner,
                 Ended::Stop(Stop::Stagnated) if working == Dtype::F64 || gain < GAIN => Reason::Stagnated,
@@ -328,7 +274,7 @@ impl Session {
                     }
                 }
                 Ended::Invariant if exhausted => Reason::Breakdown(BrokenDown::Hessenberg),
-                _ if exhausted => Reason::FalseConvergence { estimate, truth: state.truth.certificate.relative },
+                _ if exhausted => Reason::FalseConvergence { estimate, truth: certificate.relative },
                 _ => continue,
             };
             return Ok(reason);
@@ -343,7 +289,7 @@ impl Session {
         limits: &mut Limits<'_>,
         refinement: &mut Refinement,
     ) -> Result<(Ended, f64)> {
-        let truth = &state.truth;
+        let truth = state.best.truth();
         // One scale as long as squares of the residual stay far inside f32's range: then directions of the
         // correction before fit the next one.
         let now = self.transform.residual_exponent(&truth.residual, truth.norm);
@@ -364,11 +310,8 @@ impl Session {
             // What is left of the solvable part shall vanish beside what can't be solved.
             goal = goal.min(0.5 * problem.rtol * whole);
         }
-        let mut optimality = match (problem.least_squares, refinement.settle) {
-            (true, _) => problem.rtol,
-            (_, true) => problem.rtol,
-            _ => 0.0,
-        };
+        let least_squares = self.normal.is_some() || problem.least_squares;
+        let mut optimality = if least_squares || refinement.settle { refinement.optimality } else { 0.0 };
         if refinement.corrections > 0 {
             // The first estimate was too hopeful: ask for more this time.
             goal *= 0.5;
@@ -381,6 +324,7 @@ impl Session {
         // In units of the user's b: how much one unit of the device's residual is.
         let unit = truth.certificate.relative / whole;
         let ceiling = self.method.growth() * (1.0f64.max(problem.initial)) / unit;
+        let ceiling = if ceiling.is_finite() { ceiling } else { f64::MAX };
         let correction_exponent = e + truth.exponent;
 
         let epsilon = self.space.plan.working.epsilon();
@@ -401,6 +345,13 @@ impl Session {
         ] {
             self.engine.write_scalar(scalar, value);
         }
+        if let Some(growing) = self.growing {
+            // Under D_r and D_c norms differ, and with an x₀ the device sees a part of x alone.
+            let plain = !self.transform.scales() && truth.certificate.solution_norm == 0.0;
+            // The certificate counts with this x, not with the one before.
+            let slope = if plain { 0.99 * problem.rtol * problem.norms.scaled_norm } else { 0.0 };
+            self.engine.write_scalar(growing.slope, slope);
+        }
         let (x, r, renewal) = (self.x, self.r, self.renewal);
         self.segment(state, |_, p| {
             p.zero(x);
@@ -414,21 +365,34 @@ impl Session {
         refinement.corrections += 1;
 
         let d = self.engine.read_vector(renewal.map_or(x, |n| n.solution(x))).await?;
-        let candidate = self.transform.corrected(&state.x, &d, correction_exponent);
-        let mut truth = problem.truth(&candidate, &mut state.certify_time);
-        if problem.least_squares {
-            problem.add_normal(&mut truth, &mut state.certify_time);
-        }
-        state.checks.push(TrueResidual { iteration: state.iterations, relative: truth.certificate.relative });
-        // The best x is kept; a NaN is never better.
         refinement.resume = false;
-        let (nearer, now) = (self.distance(&truth, e), self.distance(&state.truth, e));
-        if nearer < now {
+        let corrected = self.transform.corrected(state.best.x(), &d, correction_exponent);
+        // From x = 0, the correction is x.
+        let size = self
+            .transform
+            .size(&d, correction_exponent)
+            .filter(|_| state.best.truth().certificate.solution_norm == 0.0);
+        if let Some(exponent) = size.filter(|e| !(-1022..=1023).contains(e)) {
+            return Ok((Ended::OutOfRange(exponent), last * unit));
+        }
+        let Some(mut candidate) = problem.certify(corrected, &mut state.certify_time) else {
+            // The last finite x is kept. A limit that was met is told all the same.
+            let by_estimate = matches!(ended, Ended::Stop(_) | Ended::Estimate | Ended::Invariant);
+            return Ok((if by_estimate { Ended::Stop(Stop::NonFinite) } else { ended }, last * unit));
+        };
+        if least_squares {
+            problem.add_normal(&mut candidate, &mut state.certify_time);
+        }
+        let relative = candidate.truth().certificate.relative;
+        state.checks.push(TrueResidual { iteration: state.iterations, relative });
+        // The best x is kept, and one that passes whatever the iteration thinks of it.
+        let (nearer, now) = (self.distance(candidate.truth(), e), self.distance(state.best.truth(), e));
+        if nearer < now || problem.passed(candidate.truth()).is_some() {
             let trusted = worth_keeping(norm, last, norm * (nearer / now));
             refinement.resume = ended == Ended::Stop(Stop::Estimate) && trusted;
-            let best = state.aside.as_ref().map_or(f64::INFINITY, |a| a.1.distance());
-            let left = (std::mem::replace(&mut state.x, candidate), std::mem::replace(&mut state.truth, truth));
-            if left.1.distance() < state.truth.distance().min(best) {
+            let aside = state.aside.as_ref().map_or(f64::INFINITY, |a| a.truth().distance());
+            let left = std::mem::replace(&mut state.best, candidate);
+            if left.truth().distance() < smaller(state.best.truth().distance(), aside) {
                 state.aside = Some(left);
             }
         }
@@ -455,7 +419,20 @@ impl Session {
             let narrow = self.space.plan.working == Dtype::F32;
             let tolerance = if narrow { goal.max(norm * self.method.reduction()) } else { goal };
             self.watch_from(tolerance);
-            self.segment(state, |method, p| if resume { method.resume(p) } else { method.start(p) })?;
+            let mut p = Program::new(&self.space);
+            if resume {
+                self.method.resume(&mut p);
+            } else {
+                self.method.start(&mut p);
+            }
+            let (ops, applications, inner) = (p.ops, p.preconditioned, p.inner_products);
+            let compiled = self.compiler.compile(ops.clone(), &self.space);
+            let products = self.products(&compiled) - inner;
+            if state.matvecs + products > limits.max_matvecs {
+                self.finish(state).await?;
+                return Ok((Ended::MaxIterations, last));
+            }
+            self.issue_extra(state, ops, applications, inner)?;
             resume = false;
             let mut ended = self.pump(state, limits, tolerance, units, &mut last).await?;
             if self.method.restarts() {
@@ -551,6 +528,9 @@ impl Session {
         {
             self.engine.write_scalar(scalar, value);
         }
+        if let Some(growing) = self.growing {
+            self.engine.write_scalar(growing.floor, tolerance);
+        }
     }
 
     /// Issues and reads iterations until a stop, a limit (`Some`) or an exchange (`None`).
@@ -576,6 +556,9 @@ impl Session {
                 while issued < size.min(room) && !closing {
                     let ahead: usize = pending.iter().map(|i| i.products).sum();
                     let mut p = Program::new(&self.space);
+                    if let Some(growing) = self.growing {
+                        growing.renew(&mut p, self.x, self.watch.tolerance);
+                    }
                     let next = self.method.step(&mut p);
                     let (applications, inner) = (p.preconditioned, p.inner_products);
                     let compiled = self.compiler.compile(p.ops, &self.space);
@@ -646,7 +629,7 @@ impl Session {
             return Ok(None);
         }
         let d = self.engine.read_vector(self.renewal.map_or(self.x, |n| n.solution(self.x))).await?;
-        let x = self.transform.corrected(&state.x, &d, units.correction);
+        let x = self.transform.corrected(state.best.x(), &d, units.correction);
         Ok(watcher(state.iterations, &x).is_break().then_some(Ended::Callback))
     }
 
@@ -694,6 +677,25 @@ impl Session {
         // At most double, so that one lucky reading can't make a batch that runs for seconds.
         self.batch = wanted.min(2 * self.batch).clamp(1, self.engine.batch_limit());
     }
+}
+
+/// Whether x is proved to be a least-squares solution. If not although ‖Aᵀr‖ is small, the next correction asks for more:
+/// for as much as the part of r that lies in the range of A calls for, or, where that part is unknown, to see whether r
+/// still falls.
+fn proved(problem: &Problem<'_>, state: &State, refinement: &mut Refinement) -> bool {
+    let truth = state.best.truth();
+    if !problem.small_gradient(truth) {
+        return false;
+    }
+    let now = truth.certificate.relative;
+    let (enough, factor) = match problem.in_range(truth) {
+        Some(part) => (part <= problem.allowed_in_range(), 0.5 * problem.allowed_in_range() / part),
+        None => (refinement.suspected.is_some_and(|before| before - now <= problem.rtol * before), 1e-2),
+    };
+    let optimality = truth.certificate.optimality.unwrap_or(0.0);
+    refinement.optimality = (optimality * factor.min(1e-2)).max(f64::EPSILON * f64::EPSILON);
+    refinement.suspected = Some(now);
+    enough || optimality == 0.0
 }
 
 /// Directions that led from ‖r‖ = `start` to an estimate far from the truth, or down to the rounding of f32, are

@@ -1,11 +1,12 @@
 //! Several right-hand sides: copies of the first rung's method run side by side and read the matrix once for all.
 
-use super::solver::{Begun, Solver, another_may_help};
+use super::solver::{Begun, Solver};
 use crate::backend::shared::Shared;
 use crate::backend::{Counters, Local};
 use crate::error::{Error, Result};
 use crate::report::{Reason, Report, Rung, Timings};
-use crate::solve::drive::{Event, Limits, Problem, Session, State};
+use crate::solve::drive::{Event, Limits, Session};
+use crate::solve::problem::{Problem, State};
 use std::cell::RefCell;
 use std::ops::ControlFlow;
 use std::sync::atomic::Ordering;
@@ -35,6 +36,13 @@ struct System<'a> {
     reason: Option<Reason>,
     /// Rung to go on with where the first one did not do.
     next: usize,
+}
+
+impl System<'_> {
+    /// For the first rung.
+    fn waits(&self) -> bool {
+        self.reason.is_none() && self.next == 0
+    }
 }
 
 impl Solver {
@@ -82,9 +90,9 @@ impl Solver {
             let mut systems = vec![];
             for k in first..b.len().min(first + SIDE_BY_SIDE) {
                 let timings = self.first_timings();
-                let Begun { problem, state, reason } = self.begin(&held, &stacked[k], start(k));
+                let Begun { problem, state, reason, first } = self.begin(&held, &stacked[k], start(k));
                 let state = State { system: k, ..state };
-                systems.push(System { problem, state, rungs: vec![], timings, reason, next: 0 });
+                systems.push(System { problem, state, rungs: vec![], timings, reason, next: first });
             }
             let before = self.counters();
             self.side_by_side(&mut systems, deadline).await?;
@@ -105,7 +113,7 @@ impl Solver {
 
     /// Runs the first rung for all systems that want it.
     async fn side_by_side(&mut self, systems: &mut [System<'_>], deadline: Option<Instant>) -> Result<()> {
-        let open = systems.iter().filter(|s| s.reason.is_none()).count();
+        let open = systems.iter().filter(|s| s.waits()).count();
         // One alone needs no company.
         if open < 2 {
             return Ok(());
@@ -127,7 +135,7 @@ impl Solver {
                 Err(e) => return Err(e),
             },
         };
-        let (rung, last) = (&self.ladder[0], self.ladder.len() == 1);
+        let rung = &self.ladder[0];
         let left = self.options.max_iterations;
         let share = self.share(0, left);
         let callback = RefCell::new(&mut self.callback);
@@ -135,7 +143,7 @@ impl Solver {
         let mut lanes: Vec<Local<'_, Result<Reason>>> = vec![];
         let mut taken = vec![];
         let mut sessions = block.sessions.iter_mut();
-        for (k, system) in systems.iter_mut().enumerate().filter(|(_, s)| s.reason.is_none()) {
+        for (k, system) in systems.iter_mut().enumerate().filter(|(_, s)| s.waits()) {
             let session = sessions.next().expect("as many lanes as open systems");
             let System { problem, state, .. } = system;
             taken.push(k);
@@ -172,10 +180,10 @@ impl Solver {
                 reason: reason.to_string(),
             });
             let turn_over = share < left && system.state.iterations >= share;
-            if last || !another_may_help(&reason, turn_over) {
-                system.reason = Some(reason);
+            match self.next_rung(0, &system.problem, &reason, &mut system.state, turn_over) {
+                Ok(next) => system.next = next,
+                Err(reason) => system.reason = Some(reason),
             }
-            system.next = 1;
         }
         self.block = Some(block);
         Ok(())

@@ -2,8 +2,9 @@
 
 use super::builder::Builder;
 use super::many::Block;
-use crate::analyse::certify::{Norms, Truth, certify};
+use crate::analyse::certify::{Certificate, Norms, Truth, certify};
 use crate::analyse::facts::Facts;
+use crate::analyse::range::Range;
 use crate::backend::{Counters, Engine};
 use crate::error::{Error, Result};
 use crate::host::memory;
@@ -12,11 +13,12 @@ use crate::matrix::{Csr, Matrix, ToMatrix};
 use crate::method::registry::Method;
 use crate::method::{MethodEntry, Needs};
 use crate::op::{Dtype, Plan, Role, Space};
-use crate::options::Options;
+use crate::options::{Criterion, Options};
 use crate::plan::transform::{Change, Transform};
 use crate::plan::{self, DeviceChoice, RungPlan};
 use crate::report::{AdapterInfo, Passed, Reason, Report, Rung, Timings};
-use crate::solve::drive::{Event, Limits, Problem, Session, State, Watcher};
+use crate::solve::drive::{Event, Limits, Session, Watcher};
+use crate::solve::problem::{Problem, State};
 use std::borrow::Cow;
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -51,6 +53,8 @@ pub struct Solver {
     pub(super) rows: usize,
     /// Aᵀ, where a least-squares method needs it; A itself where the two are equal.
     pub(super) transpose: Option<Matrix>,
+    /// The range of A, for least squares.
+    pub(super) range: Arc<Range>,
     pub(super) options: Options,
     pub(super) facts: Facts,
     pub(super) ladder: Vec<RungPlan>,
@@ -103,6 +107,9 @@ impl Solver {
                 options.method.id()
             )));
         }
+        if options.criterion == Criterion::Componentwise && a.entries().is_none() {
+            return Err(Error::input("the criterion componentwise needs the entries of A; an operator has none"));
+        }
         if let Method::Projection { subspace } = &options.method {
             let finite = |v: &Vec<f64>| v.len() == a.rows() && v.iter().all(|x| x.is_finite());
             if !subspace.iter().all(finite) || !subspace.iter().flatten().any(|&x| x != 0.0) {
@@ -118,7 +125,9 @@ impl Solver {
         let least_squares = options.method.is_least_squares();
         let order = if least_squares { None } else { plan::choose_order(&a, &options, &mut notes)? };
         let (ladder, warnings) = plan::ladder(&a, &facts, &options, &choice, order.is_some(), &mut notes)?;
-        let transpose = if least_squares { Some(transpose(&a)?) } else { None };
+        let transposed = ladder.iter().any(|r| r.method.needs == Needs::Any);
+        let transpose = if transposed { Some(transpose(&a)?) } else { None };
+        let range = Arc::new(Range::new(options.method.settings().damp));
         Ok(Self {
             block: None,
             transforms: vec![],
@@ -127,6 +136,7 @@ impl Solver {
             a,
             rows,
             transpose,
+            range,
             options,
             facts,
             ladder,
@@ -213,6 +223,7 @@ impl Solver {
         }
         let a = Arc::new(a);
         (self.a, self.facts) = ((&a).into(), facts);
+        self.range = Arc::new(Range::new(self.options.method.settings().damp));
         // Copies of a method are made anew; what they share would be set up once for each.
         self.block = None;
         if self.transpose.is_some() {
@@ -276,13 +287,13 @@ impl Solver {
         self.cancel.store(false, Ordering::Relaxed);
         let mut timings = self.first_timings();
         let (held, b) = (self.held(), self.stacked(b));
-        let Begun { problem, mut state, reason } = self.begin(&held, &b, x0);
+        let Begun { problem, mut state, reason, first } = self.begin(&held, &b, x0);
         let counters_before = self.counters();
 
         let mut rungs: Vec<Rung> = vec![];
         let reason = match reason {
             Some(reason) => reason,
-            None => self.climb(0, self.deadline(), &problem, &mut state, &mut rungs, &mut timings).await?,
+            None => self.climb(first, self.deadline(), &problem, &mut state, &mut rungs, &mut timings).await?,
         };
         let counters = self.counters().since(&counters_before);
         Ok(self.report(reason, state, rungs, timings, counters))
@@ -331,6 +342,7 @@ impl Solver {
         Held {
             a: self.a.clone(),
             transpose: self.transpose.as_ref().or_else(own).cloned(),
+            range: Arc::clone(&self.range),
             norms: self.facts.norms.clone(),
             null: null.then(|| self.facts.clone()),
             may_minimise,
@@ -345,8 +357,8 @@ impl Solver {
             x.fill(0.0);
         }
         let certify_start = Instant::now();
-        let truth = certify(&held.a, &held.norms, b, &x);
-        let inconsistent = self.null_component(&truth);
+        let best = certify(&held.a, &held.norms, b, x).expect("x0 was found finite");
+        let inconsistent = self.null_component(best.truth());
         let minimise = held.may_minimise && inconsistent.is_some();
         let problem = Problem {
             matrix: &held.a,
@@ -358,12 +370,13 @@ impl Solver {
             rtol: self.options.rtol,
             atol: self.options.atol,
             criterion: self.options.criterion,
-            initial: truth.certificate.relative,
+            initial: best.truth().certificate.relative,
+            start: (best.truth().norm, best.truth().exponent),
+            range: &held.range,
         };
         let state = State {
             system: 0,
-            x,
-            truth,
+            best,
             aside: None,
             iterations: 0,
             matvecs: 0,
@@ -376,12 +389,13 @@ impl Solver {
         };
         let reason = if zero_rhs {
             Some(Reason::Converged(Passed::ZeroRhs))
-        } else if problem.passed(&state.truth).is_some() {
+        } else if problem.passed(state.best.truth()).is_some() {
             Some(Reason::Converged(Passed::InitialGuess))
         } else {
-            self.refusal(inconsistent.filter(|_| !minimise))
+            self.refusal(inconsistent.filter(|_| !minimise && self.minimising_rung().is_none()))
         };
-        Begun { problem, state, reason }
+        let first = inconsistent.and_then(|_| self.minimising_rung()).unwrap_or(0);
+        Begun { problem, state, reason, first }
     }
 
     pub(super) fn report(
@@ -394,6 +408,9 @@ impl Solver {
     ) -> Report {
         let last = rungs.last();
         let first = &self.ladder[0];
+        let (x, certificate) = state.best.into_answer();
+        let mut warnings = self.warnings.clone();
+        warnings.extend(unseen_rows(&reason, &certificate, &self.options));
         Report {
             reason,
             method: last.map_or_else(|| first.method.id.to_string(), |r| r.method.clone()),
@@ -405,15 +422,15 @@ impl Solver {
             restarts: state.restarts,
             history: state.history,
             checks: state.checks,
-            certificate: state.truth.certificate,
+            certificate,
             timings: Timings { certify_s: state.certify_time.as_secs_f64(), ..timings },
             counters,
             bytes_moved: state.bytes,
             adapter: self.device.adapter.clone(),
             rungs,
             plan: self.plan.clone(),
-            warnings: self.warnings.clone(),
-            x: state.x,
+            warnings,
+            x,
         }
     }
 
@@ -427,7 +444,8 @@ impl Solver {
         rungs: &mut Vec<Rung>,
         timings: &mut Timings,
     ) -> Result<Reason> {
-        for k in first..self.ladder.len() {
+        let mut k = first;
+        loop {
             let upload = Instant::now();
             if self.sessions[k].is_none() {
                 match self.session(k) {
@@ -438,7 +456,10 @@ impl Solver {
                         self.sessions[k] = Some(session);
                     }
                     Err(e) => {
-                        let last = k + 1 == self.ladder.len();
+                        let rest = k + 1..self.ladder.len();
+                        let next =
+                            rest.into_iter().find(|&n| !self.ladder[n].again && Some(n) != self.minimising_rung());
+                        let last = next.is_none();
                         let reason = match e {
                             Error::Preconditioner { row, message } => {
                                 let reason = Reason::PreconditionerFailed { row, message };
@@ -459,6 +480,7 @@ impl Solver {
                             iterations: 0,
                             reason,
                         });
+                        k = next.expect("the last one has returned");
                         continue;
                     }
                 }
@@ -491,11 +513,41 @@ impl Solver {
             });
             // A share used up is no limit met.
             let turn_over = share < left && state.iterations - before >= share;
-            if !another_may_help(&reason, turn_over) || k + 1 == self.ladder.len() {
-                return Ok(reason);
+            match self.next_rung(k, problem, &reason, state, turn_over) {
+                Ok(next) => k = next,
+                Err(reason) => return Ok(reason),
             }
         }
-        unreachable!("a ladder has at least one rung")
+    }
+
+    /// The rung after rung `k`, which ended by `reason`; or the last word where there is none.
+    pub(super) fn next_rung(
+        &self,
+        k: usize,
+        problem: &Problem<'_>,
+        reason: &Reason,
+        state: &mut State,
+        turn_over: bool,
+    ) -> std::result::Result<usize, Reason> {
+        let last = self.minimising_rung();
+        if another_may_help(reason, turn_over) {
+            // A narrow preconditioner may be to blame where the estimates were wrong or numbers left its range.
+            let narrow = matches!(
+                reason,
+                Reason::FalseConvergence { .. } | Reason::IndefinitePreconditioner | Reason::NonFinite { .. }
+            );
+            let fits = |&next: &usize| (!self.ladder[next].again || narrow) && Some(next) != last;
+            if let Some(next) = (k + 1..self.ladder.len()).find(fits) {
+                return Ok(next);
+            }
+        }
+        let reason = problem.diagnosed(reason.clone(), &state.best);
+        let singular = matches!(reason, Reason::Singular { .. } | Reason::InconsistentSystem { .. });
+        let Some(last) = last.filter(|&last| singular && k < last) else { return Err(reason) };
+        // x has run away along a null vector: least squares begin anew.
+        let zero = vec![0.0; self.a.cols()];
+        state.best = certify(&self.a, problem.norms, problem.b, zero).expect("zeros are finite");
+        Ok(last)
     }
 
     /// How many of the iterations left rung `k` may use.
@@ -503,6 +555,8 @@ impl Solver {
         match k + 1 == self.ladder.len() {
             true => left,
             // Those that come later keep a tenth in any case: the last factors need a few iterations only.
+            // The rung after it is for faults that show early.
+            false if self.ladder[k + 1].again && k + 2 == self.ladder.len() => left,
             false => ((self.ladder[k].share * left as f64) as usize).max(LEAST_SHARE).min(left - left / 10),
         }
     }
@@ -516,6 +570,11 @@ impl Solver {
             return Some(Reason::NotSymmetric { i, j });
         }
         inconsistent.map(|null_component| Reason::InconsistentSystem { null_component })
+    }
+
+    /// The rung of a ladder that ends in least squares.
+    fn minimising_rung(&self) -> Option<usize> {
+        self.ladder.iter().position(|r| self.options.method == Method::Auto && r.method.needs == Needs::Any)
     }
 
     /// ‖part of r in known null vectors of a symmetric A‖ / ‖b‖, where that is more than the tolerance.
@@ -597,6 +656,22 @@ impl Solver {
     }
 }
 
+/// A part of its own size that a row may be left with before a user hears of it.
+const UNSEEN: f64 = 1e-5;
+
+/// Rows that the norm of a residual which passed does not see, because they are small beside others.
+fn unseen_rows(reason: &Reason, c: &Certificate, options: &Options) -> Option<String> {
+    let left = c.rowwise.filter(|&left| reason.is_converged() && left > UNSEEN.max(100.0 * options.rtol))?;
+    // Of rows of one size, a residual within its bound leaves no more than this.
+    (left > 1e3 * c.backward_error).then(|| {
+        format!(
+            "small rows are hardly solved: |r|_i/(|a_i||x| + |b_i|) is up to {left:.1e}, by component {:.1e}; x may be wrong \
+             there. Scale the rows, or ask for the criterion componentwise",
+            c.componentwise.unwrap_or(left)
+        )
+    })
+}
+
 /// [A; λI].
 fn damped(a: &Csr, lambda: f64) -> Result<Csr> {
     let n = a.cols();
@@ -624,6 +699,7 @@ fn transpose(a: &Matrix) -> Result<Matrix> {
 pub(super) struct Held {
     pub(super) a: Matrix,
     pub(super) transpose: Option<Matrix>,
+    pub(super) range: Arc<Range>,
     pub(super) norms: Norms,
     pub(super) null: Option<Facts>,
     pub(super) may_minimise: bool,
@@ -634,10 +710,12 @@ pub(super) struct Begun<'a> {
     pub(super) problem: Problem<'a>,
     pub(super) state: State,
     pub(super) reason: Option<Reason>,
+    /// The rung to begin with.
+    pub(super) first: usize,
 }
 
 /// Whether another rung may end better than by `reason`; `turn_over` where the rung used up its share of iterations.
-pub(super) fn another_may_help(reason: &Reason, turn_over: bool) -> bool {
+fn another_may_help(reason: &Reason, turn_over: bool) -> bool {
     match reason {
         Reason::MaxIterations => turn_over,
         reason => matches!(

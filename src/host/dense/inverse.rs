@@ -15,7 +15,7 @@ pub(crate) fn pseudo_inverse(mut a: Vec<f64>, n: usize) -> Option<Vec<f64>> {
     if !a.iter().all(|v| v.is_finite()) {
         return None;
     }
-    let largest = a.iter().fold(0.0f64, |m, v| m.max(v.abs()));
+    let largest = crate::host::scale::largest(&a);
     let floor = largest * f64::EPSILON * n as f64 * 8.0;
     let (mut row_done, mut column_done) = (vec![false; n], vec![false; n]);
     // Pivot k stands at (rows[k], columns[k]).

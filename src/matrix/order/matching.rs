@@ -183,7 +183,7 @@ mod tests {
             let a = gallery::random_general(300, 4, 5);
             let all: Vec<u32> = (0..300).collect();
             let a = a.rebuilt(&all, &all, |i, j, v| ldexp(v, (i * 7 % 50) as i32 - (j * 3 % 40) as i32 + e));
-            let e = exponent(a.values().iter().fold(0.0f64, |m, v| m.max(v.abs())));
+            let e = exponent(crate::host::scale::largest(a.values()));
             let Matching { rows, scales } = matching(&a, e).unwrap();
             let b = a.rebuilt(&rows, &all, |i, j, v| ldexp(v, scales.rows[i] + scales.columns[j] - e));
             // Both scales are rounded to powers of two.

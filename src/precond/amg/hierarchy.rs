@@ -5,7 +5,7 @@ use super::smoother::Smoother;
 use super::{aggregate, galerkin, interpolate, strength, strength::Strength};
 use crate::error::{Error, Result};
 use crate::host::dense::inverse::pseudo_inverse;
-use crate::host::scale::{SHARE, power};
+use crate::host::scale::{SHARE, largest, power};
 use crate::matrix::Csr;
 use crate::precond::NearNull;
 use rayon::prelude::*;
@@ -84,7 +84,7 @@ impl Hierarchy {
             level.smoother = purpose.smoother(&a, depth == 0)?;
             level.a = Arc::clone(&a);
             if let Some((p, r)) = &level.transfer {
-                a = Arc::new(finite(galerkin::triple(r, &a, p))?);
+                a = Arc::new(coarse(r, &a, p)?);
             }
         }
         if let Coarsest::Inverse(_) = self.coarsest {
@@ -183,15 +183,51 @@ fn coarsen(
         interpolate::smooth(a, None, &t, rho)
     };
     let r = p.transpose();
-    let coarse = finite(galerkin::triple(&r, a, &p))?;
+    let coarse = coarse(&r, a, &p)?;
     Ok(Some((Arc::new(p), Arc::new(r), Arc::new(coarse))))
 }
 
-fn finite(a: Csr) -> Result<Csr> {
-    match a.values().iter().position(|v| !v.is_finite()) {
-        None => Ok(a),
-        Some(_) => Err(Error::Preconditioner { row: 0, message: "a coarse matrix leaves f64's range".into() }),
+/// R A P, with zeros for rows that are rounding noise.
+fn coarse(r: &Csr, a: &Csr, p: &Csr) -> Result<Csr> {
+    let coarse = galerkin::triple(r, a, p);
+    if !largest(coarse.values()).is_finite() {
+        return Err(Error::Preconditioner { row: 0, message: "a coarse matrix leaves f64's range".into() });
     }
+    silenced(coarse, r, a, p)
+}
+
+/// Rows of R A P below this part of |R||A||P|1 are what rounding left of sums that cancel.
+const NOISE: f64 = 1e-13;
+
+/// Rows with larger entries, in parts of the largest of A, are looked at no further.
+const SUSPECT: f64 = 1e-8;
+
+/// A component whose rows sum to zero, as of a graph's Laplacian, may end as a single coarse row: zero but for rounding.
+/// Its inverse would be noise of any size and sign, so the row and its column become zeros, which the smoothers and the
+/// pseudo-inverse leave alone.
+fn silenced(mut coarse: Csr, r: &Csr, a: &Csr, p: &Csr) -> Result<Csr> {
+    let bound = SUSPECT * largest(a.values());
+    let rows = |coarse: &Csr| (0..coarse.rows()).map(|i| largest(coarse.row(i).1)).collect::<Vec<f64>>();
+    let sizes = rows(&coarse);
+    if sizes.iter().all(|&s| s > bound || s == 0.0) {
+        return Ok(coarse);
+    }
+    let absolute = |m: &Csr, x: &[f64]| -> Vec<f64> {
+        let row = |i: usize| m.row(i).0.iter().zip(m.row(i).1).map(|(&j, v)| v.abs() * x[j as usize]).sum();
+        (0..m.rows()).map(row).collect()
+    };
+    let summed = absolute(r, &absolute(a, &absolute(p, &vec![1.0; p.cols()])));
+    let noise: Vec<bool> = sizes.iter().zip(&summed).map(|(size, sum)| *size <= NOISE * sum).collect();
+    let mut values = coarse.values().to_vec();
+    for (i, w) in coarse.row_ptr().windows(2).enumerate() {
+        for k in w[0]..w[1] {
+            if noise[i] || noise[coarse.columns()[k] as usize] {
+                values[k] = 0.0;
+            }
+        }
+    }
+    coarse.set_values(values)?;
+    Ok(coarse)
 }
 
 /// The pseudo-inverse of a small matrix, as full rows.

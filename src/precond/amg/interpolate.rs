@@ -3,6 +3,7 @@
 use super::aggregate::ALONE;
 use super::galerkin;
 use super::strength::Strength;
+use crate::host::scale::larger;
 use crate::matrix::Csr;
 use rayon::prelude::*;
 
@@ -139,8 +140,8 @@ pub(super) fn smooth(a: &Csr, strength: Option<&Strength>, tentative: &Csr, rho:
             if d == 0.0 { (0.0, 0.0, 0.0) } else { (1.0 / d, 1.0 + sum / d.abs(), (whole / d).abs()) }
         })
         .collect();
-    let bound = filtered.iter().fold(0.0f64, |m, f| m.max(f.1));
-    let stretch = filtered.iter().fold(1.0f64, |m, f| m.max(f.2));
+    let bound = filtered.iter().fold(0.0, |m, f| larger(m, f.1));
+    let stretch = filtered.iter().fold(1.0, |m, f| larger(m, f.2));
     let omega = 4.0 / 3.0 / bound.min(rho * stretch).max(f64::MIN_POSITIVE);
 
     // Row i of I − ω D_f⁻¹ A_f, whose diagonal is 1 − ω; a row that is alone interpolates nothing.

@@ -1,0 +1,122 @@
+//! What to try after a solve: by how it ended, by what was run, and by what is left. Options stand in backticks, by the
+//! names of [`Options`](crate::Options)' fields; the command line puts its flags in their place.
+
+use crate::method::{Needs, by_name};
+use crate::op::Dtype;
+use crate::report::{BrokenDown, Reason, Report};
+
+impl Report {
+    /// One or two sentences on what to try.
+    #[must_use]
+    pub fn advice(&self) -> String {
+        let tried = Tried::of(self);
+        match &self.reason {
+            Reason::MaxIterations => format!("Raise `max_iterations` or `max_matvecs`, or {}.", tried.preconditioner()),
+            Reason::TimeLimit => format!("Raise `time_limit`, or {}.", tried.preconditioner()),
+            Reason::Stagnated | Reason::Diverged { .. } | Reason::Breakdown(_) => tried.another_method(&self.reason),
+            Reason::FalseConvergence { .. } | Reason::NonFinite { .. } => tried.better_arithmetic(),
+            Reason::IndefiniteOperator if tried.ladder => tried.another_method(&self.reason),
+            Reason::IndefinitePreconditioner if tried.symmetric => {
+                format!("The preconditioner is not positive definite: use {}, or gmres.", tried.definite())
+            }
+            Reason::PreconditionerFailed { .. } => "Use another preconditioner, or none.".into(),
+            Reason::LeastSquares if self.rungs.len() > 1 => {
+                "A is singular and b outside its range; x is the least-squares solution of least norm, certified by the \
+                 residual of the normal equations."
+                    .into()
+            }
+            reason => reason.advice().into(),
+        }
+    }
+}
+
+/// What was run.
+struct Tried<'a> {
+    method: &'a str,
+    preconditioner: &'a str,
+    /// Iterations in f64.
+    double: bool,
+    symmetric: bool,
+    least_squares: bool,
+    /// Several methods were tried.
+    ladder: bool,
+}
+
+impl<'a> Tried<'a> {
+    fn of(r: &'a Report) -> Self {
+        let needs = by_name(&r.method).map(|m| m.needs);
+        let first = r.rungs.first().map(|rung| &rung.method);
+        Self {
+            method: &r.method,
+            preconditioner: &r.preconditioner,
+            double: r.precision.working == Dtype::F64,
+            symmetric: needs.as_ref().is_ok_and(|n| n.symmetry()),
+            least_squares: needs.is_ok_and(|n| n == Needs::Any),
+            ladder: r.rungs.iter().any(|rung| Some(&rung.method) != first),
+        }
+    }
+
+    fn restarts(&self) -> bool {
+        ["gmres", "lgmres", "fgmres"].contains(&self.method)
+    }
+
+    /// What to do about the preconditioner.
+    fn preconditioner(&self) -> &'static str {
+        match (self.least_squares, self.preconditioner) {
+            (true, "none") => "scale the columns with the preconditioner jacobi, or use `damp`",
+            (true, _) => "use `damp`",
+            (false, "none") => "use a preconditioner",
+            (false, _) => "use a stronger preconditioner: amg for elliptic problems, ilut or lu for others",
+        }
+    }
+
+    fn definite(&self) -> &'static str {
+        if self.preconditioner == "scaling" { "none" } else { "none or scaling" }
+    }
+
+    fn another_method(&self, reason: &Reason) -> String {
+        let singular =
+            matches!(reason, Reason::Breakdown(BrokenDown::Singular | BrokenDown::Hessenberg | BrokenDown::Lanczos));
+        if singular && !self.least_squares {
+            return "The matrix looks singular: check that b lies in its range, or use lsqr for a least-squares solution.".into();
+        }
+        if self.ladder {
+            return format!(
+                "Several methods failed, see how each ended: {}, or scale the system.",
+                self.preconditioner()
+            );
+        }
+        if self.least_squares {
+            return format!("Rounding allows no more on this A: {}.", self.preconditioner());
+        }
+        match (self.method, reason) {
+            (_, Reason::Stagnated) if self.restarts() => {
+                format!("Try a larger `restart`, bicgstab or idrs, or {}.", self.preconditioner())
+            }
+            _ if self.restarts() => format!("Check the matrix, or {}.", self.preconditioner()),
+            (_, Reason::Diverged { .. }) => {
+                format!("Try gmres, whose residual never grows, or {}.", self.preconditioner())
+            }
+            (_, Reason::Breakdown(_)) => "Try gmres, which does not break down.".into(),
+            _ if self.symmetric && self.method != "minres" => {
+                format!("Try minres or gmres, or {}.", self.preconditioner())
+            }
+            _ => format!("Try gmres, or {}.", self.preconditioner()),
+        }
+    }
+
+    fn better_arithmetic(&self) -> String {
+        match (self.double, self.preconditioner) {
+            (false, _) => "Use the `precision` f64 where the device has it, or scale the system.".into(),
+            (true, "none") => {
+                "Rounding of f64 stands in the way: `equilibrate` always, or a larger `rtol`; the criterion backward_error \
+                 tells what the data allow."
+                    .into()
+            }
+            (true, _) if self.method == "gmres" => {
+                "The preconditioner varies or is too coarse: use fgmres with it, or another one, or none.".into()
+            }
+            (true, _) => "The preconditioner stands in the way: use another one or none, or fgmres with it.".into(),
+        }
+    }
+}
