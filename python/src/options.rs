@@ -1,0 +1,149 @@
+//! Keyword arguments to options.
+
+use crate::errors::raise;
+use crate::matrix::Matrix;
+use crate::process::is_fork;
+use krylane::precond::{Given, NearNull, Side};
+use krylane::{Backend, Criterion, EigenOptions, Error, Options};
+use numpy::{PyReadonlyArray1, PyReadonlyArray2};
+use pyo3::exceptions::PyTypeError;
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A choice by its name.
+fn parsed<T: FromStr>(value: &Bound<'_, PyAny>) -> PyResult<T>
+where
+    Error: From<T::Err>,
+{
+    let text: String = value.extract()?;
+    text.parse().map_err(|e: T::Err| raise(value.py(), &e.into()))
+}
+
+fn backend(value: &Bound<'_, PyAny>) -> PyResult<Backend> {
+    let Ok(backend) = Backend::from_str(&value.extract::<String>()?);
+    Ok(backend)
+}
+
+/// A GPU's context does not survive a fork.
+fn in_this_process(py: Python<'_>, backend: &mut Backend) -> PyResult<()> {
+    if is_fork() {
+        match backend {
+            Backend::Auto => *backend = Backend::Cpu,
+            Backend::Cpu => {}
+            _ => {
+                let fault = "a GPU can't be used in a forked process; start it with multiprocessing's method spawn";
+                return Err(raise(py, &Error::Device(fault.into())));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn seconds(value: &Bound<'_, PyAny>) -> PyResult<Duration> {
+    Duration::try_from_secs_f64(value.extract()?)
+        .map_err(|e| raise(value.py(), &Error::input(format!("time_limit: {e}"))))
+}
+
+fn side(value: &Bound<'_, PyAny>) -> PyResult<Side> {
+    match value.extract::<String>()?.as_str() {
+        "auto" => Ok(Side::Auto),
+        "left" => Ok(Side::Left),
+        "right" => Ok(Side::Right),
+        "split" => Ok(Side::Split),
+        other => Err(raise(value.py(), &Error::input(format!("side {other:?}: it is auto, left, right or split")))),
+    }
+}
+
+fn criterion(value: &Bound<'_, PyAny>) -> PyResult<Criterion> {
+    match value.extract::<String>()?.as_str() {
+        "rhs" => Ok(Criterion::RhsNorm),
+        "initial" => Ok(Criterion::InitialResidual),
+        "absolute" => Ok(Criterion::Absolute),
+        "backward" => Ok(Criterion::BackwardError),
+        other => {
+            let fault = format!("criterion {other:?}: it is rhs, initial, absolute or backward");
+            Err(raise(value.py(), &Error::input(fault)))
+        }
+    }
+}
+
+fn near_null(value: &Bound<'_, PyAny>) -> PyResult<Arc<NearNull>> {
+    let (block, vectors): (usize, PyReadonlyArray2<'_, f64>) = value.extract()?;
+    let vectors = vectors.as_array().columns().into_iter().map(|c| c.to_vec()).collect();
+    NearNull::new(block, vectors).map(Arc::new).map_err(|e| raise(value.py(), &e))
+}
+
+/// Options of a linear solve; `given` is the user's preconditioner.
+pub(crate) fn linear(py: Python<'_>, words: &Bound<'_, PyDict>, given: Option<&Matrix>) -> PyResult<Options> {
+    let mut o = Options::default();
+    for (key, v) in words.iter() {
+        match key.extract::<String>()?.as_str() {
+            "method" => o.method = v.extract()?,
+            "preconditioner" => o.preconditioner = v.extract()?,
+            "side" => o.side = side(&v)?,
+            "damp" => o.damp = v.extract()?,
+            "near_null" => o.near_null = Some(near_null(&v)?),
+            "backend" => o.backend = backend(&v)?,
+            "precision" => o.precision = parsed(&v)?,
+            "rtol" => o.rtol = v.extract()?,
+            "atol" => o.atol = v.extract()?,
+            "criterion" => o.criterion = criterion(&v)?,
+            "restart" => o.restart = Some(v.extract()?),
+            "spectrum" => o.spectrum = Some(v.extract()?),
+            "recycle" => o.recycle = v.extract()?,
+            "subspace" => {
+                let vectors: PyReadonlyArray2<'_, f64> = v.extract()?;
+                o.subspace = vectors.as_array().columns().into_iter().map(|c| c.to_vec()).collect();
+            }
+            "max_iterations" => o.max_iterations = v.extract()?,
+            "max_matvecs" => o.max_matvecs = v.extract()?,
+            "time_limit" => o.time_limit = Some(seconds(&v)?),
+            "threads" => o.threads = v.extract()?,
+            "lag" => o.lag = Some(v.extract()?),
+            "batch" => o.batch = Some(v.extract()?),
+            "reorder" => o.reorder = parsed(&v)?,
+            "equilibrate" => o.equilibrate = parsed(&v)?,
+            "memory_limit" => o.memory_limit = Some(v.extract()?),
+            other => return Err(PyTypeError::new_err(format!("unknown option {other:?}"))),
+        }
+    }
+    if let Some(m) = given {
+        o.preconditioner = "given".into();
+        o.given = Some(Given::matrix(m.inner.clone()));
+    }
+    in_this_process(py, &mut o.backend)?;
+    Ok(o)
+}
+
+/// Options of an eigenproblem.
+pub(crate) fn eigen(py: Python<'_>, words: &Bound<'_, PyDict>, mass: Option<&Matrix>) -> PyResult<EigenOptions> {
+    let mut o = EigenOptions::default();
+    for (key, v) in words.iter() {
+        match key.extract::<String>()?.as_str() {
+            "k" => o.k = v.extract()?,
+            "which" => o.which = parsed(&v)?,
+            "sigma" => o.sigma = Some(v.extract()?),
+            "method" => o.method = v.extract()?,
+            "preconditioner" => o.preconditioner = v.extract()?,
+            "tol" => o.tol = v.extract()?,
+            "subspace" => o.subspace = Some(v.extract()?),
+            "start" => o.start = Some(v.extract::<PyReadonlyArray1<'_, f64>>()?.as_slice()?.to_vec()),
+            "seed" => o.seed = v.extract()?,
+            "max_iterations" => o.max_iterations = v.extract()?,
+            "time_limit" => o.time_limit = Some(seconds(&v)?),
+            "backend" => o.backend = backend(&v)?,
+            "precision" => o.precision = parsed(&v)?,
+            "threads" => o.threads = v.extract()?,
+            other => return Err(PyTypeError::new_err(format!("unknown option {other:?}"))),
+        }
+    }
+    if let Some(b) = mass {
+        let b = b.inner.entries().ok_or_else(|| raise(py, &Error::input("B needs stored entries")))?;
+        o.mass = Some(Arc::clone(b));
+    }
+    in_this_process(py, &mut o.backend)?;
+    Ok(o)
+}
