@@ -19,7 +19,7 @@ where
     Error: From<T::Err>,
 {
     let text: String = value.extract()?;
-    text.parse().map_err(|e: T::Err| raise(value.py(), &e.into()))
+    text.parse().map_err(|e: T::Err| raise(value.py(), &Error::from(e)))
 }
 
 fn backend(value: &Bound<'_, PyAny>) -> PyResult<Backend> {

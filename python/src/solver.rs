@@ -7,6 +7,7 @@ use crate::process::detached;
 use crate::report::Report;
 use krylane::Event;
 use numpy::{PyArray1, PyReadonlyArray1};
+use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use std::ops::ControlFlow;
@@ -66,9 +67,9 @@ pub(crate) fn interrupts(slot: &Slot) -> impl FnMut() -> ControlFlow<()> + Send 
 }
 
 /// A solver for one matrix.
-#[pyclass(module = "krylane._core")]
+#[pyclass(frozen, module = "krylane._core")]
 pub(crate) struct Solver {
-    inner: krylane::Solver,
+    inner: Mutex<krylane::Solver>,
     /// Of A and of M.
     slots: [Slot; 2],
     hooks: Shared,
@@ -125,27 +126,25 @@ impl Solver {
                 })
             });
         }
-        Ok(Self { inner, slots, hooks, has_event })
+        Ok(Self { inner: Mutex::new(inner), slots, hooks, has_event })
     }
 
     /// Solves for one b.
     #[pyo3(signature = (b, x0 = None, event = None, iterate = None))]
     fn solve(
-        &mut self,
+        &self,
         py: Python<'_>,
         b: PyReadonlyArray1<'_, f64>,
         x0: Option<PyReadonlyArray1<'_, f64>>,
         event: Option<Py<PyAny>>,
         iterate: Option<Py<PyAny>>,
     ) -> PyResult<Report> {
-        self.listen(event, iterate);
-        let (inner, b) = (&mut self.inner, b.as_slice()?);
+        let b = b.as_slice()?;
         let x0 = x0.as_ref().map(|x| x.as_slice()).transpose()?;
-        let done = detached(py, || match x0 {
+        let done = self.work(py, event, iterate, |inner| match x0 {
             Some(x0) => inner.solve_from(b, x0),
             None => inner.solve(b),
-        });
-        self.listen(None, None);
+        })?;
         let error = self.slots.iter().find_map(Slot::take);
         match (done, error) {
             (Ok(report), error) => Ok(Report::new(py, report, error)),
@@ -157,21 +156,18 @@ impl Solver {
     /// Solves for several b, one a row.
     #[pyo3(signature = (b, x0 = None, event = None))]
     fn solve_many(
-        &mut self,
+        &self,
         py: Python<'_>,
         b: Vec<PyReadonlyArray1<'_, f64>>,
         x0: Option<Vec<PyReadonlyArray1<'_, f64>>>,
         event: Option<Py<PyAny>>,
     ) -> PyResult<Vec<Report>> {
-        self.listen(event, None);
-        let inner = &mut self.inner;
         let slices = b.iter().map(|b| b.as_slice()).collect::<Result<Vec<_>, _>>()?;
         let starts = x0.as_ref().map(|x| x.iter().map(|x| x.as_slice()).collect::<Result<Vec<_>, _>>()).transpose()?;
-        let done = detached(py, || match starts {
+        let done = self.work(py, event, None, |inner| match starts {
             Some(starts) => inner.solve_many_from(&slices, &starts),
             None => inner.solve_many(&slices),
-        });
-        self.listen(None, None);
+        })?;
         if let Some(error) = self.slots.iter().find_map(Slot::take) {
             return Err(error);
         }
@@ -180,29 +176,50 @@ impl Solver {
     }
 
     /// New values on the same pattern.
-    fn update_values(&mut self, py: Python<'_>, values: PyReadonlyArray1<'_, f64>) -> PyResult<()> {
-        let (inner, values) = (&mut self.inner, values.as_slice()?.to_vec());
-        detached(py, || inner.update_values(values)).map_err(|e| raise(py, &e))
+    fn update_values(&self, py: Python<'_>, values: PyReadonlyArray1<'_, f64>) -> PyResult<()> {
+        let values = values.as_slice()?.to_vec();
+        self.work(py, None, None, |inner| inner.update_values(values))?.map_err(|e| raise(py, &e))
     }
 
     #[getter]
-    fn plan(&self) -> Vec<String> {
-        self.inner.plan().to_vec()
+    fn plan(&self, py: Python<'_>) -> PyResult<Vec<String>> {
+        self.work(py, None, None, |inner| inner.plan().to_vec())
     }
 
     #[getter]
-    fn is_symmetric(&self) -> bool {
-        self.inner.is_symmetric()
+    fn is_symmetric(&self, py: Python<'_>) -> PyResult<bool> {
+        self.work(py, None, None, |inner| inner.is_symmetric())
     }
 
     /// The device's name.
     #[getter]
-    fn device(&self) -> String {
-        self.inner.adapter().name.clone()
+    fn device(&self, py: Python<'_>) -> PyResult<String> {
+        self.work(py, None, None, |inner| inner.adapter().name.clone())
     }
 }
 
 impl Solver {
+    /// Runs `f` on the solver without the interpreter.
+    fn work<T: Send>(
+        &self,
+        py: Python<'_>,
+        event: Option<Py<PyAny>>,
+        iterate: Option<Py<PyAny>>,
+        f: impl FnOnce(&mut krylane::Solver) -> T + Send,
+    ) -> PyResult<T> {
+        let done = detached(py, || {
+            let mut inner = self.inner.try_lock().ok()?;
+            self.listen(event, iterate);
+            let done = f(&mut inner);
+            self.listen(None, None);
+            Some(done)
+        });
+        done.ok_or_else(|| {
+            let busy = "the solver is at work, in another thread or above this callback; make one for each";
+            PyRuntimeError::new_err(busy)
+        })
+    }
+
     fn listen(&self, event: Option<Py<PyAny>>, iterate: Option<Py<PyAny>>) {
         self.has_event.store(event.is_some(), Ordering::Relaxed);
         *self.hooks.lock().unwrap_or_else(PoisonError::into_inner) = Hooks { event, iterate };

@@ -55,7 +55,7 @@ pub(crate) fn devices(py: Python<'_>) -> PyResult<Vec<Bound<'_, PyDict>>> {
     #[cfg(feature = "gpu")]
     {
         let adapters = detached(py, krylane::adapters);
-        let entry = |a: &krylane::AdapterDetails| {
+        let entry = |a: &krylane::AdapterDetails| -> PyResult<Bound<'_, PyDict>> {
             let d = PyDict::new(py);
             d.set_item("index", a.index)?;
             d.set_item("name", &a.info.name)?;

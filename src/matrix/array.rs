@@ -3,6 +3,7 @@
 use std::any::Any;
 use std::fmt;
 use std::ops::Deref;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 
 /// Keeps lent memory alive.
@@ -13,8 +14,15 @@ pub type Keeper = Arc<dyn Any + Send + Sync>;
 pub(super) enum Array<T: 'static> {
     Own(Vec<T>),
     /// Valid as long as the keeper lives; the lifetime is this value's.
-    Lent(&'static [T], Keeper),
+    Lent {
+        slice: &'static [T],
+        _keeper: Keeper,
+    },
 }
+
+// Nothing is changed through a shared array, whatever its keeper is.
+impl<T> UnwindSafe for Array<T> {}
+impl<T> RefUnwindSafe for Array<T> {}
 
 impl<T: Clone> Array<T> {
     /// `len` entries from `first` on, without a copy.
@@ -26,17 +34,17 @@ impl<T: Clone> Array<T> {
             return Self::Own(vec![]);
         }
         // SAFETY: by the caller's word; the slice never leaves this value with a longer lifetime than its own.
-        Self::Lent(unsafe { std::slice::from_raw_parts(first, len) }, keeper)
+        Self::Lent { slice: unsafe { std::slice::from_raw_parts(first, len) }, _keeper: keeper }
     }
 
     /// The entries to be written: a copy of lent ones.
     pub(super) fn to_mut(&mut self) -> &mut Vec<T> {
-        if let Self::Lent(lent, _) = self {
-            *self = Self::Own(lent.to_vec());
+        if let Self::Lent { slice, .. } = self {
+            *self = Self::Own(slice.to_vec());
         }
         match self {
             Self::Own(own) => own,
-            Self::Lent(..) => unreachable!("copied just above"),
+            Self::Lent { .. } => unreachable!("copied just above"),
         }
     }
 }
@@ -46,7 +54,7 @@ impl<T> Deref for Array<T> {
     fn deref(&self) -> &[T] {
         match self {
             Self::Own(own) => own,
-            Self::Lent(lent, _) => lent,
+            Self::Lent { slice, .. } => slice,
         }
     }
 }

@@ -50,14 +50,13 @@ impl Gcrotmk {
         self.made.min(self.k)
     }
 
-    /// c_j = w / |w|, u_j = z / |w|; both zero where w is.
+    /// c_j = w / |w|, u_j = z / |w|; both zero where w is, as a quotient by 0 is 0.
     fn store(&self, p: &mut Program, j: usize) {
         let Self { ref cycle, z, c, u, ww, .. } = *self;
         let w = cycle.arnoldi.w;
         p.dot(w, w, ww);
-        let inverse = || Expr::select(ww.le(0.0), 0.0, Expr::from(1.0) / ww.sqrt());
-        p.scale(inverse(), w, c.column(j));
-        p.scale(inverse(), z, u.column(j));
+        p.scale(Expr::from(1.0) / ww.sqrt(), w, c.column(j));
+        p.scale(Expr::from(1.0) / ww.sqrt(), z, u.column(j));
     }
 
     /// w = A z without its part in the first k columns of C, and z without what of U makes that part.

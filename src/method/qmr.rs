@@ -63,13 +63,14 @@ impl Qmr {
         method
     }
 
-    /// Lengths of v and of Mᵀ w.
+    /// Lengths of v and of Mᵀ w, and their product.
     fn lengths(&self, p: &mut Program) {
         p.dot(self.v, self.v, self.vv);
         p.set(self.rho, self.vv.sqrt());
         self.sys.precondition_transposed(p, self.w, self.z);
         p.dot(self.z, self.z, self.zz);
         p.set(self.xi, self.zz.sqrt());
+        p.dot(self.z, self.v, self.zv);
     }
 }
 
@@ -88,14 +89,10 @@ impl Method for Qmr {
 
     fn step(&mut self, prog: &mut Program) -> Next {
         let Self { ref sys, v, w, y, z, p, q, u, t, d, s, rho, rho_old, xi, zv, delta, epsilon, beta, .. } = *self;
-        let Self { theta, theta_old, gamma, gamma_new, eta, share, qq, uu, rr, vv, zz, .. } = *self;
+        let Self { theta, theta_old, gamma, gamma_new, eta, share, qq, uu, rr, .. } = *self;
         let sum = Combination::default;
         let over = |c: Scalar| Expr::from(1.0) / c;
-        prog.dot(z, v, zv);
         prog.set(delta, zv / (xi * rho));
-        // What zv is judged by, before v and z move on.
-        prog.set(share, zv.abs() - vv.sqrt() * zz.sqrt() * sys.watch.noise);
-        prog.stop_if(share.le(0.0), Stop::BreakdownRho);
         sys.precondition(prog, v, y);
         prog.assign(p, sum().plus(over(rho), y).plus(-(xi * delta / epsilon), p)); //  p = M v - (xi delta/eps) p
         prog.assign(q, sum().plus(over(xi), z).plus(-(rho * delta / epsilon), q)); //  q = M'w - (rho delta/eps) q
@@ -122,6 +119,7 @@ impl Method for Qmr {
         prog.axpy(-1.0, s, sys.r);
         prog.dot(sys.r, sys.r, rr);
         sys.watch.residual(prog, rr.sqrt(), &[]);
+        prog.stop_if(zv.abs().le(rho * xi * sys.watch.noise), Stop::BreakdownRho);
         prog.stop_if(epsilon.abs().le(qq.sqrt() * uu.sqrt() * sys.watch.noise), Stop::BreakdownRho);
         Next::More
     }
