@@ -35,8 +35,7 @@ pub(crate) fn build_in(mut space: Space, id: &str, preconditioner: &str, a: &Csr
         transpose: space.operator("A^T", Arc::new(a.transpose()), 0, Role::Working),
         gradient: space.vector("gradient", n),
     });
-    let transpose =
-        entry.traits.two_sided.then(|| space.operator("A^T", Arc::new(a.transpose()), 0, Role::Working));
+    let transpose = entry.traits.two_sided.then(|| space.operator("A^T", Arc::new(a.transpose()), 0, Role::Working));
     let watch = Watch::new(&mut space);
     let symmetric = a.first_asymmetry(1e-12).is_none();
     let request = precond::Request {

@@ -35,8 +35,6 @@ class LinearOptions(TypedDict, total=False):
     max_matvecs: int
     time_limit: float
     threads: int
-    lag: int
-    batch: int
     reorder: When
     equilibrate: When
     memory_limit: int

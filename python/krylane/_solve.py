@@ -76,8 +76,8 @@ class Solver:
             Of the iterations; answers are certified in f64 whatever it is.
         restart, max_iterations, max_matvecs, time_limit, threads, memory_limit
             Bounds. The time in seconds, memory in bytes.
-        side, damp, criterion, spectrum, subspace, near_null, reorder, equilibrate, lag, batch
-            As in the library's documentation of `Options`. ``near_null`` is (unknowns a node, vectors as columns).
+        side, damp, recycle, criterion, spectrum, subspace, near_null, reorder, equilibrate
+            As in the library's documentation of `Options` and `Method`. ``near_null`` is (unknowns a node, vectors as columns).
 
     Raises
     ------

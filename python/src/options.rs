@@ -3,8 +3,8 @@
 use crate::errors::raise;
 use crate::matrix::Matrix;
 use crate::process::is_fork;
-use krylane::precond::{Given, NearNull, Side};
-use krylane::{Backend, Criterion, EigenOptions, Error, Options};
+use krylane::precond::{Given, NearNull};
+use krylane::{Backend, Criterion, EigenOptions, Error, Method, Options, Precond};
 use numpy::{PyReadonlyArray1, PyReadonlyArray2};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
@@ -47,16 +47,6 @@ fn seconds(value: &Bound<'_, PyAny>) -> PyResult<Duration> {
         .map_err(|e| raise(value.py(), &Error::input(format!("time_limit: {e}"))))
 }
 
-fn side(value: &Bound<'_, PyAny>) -> PyResult<Side> {
-    match value.extract::<String>()?.as_str() {
-        "auto" => Ok(Side::Auto),
-        "left" => Ok(Side::Left),
-        "right" => Ok(Side::Right),
-        "split" => Ok(Side::Split),
-        other => Err(raise(value.py(), &Error::input(format!("side {other:?}: it is auto, left, right or split")))),
-    }
-}
-
 fn criterion(value: &Bound<'_, PyAny>) -> PyResult<Criterion> {
     match value.extract::<String>()?.as_str() {
         "rhs" => Ok(Criterion::RhsNorm),
@@ -76,43 +66,59 @@ fn near_null(value: &Bound<'_, PyAny>) -> PyResult<Arc<NearNull>> {
     NearNull::new(block, vectors).map(Arc::new).map_err(|e| raise(value.py(), &e))
 }
 
+/// Vectors as columns of an array.
+fn columns(value: &Bound<'_, PyAny>) -> PyResult<Vec<Vec<f64>>> {
+    let vectors: PyReadonlyArray2<'_, f64> = value.extract()?;
+    Ok(vectors.as_array().columns().into_iter().map(|c| c.to_vec()).collect())
+}
+
 /// Options of a linear solve; `given` is the user's preconditioner.
 pub(crate) fn linear(py: Python<'_>, words: &Bound<'_, PyDict>, given: Option<&Matrix>) -> PyResult<Options> {
     let mut o = Options::default();
+    let (mut method, mut own, mut subspace) = (String::from("auto"), vec![], None);
     for (key, v) in words.iter() {
         match key.extract::<String>()?.as_str() {
-            "method" => o.method = v.extract()?,
-            "preconditioner" => o.preconditioner = v.extract()?,
-            "side" => o.side = side(&v)?,
-            "damp" => o.damp = v.extract()?,
+            "method" => method = v.extract()?,
+            // Those of the method itself, which is named by a text that holds them.
+            key @ "side" => own.push(format!("{key}={}", v.extract::<String>()?)),
+            key @ "restart" => own.push(format!("{key}={}", v.extract::<usize>()?)),
+            key @ "damp" => own.push(format!("{key}={}", v.extract::<f64>()?)),
+            key @ "recycle" => own.push(format!("{key}={}", v.extract::<bool>()?)),
+            key @ "spectrum" => {
+                let (low, high): (f64, f64) = v.extract()?;
+                own.push(format!("{key}={low}..{high}"));
+            }
+            "subspace" => subspace = Some(columns(&v)?),
+            "preconditioner" => o.preconditioner = parsed(&v)?,
             "near_null" => o.near_null = Some(near_null(&v)?),
             "backend" => o.backend = backend(&v)?,
             "precision" => o.precision = parsed(&v)?,
             "rtol" => o.rtol = v.extract()?,
             "atol" => o.atol = v.extract()?,
             "criterion" => o.criterion = criterion(&v)?,
-            "restart" => o.restart = Some(v.extract()?),
-            "spectrum" => o.spectrum = Some(v.extract()?),
-            "recycle" => o.recycle = v.extract()?,
-            "subspace" => {
-                let vectors: PyReadonlyArray2<'_, f64> = v.extract()?;
-                o.subspace = vectors.as_array().columns().into_iter().map(|c| c.to_vec()).collect();
-            }
             "max_iterations" => o.max_iterations = v.extract()?,
             "max_matvecs" => o.max_matvecs = v.extract()?,
             "time_limit" => o.time_limit = Some(seconds(&v)?),
             "threads" => o.threads = v.extract()?,
-            "lag" => o.lag = Some(v.extract()?),
-            "batch" => o.batch = Some(v.extract()?),
             "reorder" => o.reorder = parsed(&v)?,
             "equilibrate" => o.equilibrate = parsed(&v)?,
             "memory_limit" => o.memory_limit = Some(v.extract()?),
             other => return Err(PyTypeError::new_err(format!("unknown option {other:?}"))),
         }
     }
+    if !own.is_empty() {
+        let mark = if method.contains(':') { ',' } else { ':' };
+        method = format!("{method}{mark}{}", own.join(","));
+    }
+    o.method = method.parse().map_err(|e| raise(py, &e))?;
+    if let Some(subspace) = subspace {
+        if !matches!(o.method, Method::Projection { .. }) {
+            return Err(raise(py, &Error::input("a subspace is of the method projection; name it")));
+        }
+        o.method = Method::Projection { subspace };
+    }
     if let Some(m) = given {
-        o.preconditioner = "given".into();
-        o.given = Some(Given::matrix(m.inner.clone()));
+        o.preconditioner = Precond::Given(Given::matrix(m.inner.clone()));
     }
     in_this_process(py, &mut o.backend)?;
     Ok(o)

@@ -124,7 +124,11 @@ impl Solver {
         let subspace = orthonormal(subspace).into_iter().map(Arc::new).collect();
         let recycle = settings.recycle;
         let tuning = Tuning { restart: rung.restart, side: settings.side, spectrum, subspace, recycle };
-        Ok((Prepared { space, transform, a, x, r, normal, transpose, watch, entry: rung.method.clone(), tuning }, m, setup))
+        Ok((
+            Prepared { space, transform, a, x, r, normal, transpose, watch, entry: rung.method.clone(), tuning },
+            m,
+            setup,
+        ))
     }
 
     /// An engine over `space` for rung `k`, where there is memory for it.
