@@ -133,7 +133,7 @@ pub(crate) fn eigen(py: Python<'_>, words: &Bound<'_, PyDict>, mass: Option<&Mat
             "which" => o.which = parsed(&v)?,
             "sigma" => o.sigma = Some(v.extract()?),
             "method" => o.method = v.extract()?,
-            "preconditioner" => o.preconditioner = v.extract()?,
+            "preconditioner" => o.preconditioner = parsed(&v)?,
             "tol" => o.tol = v.extract()?,
             "subspace" => o.subspace = Some(v.extract()?),
             "start" => o.start = Some(v.extract::<PyReadonlyArray1<'_, f64>>()?.as_slice()?.to_vec()),
