@@ -3,7 +3,7 @@
 use crate::errors::{Slot, raise};
 use crate::process::detached;
 use krylane::matrix::{Csr, LinearOperator, Structure, complex};
-use numpy::{PyArray1, PyArrayMethods, PyReadonlyArray1, PyUntypedArrayMethods};
+use numpy::{PyArray1, PyReadonlyArray1, PyUntypedArrayMethods};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use std::ops::Range;
@@ -97,8 +97,7 @@ impl Matrix {
                 let values = values.chunks_exact(2).map(|z| z[k]).collect();
                 Csr::new(rows, cols, row_ptr.clone(), columns.clone(), values)
             };
-            let parts = || Ok((part(0)?, part(1)?));
-            parts().and_then(|(re, im)| complex::real_form(&re, &im))
+            part(0).and_then(|re| complex::real_form(&re, &part(1)?))
         } else {
             let values = values.to_vec();
             detached(py, || Csr::new(rows, cols, row_ptr, columns, values))
