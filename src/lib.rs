@@ -34,10 +34,17 @@
 // STOP codes as numbers and names of operations are the GPU's and the lockstep's.
 #![cfg_attr(not(feature = "gpu"), allow(dead_code))]
 
+// The command line calls the library as its users do.
+#[cfg(feature = "cli")]
+extern crate self as krylane;
+
 mod advice;
 mod analyse;
 mod backend;
 pub mod bench;
+#[cfg(feature = "cli")]
+#[doc(hidden)]
+pub mod cli;
 pub mod eigen;
 mod error;
 #[cfg(any(doc, doctest))]

@@ -1,15 +1,10 @@
-//! The program `krylane`: words to a job, a job to an outcome, an outcome to an exit code.
+//! The program `krylane`.
 
-mod cli;
-
-use clap::Parser;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
     quiet_mesa();
-    let typed = cli::Args::parse();
-    let outcome = cli::Job::new(typed).and_then(cli::Job::run);
-    cli::exit_code(outcome)
+    ExitCode::from(krylane::cli::run(std::env::args_os()))
 }
 
 /// Mesa's device-select layer writes `error:` to stderr where there is no XDG_RUNTIME_DIR, as on servers. It has

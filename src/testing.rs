@@ -35,6 +35,7 @@ pub(crate) fn build_in(mut space: Space, id: &str, preconditioner: &str, a: &Csr
         transpose: space.operator("A^T", Arc::new(a.transpose()), 0, Role::Working),
         gradient: space.vector("gradient", n),
     });
+    let transpose = entry.traits.two_sided.then(|| space.operator("A^T", Arc::new(a.transpose()), 0, Role::Working));
     let watch = Watch::new(&mut space);
     let symmetric = a.first_asymmetry(1e-12).is_none();
     let request = precond::Request {
@@ -45,7 +46,8 @@ pub(crate) fn build_in(mut space: Space, id: &str, preconditioner: &str, a: &Csr
     };
     let mut m = preconditioner.parse::<crate::Precond>().unwrap().build(&(&a).into(), &request).unwrap();
     m.install(&mut space, 0);
-    let system = System { a: matrix, r, x, n, normal, m, watch };
+    m.install_transposed(&mut space, 0);
+    let system = System { a: matrix, r, x, n, normal, transpose, m, watch };
     let method = entry.build(&mut space, system, &Tuning { restart, ..Tuning::default() });
     let refines = space.plan.working != space.plan.accumulate;
     let renewal = (method.restarts() || refines).then(|| Renewal::new(&mut space, matrix, &(&a).into(), 0, n));

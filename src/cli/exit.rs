@@ -1,7 +1,6 @@
 //! How a run ends: the exit code, and the message of an error.
 
 use std::fmt;
-use std::process::ExitCode;
 
 /// The end of a run that did what it was asked for, or was stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,8 +23,8 @@ impl fmt::Display for NotWritable {
 impl std::error::Error for NotWritable {}
 
 /// Prints the error, if it is one.
-pub(crate) fn exit_code(outcome: anyhow::Result<Exit>) -> ExitCode {
-    ExitCode::from(match outcome {
+pub(crate) fn exit_code(outcome: anyhow::Result<Exit>) -> u8 {
+    match outcome {
         Ok(Exit::Success) => 0,
         Ok(Exit::NotConverged) => 1,
         Ok(Exit::Signal(code)) => code,
@@ -36,7 +35,7 @@ pub(crate) fn exit_code(outcome: anyhow::Result<Exit>) -> ExitCode {
             });
             if environment { 3 } else { 2 }
         }
-    })
+    }
 }
 
 /// The chain of causes in one line, without what an outer message says already.

@@ -18,6 +18,13 @@ mod solve;
 mod source;
 mod summary;
 
-pub(crate) use args::Args;
-pub(crate) use exit::exit_code;
-pub(crate) use job::Job;
+use clap::Parser;
+use std::ffi::OsString;
+
+/// Runs the program `krylane` with these words, the first of which is its name; its exit code. Prints, and ends the
+/// process itself where clap does: for help, and for words that it does not know.
+pub fn run(words: impl IntoIterator<Item = OsString>) -> u8 {
+    let typed = args::Args::parse_from(words);
+    let outcome = job::Job::new(typed).and_then(job::Job::run);
+    exit::exit_code(outcome)
+}

@@ -31,6 +31,16 @@ impl Setting for f64 {
     }
 }
 
+impl Setting for bool {
+    const FORM: &'static str = "true or false";
+    fn read(text: &str) -> Option<Self> {
+        text.parse().ok()
+    }
+    fn write(&self) -> String {
+        self.to_string()
+    }
+}
+
 impl Setting for usize {
     const FORM: &'static str = "a whole number";
     fn read(text: &str) -> Option<Self> {

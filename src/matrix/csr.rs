@@ -1,7 +1,9 @@
 //! Compressed sparse rows in f64: the one form every backend starts from.
 
+use super::array::{Array, Keeper};
 use crate::error::{Error, Result};
 use rayon::prelude::*;
+use std::sync::Arc;
 
 /// A sparse matrix in compressed-row form: row `i` holds `values[k]` at column `columns[k]` for
 /// `k` in `row_ptr[i]..row_ptr[i + 1]`, columns ascending and unique, values finite.
@@ -12,8 +14,8 @@ pub struct Csr {
     rows: usize,
     cols: usize,
     row_ptr: Vec<usize>,
-    columns: Vec<u32>,
-    values: Vec<f64>,
+    columns: Array<u32>,
+    values: Array<f64>,
 }
 
 impl Csr {
@@ -21,9 +23,34 @@ impl Csr {
     /// duplicates in a row are summed.
     ///
     /// # Errors
-    /// `row_ptr` of the wrong length or decreasing, a column at or beyond `cols`, a value that is
-    /// not finite, more than 2³² − 1 rows or columns.
+    /// `row_ptr` of the wrong length or decreasing, a column at or beyond `cols`, a value or a sum of duplicates that
+    /// is not finite, more than 2³² − 1 rows or columns.
     pub fn new(rows: usize, cols: usize, row_ptr: Vec<usize>, columns: Vec<u32>, values: Vec<f64>) -> Result<Self> {
+        Self::checked(rows, cols, row_ptr, columns.into(), values.into())
+    }
+
+    /// [`Csr::new`] without a copy of the `nnz` columns and values, as long as rows need no sorting.
+    ///
+    /// # Errors
+    /// As [`Csr::new`].
+    ///
+    /// # Safety
+    /// Both arrays hold `nnz` entries that stay valid and unchanged as long as `keeper` lives.
+    pub unsafe fn lent(
+        [rows, cols]: [usize; 2],
+        row_ptr: Vec<usize>,
+        columns: *const u32,
+        values: *const f64,
+        nnz: usize,
+        keeper: Keeper,
+    ) -> Result<Self> {
+        // SAFETY: by the caller's word.
+        let (columns, values) =
+            unsafe { (Array::lent(columns, nnz, Arc::clone(&keeper)), Array::lent(values, nnz, keeper)) };
+        Self::checked(rows, cols, row_ptr, columns, values)
+    }
+
+    fn checked(rows: usize, cols: usize, row_ptr: Vec<usize>, columns: Array<u32>, values: Array<f64>) -> Result<Self> {
         check_size(rows, cols)?;
         if row_ptr.len() != rows + 1 {
             return Err(Error::input(format!(
@@ -75,7 +102,7 @@ impl Csr {
     pub(crate) fn trusted(rows: usize, cols: usize, row_ptr: Vec<usize>, columns: Vec<u32>, values: Vec<f64>) -> Self {
         debug_assert!(row_ptr.len() == rows + 1 && row_ptr[rows] == columns.len() && columns.len() == values.len());
         debug_assert!(columns.iter().all(|&c| (c as usize) < cols));
-        let a = Self { rows, cols, row_ptr, columns, values };
+        let a = Self { rows, cols, row_ptr, columns: columns.into(), values: values.into() };
         debug_assert!(a.rows_ascend());
         a
     }
@@ -101,7 +128,7 @@ impl Csr {
     #[must_use]
     pub fn to_sprs(&self) -> sprs::CsMat<f64> {
         let columns = self.columns.iter().map(|&c| c as usize).collect();
-        sprs::CsMat::new((self.rows, self.cols), self.row_ptr.clone(), columns, self.values.clone())
+        sprs::CsMat::new((self.rows, self.cols), self.row_ptr.clone(), columns, self.values.to_vec())
     }
 
     /// The identity of order `n`.
@@ -114,8 +141,8 @@ impl Csr {
             rows: n,
             cols: n,
             row_ptr: (0..=n).collect(),
-            columns: (0..n as u32).collect(),
-            values: vec![1.0; n],
+            columns: (0..n as u32).collect::<Vec<_>>().into(),
+            values: vec![1.0; n].into(),
         })
     }
 
@@ -192,13 +219,13 @@ impl Csr {
         if let Some(k) = values.iter().position(|v| !v.is_finite()) {
             return Err(Error::input(format!("value {k} is {}", values[k])));
         }
-        self.values = values;
+        self.values = values.into();
         Ok(())
     }
 
     /// Multiplies column j by `factor(j)`.
     pub(crate) fn scale_columns(&mut self, factor: impl Fn(usize) -> f64) {
-        self.values.iter_mut().zip(&self.columns).for_each(|(v, &j)| *v *= factor(j as usize));
+        self.values.to_mut().iter_mut().zip(&*self.columns).for_each(|(v, &j)| *v *= factor(j as usize));
     }
 
     /// y = A x in f64, row sums in the order of the columns.
@@ -219,7 +246,7 @@ impl Csr {
     #[must_use]
     pub fn transpose(&self) -> Self {
         let mut row_ptr = vec![0usize; self.cols + 1];
-        for &c in &self.columns {
+        for &c in &*self.columns {
             row_ptr[c as usize + 1] += 1;
         }
         for j in 0..self.cols {
@@ -255,7 +282,7 @@ impl Csr {
                 }
             }
         });
-        Self { rows: self.cols, cols: self.rows, row_ptr, columns, values }
+        Self { rows: self.cols, cols: self.rows, row_ptr, columns: columns.into(), values: values.into() }
     }
 
     /// The matrix whose row i is row `rows[i]` and whose column j is column `columns[j]` of this one.
@@ -381,26 +408,27 @@ impl Csr {
         let mut row_ptr = vec![0usize; self.rows + 1];
         let mut kept = 0;
         let mut row: Vec<(u32, f64)> = Vec::new();
+        let (columns, values) = (self.columns.to_mut(), self.values.to_mut());
         for i in 0..self.rows {
             let range = self.row_ptr[i]..self.row_ptr[i + 1];
             row.clear();
-            row.extend(range.map(|k| (self.columns[k], self.values[k])));
+            row.extend(range.map(|k| (columns[k], values[k])));
             row.sort_by_key(|e| e.0);
             let start = kept;
             for &(c, v) in &row {
                 // Never ahead of the reading side, so writing in place is safe.
-                if kept > start && self.columns[kept - 1] == c {
-                    self.values[kept - 1] += v;
+                if kept > start && columns[kept - 1] == c {
+                    values[kept - 1] += v;
                 } else {
-                    self.columns[kept] = c;
-                    self.values[kept] = v;
+                    columns[kept] = c;
+                    values[kept] = v;
                     kept += 1;
                 }
             }
             row_ptr[i + 1] = kept;
         }
-        self.columns.truncate(kept);
-        self.values.truncate(kept);
+        columns.truncate(kept);
+        values.truncate(kept);
         self.row_ptr = row_ptr;
     }
 }
@@ -493,11 +521,7 @@ impl Triplets {
             columns[k] = j;
             values[k] = v;
         }
-        let a = Csr::new(self.rows, self.cols, row_ptr, columns, values)?;
-        match a.values.iter().position(|v| !v.is_finite()) {
-            Some(_) => Err(Error::input("the sum of duplicate entries overflows f64")),
-            None => Ok(a),
-        }
+        Csr::new(self.rows, self.cols, row_ptr, columns, values)
     }
 }
 

@@ -1,5 +1,6 @@
 //! Matrices as the user gives them: CSR in f64, checked once and trusted afterwards, or operators.
 
+mod array;
 pub mod complex;
 mod convert;
 mod csr;
@@ -12,6 +13,7 @@ mod stats;
 mod stencil;
 pub(crate) mod triangular;
 
+pub use array::Keeper;
 pub use convert::{ToCsr, ToMatrix};
 pub(crate) use csr::inverse_order;
 pub use csr::{Csr, Triplets};

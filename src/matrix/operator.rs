@@ -314,6 +314,17 @@ impl Matrix {
         }
     }
 
+    /// Aᵀ: A itself where the two are equal, so that a device keeps it once; `None` for an operator that gives none.
+    pub(crate) fn transposed(&self) -> Option<Self> {
+        match self {
+            Self::Stored(a) => {
+                let t = a.transpose();
+                Some(if t == **a { self.clone() } else { t.into() })
+            }
+            Self::Free(a) => a.transpose().map(Self::Free),
+        }
+    }
+
     /// True where both are one object.
     pub(crate) fn is(&self, other: &Self) -> bool {
         match (self, other) {

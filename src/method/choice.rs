@@ -10,11 +10,12 @@ pub(crate) struct Settings {
     pub(crate) spectrum: Option<(f64, f64)>,
     pub(crate) subspace: Vec<Vec<f64>>,
     pub(crate) damp: f64,
+    pub(crate) recycle: bool,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { restart: 30, side: Side::Auto, spectrum: None, subspace: vec![], damp: 0.0 }
+        Self { restart: 30, side: Side::Auto, spectrum: None, subspace: vec![], damp: 0.0, recycle: false }
     }
 }
 

@@ -39,6 +39,8 @@ pub struct Traits {
     pub least_squares: bool,
     /// M r is carried along by a recurrence: an M that rounds more than the vectors do would part the two.
     pub carries_preconditioned: bool,
+    /// It multiplies by Aᵀ and Mᵀ as well, for square A.
+    pub two_sided: bool,
 }
 
 impl Traits {
@@ -50,7 +52,7 @@ impl Traits {
             Needs::Symmetric | Needs::Definite => &[Side::Split],
             Needs::Square | Needs::Any => &[Side::Right],
         };
-        Self { needs, sides, least_squares: false, carries_preconditioned: false }
+        Self { needs, sides, least_squares: false, carries_preconditioned: false, two_sided: false }
     }
 
     /// M can be on these sides.
@@ -63,6 +65,12 @@ impl Traits {
     #[must_use]
     pub const fn least_squares(self) -> Self {
         Self { least_squares: true, ..self }
+    }
+
+    /// It multiplies by Aᵀ and Mᵀ.
+    #[must_use]
+    pub const fn two_sided(self) -> Self {
+        Self { two_sided: true, ..self }
     }
 
     /// It carries M r along by a recurrence.

@@ -4,6 +4,7 @@
 //! A method solves A x = r from x = 0, in numbers the driver has scaled; the driver adds the correction
 //! to the user's x, recomputes the true residual, and calls again where that is needed.
 
+mod bicg;
 mod bicgstab;
 mod bicgstabl;
 mod cg;
@@ -14,6 +15,7 @@ mod cr;
 mod entry;
 mod fcg;
 mod fgmres;
+mod gcrotmk;
 mod gmres;
 mod idrs;
 mod lgmres;
@@ -22,6 +24,7 @@ mod lsqr;
 mod minimal_residual;
 mod minres;
 mod projection;
+mod qmr;
 pub(crate) mod registry;
 mod richardson;
 mod steepest_descent;
@@ -46,6 +49,8 @@ pub struct System {
     pub n: usize,
     /// For methods that need [`Needs::Any`].
     pub normal: Option<Normal>,
+    /// Aᵀ, for methods that are [`Traits::two_sided`].
+    pub transpose: Option<Operator>,
     /// M ≈ A⁻¹, or (AᵀA)⁻¹ for methods that need [`Needs::Any`].
     pub m: Box<dyn Preconditioner>,
     /// Stops common to all methods.
@@ -76,6 +81,21 @@ impl System {
         }
     }
 
+    /// Appends z = Mᵀ r, for methods that are [`Traits::two_sided`].
+    pub fn precondition_transposed(&self, p: &mut Program, r: Vector, z: Vector) {
+        if self.m.is_identity() {
+            debug_assert!(r == z, "M = I, so z is r");
+        } else {
+            p.preconditioned += 1;
+            self.m.emit_transposed(p, r, z);
+        }
+    }
+
+    /// Aᵀ.
+    pub fn transposed(&self) -> Operator {
+        self.transpose.expect("the solver gives a two-sided method its transpose")
+    }
+
     /// A vector for M v: v itself where M is the identity.
     pub fn preconditioned(&self, space: &mut Space, name: &str, v: Vector) -> Vector {
         if self.m.is_identity() { v } else { space.vector(name, self.n) }
@@ -100,6 +120,8 @@ pub struct Tuning {
     pub spectrum: Option<(f64, f64)>,
     /// Orthonormal vectors that span the subspace of a projection.
     pub subspace: Vec<Arc<Vec<f64>>>,
+    /// What a method has learnt serves the next right-hand side.
+    pub recycle: bool,
 }
 
 /// What a method does after an iteration.
@@ -150,6 +172,9 @@ pub trait Method: Send {
     /// Before each correction; number 0 starts a new solve, and what was learnt from another is dropped, so
     /// that a solve has the same bits whatever came before it.
     fn begin(&mut self, _correction: usize) {}
+
+    /// After A got new values on its pattern: what was kept from other solves is to be made anew.
+    fn values_changed(&mut self) {}
 
     /// Operations before the first iteration; r holds the right-hand side, x is zero.
     fn start(&mut self, p: &mut Program);

@@ -4,8 +4,8 @@
 use super::choice::{Settings, methods};
 use super::entry::{MethodEntry, Needs, OwnMethod, Traits};
 use super::{
-    bicgstab, bicgstabl, cg, cgs, chebyshev, cr, fcg, fgmres, gmres, idrs, lgmres, lsmr, lsqr, minimal_residual,
-    minres, projection, richardson, steepest_descent, tfqmr,
+    bicg, bicgstab, bicgstabl, cg, cgs, chebyshev, cr, fcg, fgmres, gcrotmk, gmres, idrs, lgmres, lsmr, lsqr,
+    minimal_residual, minres, projection, qmr, richardson, steepest_descent, tfqmr,
 };
 use crate::error::{Error, Result};
 use crate::host::pairs::{self, Pairs, Setting};
@@ -86,6 +86,21 @@ methods! {
         restart: usize = 30, in 1.0..=10_000.0;
     } = "lgmres", Traits::new(Needs::Square),
         |space, system, tuning| Box::new(lgmres::Lgmres::new(space, system, tuning.restart));
+    /// GMRES that keeps directions over restarts, and with recycle over solves; any square A
+    Gcrotmk {
+        /// Columns of a cycle, 30.
+        restart: usize = 30, in 1.0..=10_000.0;
+        /// The directions of a solve serve the next one, also after [`crate::Solver::update_values`]. A solve depends on
+        /// those before it then.
+        recycle: bool = false;
+    } = "gcrotmk", Traits::new(Needs::Square),
+        |space, system, tuning| Box::new(gcrotmk::Gcrotmk::new(space, system, tuning));
+    /// Bi-conjugate gradients, with the transpose; any square A, short recurrence
+    BiCg = "bicg", Traits::new(Needs::Square).two_sided(),
+        |space, system, _| Box::new(bicg::BiCg::new(space, system));
+    /// Quasi-minimal residual, with the transpose; any square A, smooth
+    Qmr = "qmr", Traits::new(Needs::Square).two_sided(),
+        |space, system, _| Box::new(qmr::Qmr::new(space, system));
     /// Least squares by Golub-Kahan bidiagonalisation; any A, rectangular or singular
     Lsqr {
         /// λ ≥ 0: minimises ‖b − A x‖² + λ²‖x‖², by the stacked system [A; λI] x ≈ [b; 0]. Residuals and certificate are
@@ -183,6 +198,7 @@ mod tests {
             Method::Lgmres { restart: 10_000 },
             Method::Chebyshev { spectrum: Some((0.1 + 0.2, 1e3)) },
             Method::Lsmr { damp: 1e-300 },
+            Method::Gcrotmk { restart: 20, recycle: true },
         ];
         for method in typed {
             assert_eq!(method.to_string().parse::<Method>().unwrap(), method, "{method}");

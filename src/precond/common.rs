@@ -29,6 +29,12 @@ impl Preconditioner for Common {
     fn emit(&self, p: &mut Program, r: Vector, z: Vector) {
         self.m().emit(p, r, z);
     }
+    fn install_transposed(&mut self, space: &mut Space, exponent: i32) -> bool {
+        self.m().install_transposed(space, exponent)
+    }
+    fn emit_transposed(&self, p: &mut Program, r: Vector, z: Vector) {
+        self.m().emit_transposed(p, r, z);
+    }
     fn is_identity(&self) -> bool {
         self.m().is_identity()
     }

@@ -115,7 +115,7 @@ impl Given {
             }
             (Kind::Product(m), _) => {
                 let power = if request.normal { 2 } else { 1 };
-                Ok(Box::new(Product { m: m.clone(), power, installed: None }))
+                Ok(Box::new(Product { m: m.clone(), transpose: None, power, installed: vec![] }))
             }
             (Kind::Made(_), _) if request.normal => Err(Error::input(
                 "least-squares methods take a given matrix or function, M = (A'A)^-1 nearly, but no given operations",
@@ -131,9 +131,12 @@ impl Given {
 /// z = M r.
 struct Product {
     m: Matrix,
+    /// Mᵀ, where a method asked for it.
+    transpose: Option<Matrix>,
     /// M goes with A to the power of minus this: 2 for least squares.
     power: i32,
-    installed: Option<Installed>,
+    /// M, then Mᵀ.
+    installed: Vec<Installed>,
 }
 
 struct Installed {
@@ -144,27 +147,45 @@ struct Installed {
     missing: i32,
 }
 
-impl Preconditioner for Product {
-    fn install(&mut self, space: &mut Space, exponent: i32) {
-        let exponent = -self.power * exponent;
-        let handle = space.operator("M", self.m.clone(), exponent, Role::Working);
-        self.installed = Some(Installed { handle, exponent, missing: 0 });
+impl Installed {
+    fn new(space: &mut Space, name: &str, m: &Matrix, exponent: i32) -> Self {
+        Self { handle: space.operator(name, m.clone(), exponent, Role::Working), exponent, missing: 0 }
     }
 
     fn emit(&self, p: &mut Program, r: Vector, z: Vector) {
-        let Installed { handle, missing, .. } = self.installed.as_ref().expect("installed before use");
-        p.apply(*handle, r, z);
-        if *missing != 0 {
-            p.scale(ldexp(1.0, *missing), z, z);
+        p.apply(self.handle, r, z);
+        if self.missing != 0 {
+            p.scale(ldexp(1.0, self.missing), z, z);
         }
+    }
+}
+
+impl Preconditioner for Product {
+    fn install(&mut self, space: &mut Space, exponent: i32) {
+        self.installed = vec![Installed::new(space, "M", &self.m, -self.power * exponent)];
+    }
+
+    fn emit(&self, p: &mut Program, r: Vector, z: Vector) {
+        self.installed[0].emit(p, r, z);
+    }
+
+    fn install_transposed(&mut self, space: &mut Space, exponent: i32) -> bool {
+        self.transpose = self.m.transposed();
+        let installed = self.transpose.iter().map(|t| Installed::new(space, "M^T", t, -self.power * exponent));
+        self.installed.extend(installed);
+        self.transpose.is_some()
+    }
+
+    fn emit_transposed(&self, p: &mut Program, r: Vector, z: Vector) {
+        self.installed[1].emit(p, r, z);
     }
 
     /// M stays as it was given; only its scale follows A's.
     fn refresh(&mut self, _a: &Arc<Csr>, exponent: i32) -> Result<Updates> {
         let mut updates = Updates::default();
-        if let Some(installed) = &mut self.installed {
-            let exponent = -self.power * exponent;
-            match &self.m {
+        let exponent = -self.power * exponent;
+        for (installed, m) in self.installed.iter_mut().zip(std::iter::once(&self.m).chain(&self.transpose)) {
+            match m {
                 Matrix::Stored(m) => updates.operators.push((installed.handle, Arc::clone(m), exponent)),
                 Matrix::Free(_) => installed.missing = exponent - installed.exponent,
             }

@@ -90,6 +90,10 @@ impl Preconditioner for Jacobi {
         p.multiply(self.vector.expect("installed before use"), r, z);
     }
 
+    fn install_transposed(&mut self, _space: &mut Space, _exponent: i32) -> bool {
+        true
+    }
+
     fn refresh(&mut self, a: &Arc<Csr>, exponent: i32) -> Result<Updates> {
         let vector = self.vector;
         let anew = if self.of == Of::Normal { Self::normal(a) } else { Self::new(a, self.of == Of::Absolute) };

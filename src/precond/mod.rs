@@ -101,6 +101,16 @@ pub trait Preconditioner: Send {
     /// Appends z = M r, z another vector than r.
     fn emit(&self, p: &mut Program, r: Vector, z: Vector);
 
+    /// Puts what Mᵀ needs into the space, after [`Preconditioner::install`]; false where there is no Mᵀ at hand.
+    fn install_transposed(&mut self, _space: &mut Space, _exponent: i32) -> bool {
+        self.is_identity()
+    }
+
+    /// Appends z = Mᵀ r where [`Preconditioner::install_transposed`] said that there is one; by default M = Mᵀ.
+    fn emit_transposed(&self, p: &mut Program, r: Vector, z: Vector) {
+        self.emit(p, r, z);
+    }
+
     /// True for M = I, which emits nothing.
     fn is_identity(&self) -> bool {
         false

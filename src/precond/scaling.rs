@@ -48,6 +48,10 @@ impl Preconditioner for Scaling {
         p.multiply(self.vector.expect("installed before use"), r, z);
     }
 
+    fn install_transposed(&mut self, _space: &mut Space, _exponent: i32) -> bool {
+        true
+    }
+
     fn refresh(&mut self, a: &Arc<Csr>, exponent: i32) -> Result<Updates> {
         *self = Self { vector: self.vector, ..Self::new(a) };
         let vectors = self.vector.map(|v| (v, self.scaled(exponent))).into_iter().collect();

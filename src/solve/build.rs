@@ -1,10 +1,10 @@
 //! From a rung of the plan to a session that can run.
 
 use super::many::Block;
-use super::solver::Solver;
+use super::solver::{Solver, transpose};
 use crate::backend::Engine;
 use crate::backend::shared::Shared;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::host::dense::orthonormal::orthonormal;
 use crate::host::memory;
 use crate::host::scale::ldexp;
@@ -28,6 +28,7 @@ struct Prepared {
     x: Vector,
     r: Vector,
     normal: Option<Normal>,
+    transpose: Option<Operator>,
     watch: Watch,
     entry: MethodEntry,
     tuning: Tuning,
@@ -47,9 +48,9 @@ impl Prepared {
     /// The method over an installed `m`.
     fn build(&self, m: Box<dyn Preconditioner>) -> Built {
         let mut space = self.space.clone();
-        let Self { a, x, r, normal, watch, .. } = *self;
+        let Self { a, x, r, normal, transpose, watch, .. } = *self;
         let n = space.len(x);
-        let method = self.entry.build(&mut space, System { a, r, x, n, normal, m, watch }, &self.tuning);
+        let method = self.entry.build(&mut space, System { a, r, x, n, normal, transpose, m, watch }, &self.tuning);
         let refines = space.plan.working != space.plan.accumulate;
         let (matrix, exponent) = (&self.transform.matrix, self.transform.remaining);
         let renewal = (method.restarts() || refines).then(|| Renewal::new(&mut space, a, matrix, exponent, n));
@@ -61,7 +62,7 @@ impl Prepared {
 
     fn session(&self, built: Built, engine: Box<dyn Engine>) -> Session {
         let Built { space, method, renewal, growing } = built;
-        let Self { a, x, r, normal, watch, .. } = *self;
+        let Self { a, x, r, normal, transpose, watch, .. } = *self;
         let transform = Arc::clone(&self.transform);
         let compiler = Compiler::new(engine.fusion());
         let minimises = self.entry.traits.least_squares;
@@ -75,6 +76,7 @@ impl Prepared {
             x,
             r,
             normal,
+            transpose,
             minimises,
             renewal,
             growing,
@@ -105,6 +107,10 @@ impl Solver {
             ),
             gradient: space.vector("gradient", n),
         });
+        let transpose = match rung.method.traits.two_sided {
+            true => Some(space.operator("A^T", transpose(matrix)?, exponent, Role::Working)),
+            false => None,
+        };
         let watch = Watch::new(&mut space);
         let request = precond::Request {
             definite: rung.method.needs.symmetry(),
@@ -121,16 +127,23 @@ impl Solver {
         let mut m = chosen.build(matrix, &request)?;
         let setup = start.elapsed();
         m.install(&mut space, exponent);
+        if transpose.is_some() && !m.install_transposed(&mut space, exponent) {
+            let (id, preconditioner) = (rung.method.id, chosen.id());
+            return Err(Error::input(format!(
+                "{id} needs the transpose of its preconditioner, and {preconditioner} has none; use none, jacobi, scaling \
+                 or a given matrix"
+            )));
+        }
         // A preconditioner's own scale is the inverse of A's, so that A M is as the user sees it.
         let scale = if m.is_identity() { exponent } else { 0 };
         let settings = self.options.method.settings();
         let spectrum = settings.spectrum.map(|(a, b)| (ldexp(a, scale), ldexp(b, scale)));
         let subspace: Vec<_> = settings.subspace.iter().map(|v| transform.direction(v)).collect();
         let subspace = orthonormal(subspace).into_iter().map(Arc::new).collect();
-        let tuning = Tuning { restart: rung.restart, side: settings.side, spectrum, subspace };
+        let tuning = Tuning { restart: rung.restart, side: settings.side, spectrum, subspace, recycle: settings.recycle };
         let growing = self.options.criterion == Criterion::BackwardError;
         let entry = rung.method.clone();
-        Ok((Prepared { space, transform, a, x, r, normal, watch, entry, tuning, growing }, m, setup))
+        Ok((Prepared { space, transform, a, x, r, normal, transpose, watch, entry, tuning, growing }, m, setup))
     }
 
     /// An engine over `space` for rung `k`, where there is memory for it.

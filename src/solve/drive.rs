@@ -84,6 +84,8 @@ pub(crate) struct Session {
     pub(crate) r: Vector,
     /// Aᵀ and Aᵀr, for least-squares methods.
     pub(crate) normal: Option<Normal>,
+    /// Aᵀ, for two-sided methods.
+    pub(crate) transpose: Option<Operator>,
     /// The method can end at a least-squares solution.
     pub(crate) minimises: bool,
     /// For methods that restart, and for iterations in a narrower type than the residual's.
@@ -635,7 +637,7 @@ impl Session {
 
     /// Products with A and Aᵀ in a segment, those inside preconditioners among them.
     fn products(&self, compiled: &Compiled) -> usize {
-        let others = [self.renewal.map(|n| n.a), self.normal.map(|n| n.transpose)];
+        let others = [self.renewal.map(|n| n.a), self.normal.map(|n| n.transpose), self.transpose];
         let ours = |&&a: &&Operator| a == self.a || others.contains(&Some(a));
         compiled.products.iter().filter(ours).count()
     }

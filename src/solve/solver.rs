@@ -248,6 +248,10 @@ impl Solver {
             if let (Some(normal), Some(transpose)) = (session.normal, transpose) {
                 session.engine.update_operator(normal.transpose, transpose, exponent)?;
             }
+            if let Some(t) = session.transpose {
+                session.engine.update_operator(t, &Arc::new(matrix.transpose()), exponent)?;
+            }
+            session.method.values_changed();
             let updates = session.method.system().m.refresh(matrix, exponent)?;
             for (v, values) in updates.vectors {
                 session.engine.write_vector(v, &values)?;
@@ -681,18 +685,9 @@ fn damped(a: &Csr, lambda: f64) -> Result<Csr> {
     Csr::new(a.rows() + n, n, row_ptr, columns, values)
 }
 
-/// Aᵀ; A itself where the two are equal, so that a device keeps it once.
-fn transpose(a: &Matrix) -> Result<Matrix> {
-    match a {
-        Matrix::Stored(stored) => {
-            let t = stored.transpose();
-            Ok(if t == **stored { a.clone() } else { t.into() })
-        }
-        Matrix::Free(operator) => operator
-            .transpose()
-            .map(Matrix::Free)
-            .ok_or_else(|| Error::input("a least-squares method needs the operator's transpose; it gives none")),
-    }
+/// Aᵀ for a method that multiplies by it.
+pub(super) fn transpose(a: &Matrix) -> Result<Matrix> {
+    a.transposed().ok_or_else(|| Error::input("the method needs the operator's transpose; it gives none"))
 }
 
 /// What the problems of one call refer to while the solver is at work on them.
