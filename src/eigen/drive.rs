@@ -164,7 +164,7 @@ impl Session {
     async fn solve(&mut self, system: InnerSolve, tally: &mut Tally) -> Result<std::result::Result<(), Reason>> {
         let rhs = self.engine.read_vector(system.rhs).await?;
         let inner = self.inner.as_mut().expect("an inverse comes with a solver");
-        let report = inner.solver.solve_async(&rhs, None).await?;
+        let report = inner.solver.solve_polled(&rhs, None).await?;
         tally.inner_solves += 1;
         tally.inner_iterations += report.iterations;
         // A NaN is not small.
