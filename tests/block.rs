@@ -167,7 +167,7 @@ fn lag_batch_and_threads_change_no_bit() {
             let b = right_hand_sides(&a, 3);
             let run = |lag, batch| {
                 let options = Options {
-                    knobs: Knobs { lag: Some(lag), batch: Some(batch), ..Knobs::default() },
+                    knobs: Knobs { lag: Some(lag), batch: Some(batch), ..target.knobs() },
                     method: restarted(method, 9),
                     ..target.options(method)
                 };
@@ -196,7 +196,7 @@ fn each(target: &Target, solver: impl Fn(Options) -> Solver, b: &[Vec<f64>]) -> 
         let options = Options {
             max_iterations,
             rtol: 0.0,
-            knobs: Knobs { lag: Some(0), batch: Some(64), ..Knobs::default() },
+            knobs: Knobs { lag: Some(0), batch: Some(64), ..target.knobs() },
             ..target.options("cg")
         };
         let reports = solver(options).solve_many(b).unwrap();

@@ -38,7 +38,7 @@ fn lag_and_batch_change_no_bit() {
             let mut first = None;
             for &(lag, batch) in pairs {
                 let options = Options {
-                    knobs: Knobs { lag: Some(lag), batch: Some(batch), ..Knobs::default() },
+                    knobs: Knobs { lag: Some(lag), batch: Some(batch), ..target.knobs() },
                     method: restarted(method, 12),
                     ..target.options(method)
                 };
@@ -73,7 +73,7 @@ fn fusion_off_counts_the_same() {
         for method in METHODS {
             let (a, b) = system(method, 11);
             let run =
-                |fuse| solve(&a, &b, Options { knobs: Knobs { fuse, ..Knobs::default() }, ..target.options(method) });
+                |fuse| solve(&a, &b, Options { knobs: Knobs { fuse, ..target.knobs() }, ..target.options(method) });
             let (on, off) = (run(true), run(false));
             assert_eq!(on.reason.name(), off.reason.name(), "{method} on {}", target.name);
             assert_solved(method, &a, &b, &off, 1e-8);
@@ -95,7 +95,7 @@ fn counted(target: &Target, method: &str, max_iterations: usize, change: impl Fn
     let mut options = Options {
         max_iterations,
         rtol: 0.0,
-        knobs: Knobs { lag: Some(0), batch: Some(64), ..Knobs::default() },
+        knobs: Knobs { lag: Some(0), batch: Some(64), ..target.knobs() },
         ..target.options(method)
     };
     change(&mut options);
@@ -194,7 +194,7 @@ fn nothing_is_made_after_the_first_iterations() {
             // Batches of a fixed size: those that follow the clock may end at a column where none ended before.
             let options = Options {
                 method: restarted(method, 7),
-                knobs: Knobs { batch: Some(4), ..Knobs::default() },
+                knobs: Knobs { batch: Some(4), ..target.knobs() },
                 ..target.options(method)
             };
             let mut solver = Solver::new(&a, options).unwrap();
@@ -255,15 +255,21 @@ fn new_values_on_the_pattern_give_what_a_new_solver_gives() {
             let other = map(&a, |i, j, v| if i == j { 1000.0 * v + i as f64 } else { 700.0 * v });
             let mut solver = Solver::new(&a, options.clone()).unwrap();
             let _ = solver.solve(&b).unwrap();
-            solver.update_values(other.values().to_vec()).unwrap();
+            solver.update(&other).unwrap();
             let updated = solver.solve(&b).unwrap();
             assert_solved(&format!("{method} on {}", target.name), &other, &b, &updated, 1e-8);
             let fresh = solve(&other, &b, options);
             assert!(essence(&updated) == essence(&fresh), "{method} on {}", target.name);
-            assert!(solver.update_values(vec![1.0]).is_err());
-            let mut bad = other.values().to_vec();
-            bad[3] = f64::NAN;
-            assert!(solver.update_values(bad).is_err());
+            let message = |e: Error| e.to_string();
+            assert!(message(solver.update(&gallery::poisson2d(4)).unwrap_err()).contains("16 x 16"));
+            let elsewhere = map(&a, |_, _, v| v).transpose();
+            let holes = from_entries(a.rows(), &[(0, 0, 1.0)]);
+            assert!(solver.update(&elsewhere).is_ok() == (elsewhere.columns() == a.columns()));
+            solver.update(&other).unwrap();
+            assert!(message(solver.update(&holes).unwrap_err()).contains("row 0"));
+            let mut bad = other.to_sprs();
+            bad.data_mut()[3] = f64::NAN;
+            assert!(solver.update(&bad).is_err());
         }
     }
 }
@@ -276,7 +282,7 @@ fn new_values_must_keep_the_symmetry_that_the_plan_rests_on() {
     values[1] += 0.5;
     for (method, refused) in [("cg", true), ("auto", true), ("gmres", false)] {
         let mut solver = Solver::new(&a, Options { ..cpu().options(method) }).unwrap();
-        match solver.update_values(values.clone()) {
+        match solver.update(&with_values(&a, values.clone())) {
             Err(e) => {
                 assert!(refused && e.is_bad_input() && e.to_string().contains("(0, 1)"), "{method}: {e}");
                 // The old values stand.
@@ -328,7 +334,7 @@ fn panels_give_the_same_answers() {
         for (method, fuse) in [("cg", true), ("gmres", true), ("gmres", false)] {
             let run = |binding_limit| {
                 let options = Options {
-                    knobs: Knobs { fuse, binding_limit, ..Knobs::default() },
+                    knobs: Knobs { fuse, binding_limit, ..target.knobs() },
                     max_iterations: 12,
                     method: restarted(method, 10),
                     rtol: 1e-14,
@@ -344,7 +350,7 @@ fn panels_give_the_same_answers() {
             assert!(panels.counters.dispatches > whole.counters.dispatches, "no panels were made");
         }
         let options =
-            Options { knobs: Knobs { binding_limit: Some(1 << 16), ..Knobs::default() }, ..target.options("cg") };
+            Options { knobs: Knobs { binding_limit: Some(1 << 16), ..target.knobs() }, ..target.options("cg") };
         match Solver::new(&a, options).unwrap().solve(&b) {
             Err(Error::OutOfMemory { what, needed, available, budget: false }) => {
                 assert!(what.contains("vector x"), "{what}");
@@ -430,7 +436,7 @@ fn solves_end_when_asked() {
             let (a, b) = system(method, 12);
             let what = format!("{method} on {}", target.name);
             let options = Options {
-                knobs: Knobs { lag: Some(0), batch: Some(1), ..Knobs::default() },
+                knobs: Knobs { lag: Some(0), batch: Some(1), ..target.knobs() },
                 method: restarted(method, 9),
                 ..target.options(method)
             };
@@ -475,7 +481,7 @@ fn bad_input_is_an_error_with_a_name() {
     };
     let unknown = ["gmers".parse::<Method>().err(), "jacoby".parse::<Precond>().err()].map(|e| e.unwrap().to_string());
     assert!(unknown[0].contains("gmres") && unknown[1].contains("jacobi"), "{unknown:?}");
-    let endless = Options { knobs: Knobs { batch: Some(0), ..Knobs::default() }, ..cpu().options("cg") };
+    let endless = Options { knobs: Knobs { batch: Some(0), ..cpu().knobs() }, ..cpu().options("cg") };
     assert!(text(endless).contains("batch is 0"));
     assert!(text(Options { method: restarted("gmres", 0), ..cpu().options("gmres") }).contains("restart"));
     for v in [-1.0, f64::NAN, f64::INFINITY] {
@@ -483,7 +489,7 @@ fn bad_input_is_an_error_with_a_name() {
         assert!(text(Options { atol: v, ..cpu().options("cg") }).contains("atol"));
     }
     assert!(
-        text(Options { knobs: Knobs { withhold: vec!["f46".into()], ..Knobs::default() }, ..cpu().options("cg") })
+        text(Options { knobs: Knobs { withhold: vec!["f46".into()], ..cpu().knobs() }, ..cpu().options("cg") })
             .contains("f64")
     );
     #[cfg(feature = "gpu")]

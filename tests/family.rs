@@ -147,7 +147,7 @@ fn every_method_on_every_system_on_every_backend_at_every_lag() {
                     let options = Options {
                         preconditioner: (*m).parse().unwrap(),
                         max_iterations: 20_000,
-                        knobs: Knobs { lag: Some(lag), ..Knobs::default() },
+                        knobs: Knobs { lag: Some(lag), ..target.knobs() },
                         ..target.options(method)
                     };
                     checked(a, &options)

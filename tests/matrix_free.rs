@@ -92,7 +92,7 @@ fn fusion_survives_and_the_count_of_bytes_is_small() {
             let options = Options {
                 max_iterations,
                 rtol: 0.0,
-                knobs: Knobs { lag: Some(0), batch: Some(64), fuse, ..Knobs::default() },
+                knobs: Knobs { lag: Some(0), batch: Some(64), fuse, ..target.knobs() },
                 ..target.options("cg")
             };
             run(&free, &b, options)
@@ -120,7 +120,7 @@ fn lag_batch_and_threads_change_no_bit() {
                 &small,
                 &b,
                 Options {
-                    knobs: Knobs { lag: Some(lag), batch: Some(batch), ..Knobs::default() },
+                    knobs: Knobs { lag: Some(lag), batch: Some(batch), ..target.knobs() },
                     ..target.options("cg")
                 },
             );
@@ -177,7 +177,7 @@ fn a_closure_is_enough_on_the_cpu() {
     assert!(
         Solver::new(&Matrix::free(RowFunction::new(n, n, ring(n))), Options::default())
             .unwrap()
-            .update_values(vec![])
+            .update(&krylane::matrix::gallery::poisson2d(3))
             .is_err()
     );
 }

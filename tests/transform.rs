@@ -181,7 +181,7 @@ fn new_values_under_a_transform() {
             };
             let mut solver = Solver::new(&a, options.clone()).unwrap();
             let _ = solver.solve(&b).unwrap();
-            solver.update_values(other.values().to_vec()).unwrap();
+            solver.update(&other).unwrap();
             // Of the size that the new rows have: ‖D r‖ and ‖r‖ fall together then.
             let b = other.multiply(&random_vector(a.rows(), 2));
             let (updated, fresh) = (solver.solve(&b).unwrap(), solve(&other, &b, options));

@@ -106,7 +106,7 @@ fn several_right_hand_sides_and_new_values() {
     let both = solver.solve_many(&b).unwrap();
     assert_eq!(bits(&one.x), bits(&both[0].x));
     // In other units the function stays what it was, and so do the iterations.
-    solver.update_values(a.values().iter().map(|v| 1e6 * v).collect()).unwrap();
+    solver.update(&map(&a, |_, _, v| 1e6 * v)).unwrap();
     let again = solver.solve(&b[0]).unwrap();
     assert!(again.reason.is_converged() && again.iterations == one.iterations, "{}", again.iterations);
 }

@@ -176,9 +176,9 @@ impl Solver {
     }
 
     /// New values on the same pattern.
-    fn update_values(&self, py: Python<'_>, values: PyReadonlyArray1<'_, f64>) -> PyResult<()> {
-        let values = values.as_slice()?.to_vec();
-        self.work(py, None, None, |inner| inner.update_values(values))?.map_err(|e| raise(py, &e))
+    fn update(&self, py: Python<'_>, matrix: &Matrix) -> PyResult<()> {
+        let matrix = matrix.inner();
+        self.work(py, None, None, |inner| inner.update(&matrix))?.map_err(|e| raise(py, &e))
     }
 
     #[getter]

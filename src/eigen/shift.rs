@@ -104,7 +104,7 @@ impl Inner {
                 }
             }
             InnerSolver::Iterative(solver) => {
-                let report = solver.solve_async(b, None).await?;
+                let report = solver.solve_polled(b, None).await?;
                 let (relative, error) = (report.certificate.relative, report.certificate.backward_error);
                 if report.reason.is_converged() || relative <= 1e-6 && error <= 1e-10 || error <= BACKWARD_ERROR {
                     Ok((report.x, report.iterations))

@@ -148,14 +148,14 @@ impl EigenSolver {
     /// # Errors
     /// A device that fails.
     pub fn solve(&mut self) -> Result<EigenReport> {
-        pollster::block_on(self.solve_async())
+        pollster::block_on(self.solve_polled())
     }
 
     /// [`EigenSolver::solve`] without blocking the thread on the device.
     ///
     /// # Errors
     /// As [`EigenSolver::solve`].
-    pub async fn solve_async(&mut self) -> Result<EigenReport> {
+    async fn solve_polled(&mut self) -> Result<EigenReport> {
         self.cancel.store(false, Ordering::Relaxed);
         let mut found = Found::new(&self.options, self.device.adapter.clone(), self.setup);
         let reason = match self.facts_against() {

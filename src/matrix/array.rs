@@ -9,10 +9,10 @@ use std::sync::Arc;
 /// Keeps lent memory alive.
 pub type Keeper = Arc<dyn Any + Send + Sync>;
 
-/// A slice with an owner.
+/// A slice with an owner. A clone shares it.
 #[derive(Clone)]
 pub(super) enum Array<T: 'static> {
-    Own(Vec<T>),
+    Own(Arc<Vec<T>>),
     /// Valid as long as the keeper lives; the lifetime is this value's.
     Lent {
         slice: &'static [T],
@@ -31,19 +31,19 @@ impl<T: Clone> Array<T> {
     /// They stay valid and unchanged as long as `keeper` lives.
     pub(super) unsafe fn lent(first: *const T, len: usize, keeper: Keeper) -> Self {
         if len == 0 {
-            return Self::Own(vec![]);
+            return vec![].into();
         }
         // SAFETY: by the caller's word; the slice never leaves this value with a longer lifetime than its own.
         Self::Lent { slice: unsafe { std::slice::from_raw_parts(first, len) }, _keeper: keeper }
     }
 
-    /// The entries to be written: a copy of lent ones.
+    /// The entries to be written: a copy of lent or shared ones.
     pub(super) fn to_mut(&mut self) -> &mut Vec<T> {
         if let Self::Lent { slice, .. } = self {
-            *self = Self::Own(slice.to_vec());
+            *self = slice.to_vec().into();
         }
         match self {
-            Self::Own(own) => own,
+            Self::Own(own) => Arc::make_mut(own),
             Self::Lent { .. } => unreachable!("copied just above"),
         }
     }
@@ -61,7 +61,7 @@ impl<T> Deref for Array<T> {
 
 impl<T> From<Vec<T>> for Array<T> {
     fn from(own: Vec<T>) -> Self {
-        Self::Own(own)
+        Self::Own(Arc::new(own))
     }
 }
 

@@ -5,20 +5,47 @@ use crate::error::{Error, Result};
 use rayon::prelude::*;
 use std::sync::Arc;
 
+/// Integers that other libraries index with.
+pub trait Index: Copy + std::fmt::Display {
+    /// As usize; `None` for one that is negative or too large.
+    fn to_usize(self) -> Option<usize>;
+}
+
+macro_rules! indices {
+    ($($kind:ty),+) => {
+        $(impl Index for $kind {
+            fn to_usize(self) -> Option<usize> {
+                usize::try_from(self).ok()
+            }
+        })+
+    };
+}
+indices!(usize, u64, u32, i64, i32);
+
+fn index(i: impl Index, what: &str) -> Result<usize> {
+    i.to_usize().ok_or_else(|| Error::input(format!("{what} holds the index {i}; indices are counted from 0")))
+}
+
 /// A sparse matrix in compressed-row form: row `i` holds `values[k]` at column `columns[k]` for
 /// `k` in `row_ptr[i]..row_ptr[i + 1]`, columns ascending and unique, values finite.
 ///
 /// The constructors check all of this, so kernels may rely on it.
+///
+/// A clone shares the three arrays; [`Csr::set_values`] gives one clone values of its own, on the shared pattern.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Csr {
     rows: usize,
     cols: usize,
-    row_ptr: Vec<usize>,
+    row_ptr: Array<usize>,
     columns: Array<u32>,
     values: Array<f64>,
 }
 
 impl Csr {
+    fn assemble(rows: usize, cols: usize, row_ptr: Vec<usize>, columns: Vec<u32>, values: Vec<f64>) -> Self {
+        Self { rows, cols, row_ptr: row_ptr.into(), columns: columns.into(), values: values.into() }
+    }
+
     /// Builds a matrix from its three arrays. Rows whose columns are out of order are sorted and
     /// duplicates in a row are summed.
     ///
@@ -84,7 +111,7 @@ impl Csr {
         if let Some(k) = first(&values, |v| !v.is_finite()) {
             return Err(Error::input(format!("entry ({}, {}) is {}", row_of(k), columns[k], values[k])));
         }
-        let mut a = Self { rows, cols, row_ptr, columns, values };
+        let mut a = Self { rows, cols, row_ptr: row_ptr.into(), columns, values };
         if !a.rows_ascend() {
             a.sort_rows();
             if let Some(k) = first(&a.values, |v| !v.is_finite()) {
@@ -102,33 +129,81 @@ impl Csr {
     pub(crate) fn trusted(rows: usize, cols: usize, row_ptr: Vec<usize>, columns: Vec<u32>, values: Vec<f64>) -> Self {
         debug_assert!(row_ptr.len() == rows + 1 && row_ptr[rows] == columns.len() && columns.len() == values.len());
         debug_assert!(columns.iter().all(|&c| (c as usize) < cols));
-        let a = Self { rows, cols, row_ptr, columns: columns.into(), values: values.into() };
+        let a = Self::assemble(rows, cols, row_ptr, columns, values);
         debug_assert!(a.rows_ascend());
         a
-    }
-
-    /// Copies a `sprs` matrix (CSR or CSC).
-    ///
-    /// # Errors
-    /// As [`Csr::new`].
-    pub fn from_sprs(a: &sprs::CsMat<f64>) -> Result<Self> {
-        let csr;
-        let a = if a.is_csr() {
-            a
-        } else {
-            csr = a.to_csr();
-            &csr
-        };
-        check_size(a.rows(), a.cols())?;
-        let columns = a.indices().iter().map(|&c| c as u32).collect();
-        Self::new(a.rows(), a.cols(), a.indptr().to_proper().to_vec(), columns, a.data().to_vec())
     }
 
     /// The same matrix as a `sprs` CSR matrix.
     #[must_use]
     pub fn to_sprs(&self) -> sprs::CsMat<f64> {
         let columns = self.columns.iter().map(|&c| c as usize).collect();
-        sprs::CsMat::new((self.rows, self.cols), self.row_ptr.clone(), columns, self.values.to_vec())
+        sprs::CsMat::new((self.rows, self.cols), self.row_ptr.to_vec(), columns, self.values.to_vec())
+    }
+
+    /// A CSR matrix from arrays of any integers and of f64 or f32. Copies them.
+    ///
+    /// ```
+    /// use krylane::matrix::Csr;
+    /// let a = Csr::from_csr(2, 2, &[0i32, 1, 3], &[0u32, 1, 0], &[4.0f32, 3.0, 1.0])?;
+    /// assert_eq!(a.get(1, 0), 1.0);
+    /// # Ok::<(), krylane::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Csr::new`]; a negative index.
+    pub fn from_csr<P: Index, J: Index, V: Copy + Into<f64>>(
+        rows: usize,
+        cols: usize,
+        row_ptr: &[P],
+        columns: &[J],
+        values: &[V],
+    ) -> Result<Self> {
+        check_size(rows, cols)?;
+        let row_ptr = row_ptr.iter().map(|&p| index(p, "row_ptr")).collect::<Result<_>>()?;
+        // A column that is no u32 is beyond every matrix: named as such below.
+        let narrow = |&j: &J| index(j, "columns").map(|j| u32::try_from(j).unwrap_or(u32::MAX));
+        let columns = columns.iter().map(narrow).collect::<Result<_>>()?;
+        Self::new(rows, cols, row_ptr, columns, values.iter().map(|&v| v.into()).collect())
+    }
+
+    /// A CSC matrix: column j holds rows `row_indices[k]` for k in `col_ptr[j]..col_ptr[j + 1]`. Copies the arrays.
+    ///
+    /// # Errors
+    /// As [`Csr::from_csr`].
+    pub fn from_csc<P: Index, J: Index, V: Copy + Into<f64>>(
+        rows: usize,
+        cols: usize,
+        col_ptr: &[P],
+        row_indices: &[J],
+        values: &[V],
+    ) -> Result<Self> {
+        // Faults are told in words of rows; the transpose of a CSR matrix has them as columns.
+        let fault = |e: Error| Error::input(format!("as CSC, with columns for rows: {e}"));
+        Ok(Self::from_csr(cols, rows, col_ptr, row_indices, values).map_err(fault)?.transpose())
+    }
+
+    /// A matrix from triplets (i, j, a_ij); those of one place are summed.
+    ///
+    /// ```
+    /// use krylane::matrix::Csr;
+    /// let a = Csr::from_triplets(2, 2, [(0, 0, 2.0), (1, 1, 3.0), (1, 1, 1.0)])?;
+    /// assert_eq!(a.get(1, 1), 4.0);
+    /// # Ok::<(), krylane::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Triplets::push`]; a negative index.
+    pub fn from_triplets<I: Index, J: Index, V: Into<f64>>(
+        rows: usize,
+        cols: usize,
+        entries: impl IntoIterator<Item = (I, J, V)>,
+    ) -> Result<Self> {
+        let mut t = Triplets::new(rows, cols)?;
+        for (i, j, v) in entries {
+            t.push(index(i, "a triplet's row")?, index(j, "a triplet's column")?, v.into())?;
+        }
+        t.to_csr()
     }
 
     /// The identity of order `n`.
@@ -137,13 +212,7 @@ impl Csr {
     /// `n` beyond 2³² − 1.
     pub fn identity(n: usize) -> Result<Self> {
         check_size(n, n)?;
-        Ok(Self {
-            rows: n,
-            cols: n,
-            row_ptr: (0..=n).collect(),
-            columns: (0..n as u32).collect::<Vec<_>>().into(),
-            values: vec![1.0; n].into(),
-        })
+        Ok(Self::assemble(n, n, (0..=n).collect(), (0..n as u32).collect(), vec![1.0; n]))
     }
 
     /// Number of rows.
@@ -208,7 +277,8 @@ impl Csr {
         (0..self.rows.min(self.cols)).into_par_iter().with_min_len(1024).map(|i| self.get(i, i)).collect()
     }
 
-    /// Puts new values on the same pattern.
+    /// Puts new values on the same pattern, in the order of [`Csr::values`]: row by row, columns ascending, duplicates
+    /// summed. That is the order of the arrays given to [`Csr::new`] only where their rows were so already.
     ///
     /// # Errors
     /// A wrong count or a value that is not finite.
@@ -282,7 +352,7 @@ impl Csr {
                 }
             }
         });
-        Self { rows: self.cols, cols: self.rows, row_ptr, columns: columns.into(), values: values.into() }
+        Self::assemble(self.cols, self.rows, row_ptr, columns, values)
     }
 
     /// The matrix whose row i is row `rows[i]` and whose column j is column `columns[j]` of this one.
@@ -429,7 +499,7 @@ impl Csr {
         }
         columns.truncate(kept);
         values.truncate(kept);
-        self.row_ptr = row_ptr;
+        self.row_ptr = row_ptr.into();
     }
 }
 

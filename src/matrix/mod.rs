@@ -16,7 +16,7 @@ pub(crate) mod triangular;
 pub use array::Keeper;
 pub use convert::{ToCsr, ToMatrix};
 pub(crate) use csr::inverse_order;
-pub use csr::{Csr, Triplets};
+pub use csr::{Csr, Index, Triplets};
 pub use operator::{LinearOperator, Matrix, RowFunction, RowShader, Structure, VectorFunction};
 pub use stats::Stats;
 pub use stencil::Stencil;

@@ -90,7 +90,7 @@ methods! {
     Gcrotmk {
         /// Columns of a cycle, 30.
         restart: usize = 30, in 1.0..=10_000.0;
-        /// The directions of a solve serve the next one, also after [`crate::Solver::update_values`]. A solve depends on
+        /// The directions of a solve serve the next one, also after [`crate::Solver::update`]. A solve depends on
         /// those before it then.
         recycle: bool = false;
     } = "gcrotmk", Traits::new(Needs::Square),

@@ -140,7 +140,8 @@ impl Solver {
         let spectrum = settings.spectrum.map(|(a, b)| (ldexp(a, scale), ldexp(b, scale)));
         let subspace: Vec<_> = settings.subspace.iter().map(|v| transform.direction(v)).collect();
         let subspace = orthonormal(subspace).into_iter().map(Arc::new).collect();
-        let tuning = Tuning { restart: rung.restart, side: settings.side, spectrum, subspace, recycle: settings.recycle };
+        let tuning =
+            Tuning { restart: rung.restart, side: settings.side, spectrum, subspace, recycle: settings.recycle };
         let growing = self.options.criterion == Criterion::BackwardError;
         let entry = rung.method.clone();
         Ok((Prepared { space, transform, a, x, r, normal, transpose, watch, entry, tuning, growing }, m, setup))

@@ -56,22 +56,18 @@ impl Solver {
     /// # Errors
     /// As [`Solver::solve`], for the first b at fault.
     pub fn solve_many<B: AsRef<[f64]>>(&mut self, b: &[B]) -> Result<Vec<Report>> {
-        pollster::block_on(self.solve_many_async(b, None))
+        pollster::block_on(self.many(b, None::<&[B]>))
     }
 
     /// [`Solver::solve_many`] from an x₀ for each b.
     ///
     /// # Errors
     /// As [`Solver::solve_many`]; another count of x₀ than of b.
-    pub fn solve_many_from<B: AsRef<[f64]>>(&mut self, b: &[B], x0: &[B]) -> Result<Vec<Report>> {
-        pollster::block_on(self.solve_many_async(b, Some(x0)))
+    pub fn solve_many_from<B: AsRef<[f64]>, X: AsRef<[f64]>>(&mut self, b: &[B], x0: &[X]) -> Result<Vec<Report>> {
+        pollster::block_on(self.many(b, Some(x0)))
     }
 
-    /// [`Solver::solve_many_from`] without blocking the thread on the device.
-    ///
-    /// # Errors
-    /// As [`Solver::solve_many_from`].
-    pub async fn solve_many_async<B: AsRef<[f64]>>(&mut self, b: &[B], x0: Option<&[B]>) -> Result<Vec<Report>> {
+    async fn many<B: AsRef<[f64]>, X: AsRef<[f64]>>(&mut self, b: &[B], x0: Option<&[X]>) -> Result<Vec<Report>> {
         if let Some(x0) = x0
             && x0.len() != b.len()
         {

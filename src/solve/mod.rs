@@ -3,12 +3,15 @@
 mod build;
 mod builder;
 pub(crate) mod drive;
+mod forms;
 mod many;
 pub(crate) mod problem;
 pub(crate) mod refine;
 mod solver;
+mod update;
 
 pub use builder::Builder;
 pub use drive::Event;
+pub use forms::StoredForm;
 pub(crate) use solver::open_engine;
-pub use solver::{Solver, StoredForm, solve};
+pub use solver::{Solver, solve};

@@ -1,4 +1,4 @@
-//! The front door: a builder, a solver that can be used again, and the one-line `solve`.
+//! The front door: a solver that can be used again, and the one-line `solve`; the climb through the ladder.
 
 use super::builder::Builder;
 use super::many::Block;
@@ -12,7 +12,7 @@ use crate::host::scale::ldexp;
 use crate::matrix::{Csr, Matrix, ToMatrix};
 use crate::method::registry::Method;
 use crate::method::{MethodEntry, Needs};
-use crate::op::{Dtype, Plan, Role, Space};
+use crate::op::{Plan, Space};
 use crate::options::{Criterion, Options};
 use crate::plan::transform::{Change, Transform};
 use crate::plan::{self, DeviceChoice, RungPlan};
@@ -27,19 +27,6 @@ use std::time::{Duration, Instant};
 
 /// Iterations that every rung may use: fewer tell nothing about a method.
 const LEAST_SHARE: usize = 1000;
-
-/// The form in which a device keeps the matrix.
-#[derive(Clone, Debug, serde::Serialize)]
-pub struct StoredForm {
-    /// The device.
-    pub device: String,
-    /// Number type of the values' arithmetic.
-    pub precision: Dtype,
-    /// The form and why, where the device has several.
-    pub form: Option<String>,
-    /// Bytes that a product reads of the matrix.
-    pub bytes_a_product: u64,
-}
 
 /// Hears of every iteration; `Break` ends the solve.
 type Callback = Box<dyn FnMut(Event) -> ControlFlow<()> + Send>;
@@ -78,7 +65,7 @@ pub struct Solver {
 ///
 /// # Errors
 /// Bad input, or a device that fails. Not converging is no error.
-pub fn solve(a: &impl ToMatrix, b: &[f64]) -> Result<Report> {
+pub fn solve(a: &impl ToMatrix, b: &(impl AsRef<[f64]> + ?Sized)) -> Result<Report> {
     Solver::new(a, Options::default())?.solve(b)
 }
 
@@ -196,97 +183,28 @@ impl Solver {
         &self.device.adapter
     }
 
-    /// Puts new values on the same pattern; kernels and memory are kept. So is the plan: the order of the rows, and
-    /// whether they are equilibrated; the powers of two are found anew.
-    ///
-    /// # Errors
-    /// A wrong count, a value that is not finite, or facts that contradict the plan (symmetry lost).
-    pub fn update_values(&mut self, mut values: Vec<f64>) -> Result<()> {
-        let Matrix::Stored(old) = &self.a else {
-            return Err(Error::input("an operator has no values to update; make a new solver"));
-        };
-        let below = old.rows() - self.rows;
-        if values.len() + below == old.nnz() {
-            values.extend(std::iter::repeat_n(self.options.method.settings().damp, below));
-        }
-        let mut a = Csr::clone(old);
-        a.set_values(values)?;
-        let facts = Facts::of(&a);
-        if let (true, Some((i, j))) = (self.facts.symmetric(), facts.asymmetry)
-            && let Some(rung) = self.ladder.iter().find(|r| r.method.needs.symmetry())
-        {
-            return Err(Error::input(format!(
-                "the new values are not symmetric (entries ({i}, {j}) and ({j}, {i}) differ, rows counted from 0), and the \
-                 plan rests on {}, which needs symmetry; make a new Solver",
-                rung.method.id
-            )));
-        }
-        let a = Arc::new(a);
-        (self.a, self.facts) = ((&a).into(), facts);
-        self.range = Arc::new(Range::new(self.options.method.settings().damp));
-        // Copies of a method are made anew; what they share would be set up once for each.
-        self.block = None;
-        if self.transpose.is_some() {
-            self.transpose = Some(transpose(&self.a)?);
-        }
-        let renewed = |t: &Arc<Transform>| Arc::new(t.renewed(&a, &self.facts));
-        self.transforms = self.transforms.iter().map(renewed).collect();
-        if self.options.method.settings().spectrum.is_some() {
-            // The bounds stand in the session in units of the old scale.
-            self.sessions.iter_mut().for_each(|s| *s = None);
-        }
-        for session in self.sessions.iter_mut().flatten() {
-            let same = |t: &&Arc<Transform>| t.change == session.transform.change;
-            let transform = self.transforms.iter().find(same).expect("kept as long as its sessions");
-            session.transform = Arc::clone(transform);
-            let (matrix, exponent) = (transform.matrix.entries().expect("made of stored entries"), transform.remaining);
-            session.engine.update_operator(session.a, matrix, exponent)?;
-            if let Some(wide) = session.renewal.map(|n| n.a).filter(|&wide| wide != session.a) {
-                session.engine.update_operator(wide, matrix, exponent)?;
-            }
-            let transpose = self.transpose.as_ref().and_then(Matrix::entries);
-            if let (Some(normal), Some(transpose)) = (session.normal, transpose) {
-                session.engine.update_operator(normal.transpose, transpose, exponent)?;
-            }
-            if let Some(t) = session.transpose {
-                session.engine.update_operator(t, &Arc::new(matrix.transpose()), exponent)?;
-            }
-            session.method.values_changed();
-            let updates = session.method.system().m.refresh(matrix, exponent)?;
-            for (v, values) in updates.vectors {
-                session.engine.write_vector(v, &values)?;
-            }
-            for (a, matrix, exponent) in updates.operators {
-                session.engine.update_operator(a, &matrix, exponent)?;
-            }
-            for (t, matrix, exponent) in updates.triangles {
-                session.engine.update_triangle(t, &matrix, exponent)?;
-            }
-        }
-        Ok(())
-    }
-
     /// Solves A x = b from x₀ = 0.
     ///
     /// # Errors
     /// b of the wrong length or not finite; a device that fails.
-    pub fn solve(&mut self, b: &[f64]) -> Result<Report> {
-        pollster::block_on(self.solve_async(b, None))
+    pub fn solve(&mut self, b: &(impl AsRef<[f64]> + ?Sized)) -> Result<Report> {
+        pollster::block_on(self.solve_polled(b.as_ref(), None))
     }
 
     /// Solves A x = b from x₀.
     ///
     /// # Errors
     /// As [`Solver::solve`].
-    pub fn solve_from(&mut self, b: &[f64], x0: &[f64]) -> Result<Report> {
-        pollster::block_on(self.solve_async(b, Some(x0)))
+    pub fn solve_from(
+        &mut self,
+        b: &(impl AsRef<[f64]> + ?Sized),
+        x0: &(impl AsRef<[f64]> + ?Sized),
+    ) -> Result<Report> {
+        pollster::block_on(self.solve_polled(b.as_ref(), Some(x0.as_ref())))
     }
 
-    /// [`Solver::solve_from`] without blocking the thread on the device.
-    ///
-    /// # Errors
-    /// As [`Solver::solve`].
-    pub async fn solve_async(&mut self, b: &[f64], x0: Option<&[f64]>) -> Result<Report> {
+    /// [`Solver::solve_from`] for callers that are futures already. It waits for the device all the same.
+    pub(crate) async fn solve_polled(&mut self, b: &[f64], x0: Option<&[f64]>) -> Result<Report> {
         self.check_vectors(b, x0)?;
         self.cancel.store(false, Ordering::Relaxed);
         let mut timings = self.first_timings();
@@ -598,29 +516,6 @@ impl Solver {
         alone.chain(block).fold(Default::default(), |sum, c| sum.plus(&c))
     }
 
-    /// How the CPU, and the device chosen where that is another, keep the matrix of the first rung.
-    ///
-    /// # Errors
-    /// A device that fails.
-    pub fn stored_forms(&mut self) -> Result<Vec<StoredForm>> {
-        let (plan, change) = (self.ladder[0].precision, self.ladder[0].change);
-        let transform = self.transform(change)?;
-        let form = |device: &DeviceChoice| {
-            let mut space = Space::new(plan);
-            let a = space.operator("A", transform.matrix.clone(), transform.remaining, Role::Working);
-            let engine = device.engine(space.clone(), &self.options)?;
-            Ok(StoredForm {
-                device: device.adapter.name.clone(),
-                precision: plan.working,
-                form: engine.describe(a),
-                bytes_a_product: space.operator_bytes(a),
-            })
-        };
-        let cpu = plan::cpu(&self.options);
-        let other = (self.device.adapter.kind != "cpu").then_some(&self.device);
-        std::iter::once(&cpu).chain(other).map(form).collect()
-    }
-
     /// The transform for `change`, made once.
     pub(super) fn transform(&mut self, change: Change) -> Result<Arc<Transform>> {
         if let Some(known) = self.transforms.iter().find(|t| t.change == change) {
@@ -638,13 +533,6 @@ impl Solver {
         self.plan.extend(made.describe());
         self.transforms.push(Arc::clone(&made));
         Ok(made)
-    }
-
-    /// Bytes of vectors that the first rung keeps on the device, and how many vectors of length n.
-    #[doc(hidden)]
-    pub fn footprint(&mut self) -> Result<(usize, u64)> {
-        let (session, _) = self.session(0)?;
-        Ok((session.space.vector_count(), session.space.vector_bytes()))
     }
 
     /// The first rung's method.
@@ -677,7 +565,7 @@ fn unseen_rows(reason: &Reason, c: &Certificate, options: &Options) -> Option<St
 }
 
 /// [A; λI].
-fn damped(a: &Csr, lambda: f64) -> Result<Csr> {
+pub(super) fn damped(a: &Csr, lambda: f64) -> Result<Csr> {
     let n = a.cols();
     let row_ptr = a.row_ptr().iter().copied().chain(a.nnz() + 1..=a.nnz() + n).collect();
     let columns = a.columns().iter().copied().chain(0..n as u32).collect();

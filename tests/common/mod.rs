@@ -20,13 +20,18 @@ pub struct Target {
 }
 
 impl Target {
+    /// What makes this target of the machine's devices.
+    pub fn knobs(&self) -> Knobs {
+        Knobs { withhold: self.withhold.clone(), ..Knobs::default() }
+    }
+
     pub fn options(&self, method: &str) -> Options {
         Options {
             method: method.parse().unwrap(),
             preconditioner: "none".parse().unwrap(),
             backend: self.backend.clone(),
             precision: self.precision,
-            knobs: Knobs { withhold: self.withhold.clone(), ..Knobs::default() },
+            knobs: self.knobs(),
             ..Options::default()
         }
     }
@@ -173,6 +178,13 @@ pub fn map(a: &Csr, f: impl Fn(usize, usize, f64) -> f64) -> Csr {
         columns.iter().zip(values).for_each(|(&j, &v)| t.push(i, j as usize, f(i, j as usize, v)).unwrap());
     }
     t.to_csr().unwrap()
+}
+
+/// These values, in the order of its own, on the pattern of `a`.
+pub fn with_values(a: &Csr, values: Vec<f64>) -> Csr {
+    let mut out = a.clone();
+    out.set_values(values).unwrap();
+    out
 }
 
 /// A − σ I, where A has a full diagonal.

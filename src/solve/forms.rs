@@ -1,0 +1,51 @@
+//! How devices keep what a solver works with: the form of the matrix, the room for vectors.
+
+use super::solver::Solver;
+use crate::error::Result;
+use crate::op::{Dtype, Role, Space};
+use crate::plan::{self, DeviceChoice};
+
+/// The form in which a device keeps the matrix.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct StoredForm {
+    /// The device.
+    pub device: String,
+    /// Number type of the values' arithmetic.
+    pub precision: Dtype,
+    /// The form and why, where the device has several.
+    pub form: Option<String>,
+    /// Bytes that a product reads of the matrix.
+    pub bytes_a_product: u64,
+}
+
+impl Solver {
+    /// How the CPU, and the device chosen where that is another, keep the matrix of the first rung.
+    ///
+    /// # Errors
+    /// A device that fails.
+    pub fn stored_forms(&mut self) -> Result<Vec<StoredForm>> {
+        let (plan, change) = (self.ladder[0].precision, self.ladder[0].change);
+        let transform = self.transform(change)?;
+        let form = |device: &DeviceChoice| {
+            let mut space = Space::new(plan);
+            let a = space.operator("A", transform.matrix.clone(), transform.remaining, Role::Working);
+            let engine = device.engine(space.clone(), &self.options)?;
+            Ok(StoredForm {
+                device: device.adapter.name.clone(),
+                precision: plan.working,
+                form: engine.describe(a),
+                bytes_a_product: space.operator_bytes(a),
+            })
+        };
+        let cpu = plan::cpu(&self.options);
+        let other = (self.device.adapter.kind != "cpu").then_some(&self.device);
+        std::iter::once(&cpu).chain(other).map(form).collect()
+    }
+
+    /// Bytes of vectors that the first rung keeps on the device, and how many vectors of length n.
+    #[doc(hidden)]
+    pub fn footprint(&mut self) -> Result<(usize, u64)> {
+        let (session, _) = self.session(0)?;
+        Ok((session.space.vector_count(), session.space.vector_bytes()))
+    }
+}
