@@ -216,24 +216,19 @@ class Solver:
             warnings.warn(text, KrylaneWarning, stacklevel=4)
         return result
 
-    def update_values(self, values: Any) -> None:
-        """Puts new values on the pattern of A, kernels and memory are kept.
+    def update(self, A: Any) -> None:
+        """Puts the values of A in place of the old ones; kernels and memory are kept.
 
         Parameters
         ----------
-        values : array_like or sparse
-            The entries row by row in the order of the columns, or a matrix of the same pattern.
+        A : sparse array or matrix, array_like
+            A matrix with entries at the same places, in any format.
         """
-        if hasattr(values, "shape") and len(values.shape) == 2:
-            a = _convert.rows_of(values).copy()
-            a.sum_duplicates()
-            values = a.data
-        values = np.asarray(values)
-        if self._complex or values.dtype.kind == "c":
+        if self._complex or _convert.is_complex(A):
             raise InputError("values of a complex system can't be updated in place; make a new Solver")
         if self._solver is None:
             self._build()
-        self._solver.update_values(np.ascontiguousarray(values, dtype=np.float64))
+        self._solver.update(_convert.any_matrix(A, structure=self._structure, as_complex=False, transposed=False, lend=False))
 
     def __enter__(self) -> Solver:
         return self

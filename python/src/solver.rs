@@ -177,8 +177,8 @@ impl Solver {
 
     /// New values on the same pattern.
     fn update(&self, py: Python<'_>, matrix: &Matrix) -> PyResult<()> {
-        let matrix = matrix.inner();
-        self.work(py, None, None, |inner| inner.update(&matrix))?.map_err(|e| raise(py, &e))
+        let a = matrix.inner.clone();
+        self.work(py, None, None, |inner| inner.update(&a))?.map_err(|e| raise(py, &e))
     }
 
     #[getter]

@@ -85,7 +85,7 @@ def test_one_solver_for_many_systems():
         first = solver.solve(B)
         again = solver.solve(B, first.x)
         assert again.iterations == 0 and again.converged
-        solver.update_values(2 * A)
+        solver.update(2 * A)
         assert np.allclose(solver.solve(B).x, first.x / 2)
     copy = pickle.loads(pickle.dumps(solver))
     assert copy.solve(B).converged
