@@ -71,7 +71,12 @@ impl Session {
         }
         let (mut best, mut since) = (f64::INFINITY, 0);
         loop {
-            let ended = self.cycle(tally, limits).await?;
+            let before = tally.iterations;
+            let ended = match self.cycle(tally, limits).await? {
+                // Without an iteration there is nothing to exchange.
+                Some(ended) if tally.iterations == before => return Ok(ended),
+                ended => ended,
+            };
             let outlook = match self.segment(tally, |method, p, host| method.exchange(p, host)).await? {
                 Ok(outlook) => outlook,
                 Err(why) => return Ok(Ended::Inner(why)),
