@@ -6,15 +6,14 @@
 //! Several methods or preconditioners, apart by `+`, or `all`, make a table of each with each, solved side by side:
 //! `cg+minres jacobi+ic0+amg`.
 
+use krylane::compare::compare;
 use krylane::matrix::Csr;
 use krylane::method::METHODS;
 use krylane::precond::PRECONDITIONERS;
-use krylane::{Backend, Options, Report, Result, Solver, io};
+use krylane::{Backend, Halt, Options, Report, Result, io};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let argument = |k: usize, default: &str| std::env::args().nth(k).unwrap_or_else(|| default.into());
@@ -61,7 +60,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         write!(page, "\n## {name}: n = {}, {} entries\n\n| method |", a.rows(), a.nnz())?;
         preconditioners.iter().for_each(|p| page += &format!(" {p} |"));
         page += &format!("\n|---|{}", "---|".repeat(preconditioners.len()));
-        for (cell, (outcome, time)) in cells.iter().zip(outcomes(&a, &b, &cells, workers)) {
+        for (cell, (outcome, time)) in cells.iter().zip(compare(&a, &b, &cells, workers, &Halt::default(), |_, _| ())) {
             if cell.preconditioner.to_string() == preconditioners[0] {
                 write!(page, "\n| {} |", cell.method)?;
             }
@@ -101,24 +100,6 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// The names in `text`, or all that there are.
 fn list<'a>(text: &str, all: impl Iterator<Item = &'a str>) -> Vec<String> {
     if text == "all" { all.map(Into::into).collect() } else { text.split('+').map(Into::into).collect() }
-}
-
-/// How each cell ended and how long it took. Every worker takes the next cell that is left.
-fn outcomes(a: &Csr, b: &[f64], cells: &[Options], workers: usize) -> Vec<(Result<Report>, Duration)> {
-    let found: Vec<OnceLock<(Result<Report>, Duration)>> = cells.iter().map(|_| OnceLock::new()).collect();
-    let next = AtomicUsize::new(0);
-    std::thread::scope(|s| {
-        for _ in 0..workers {
-            s.spawn(|| {
-                while let Some(k) = Some(next.fetch_add(1, Ordering::Relaxed)).filter(|&k| k < cells.len()) {
-                    let start = Instant::now();
-                    let outcome = Solver::new(a, cells[k].clone()).and_then(|mut s| s.solve(b));
-                    let _ = found[k].set((outcome, start.elapsed()));
-                }
-            });
-        }
-    });
-    found.into_iter().filter_map(OnceLock::into_inner).collect()
 }
 
 /// ‖b − A x‖/‖b‖, sums kept in twice the digits of f64: plain ones would show their own rounding where x is large.

@@ -31,6 +31,15 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             report.reason
         );
     }
+    println!(
+        "\nA restart throws the basis away, and with it what GMRES knew of the slow directions: each cycle learns them anew."
+    );
+    println!(
+        "So a short cycle needs more iterations, or fewer by luck, for its polynomials happen to fit; only the full one"
+    );
+    println!(
+        "is sure to be the best of all methods in iterations. A longer cycle costs memory, and dot products that grow with it."
+    );
     println!("\nA lucky breakdown: b in an invariant space of dimension 3, so the third column ends it");
     let a = gallery::diagonal(&(1..=50).map(f64::from).collect::<Vec<_>>());
     let b: Vec<f64> = (0..50).map(|i| f64::from(u8::from(i % 20 == 0))).collect();

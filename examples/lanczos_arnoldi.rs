@@ -28,7 +28,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 }
 
 fn show(which: Which, report: &EigenReport) {
-    println!("  {which}: {} products, {} restarts, {}", report.matvecs, report.restarts, report.method);
+    // Under a shift a step is a solve with A − σI in place of a product with A.
+    let steps = match report.inner_solves {
+        0 => format!("{} products", report.matvecs),
+        solves => format!("{solves} inner solves of {} iterations together", report.inner_iterations),
+    };
+    println!("  {which}: {steps}, {} restarts, {}", report.restarts, report.method);
     for (value, residual) in report.eigenvalues.iter().zip(&report.residuals) {
         println!("    {value:<44} |A v - l v| = {residual:.1e}");
     }

@@ -57,6 +57,27 @@ pub enum Error {
         /// It is the user's word: a budget, not what the machine has.
         budget: bool,
     },
+    /// Work called off before it was done: reading, generating, setting up. A solve reports it as an outcome.
+    #[error("{0}")]
+    Halted(Called),
+}
+
+/// Who ended work early.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Called {
+    /// The flag of a [`Halt`](crate::Halt) or of a solver.
+    Cancelled,
+    /// The clock.
+    TimeLimit,
+}
+
+impl std::fmt::Display for Called {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Cancelled => "cancelled",
+            Self::TimeLimit => "the time limit is reached",
+        })
+    }
 }
 
 impl Error {
@@ -72,7 +93,7 @@ impl Error {
             Self::Input(_) | Self::Parse { .. } | Self::Preconditioner { .. } => true,
             Self::Io { .. } => true,
             Self::OutOfMemory { budget, .. } => *budget,
-            Self::NoAdapter(_) | Self::Device(_) => false,
+            Self::NoAdapter(_) | Self::Device(_) | Self::Halted(_) => false,
         }
     }
 }

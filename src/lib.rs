@@ -45,6 +45,7 @@ pub mod bench;
 #[cfg(feature = "cli")]
 #[doc(hidden)]
 pub mod cli;
+pub mod compare;
 pub mod eigen;
 mod error;
 #[cfg(any(doc, doctest))]
@@ -71,7 +72,8 @@ pub use backend::cpu::{Allowed, Harness};
 #[cfg(feature = "gpu")]
 pub use backend::gpu::{AdapterDetails, adapters};
 pub use eigen::{EigenOptions, EigenReport, EigenSolver, Eigenvalue, SvdReport, Which, eigs, svds};
-pub use error::{Error, Result};
+pub use error::{Called, Error, Result};
+pub use host::halt::Halt;
 pub use host::random;
 pub use matrix::{ToCsr, ToMatrix};
 pub use method::registry::Method;

@@ -2,6 +2,7 @@
 
 use crate::analyse::certify::Certificate;
 use crate::backend::Counters;
+use crate::error::Called;
 use crate::method::{Needs, by_name};
 use crate::op::{Plan, Stop};
 use serde::{Serialize, Serializer, ser::SerializeStruct};
@@ -243,6 +244,15 @@ impl Reason {
             Stop::BreakdownLanczos => Self::Breakdown(BrokenDown::Lanczos),
             _ => return None,
         })
+    }
+}
+
+impl From<Called> for Reason {
+    fn from(called: Called) -> Self {
+        match called {
+            Called::Cancelled => Self::Cancelled,
+            Called::TimeLimit => Self::TimeLimit,
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{collection, fields};
+use common::{collection, fields, zip};
 use flate2::{Compression, write::GzEncoder};
 use krylane::Error;
 use krylane::io::{
@@ -54,7 +54,7 @@ fn malformed() -> Vec<(Vec<u8>, &'static str, &'static str)> {
         (b"".to_vec(), ":1:", "empty"),
         (b"\n\n".to_vec(), ":1:", "%%MatrixMarket"),
         (b"1 1 1\n1 1 2\n".to_vec(), ":1:1:", "not `1`"),
-        (b"%MatrixMarket matrix coordinate real general\n1 1 0\n".to_vec(), ":1:1:", "`%MatrixMarket`"),
+        (b"%%MatrixMarker matrix coordinate real general\n1 1 0\n".to_vec(), ":1:1:", "`%%MatrixMarker`"),
         ([b"\xff\xfe".to_vec(), utf16.clone()].concat(), ":1:", "UTF-16"),
         (utf16, ":1:", "UTF-16"),
         (b"\x89PNG\r\n\x1a\n\0\0\0".to_vec(), ":1:", "PNG"),
@@ -118,7 +118,7 @@ fn malformed() -> Vec<(Vec<u8>, &'static str, &'static str)> {
         (with(SYMMETRIC, "3 2 1\n1 1 1\n"), ":2:", "can't be symmetric"),
         (with(SYMMETRIC, "3 3 2\n2 1 1\n1 2 1\n"), ":4:", "(1, 2) is on the other side of the diagonal than line 3"),
         (with(SYMMETRIC, "3 3 3\n1 2 1\n1 1 1\n3 2 1\n"), ":5:", "stores one triangle"),
-        (with(SKEW, "3 3 1\n2 2 1\n"), ":3:", "(2, 2) is on the diagonal of a skew-symmetric"),
+        (with(SKEW, "3 3 1\n2 2 1\n"), ":3:", "(2, 2), not zero, is on the diagonal of a skew-symmetric"),
         (with(ARRAY, "2 1 2\n1\n2\n"), ":2:5:", "unexpected `2`"),
         (with(ARRAY, "2 1\n1\n"), ":3:", "after 1 of the 2"),
         (with(ARRAY, "2 1\n1\n2\n3\n"), ":5:", "more entries than the 2"),
@@ -230,11 +230,10 @@ fn vectors() {
         ("1\n2 3\n", "b.txt:2:3: unexpected `3`"),
         ("1\n-inf\n", "b.txt:2:1"),
         ("<html>", "HTML"),
-        ("%%MatrixMarket matrix array real general\n1 2\n1\n2\n", "1 column"),
+        ("%%MatrixMarket matrix array real general\n2 2\n1\n2\n3\n4\n", "1 column; this is 2 x 2"),
         ("%%MatrixMarket matrix array real general\n4000000000 1\n1\n", "memory limit"),
         ("%%MatrixMarket matrix coordinate real general\n4000000000 1 0\n", "memory limit"),
         ("%%MatrixMarket matrix coordinate real general\n1 1 2\n1 1 1e308\n1 1 1e308\n", ":4: the sum"),
-        ("%%MatrixMarket matrix array real symmetric\n1 1\n1\n", "general"),
     ] {
         let message = read(text).unwrap_err().to_string();
         assert!(message.contains(part), "{text:?}: {message}");
@@ -257,7 +256,6 @@ fn columns() {
     for (text, part) in [
         (format!("{ARRAY}2 2\n1\n2\n3\n"), "after 3 of the 4 entries"),
         (format!("{ARRAY}2 2\n1\n2\n3\nnan\n"), "b.mtx:6:1"),
-        (format!("{SYMMETRIC}2 2 1\n1 1 1\n"), "columns of a general matrix; this is symmetric, 2 x 2"),
         (format!("{GENERAL}1 2 2\n1 2 1e308\n1 2 1e308\n"), ":4: the sum"),
         // What columns without entries take counts too.
         (format!("{ARRAY}0 4000000000\n"), "memory limit"),
@@ -272,7 +270,7 @@ fn columns() {
     write_columns(&path, 3, &x).unwrap();
     assert_eq!(read_columns(&path, &options()).unwrap(), x);
     let message = read_vector(&path, &options()).unwrap_err().to_string();
-    assert!(message.contains("1 column; this is general, 3 x 2"), "{message}");
+    assert!(message.contains("1 column; this is 3 x 2"), "{message}");
     let (z, complex) = ([[1.0, -2.0, 0.1, 1e300], [0.0, 0.0, 3.0, 4.0]], ReadOptions { complex: true, ..options() });
     write_complex_columns(&path, 2, &z).unwrap();
     assert_eq!(read_columns(&path, &complex).unwrap(), z);
@@ -294,7 +292,6 @@ fn gzip() {
     let members = [gz(&text.as_bytes()[..60]), gz(&text.as_bytes()[60..])].concat();
     assert_eq!(read("b.mtx.GZ", &members).unwrap().matrix.nnz(), 2);
     for (name, bytes, part) in [
-        ("c.mtx", packed.clone(), "its name must end in .gz"),
         ("d.mtx.gz", text.clone().into_bytes(), "not gzip data"),
         ("e.mtx.gz", packed[..packed.len() - 12].to_vec(), "truncated"),
         ("f.mtx.gz", packed[..packed.len() - 3].to_vec(), "truncated"),
@@ -420,10 +417,9 @@ fn scipy_files() {
     let coo = read("scipy_coo_int.npz").unwrap();
     assert_eq!(dense(&coo.matrix), [[0.0, 1.0, 0.0, 4.0], [0.0; 4], [5.0, 0.0, 0.0, 0.0]]);
     assert_eq!((coo.notes.duplicates, coo.notes.field), (1, Field::Integer));
-    for (name, part) in [("scipy_complex.npz", "complex"), ("scipy_bsr.npz", "`bsr`")] {
-        let message = read(name).unwrap_err().to_string();
-        assert!(message.contains(name) && message.contains(part), "{message}");
-    }
+    let message = read("scipy_complex.npz").unwrap_err().to_string();
+    assert!(message.contains("scipy_complex.npz") && message.contains("complex"), "{message}");
+    assert_eq!(read("scipy_bsr.npz").unwrap().notes.format, Format::NpzBsr);
 }
 
 #[test]
@@ -497,28 +493,28 @@ fn complex_files_are_written() {
 
 /// An npz of 1-dimensional arrays of i64 (or f64 for `data`).
 fn npz(format: &[u8], arrays: &[(&str, &[i64])]) -> Vec<u8> {
-    use npyz::{WriterBuilder, npz::NpzWriter};
-    let mut bytes = std::io::Cursor::new(Vec::new());
-    let mut out = NpzWriter::new(&mut bytes);
-    let plain = Default::default();
-    let dtype = npyz::DType::new_scalar(format!("|S{}", format.len()).parse().unwrap());
-    let mut writer = out.array::<[u8]>("format", plain).unwrap().dtype(dtype).shape(&[]).begin_nd().unwrap();
-    writer.push(format).unwrap();
-    writer.finish().unwrap();
+    let mut entries = vec![];
+    let mut put = |name: &str, bytes: Vec<u8>| entries.push((format!("{name}.npy"), bytes));
+    put("format", npy(&format!("|S{}", format.len()), "()", format));
     for (name, values) in arrays {
-        let shape = [values.len() as u64];
-        if *name == "data" {
-            let mut writer = out.array::<f64>(name, plain).unwrap().default_dtype().shape(&shape).begin_nd().unwrap();
-            writer.extend(values.iter().map(|v| if *v == i64::MAX { f64::NAN } else { *v as f64 })).unwrap();
-            writer.finish().unwrap();
-        } else {
-            let mut writer = out.array::<i64>(name, plain).unwrap().default_dtype().shape(&shape).begin_nd().unwrap();
-            writer.extend(values.iter().copied()).unwrap();
-            writer.finish().unwrap();
-        }
+        let value = |v: &i64| if *v == i64::MAX { f64::NAN } else { *v as f64 };
+        let (descr, bytes): (_, Vec<u8>) = match *name {
+            "data" => ("<f8", values.iter().flat_map(|v| value(v).to_le_bytes()).collect()),
+            _ => ("<i8", values.iter().flat_map(|v| v.to_le_bytes()).collect()),
+        };
+        put(name, npy(descr, &format!("({},)", values.len()), &bytes));
     }
-    drop(out);
-    bytes.into_inner()
+    zip(&entries)
+}
+
+/// A NumPy array, version 1.
+fn npy(descr: &str, shape: &str, data: &[u8]) -> Vec<u8> {
+    let header = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}, }}\n");
+    let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
+    bytes.extend((header.len() as u16).to_le_bytes());
+    bytes.extend(header.as_bytes());
+    bytes.extend(data);
+    bytes
 }
 
 #[test]
@@ -553,7 +549,7 @@ fn npz_is_validated() {
         (coo(&[2, 3], &[0, 2], &[0, 1], &[1, 2]), "`row` entry 1 is 2, beyond the number of rows"),
         (coo(&[2, 3], &[0, 1], &[0], &[1, 2]), "have 2, 1 and 2 entries"),
         (read(npz(b"csr", &[("shape", &[1, 1])])), "array `data` is missing (there are: format, shape)"),
-        (read(npz(b"dia", &[("shape", &[1, 1])])), "format `dia`"),
+        (read(npz(b"dok", &[("shape", &[1, 1])])), "format `dok`"),
         (read(npz(b"", &[])), "format"),
         (read(b"not a zip".to_vec()), "not a zip archive"),
         (read(Vec::new()), "not a zip archive"),

@@ -5,7 +5,8 @@ use std::io::Write;
 use std::path::Path;
 
 /// Writes `field`, `width` values a row from the bottom up, in colours: blue below zero, white at zero, red above.
-/// `limit` is the value of the full colours; cells for which `wall` is true are grey.
+/// `limit` is the value of the full colours; cells for which `wall` is true are grey. A cell of a small grid takes
+/// several pixels, so that the picture is 600 pixels wide or more.
 pub(crate) fn write(
     path: &Path,
     width: usize,
@@ -14,14 +15,20 @@ pub(crate) fn write(
     wall: impl Fn(usize) -> bool,
 ) -> std::io::Result<()> {
     let height = field.len() / width;
-    let mut pixels = Vec::with_capacity(height * (3 * width + 1));
+    let zoom = 600usize.div_ceil(width);
+    let mut pixels = Vec::with_capacity(zoom * height * (3 * zoom * width + 1));
     for y in (0..height).rev() {
+        let start = pixels.len();
         pixels.push(0); // no filter
         for x in 0..width {
             let i = y * width + x;
-            pixels.extend(if wall(i) { [96; 3] } else { colour(field[i] / limit) });
+            let cell = if wall(i) { [96; 3] } else { colour(field[i] / limit) };
+            pixels.extend(std::iter::repeat_n(cell, zoom).flatten());
         }
+        let line = pixels[start..].to_vec();
+        pixels.extend(std::iter::repeat_n(line, zoom - 1).flatten());
     }
+    let (width, height) = (zoom * width, zoom * height);
     let mut packed = ZlibEncoder::new(vec![], Compression::default());
     packed.write_all(&pixels)?;
 

@@ -1,21 +1,74 @@
 //! The command line as typed.
 
-use clap::builder::{PossibleValue, PossibleValuesParser};
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Parser, Subcommand, ValueEnum, ValueHint};
 use krylane::eigen::EIGEN_METHODS;
+use krylane::io::FORMATS;
+use krylane::matrix::gallery::NAMES;
 use krylane::method::METHODS;
 use krylane::precond::PRECONDITIONERS;
 use krylane::{Criterion, Which};
+use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Solves sparse linear systems by Krylov-subspace methods on any GPU or the CPU, and certifies every
 /// answer in f64.
 #[derive(Debug, Parser)]
-#[command(version, propagate_version = true, after_help = EXIT_CODES)]
+#[command(version, propagate_version = true, args_override_self = true, after_help = format!("{FIRST}\n\n{EXIT_CODES}"))]
 pub(crate) struct Args {
     #[command(subcommand)]
     pub(crate) command: Command,
 }
+
+const FIRST: &str = "\
+Examples:
+  krylane solve A.mtx                          everything chosen for you, right-hand side of ones
+  krylane solve A.mtx --rhs b.mtx -o x.npy     your own right-hand side, the answer for NumPy
+  krylane inspect A.mtx                        what the matrix is and what would be done
+  krylane compare A.mtx                        which method and preconditioner is fastest on it
+  krylane eigs A.mtx -k 10 --which SA          the ten smallest eigenvalues
+  krylane gen --list                           model problems to try: krylane solve poisson3d:50";
+
+const SOLVE: &str = "\
+Examples:
+  krylane solve A.mtx
+  krylane solve A.mtx --rhs b.mtx --tol 1e-10 -o x.npy --json report.json --plot history.svg
+  krylane solve A.mtx -m gmres -p ilut:drop=1e-4 --restart 50 --time-limit 5min
+  krylane solve A.npz --rhs random:1 --nrhs 8
+  krylane solve A.mtx -m lsqr                   least squares, A of any shape
+  krylane solve elasticity3d:20 -p amg --coordinates gallery
+  zcat A.mtx.gz | krylane solve - --monitor 10  from a pipe, a line every ten iterations
+  krylane solve A.mtx --options opts.toml       options in a file: rtol = 1e-10, method = \"cg\"";
+
+const EIGS: &str = "\
+Examples:
+  krylane eigs A.mtx -k 10 --which SA           the ten smallest of a symmetric matrix
+  krylane eigs K.mtx --mass M.mtx -k 6 --sigma 0    the modes of a structure nearest to 0
+  krylane eigs A.mtx -k 4 --which LR -o vectors.npy
+  krylane eigs poisson2d:100 -k 5 --sigma -1e-3";
+
+const SVDS: &str = "\
+Examples:
+  krylane svds A.mtx -k 5                       the five largest singular values
+  krylane svds A.mtx -k 3 --which SM -o right.npy --left left.npy";
+
+const GEN: &str = "\
+Examples:
+  krylane gen --list
+  krylane gen poisson2d 500 -o A.mtx.gz
+  krylane gen anisotropic2d 300 -o A.npz --set epsilon=0.001";
+
+const INSPECT: &str = "\
+Examples:
+  krylane inspect A.mtx
+  krylane inspect A.mtx -m gmres -p ilut --json";
+
+const COMPARE: &str = "\
+Examples:
+  krylane compare A.mtx
+  krylane compare A.mtx --rhs b.mtx --methods cg,minres --preconds jacobi,ic0,amg
+  krylane compare A.mtx --time-limit 30s --export table.md";
 
 const EXIT_CODES: &str = "\
 Exit codes: 0 converged (lsqr, lsmr: or a least-squares solution); 1 did not converge (of several right-hand sides: one or more); 2 bad usage or input, or a memory limit of yours; 3 environment (adapter, memory, \
@@ -24,17 +77,22 @@ output not writable); 130 and 143 after SIGINT and SIGTERM.";
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Solve A x = b.
-    #[command(after_help = EXIT_CODES)]
+    #[command(after_help = format!("{SOLVE}\n\n{EXIT_CODES}"))]
     Solve(Box<SolveArgs>),
     /// Find eigenpairs of A x = lambda x or A x = lambda B x.
-    #[command(after_help = EXIT_CODES)]
+    #[command(after_help = format!("{EIGS}\n\n{EXIT_CODES}"))]
     Eigs(Box<EigsArgs>),
     /// Find singular triplets.
-    #[command(after_help = EXIT_CODES)]
+    #[command(after_help = format!("{SVDS}\n\n{EXIT_CODES}"))]
     Svds(Box<SvdsArgs>),
+    /// Try methods with preconditioners on a matrix: a table, the fastest first, every answer certified.
+    #[command(after_help = COMPARE)]
+    Compare(Box<CompareArgs>),
     /// Write a matrix of the gallery to a file.
+    #[command(after_help = GEN)]
     Gen(GenArgs),
     /// Show what a matrix looks like and how it would be solved.
+    #[command(after_help = INSPECT)]
     Inspect(Box<InspectArgs>),
     /// Show the devices and which would be chosen.
     Info {
@@ -49,6 +107,54 @@ pub(crate) enum Command {
         /// The shell it is for.
         shell: clap_complete::Shell,
     },
+    /// Write man pages, and completion scripts of all shells, into a folder.
+    Man {
+        /// The folder; it is made where it isn't there.
+        #[arg(value_hint = ValueHint::DirPath)]
+        folder: PathBuf,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct CompareArgs {
+    #[command(flatten)]
+    pub(crate) matrix: MatrixArgs,
+    /// The right-hand side: a file, `ones`, or `random:SEED`.
+    #[arg(long, value_name = "FILE|ones|random:SEED", default_value = "ones", value_hint = ValueHint::FilePath)]
+    pub(crate) rhs: OsString,
+    /// Methods, apart by commas; `all`; by default those that suit the matrix.
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    pub(crate) methods: Vec<String>,
+    /// Preconditioners, apart by commas; `all`; by default those that suit the matrix.
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    pub(crate) preconds: Vec<String>,
+    /// Relative tolerance.
+    #[arg(long, visible_alias = "tol", value_name = "X", default_value = "1e-8", allow_hyphen_values = true)]
+    pub(crate) rtol: f64,
+    /// Bound on iterations of each solve.
+    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    pub(crate) max_iterations: usize,
+    /// Bound on the time of each solve; without one, what is ten times slower than the fastest is ended.
+    #[arg(long, value_name = "TIME", value_parser = duration, allow_hyphen_values = true)]
+    pub(crate) time_limit: Option<Duration>,
+    /// auto, cpu, gpu, or a part of an adapter's name or its number in `krylane info`.
+    #[arg(long, short, value_name = "auto|cpu|gpu|NAME", default_value = "auto")]
+    pub(crate) backend: String,
+    /// Number types of the iteration.
+    #[arg(long, default_value = "auto", value_parser = ["auto", "f32", "f64", "mixed"])]
+    pub(crate) precision: String,
+    /// Threads of the CPU; 0 is all.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) threads: usize,
+    /// Bytes that may be taken, as in 500M or 8G; by default what is free.
+    #[arg(long, value_name = "BYTES", value_parser = bytes)]
+    pub(crate) memory_limit: Option<u64>,
+    /// Write the table: `.md`, `.csv` or `.json`.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) export: Option<PathBuf>,
+    /// Print nothing but errors.
+    #[arg(long, short)]
+    pub(crate) quiet: bool,
 }
 
 #[derive(Debug, clap::Args)]
@@ -76,8 +182,8 @@ pub(crate) struct SolveArgs {
     pub(crate) matrix: MatrixArgs,
     /// The right-hand side: a file, `ones`, or `random:SEED` (uniform in (-1, 1)). Several columns in a file are
     /// several right-hand sides, solved side by side.
-    #[arg(long, value_name = "FILE|ones|random:SEED", default_value = "ones")]
-    pub(crate) rhs: String,
+    #[arg(long, value_name = "FILE|ones|random:SEED", default_value = "ones", value_hint = ValueHint::FilePath)]
+    pub(crate) rhs: OsString,
     /// So many right-hand sides, of seeds SEED, SEED + 1 and on; goes with `--rhs random:SEED`.
     #[arg(long, value_name = "K", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) nrhs: Option<u32>,
@@ -93,16 +199,22 @@ pub(crate) struct SolveArgs {
     pub(crate) near_null: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) solver: SolverArgs,
+    /// Options in TOML, as in `rtol = 1e-10`; what is typed counts more.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) options: Option<PathBuf>,
     /// Print nothing but errors.
     #[arg(long, short)]
     pub(crate) quiet: bool,
+    /// Print a line on stderr every N iterations, also where no terminal is.
+    #[arg(long, value_name = "N", num_args = 0..=1, default_missing_value = "100", value_parser = clap::value_parser!(u64).range(1..), help_heading = "Output")]
+    pub(crate) monitor: Option<u64>,
     /// Write the report, whatever the outcome; of several right-hand sides a list, `systems`; `-` is stdout.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Output")]
     pub(crate) json: Option<PathBuf>,
-    /// Write x as Matrix Market, a column for each right-hand side, whatever the outcome; `-` is stdout.
+    /// Write x, a column for each right-hand side, whatever the outcome: `.mtx`, `.mtx.gz` or `.npy`; `-` is stdout.
     #[arg(long, short, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Output")]
     pub(crate) output: Option<PathBuf>,
-    /// Draw the residual history as SVG.
+    /// Draw the residual history: `.svg`.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Output")]
     pub(crate) plot: Option<PathBuf>,
 }
@@ -127,9 +239,9 @@ pub(crate) struct EigsArgs {
     /// The method; auto chooses by the matrix.
     #[arg(long, short, default_value = "auto", value_parser = eigen_methods())]
     pub(crate) method: String,
-    #[arg(long, short, value_name = "NAME", default_value = "auto", help = preconditioners())]
+    #[arg(long, short, value_name = "NAME", default_value = "auto", help = preconditioners(), value_parser = Known(preconditioner_names))]
     pub(crate) precond: String,
-    /// Write the vectors as columns of a Matrix Market array, whatever the outcome; of a complex pair of a real matrix
+    /// Write the vectors as columns, `.mtx`, `.mtx.gz` or `.npy`, whatever the outcome; of a complex pair of a real matrix
     /// the real part, then the imaginary part; of a complex matrix complex numbers; `-` is stdout.
     #[arg(long, short, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Output")]
     pub(crate) output: Option<PathBuf>,
@@ -142,7 +254,7 @@ pub(crate) struct SvdsArgs {
     /// Largest or smallest.
     #[arg(long, default_value = "LM", ignore_case = true, value_parser = ["LM", "SM"])]
     pub(crate) which: String,
-    /// Write the right singular vectors as columns of a Matrix Market array; `-` is stdout.
+    /// Write the right singular vectors as columns, `.mtx`, `.mtx.gz` or `.npy`; `-` is stdout.
     #[arg(long, short, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Output")]
     pub(crate) output: Option<PathBuf>,
     /// Write the left singular vectors.
@@ -160,7 +272,7 @@ pub(crate) struct SpectrumArgs {
     #[arg(short, value_name = "K", default_value_t = 6)]
     pub(crate) k: usize,
     /// Bound on residuals as a part of the matrix's norm.
-    #[arg(long, value_name = "X", default_value_t = 1e-10, allow_hyphen_values = true)]
+    #[arg(long, value_name = "X", default_value = "1e-10", allow_hyphen_values = true)]
     pub(crate) tol: f64,
     /// auto, cpu, gpu, or a part of an adapter's name or its number in `krylane info`.
     #[arg(long, short, value_name = "auto|cpu|gpu|NAME", default_value = "auto")]
@@ -180,18 +292,24 @@ pub(crate) struct SpectrumArgs {
     /// Bound on iterations.
     #[arg(long, value_name = "N", default_value_t = 100_000)]
     pub(crate) max_iterations: usize,
-    /// Bound on the time.
-    #[arg(long, value_name = "SECONDS", allow_hyphen_values = true)]
-    pub(crate) time_limit: Option<f64>,
+    /// Bound on the time, as in 30, 30s, 5min, 2h.
+    #[arg(long, value_name = "TIME", value_parser = duration, allow_hyphen_values = true)]
+    pub(crate) time_limit: Option<Duration>,
     /// Threads of the CPU; 0 is all.
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) threads: usize,
     /// Run each operation alone.
     #[arg(long)]
     pub(crate) no_fuse: bool,
+    /// Bytes that may be taken, as in 500M or 8G; by default what is free.
+    #[arg(long, value_name = "BYTES", value_parser = bytes)]
+    pub(crate) memory_limit: Option<u64>,
     /// Adapter features to do without, as if the device lacked them: f64.
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     pub(crate) withhold: Vec<String>,
+    /// Options in TOML, as in `tol = 1e-8`; what is typed counts more.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) options: Option<PathBuf>,
     /// Print nothing but errors.
     #[arg(long, short)]
     pub(crate) quiet: bool,
@@ -204,9 +322,8 @@ pub(crate) struct SpectrumArgs {
 #[derive(Debug, clap::Args)]
 #[group(skip)]
 pub(crate) struct MatrixArgs {
-    /// A file (.mtx, .mtx.gz, .npz), or NAME:SIZE of the gallery where no such file exists.
-    #[arg(value_name = "MATRIX", value_hint = ValueHint::FilePath, required_unless_present = "gallery")]
-    pub(crate) matrix: Option<String>,
+    #[arg(value_name = "MATRIX", value_hint = ValueHint::FilePath, required_unless_present = "gallery", help = matrix_help())]
+    pub(crate) matrix: Option<OsString>,
     /// A matrix of the gallery, as in poisson2d:500; `krylane gen --list` shows the names.
     #[arg(long = "gen", id = "gallery", value_name = "NAME:SIZE", conflicts_with = "matrix")]
     pub(crate) gallery: Option<String>,
@@ -230,7 +347,7 @@ pub(crate) struct SolverArgs {
     /// The method; auto chooses by the matrix and falls back where one fails.
     #[arg(long, short, default_value = "auto", value_parser = methods())]
     pub(crate) method: String,
-    #[arg(long, short, value_name = "NAME", default_value = "auto", help = preconditioners())]
+    #[arg(long, short, value_name = "NAME", default_value = "auto", help = preconditioners(), value_parser = Known(preconditioner_names))]
     pub(crate) precond: String,
     /// Where the preconditioner stands; methods without that side refuse it.
     #[arg(long, value_parser = ["auto", "left", "right", "split"])]
@@ -248,10 +365,10 @@ pub(crate) struct SolverArgs {
     #[arg(long, default_value = "auto", value_parser = ["auto", "f32", "f64", "mixed"])]
     pub(crate) precision: String,
     /// Relative tolerance.
-    #[arg(long, value_name = "X", default_value_t = 1e-8, allow_hyphen_values = true)]
+    #[arg(long, value_name = "X", visible_alias = "tol", default_value = "1e-8", allow_hyphen_values = true)]
     pub(crate) rtol: f64,
     /// Absolute tolerance.
-    #[arg(long, value_name = "X", default_value_t = 0.0, allow_hyphen_values = true)]
+    #[arg(long, value_name = "X", default_value = "0", allow_hyphen_values = true)]
     pub(crate) atol: f64,
     /// Which residual is tested.
     #[arg(long, value_enum, default_value_t = CriterionArg::RhsNorm)]
@@ -262,9 +379,9 @@ pub(crate) struct SolverArgs {
     /// Bound on products with A.
     #[arg(long, value_name = "N")]
     pub(crate) max_matvecs: Option<usize>,
-    /// Bound on the time of the solve.
-    #[arg(long, value_name = "SECONDS", allow_hyphen_values = true)]
-    pub(crate) time_limit: Option<f64>,
+    /// Bound on the time of set-up and solve, as in 30, 30s, 5min, 2h.
+    #[arg(long, value_name = "TIME", value_parser = duration, allow_hyphen_values = true)]
+    pub(crate) time_limit: Option<Duration>,
     /// Columns of a GMRES cycle.
     #[arg(long, value_name = "M")]
     pub(crate) restart: Option<usize>,
@@ -324,17 +441,20 @@ impl From<CriterionArg> for Criterion {
 #[derive(Debug, clap::Args)]
 pub(crate) struct GenArgs {
     /// The name; --list shows them.
-    #[arg(required_unless_present = "list")]
+    #[arg(required_unless_present = "list", value_parser = Known(|| NAMES.iter().map(|f| (f.name, f.about)).collect()))]
     pub(crate) name: Option<String>,
     /// The order, or the points per side of a grid.
     #[arg(required_unless_present = "list")]
     pub(crate) size: Option<usize>,
-    /// The file: .mtx or .mtx.gz; `-` is stdout.
+    /// The file: `.mtx`, `.mtx.gz` or `.npz`; `-` is stdout.
     #[arg(long, short, value_name = "FILE", value_hint = ValueHint::FilePath, required_unless_present = "list")]
     pub(crate) output: Option<PathBuf>,
     /// A parameter, as in epsilon=0.1; --list shows them with their defaults.
     #[arg(long, value_name = "KEY=VALUE", num_args = 1..)]
     pub(crate) set: Vec<String>,
+    /// Bytes that may be taken, as in 500M or 8G; by default what is free.
+    #[arg(long, value_name = "BYTES", value_parser = bytes)]
+    pub(crate) memory_limit: Option<u64>,
     /// Print the names.
     #[arg(long, exclusive = true)]
     pub(crate) list: bool,
@@ -394,7 +514,9 @@ fn complex_number(text: &str) -> Result<(f64, f64), String> {
 
 fn methods() -> PossibleValuesParser {
     let auto = PossibleValue::new("auto").help("by the matrix, with fall-backs");
-    let known = METHODS.iter().map(|m| PossibleValue::new(m.id).help(m.about));
+    // Its subspace can't be typed.
+    let offered = METHODS.iter().filter(|m| m.id != "projection");
+    let known = offered.map(|m| PossibleValue::new(m.id).help(m.about));
     PossibleValuesParser::new(std::iter::once(auto).chain(known))
 }
 
@@ -408,7 +530,59 @@ fn eigen_methods() -> PossibleValuesParser {
     PossibleValuesParser::new(std::iter::once(auto).chain(known))
 }
 
-fn preconditioners() -> String {
-    let known: Vec<String> = PRECONDITIONERS.iter().map(|p| format!("{} ({})", p.id, p.about)).collect();
-    format!("The preconditioner: auto, {}", known.join(", "))
+/// Words that are completed and not insisted on: who takes them says what is wrong, and offers the nearest.
+#[derive(Clone)]
+struct Known(fn() -> Vec<(&'static str, &'static str)>);
+
+impl TypedValueParser for Known {
+    type Value = String;
+
+    fn parse_ref(
+        &self,
+        command: &clap::Command,
+        arg: Option<&clap::Arg>,
+        value: &std::ffi::OsStr,
+    ) -> Result<String, clap::Error> {
+        clap::builder::StringValueParser::new().parse_ref(command, arg, value)
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        Some(Box::new((self.0)().into_iter().map(|(name, about)| PossibleValue::new(name).help(about))))
+    }
+}
+
+/// `given` is the library's.
+fn preconditioner_names() -> Vec<(&'static str, &'static str)> {
+    let known = PRECONDITIONERS.iter().filter(|p| p.id != "given").map(|p| (p.id, p.about));
+    std::iter::once(("auto", "by the matrix, with fall-backs")).chain(known).collect()
+}
+
+fn preconditioners() -> &'static str {
+    "The preconditioner, with parameters behind a colon where it has some, as in ilut:drop=1e-4"
+}
+
+fn matrix_help() -> String {
+    let known: Vec<String> = FORMATS.iter().map(|f| format!(".{} ({})", f.extensions[0], f.name)).collect();
+    format!(
+        "A file, packed by gzip or not: {}; `-` is stdin (Matrix Market or any other); or NAME:SIZE of the gallery where no such file exists, as in poisson2d:500",
+        known.join(", ")
+    )
+}
+
+/// A time: seconds, or a number with ms, s, min or h. What the clock can't count is no limit.
+fn duration(text: &str) -> Result<Duration, String> {
+    let end = text.find(|c: char| c.is_ascii_alphabetic() && !matches!(c, 'e' | 'E')).unwrap_or(text.len());
+    let (number, unit) = text.split_at(end);
+    let factor = match unit {
+        "" | "s" | "sec" => 1.0,
+        "ms" => 1e-3,
+        "m" | "min" => 60.0,
+        "h" => 3600.0,
+        "d" => 86400.0,
+        _ => return Err(format!("{unit:?} is no unit of time; there are ms, s, min, h and d")),
+    };
+    let seconds = number.trim().parse::<f64>().ok().map(|n| n * factor).filter(|s| *s >= 0.0);
+    let seconds = seconds
+        .ok_or_else(|| "the form is a number of seconds, 0 or more, or one with a unit, as in 5min".to_string())?;
+    Ok(Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX))
 }

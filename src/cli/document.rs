@@ -10,9 +10,14 @@ use std::time::Instant;
 pub(super) struct Document<'a, R: Serialize> {
     version: &'static str,
     command: Vec<String>,
+    /// What `--options` read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    options_file: Option<&'static serde_json::Value>,
     pub(super) matrix: MatrixFacts<'a>,
     #[serde(flatten)]
     pub(super) report: R,
+    /// Of it, reading or generating the matrix.
+    pub(super) read_s: f64,
     /// Wall time of everything: reading, set-up, solve.
     pub(super) total_s: f64,
 }
@@ -42,6 +47,7 @@ impl<'a, R: Serialize> Document<'a, R> {
         Self {
             version: env!("CARGO_PKG_VERSION"),
             command: std::env::args_os().map(|a| a.to_string_lossy().into_owned()).collect(),
+            options_file: super::options_file::ECHO.get(),
             matrix: MatrixFacts {
                 name: &matrix.name,
                 rows: matrix.csr.rows(),
@@ -52,6 +58,7 @@ impl<'a, R: Serialize> Document<'a, R> {
                 file: matrix.notes.as_ref(),
             },
             report,
+            read_s: matrix.seconds,
             total_s: begun.elapsed().as_secs_f64(),
         }
     }

@@ -3,7 +3,7 @@
 use super::args::{EigsArgs, SpectrumArgs, SvdsArgs};
 use super::document::{Document, MatrixFacts};
 use super::exit::Exit;
-use super::output::{Target, distinct, print};
+use super::output::{Holds, Target, distinct, print};
 use super::signals::Signals;
 use super::source::{Matrix, Source};
 use super::summary::{Paint, count, seconds};
@@ -54,7 +54,7 @@ impl Common {
             subspace: args.subspace,
             seed: args.seed,
             max_iterations: args.max_iterations,
-            time_limit: job::time_limit(args.time_limit)?,
+            time_limit: args.time_limit,
             backend: args.backend.parse().unwrap_or_else(|never| match never {}),
             precision: args.precision.parse()?,
             threads: args.threads,
@@ -62,7 +62,8 @@ impl Common {
             ..EigenOptions::default()
         };
         job::set_threads(options.threads);
-        let json = args.json.map(Target::new).transpose()?;
+        super::allocator::limit(args.memory_limit);
+        let json = args.json.map(|p| Target::holding(Holds::Report, p)).transpose()?;
         Ok(Self { source: Source::new(args.matrix)?, start: args.start, options, quiet: args.quiet, json })
     }
 
@@ -188,6 +189,11 @@ fn exit(reason: &Reason, signals: &Signals) -> Exit {
 }
 
 impl Eigs {
+    /// Where the report goes.
+    pub(super) fn json(&self) -> Option<Target> {
+        self.common.json.clone()
+    }
+
     pub(super) fn new(args: EigsArgs) -> anyhow::Result<Self> {
         let mut common = Common::new(args.spectrum, &args.which)?;
         common.options.sigma = args.sigma.map(|s| s.0);
@@ -196,7 +202,7 @@ impl Eigs {
         common.options.method = args.method;
         common.options.preconditioner = args.precond.parse()?;
         common.options.check()?;
-        let output = args.output.map(Target::new).transpose()?;
+        let output = args.output.map(|p| Target::holding(Holds::Vectors, p)).transpose()?;
         distinct(&[&common.json, &output])?;
         Ok(Self { common, mass: args.mass, output })
     }
@@ -226,6 +232,7 @@ impl Eigs {
             }
             ControlFlow::Continue(())
         });
+        super::signals::under_way();
         let report = solver.solve()?;
         let is_symmetric = solver.is_symmetric();
         let values = report.eigenvalues.iter().map(ToString::to_string);
@@ -239,11 +246,16 @@ impl Eigs {
 }
 
 impl Svds {
+    /// Where the report goes.
+    pub(super) fn json(&self) -> Option<Target> {
+        self.common.json.clone()
+    }
+
     pub(super) fn new(args: SvdsArgs) -> anyhow::Result<Self> {
         let common = Common::new(args.spectrum, &args.which)?;
         common.options.check()?;
         let [right, left] = [args.output, args.left];
-        let target = |path: Option<PathBuf>| path.map(Target::new).transpose();
+        let target = |path: Option<PathBuf>| path.map(|p| Target::holding(Holds::Vectors, p)).transpose();
         let (right, left) = (target(right)?, target(left)?);
         distinct(&[&common.json, &right, &left])?;
         Ok(Self { common, right, left })
@@ -257,6 +269,7 @@ impl Svds {
         options.start = self.common.start(rows.min(cols))?;
         let cancel = Arc::new(AtomicBool::new(false));
         let signals = Signals::catch(&cancel).context("can't watch for signals")?;
+        super::signals::under_way();
         let report = svds_until(&matrix.csr, options, &cancel).with_context(|| matrix.name.clone())?;
         let values = report.singular_values.iter().map(ToString::to_string);
         let lines: Vec<(String, f64)> = values.zip(report.residuals.iter().copied()).collect();

@@ -1,6 +1,7 @@
 //! How a run ends: the exit code, and the message of an error.
 
 use std::fmt;
+use std::io::Write;
 
 /// The end of a run that did what it was asked for, or was stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +23,11 @@ impl fmt::Display for NotWritable {
 }
 impl std::error::Error for NotWritable {}
 
+/// A line on stderr; where that is closed or full nobody hears it, and that is no fault.
+pub(crate) fn say(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
+
 /// Prints the error, if it is one.
 pub(crate) fn exit_code(outcome: anyhow::Result<Exit>) -> u8 {
     match outcome {
@@ -29,7 +35,7 @@ pub(crate) fn exit_code(outcome: anyhow::Result<Exit>) -> u8 {
         Ok(Exit::NotConverged) => 1,
         Ok(Exit::Signal(code)) => code,
         Err(e) => {
-            eprintln!("error: {}", message(&e));
+            say(&format!("error: {}", message(&e)));
             let environment = e.chain().any(|cause| {
                 cause.is::<NotWritable>() || cause.downcast_ref::<krylane::Error>().is_some_and(|e| !e.is_bad_input())
             });
@@ -39,7 +45,7 @@ pub(crate) fn exit_code(outcome: anyhow::Result<Exit>) -> u8 {
 }
 
 /// The chain of causes in one line, without what an outer message says already.
-fn message(e: &anyhow::Error) -> String {
+pub(super) fn message(e: &anyhow::Error) -> String {
     e.chain().map(ToString::to_string).fold(String::new(), |said, next| match said.as_str() {
         "" => next,
         s if s.contains(&next) => said,

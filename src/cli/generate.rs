@@ -2,9 +2,9 @@
 
 use super::args::GenArgs;
 use super::exit::Exit;
-use super::output::{Target, print};
-use super::progress;
+use super::output::{Holds, Target, print};
 use super::source::{Generated, parameter};
+use super::{progress, signals};
 use krylane::matrix::complex::parts;
 use krylane::matrix::gallery::NAMES;
 use std::fmt::Write;
@@ -19,13 +19,17 @@ impl Generate {
     pub(super) fn new(args: GenArgs) -> anyhow::Result<Self> {
         let params = args.set.iter().map(|s| parameter(s)).collect::<Result<Vec<_>, _>>()?;
         let (name, size) = (args.name.unwrap_or_default(), args.size.unwrap_or_default());
-        let target = Target::new(args.output.unwrap_or_else(|| "-".into()))?;
+        super::allocator::limit(args.memory_limit);
+        let target = Target::holding(Holds::Matrix, args.output.unwrap_or_else(|| "-".into()))?;
         Ok(Self { matrix: Generated { name, size, params }, target, quiet: args.quiet })
     }
 
     pub(super) fn run(self) -> anyhow::Result<Exit> {
-        let spinner = progress::spinner(format!("writing {}", self.target.path().display()), self.quiet);
+        let spinner = progress::spinner(&format!("making {}:{}", self.matrix.name, self.matrix.size), self.quiet);
         let a = self.matrix.make()?;
+        drop(spinner);
+        signals::halt().check()?;
+        let spinner = progress::spinner(&format!("writing {}", self.target.path().display()), self.quiet);
         let path = self.target.path();
         self.target.wrote(if self.matrix.is_complex() {
             parts(&a).and_then(|(re, im)| krylane::io::write_complex_matrix(path, &re, &im))

@@ -1,27 +1,32 @@
 //! The command line as meant: every name looked up, every value checked, before any work is done.
 
 use super::args::{Args, BenchArgs, Command, SolverArgs};
+use super::compare::Compare;
 use super::eigs::{Eigs, Svds};
 use super::exit::Exit;
 use super::generate::Generate;
 use super::inspect::Inspect;
 use super::solve::Solve;
-use super::{bench, generate, info};
+use super::{allocator, bench, generate, info, manual, signals};
+use anyhow::Context;
 use clap::CommandFactory;
-use krylane::{Error, Knobs, Options};
-use std::time::Duration;
+use krylane::{Backend, Knobs, Options};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
 
 /// One thing to do.
 pub(crate) enum Job {
     Solve(Box<Solve>),
     Eigs(Box<Eigs>),
     Svds(Box<Svds>),
+    Compare(Box<Compare>),
     Generate(Generate),
     ListGallery,
     Inspect(Box<Inspect>),
     Info { json: bool },
     Bench(BenchArgs),
     Completions(clap_complete::Shell),
+    Manual(PathBuf),
 }
 
 impl Job {
@@ -30,20 +35,36 @@ impl Job {
             Command::Solve(a) => Self::Solve(Box::new(Solve::new(*a)?)),
             Command::Eigs(a) => Self::Eigs(Box::new(Eigs::new(*a)?)),
             Command::Svds(a) => Self::Svds(Box::new(Svds::new(*a)?)),
+            Command::Compare(a) => Self::Compare(Box::new(Compare::new(*a)?)),
             Command::Gen(a) if a.list => Self::ListGallery,
             Command::Gen(a) => Self::Generate(Generate::new(a)?),
             Command::Inspect(a) => Self::Inspect(Box::new(Inspect::new(*a)?)),
             Command::Info { json } => Self::Info { json },
             Command::Bench(a) => Self::Bench(a),
             Command::Completions { shell } => Self::Completions(shell),
+            Command::Man { folder } => Self::Manual(folder),
         })
     }
 
     pub(crate) fn run(self) -> anyhow::Result<Exit> {
+        let json = match &self {
+            Self::Solve(job) => job.json(),
+            Self::Eigs(job) => job.json(),
+            Self::Svds(job) => job.json(),
+            _ => None,
+        };
+        if !matches!(self, Self::Bench(_)) {
+            signals::install(json).context("can't watch for signals")?;
+        }
+        signals::settle(self.work())
+    }
+
+    fn work(self) -> anyhow::Result<Exit> {
         match self {
             Self::Solve(job) => job.run(),
             Self::Eigs(job) => job.run(),
             Self::Svds(job) => job.run(),
+            Self::Compare(job) => job.run(),
             Self::Generate(job) => job.run(),
             Self::ListGallery => generate::list(),
             Self::Inspect(job) => job.run(),
@@ -54,13 +75,14 @@ impl Job {
                 clap_complete::generate(shell, &mut Args::command(), "krylane", &mut script);
                 super::output::print(&script)
             }
+            Self::Manual(folder) => manual::write(&folder),
         }
     }
 }
 
 /// The library's options; the thread pool is set up on the way.
 pub(super) fn options(args: SolverArgs) -> anyhow::Result<Options> {
-    let time_limit = time_limit(args.time_limit)?;
+    allocator::limit(args.memory_limit);
     // What belongs to a method stands behind its name: gmres:restart=50.
     let own = [
         args.restart.map(|m| format!("restart={m}")),
@@ -77,14 +99,14 @@ pub(super) fn options(args: SolverArgs) -> anyhow::Result<Options> {
         method: method.parse()?,
         preconditioner: args.precond.parse()?,
         least_squares: args.least_squares,
-        backend: args.backend.parse().unwrap_or_else(|never| match never {}),
+        backend: backend(&args.backend),
         precision: args.precision.parse()?,
         rtol: args.rtol,
         atol: args.atol,
         criterion: args.criterion.into(),
         max_iterations: args.max_iterations,
         max_matvecs: args.max_matvecs.unwrap_or(usize::MAX),
-        time_limit,
+        time_limit: args.time_limit,
         threads: args.threads,
         knobs,
         reorder: args.reorder.parse()?,
@@ -93,18 +115,50 @@ pub(super) fn options(args: SolverArgs) -> anyhow::Result<Options> {
         ..Options::default()
     };
     options.check()?;
+    // The global pool has as many: no engine needs one of its own.
     set_threads(options.threads);
-    Ok(options)
+    Ok(Options { threads: 0, ..options })
 }
 
-pub(super) fn time_limit(seconds: Option<f64>) -> krylane::Result<Option<Duration>> {
-    let limit = seconds.map(Duration::try_from_secs_f64).transpose();
-    limit.map_err(|_| Error::input("--time-limit takes seconds, 0 or more"))
-}
-
-/// Statistics and certificates run in the global pool. It exists already only where a test made it.
-pub(super) fn set_threads(threads: usize) {
-    if threads > 0 {
-        let _ = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
+/// The backend by name; the one that compares two op by op is for tests.
+pub(super) fn backend(name: &str) -> Backend {
+    match name.parse().unwrap_or_else(|never| match never {}) {
+        Backend::Lockstep => Backend::Adapter(name.into()),
+        backend => backend,
     }
+}
+
+/// Makes the global pool, in which all of the CPU's work is done. More threads than a few for each core only wait for
+/// each other. Where the system gives fewer, fewer; at the worst this thread alone.
+pub(super) fn set_threads(threads: usize) {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let count = if threads == 0 { cores } else { threads.min(4 * cores) };
+    if threads > count {
+        super::exit::say(&format!("warning: {count} threads instead of {threads}: there are {cores} cores"));
+    }
+    let pool = rayon::ThreadPoolBuilder::new();
+    // Made once and for all: what the system gives is found before.
+    let pool = match spawnable(count) {
+        0 => pool.num_threads(1).use_current_thread(),
+        n => pool.num_threads(n),
+    };
+    let _ = pool.build_global();
+}
+
+/// How many threads of `count` the system gives.
+fn spawnable(count: usize) -> usize {
+    let (hold, wait) = std::sync::mpsc::channel::<()>();
+    let wait = Arc::new(Mutex::new(wait));
+    let threads: Vec<_> = (0..count)
+        .map_while(|_| {
+            let wait = Arc::clone(&wait);
+            // Each waits until `hold` goes.
+            let body = move || drop(wait.lock().map(|wait| wait.recv()));
+            std::thread::Builder::new().spawn(body).ok()
+        })
+        .collect();
+    drop(hold);
+    let found = threads.len();
+    threads.into_iter().for_each(|t| drop(t.join()));
+    found
 }

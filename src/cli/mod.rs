@@ -1,8 +1,10 @@
 //! The command line: what was typed ([`args`]), what it means ([`job`]), what is done, and how it ends
 //! ([`exit`]).
 
+mod allocator;
 mod args;
 mod bench;
+mod compare;
 mod document;
 mod eigs;
 mod exit;
@@ -11,6 +13,8 @@ mod info;
 mod inspect;
 mod job;
 mod json;
+mod manual;
+mod options_file;
 mod output;
 mod progress;
 mod signals;
@@ -18,13 +22,18 @@ mod solve;
 mod source;
 mod summary;
 
-use clap::Parser;
+pub use allocator::{Counting, speak_at_the_end};
+
+use clap::{CommandFactory, Parser};
 use std::ffi::OsString;
 
 /// Runs the program `krylane` with these words, the first of which is its name; its exit code. Prints, and ends the
 /// process itself where clap does: for help, and for words that it does not know.
 pub fn run(words: impl IntoIterator<Item = OsString>) -> u8 {
-    let typed = args::Args::parse_from(words);
-    let outcome = job::Job::new(typed).and_then(job::Job::run);
+    let words = options_file::expand(words.into_iter().collect(), &args::Args::command());
+    let outcome = words.map_err(anyhow::Error::from).and_then(|words| {
+        let typed = args::Args::parse_from(words);
+        job::Job::new(typed).and_then(job::Job::run)
+    });
     exit::exit_code(outcome)
 }

@@ -1,6 +1,7 @@
 //! Where results go: checked before the work that makes them.
 
 use super::exit::{Exit, NotWritable};
+use krylane::io::Content;
 use std::fs::{self, OpenOptions};
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
@@ -11,7 +12,47 @@ const STDOUT: &str = "/dev/stdout";
 #[derive(Clone, Debug)]
 pub(super) struct Target(PathBuf);
 
+/// What a target is to hold.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Holds {
+    Matrix,
+    Vectors,
+    Report,
+    Figure,
+    Table,
+}
+
+impl Holds {
+    /// Refuses a name whose ending promises something else.
+    fn check(self, path: &Path) -> krylane::Result<()> {
+        let (what, known): (_, &[&str]) = match self {
+            Self::Matrix => return krylane::io::written_as(path, Content::Matrix).map(drop),
+            Self::Vectors => return krylane::io::written_as(path, Content::Vectors).map(drop),
+            Self::Report => ("a report", &["json"]),
+            Self::Figure => ("a figure", &["svg"]),
+            Self::Table => ("a table", &["md", "csv", "json"]),
+        };
+        let inner = if path.extension().is_some_and(|e| e == "gz") { path.with_extension("") } else { path.into() };
+        match inner.extension() {
+            Some(e) if !path.starts_with("/dev") && !known.iter().any(|k| e.eq_ignore_ascii_case(k)) => {
+                let known: Vec<String> = known.iter().map(|k| format!(".{k}")).collect();
+                let (path, e, known) = (path.display(), e.display(), known.join(", "));
+                Err(krylane::Error::input(format!("{path}: {what} is not written as .{e}; the name ends in {known}")))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
 impl Target {
+    /// [`Target::new`] for what the ending of the name allows.
+    pub(super) fn holding(holds: Holds, path: PathBuf) -> anyhow::Result<Self> {
+        if path != Path::new("-") {
+            holds.check(&path)?;
+        }
+        Self::new(path)
+    }
+
     /// Fails where the file could not be written now; leaves what is there untouched.
     pub(super) fn new(path: PathBuf) -> anyhow::Result<Self> {
         // The library's writers know this name on every system.
@@ -40,7 +81,7 @@ impl Target {
         // Files are written beside their place and then renamed, so it is the folder that counts.
         let name = existing.file_name().ok_or(ErrorKind::InvalidInput)?.to_string_lossy();
         let short: String = name.chars().take(50).collect();
-        let probe = existing.with_file_name(format!(".{short}.{}.probe", std::process::id()));
+        let probe = existing.with_file_name(format!(".{short}.krylane-{}-probe.tmp", std::process::id()));
         OpenOptions::new().write(true).create_new(true).open(&probe)?;
         fs::remove_file(probe)
     }
@@ -73,11 +114,44 @@ impl Target {
 pub(super) fn distinct(targets: &[&Option<Target>]) -> anyhow::Result<()> {
     let paths: Vec<&Path> = targets.iter().filter_map(|t| t.as_ref().map(Target::path)).collect();
     for (k, path) in paths.iter().enumerate() {
-        if paths[..k].contains(path) && !path.starts_with("/dev/null") {
+        if paths[..k].iter().any(|other| same_file(other, path)) {
             return Err(krylane::Error::input(format!("two outputs go to {}", path.display())).into());
         }
     }
     Ok(())
+}
+
+/// Refuses results that would replace what is read.
+pub(super) fn spare(inputs: &[&Path], targets: &[&Option<Target>]) -> anyhow::Result<()> {
+    for path in targets.iter().filter_map(|t| t.as_ref().map(Target::path)) {
+        if inputs.iter().any(|input| input.exists() && same_file(input, path)) {
+            return Err(krylane::Error::input(format!("{} is read; an output would replace it", path.display())).into());
+        }
+    }
+    Ok(())
+}
+
+/// Whether both names lead to one file, through links or not. The null device is nobody's.
+fn same_file(a: &Path, b: &Path) -> bool {
+    if a.starts_with("/dev/null") {
+        return false;
+    }
+    #[cfg(unix)]
+    if let (Ok(a), Ok(b)) = (fs::metadata(a), fs::metadata(b)) {
+        use std::os::unix::fs::MetadataExt;
+        return (a.dev(), a.ino()) == (b.dev(), b.ino());
+    }
+    place(a) == place(b)
+}
+
+/// Where a file is or would be made.
+fn place(path: &Path) -> PathBuf {
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    match (fs::canonicalize(path), fs::canonicalize(folder), path.file_name()) {
+        (Ok(whole), ..) => whole,
+        (_, Ok(folder), Some(name)) => folder.join(name),
+        _ => path.into(),
+    }
 }
 
 /// Prints a result to stdout. A reader that has seen enough is no error.

@@ -18,10 +18,16 @@ impl Drop for Spinner {
     }
 }
 
-/// Turns until dropped.
-pub(super) fn spinner(message: String, quiet: bool) -> Spinner {
-    let bar = ProgressBar::with_draw_target(None, target(quiet)).with_message(message);
-    bar.enable_steady_tick(Duration::from_millis(100));
+/// Turns until dropped; the words tell a signal what it ends, too.
+pub(super) fn spinner(words: &str, quiet: bool) -> Spinner {
+    super::signals::early(words);
+    let bar = ProgressBar::with_draw_target(None, target(quiet)).with_message(words.to_string());
+    let style = ProgressStyle::with_template("{spinner} {msg}  {elapsed}").expect("a legal template");
+    bar.set_style(style);
+    // The thread that turns it is not worth an end where none can be had: without a terminal none is asked for.
+    if !bar.is_hidden() {
+        bar.enable_steady_tick(Duration::from_millis(100));
+    }
     Spinner(bar)
 }
 
@@ -37,19 +43,35 @@ pub(super) struct Convergence {
     /// Systems that have begun.
     begun: usize,
     furthest: u64,
+    /// Turns until the first iteration.
+    setting_up: Option<Spinner>,
+    /// Iterations from one line on stderr to the next.
+    monitor: Option<u64>,
 }
 
 impl Convergence {
-    pub(super) fn new(goals: impl Iterator<Item = f64>, quiet: bool) -> Self {
+    pub(super) fn new(goals: impl Iterator<Item = f64>, quiet: bool, monitor: Option<u64>) -> Self {
         let bar = ProgressBar::with_draw_target(Some(STEPS), target(quiet));
         let style = ProgressStyle::with_template("{bar:32} {msg}  {elapsed}").expect("a legal template");
         bar.set_style(style.progress_chars("=> "));
         let goals: Vec<f64> = goals.map(|goal| goal.clamp(1e-16, 0.1).log10()).collect();
         let heard = vec![None; goals.len()];
-        Self { bar, start: Instant::now(), drawn: None, goals, heard, begun: 0, furthest: 0 }
+        let setting_up = Some(spinner("setting up", quiet || monitor.is_some()));
+        Self { bar, start: Instant::now(), drawn: None, goals, heard, begun: 0, furthest: 0, setting_up, monitor }
     }
 
     pub(super) fn show(&mut self, event: Event) {
+        if self.setting_up.take().is_some() {
+            super::signals::under_way();
+        }
+        if let Some(every) = self.monitor {
+            if (event.iteration as u64).is_multiple_of(every) || event.iteration == 1 {
+                let system = if self.goals.len() > 1 { format!("system {:>4}  ", event.system) } else { String::new() };
+                let (iteration, seconds) = (event.iteration, self.start.elapsed().as_secs_f64());
+                super::exit::say(&format!("{system}{iteration:>8}  {:.3e}  {seconds:.2} s", event.residual));
+            }
+            return;
+        }
         if self.bar.is_hidden() {
             return;
         }

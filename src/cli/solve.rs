@@ -3,11 +3,11 @@
 use super::args::SolveArgs;
 use super::document::{Document, Reports};
 use super::exit::Exit;
-use super::output::{Target, distinct};
-use super::progress::Convergence;
+use super::output::{Holds, Target, distinct, spare};
+use super::progress::{self, Convergence};
 use super::signals::Signals;
 use super::source::{Matrix, Rhs, Source};
-use super::{job, json, summary};
+use super::{job, json, signals, summary};
 use anyhow::Context;
 use krylane::io::{write_columns, write_complex_columns};
 use krylane::picture::{Band, Curve, History};
@@ -28,6 +28,7 @@ pub(crate) struct Solve {
     near_null: Option<PathBuf>,
     options: Options,
     quiet: bool,
+    monitor: Option<u64>,
     json: Option<Target>,
     output: Option<Target>,
     plot: Option<Target>,
@@ -35,8 +36,10 @@ pub(crate) struct Solve {
 
 impl Solve {
     pub(super) fn new(args: SolveArgs) -> anyhow::Result<Self> {
-        let [json, output, plot] = [args.json, args.output, args.plot];
-        let target = |path: Option<PathBuf>| path.map(Target::new).transpose();
+        let target = |holds, path: Option<PathBuf>| path.map(|p| Target::holding(holds, p)).transpose();
+        let json = target(Holds::Report, args.json)?;
+        let output = target(Holds::Vectors, args.output)?;
+        let plot = target(Holds::Figure, args.plot)?;
         let job = Self {
             source: Source::new(args.matrix)?,
             rhs: Rhs::new(&args.rhs, args.nrhs)?,
@@ -45,26 +48,33 @@ impl Solve {
             near_null: args.near_null,
             options: job::options(args.solver)?,
             quiet: args.quiet,
-            json: target(json)?,
-            output: target(output)?,
-            plot: target(plot)?,
+            monitor: args.monitor,
+            json,
+            output,
+            plot,
         };
-        distinct(&[&job.json, &job.output, &job.plot])?;
+        let targets = [&job.json, &job.output, &job.plot];
+        distinct(&targets)?;
+        let files = [&job.x0, &job.coordinates, &job.near_null].into_iter().flatten().map(PathBuf::as_path);
+        let inputs: Vec<&Path> = files.chain(job.source.path()).chain(job.rhs.path()).collect();
+        spare(&inputs, &targets)?;
         Ok(job)
     }
 
     pub(super) fn run(self) -> anyhow::Result<Exit> {
         let start = Instant::now();
         let matrix = self.source.load(self.quiet)?;
+        let looking = progress::spinner("looking at the matrix", self.quiet || self.monitor.is_some());
         let options = Options { near_null: self.near_null()?, ..self.options.clone() };
         let solver = Solver::new(&matrix.csr, options).with_context(|| matrix.name.clone())?;
         let (rows, cols) = (matrix.csr.rows(), matrix.csr.cols());
+        drop(looking);
         let b = self.rhs.make(rows, &self.source, matrix.complex)?;
         let x0 = self.x0.as_ref().map(|path| self.initial_guesses(path, cols, b.len())).transpose()?;
 
         let cancel = solver.cancel_flag();
         let signals = Signals::catch(&cancel).context("can't watch for signals")?;
-        let mut progress = Convergence::new(b.iter().map(|b| self.goal(b)), self.quiet);
+        let mut progress = Convergence::new(b.iter().map(|b| self.goal(b)), self.quiet, self.monitor);
         let watched = signals.clone();
         let mut solver = solver.on_iteration(move |event| {
             // The solver clears its flag at the start; a signal from before that counts too.
@@ -78,6 +88,7 @@ impl Solve {
             Some(x0) => solver.solve_many_from(&b, x0)?,
             None => solver.solve_many(&b)?,
         };
+        signals::under_way();
         let is_symmetric = solver.is_symmetric();
         // The callback holds the progress bar: it goes before anything is printed.
         drop(solver);
@@ -90,6 +101,11 @@ impl Solve {
             Some(code) if cancelled => Exit::Signal(code),
             _ => Exit::NotConverged,
         })
+    }
+
+    /// Where the report goes.
+    pub(super) fn json(&self) -> Option<Target> {
+        self.json.clone()
     }
 
     /// A start for each right-hand side.

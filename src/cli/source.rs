@@ -1,13 +1,15 @@
 //! Matrices and vectors by the names users give them.
 
 use super::args::MatrixArgs;
-use super::progress;
+use super::{progress, signals};
 use krylane::io::{Notes, ReadOptions, read_columns, read_matrix, read_vector};
 use krylane::matrix::{Csr, complex, gallery};
 use krylane::random::Random;
 use krylane::{Error, Result};
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Instant;
 
 /// Where a matrix comes from.
 #[derive(Clone, Debug)]
@@ -32,6 +34,8 @@ pub(super) struct Matrix {
     pub(super) complex: bool,
     /// What the file had to say.
     pub(super) notes: Option<Notes>,
+    /// Seconds that reading or generating took.
+    pub(super) seconds: f64,
 }
 
 impl Source {
@@ -50,8 +54,8 @@ impl Source {
             in_gallery(&name)?;
             return Ok(Self::Gallery(Generated { name, size, params }));
         }
-        let text = args.matrix.unwrap_or_default();
-        let path = PathBuf::from(&text);
+        let typed = args.matrix.unwrap_or_default();
+        let (path, text) = (file(&typed), typed.to_string_lossy());
         match name_and_size(&text) {
             Some((name, size)) if !path.exists() => {
                 in_gallery(&name)?;
@@ -66,6 +70,7 @@ impl Source {
                 options: ReadOptions {
                     pattern_as_ones: args.pattern_as_ones,
                     complex: args.complex,
+                    halt: signals::halt(),
                     ..ReadOptions::default()
                 },
             }),
@@ -73,19 +78,31 @@ impl Source {
     }
 
     pub(super) fn load(&self, quiet: bool) -> Result<Matrix> {
+        let start = Instant::now();
         match self {
             Self::File { path, options } => {
-                let _spinner = progress::spinner(format!("reading {}", path.display()), quiet);
+                let _spinner = progress::spinner(&format!("reading {}", path.display()), quiet);
                 let loaded = read_matrix(path, options)?;
                 let csr = real_form(loaded.matrix, loaded.imaginary, options.complex)?;
                 let name = path.display().to_string();
-                Ok(Matrix { name, csr: Arc::new(csr), complex: options.complex, notes: Some(loaded.notes) })
+                let seconds = start.elapsed().as_secs_f64();
+                Ok(Matrix { name, csr: Arc::new(csr), complex: options.complex, notes: Some(loaded.notes), seconds })
             }
             Self::Gallery(g) => {
-                let _spinner = progress::spinner(format!("making {}:{}", g.name, g.size), quiet);
+                let _spinner = progress::spinner(&format!("making {}:{}", g.name, g.size), quiet);
                 let name = format!("{}:{}", g.name, g.size);
-                Ok(Matrix { name, csr: Arc::new(g.make()?), complex: g.is_complex(), notes: None })
+                let csr = Arc::new(g.make()?);
+                let seconds = start.elapsed().as_secs_f64();
+                Ok(Matrix { name, csr, complex: g.is_complex(), notes: None, seconds })
             }
+        }
+    }
+
+    /// The file.
+    pub(super) fn path(&self) -> Option<&Path> {
+        match self {
+            Self::File { path, .. } => Some(path),
+            Self::Gallery(_) => None,
         }
     }
 
@@ -93,7 +110,9 @@ impl Source {
     pub(super) fn read_options(&self) -> ReadOptions {
         match self {
             Self::File { options, .. } => options.clone(),
-            Self::Gallery(g) => ReadOptions { complex: g.is_complex(), ..ReadOptions::default() },
+            Self::Gallery(g) => {
+                ReadOptions { complex: g.is_complex(), halt: signals::halt(), ..ReadOptions::default() }
+            }
         }
     }
 
@@ -127,7 +146,12 @@ impl Source {
 
     /// Vectors from a file, its columns; as [`Source::vector`], and at least one.
     pub(super) fn columns(&self, what: &str, path: &Path, n: usize, side: &str) -> Result<Vec<Vec<f64>>> {
-        let columns = read_columns(path, &self.read_options())?;
+        let mut columns = read_columns(path, &self.read_options())?;
+        let parts = if self.read_options().complex { 2 } else { 1 };
+        // A row of n numbers is the vector that was meant.
+        if n > parts && columns.len() == n / parts && columns.iter().all(|x| x.len() == parts) {
+            columns = vec![columns.concat()];
+        }
         let Some(first) = columns.first() else {
             return Err(Error::input(format!("{}: {what} has no columns", path.display())));
         };
@@ -180,7 +204,9 @@ pub(super) enum Rhs {
 
 impl Rhs {
     /// `count` where --nrhs asks for so many.
-    pub(super) fn new(text: &str, count: Option<u32>) -> Result<Self> {
+    pub(super) fn new(typed: &OsStr, count: Option<u32>) -> Result<Self> {
+        let (path, text) = (file(typed), typed.to_string_lossy());
+        let text = &*text;
         let refused = |why: &str| Err(Error::input(format!("--rhs {text}: {why}")));
         Ok(match text.split_once(':') {
             _ if text == "ones" && count.is_some_and(|k| k > 1) => {
@@ -197,7 +223,7 @@ impl Rhs {
                 }
                 Self::Random { seed, count }
             }
-            _ if !Path::new(text).exists() => {
+            _ if !path.exists() => {
                 let hint =
                     if text == "random" { "random:SEED, as in random:1" } else { "a file, ones, or random:SEED" };
                 return refused(&format!("no such file; --rhs takes {hint}"));
@@ -205,8 +231,16 @@ impl Rhs {
             _ if count.is_some() => {
                 return refused("--nrhs goes with random:SEED; a file has a right-hand side in each column");
             }
-            _ => Self::File(text.into()),
+            _ => Self::File(path),
         })
+    }
+
+    /// The file.
+    pub(super) fn path(&self) -> Option<&Path> {
+        match self {
+            Self::File(path) => Some(path),
+            _ => None,
+        }
     }
 
     /// A complex matrix has two `rows` for each of its own; `ones` are real ones there.
@@ -226,6 +260,11 @@ impl Rhs {
             Self::File(path) => source.columns("b", path, rows, "rows"),
         }
     }
+}
+
+/// A file as typed; `-` is stdin.
+pub(super) fn file(typed: &OsStr) -> PathBuf {
+    if typed == "-" { "/dev/stdin".into() } else { typed.into() }
 }
 
 /// `KEY=VALUE`.

@@ -1,7 +1,7 @@
 //! The outcome of a solve, for people.
 
 use super::document::{Document, Reports};
-use krylane::{Options, Report};
+use krylane::{Options, Reason, Report};
 use std::fmt::Write;
 use std::io::IsTerminal;
 
@@ -64,7 +64,7 @@ pub(super) fn text(document: &Document<'_, Reports<'_>>, options: &Options, stdo
         lines.line(if k == 0 { "plan" } else { "" }, choice);
     }
     match reports {
-        [report] => one(&mut lines, report, options),
+        [report] => one(&mut lines, report, options, (document.read_s, document.total_s)),
         systems => several(&mut lines, systems, options, document.total_s),
     }
     for warning in &last.warnings {
@@ -74,7 +74,7 @@ pub(super) fn text(document: &Document<'_, Reports<'_>>, options: &Options, stdo
     lines.out
 }
 
-fn one(lines: &mut Lines, r: &Report, options: &Options) {
+fn one(lines: &mut Lines, r: &Report, options: &Options, (read_s, total_s): (f64, f64)) {
     if r.rungs.len() > 1 {
         for (k, rung) in r.rungs.iter().enumerate() {
             let label = if k == 0 { "tried" } else { "" };
@@ -83,7 +83,9 @@ fn one(lines: &mut Lines, r: &Report, options: &Options) {
         }
     }
     lines.line("adapter", &adapter(r));
-    lines.outcome(r.is_answer(), &r.reason.to_string(), &flags(&r.advice()));
+    let early = r.iterations == 0 && matches!(r.reason, Reason::Cancelled | Reason::TimeLimit);
+    let advice = if early { "No iteration was done: x is the initial guess.".into() } else { flags(&r.advice()) };
+    lines.outcome(r.is_answer(), &r.reason.to_string(), &advice);
     let c = &r.certificate;
     lines.line(
         "certificate",
@@ -101,11 +103,13 @@ fn one(lines: &mut Lines, r: &Report, options: &Options) {
     lines.line(
         "time",
         &format!(
-            "set-up {}, upload {}, solve {}, certify {}",
+            "read {}, set-up {}, upload {}, solve {}, certify {}; {} in all",
+            seconds(read_s),
             seconds(t.setup_s),
             seconds(t.upload_s),
             seconds(t.solve_s),
-            seconds(t.certify_s)
+            seconds(t.certify_s),
+            seconds(total_s)
         ),
     );
     if r.bytes_moved > 0 && t.solve_s > 0.0 {

@@ -1,6 +1,7 @@
 //! Lines and tokens of a text file, in bounded memory and with the place of every token known.
 
 use crate::error::{Error, Result};
+use crate::host::halt::Halt;
 use std::io::{ErrorKind, Read};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -17,6 +18,8 @@ pub(super) struct Lines<R> {
     source: R,
     file: PathBuf,
     compressed: bool,
+    /// Asked before each piece of the file is read.
+    halt: Halt,
     /// Bytes that start a comment line.
     comment: &'static [u8],
     buffer: Vec<u8>,
@@ -31,13 +34,14 @@ pub(super) struct Lines<R> {
 }
 
 impl<R: Read> Lines<R> {
-    pub(super) fn new(source: R, file: &Path, compressed: bool) -> Self {
+    pub(super) fn new(source: R, file: &Path, compressed: bool, halt: Halt) -> Self {
         let buffer = vec![0; 1 << 18];
         let file = file.to_path_buf();
         Self {
             source,
             file,
             compressed,
+            halt,
             comment: b"%",
             buffer,
             text: 0..0,
@@ -106,6 +110,11 @@ impl<R: Read> Lines<R> {
         }
     }
 
+    /// The current line.
+    pub(super) fn text(&self) -> &[u8] {
+        &self.buffer[self.text.clone()]
+    }
+
     /// The tokens of the current line.
     pub(super) fn tokens(&self) -> Tokens<'_> {
         Tokens { text: &self.buffer[self.text.clone()], at: 0, from: 0, file: &self.file, line: self.number }
@@ -152,6 +161,7 @@ impl<R: Read> Lines<R> {
     }
 
     fn refill(&mut self) -> Result<()> {
+        self.halt.check()?;
         self.buffer.copy_within(self.next..self.filled, 0);
         self.filled -= self.next;
         self.next = 0;
@@ -409,6 +419,39 @@ fn has_digits(token: &[u8]) -> bool {
 fn is_rounded(token: &[u8], value: f64) -> bool {
     let exact = std::str::from_utf8(token).ok().and_then(|t| t.parse::<i128>().ok());
     exact.is_none_or(|n| value as i128 != n)
+}
+
+/// What the first bytes give away, where they aren't text of ours.
+pub(super) fn foreign(head: &[u8]) -> Option<String> {
+    const MAGIC: &[(&[u8], &str)] = &[
+        (b"\x1f\x8b", "this is gzip data; its name must end in .gz"),
+        (b"PK\x03\x04", "this is a zip archive (a SciPy matrix must be named .npz)"),
+        (b"\x93NUMPY", "this is a NumPy array"),
+        (b"\x89PNG", "this is a PNG image"),
+        (b"GIF8", "this is a GIF image"),
+        (b"\xff\xd8\xff", "this is a JPEG image"),
+        (b"%PDF", "this is a PDF document"),
+        (b"BZh", "this is bzip2 data, which are not supported"),
+        (b"\xfd7zXZ", "this is xz data, which are not supported"),
+        (b"\x28\xb5\x2f\xfd", "this is zstd data, which are not supported"),
+        (b"\x89HDF", "this is an HDF5 file"),
+        (b"MATLAB 5.0", "this is a MATLAB file"),
+        (b"\xff\xfe", "this is UTF-16 text; save it as UTF-8"),
+        (b"\xfe\xff", "this is UTF-16 text; save it as UTF-8"),
+        (b"<", "this is HTML or XML (a failed download?)"),
+    ];
+    if let Some((_, what)) = MAGIC.iter().find(|(magic, _)| head.starts_with(magic)) {
+        return Some((*what).to_string());
+    }
+    if head.get(257..262) == Some(b"ustar") {
+        return Some("this is a tar archive; unpack it first".to_string());
+    }
+    let zero = head.iter().position(|&b| b == 0)?;
+    let wide = head.len() > 8 && head.iter().skip(1 - zero % 2).step_by(2).take(4).all(|&b| b != 0) && zero < 2;
+    Some(match wide {
+        true => "this is UTF-16 text; save it as UTF-8".to_string(),
+        false => format!("this is binary data (byte {} is zero)", zero + 1),
+    })
 }
 
 #[cfg(test)]

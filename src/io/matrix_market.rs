@@ -1,34 +1,27 @@
 //! Matrix Market text (Boisvert, Pozo, Remington 1996), and plain lists of numbers.
 
-use super::lines::{Lines, Tokens, quote};
+use super::entries::{ENTRY_BYTES, List, ROW_BYTES, no_memory, over_limit, zeros};
+use super::formats::Input;
+use super::lines::{Lines, Tokens, foreign, quote};
 use super::{Field, Format, Loaded, Notes, ReadOptions, Symmetry};
 use crate::error::{Error, Result};
 use crate::host::suggest::did_you_mean;
-use crate::matrix::Csr;
 use std::io::Read;
 use std::path::Path;
 
-/// Bytes per entry while a matrix is built: a triplet and its place in the rows.
-const ENTRY_BYTES: u64 = 16 + 12;
-/// Bytes per row: its start, and the next free place in it.
-const ROW_BYTES: u64 = 16;
-
-/// [`read_matrix`](super::read_matrix) for Matrix Market text from any reader; `name` stands in
-/// errors for the file.
-///
-/// # Errors
-/// As [`read_matrix`](super::read_matrix).
-pub fn read_matrix_market_from(reader: impl Read, name: &Path, options: &ReadOptions) -> Result<Loaded> {
-    read_matrix(reader, name, options, None, false)
+/// True for text that starts as the banner does.
+pub(super) fn is_one(head: &[u8]) -> bool {
+    [BANNER, &BANNER[1..]].iter().any(|b| head.get(..b.len()).is_some_and(|h| h.eq_ignore_ascii_case(b)))
 }
 
-/// [`read_vector`](super::read_vector) for text from any reader; `name` stands in errors for the
-/// file.
-///
-/// # Errors
-/// As [`read_vector`](super::read_vector).
-pub fn read_vector_from(reader: impl Read, name: &Path, options: &ReadOptions) -> Result<Vec<f64>> {
-    Ok(read_columns(reader, name, options, None, false, true)?.swap_remove(0))
+pub(super) fn matrix(input: Input, options: &ReadOptions) -> Result<Loaded> {
+    let path = input.path().to_path_buf();
+    read_matrix(input.reader, &path, options, input.bytes, input.compressed)
+}
+
+pub(super) fn columns(input: Input, options: &ReadOptions) -> Result<Vec<Vec<f64>>> {
+    let path = input.path().to_path_buf();
+    read_columns(input.reader, &path, options, input.bytes, input.compressed)
 }
 
 /// `bytes` is the most text that can come, where that is known.
@@ -39,7 +32,7 @@ pub(super) fn read_matrix(
     bytes: Option<u64>,
     compressed: bool,
 ) -> Result<Loaded> {
-    let mut lines = Lines::new(reader, name, compressed);
+    let mut lines = Lines::new(reader, name, compressed, options.halt.clone());
     if let Some(what) = foreign(lines.head()?) {
         return Err(lines.error_here(format!("{what}, not Matrix Market text")));
     }
@@ -71,23 +64,15 @@ pub(super) fn read_matrix(
             }
             list.push(i, j, v);
         }
-        match head.symmetry {
-            Symmetry::General => return Ok(()),
-            Symmetry::Hermitian if i == j && im != 0.0 => {
-                let message = format!("entry ({0}, {0}) of a hermitian matrix must be real", u64::from(i) + 1);
-                return Err(lines.error_here(message));
-            }
-            Symmetry::Symmetric | Symmetry::Hermitian if i == j => return Ok(()),
-            _ => {}
+        if head.symmetry == Symmetry::Hermitian && i == j && im != 0.0 {
+            let message = format!("entry ({0}, {0}) of a hermitian matrix must be real", u64::from(i) + 1);
+            return Err(lines.error_here(message));
         }
-        let (re, im) = match head.symmetry {
-            Symmetry::SkewSymmetric => (-re, -im),
-            Symmetry::Hermitian => (re, -im),
-            _ => (re, im),
-        };
-        list.push(j, i, re);
-        if im != 0.0 {
-            imaginary.push(j, i, im);
+        if let Some((re, im)) = head.symmetry.mirrored(i, j, (re, im)) {
+            list.push(j, i, re);
+            if im != 0.0 {
+                imaginary.push(j, i, im);
+            }
         }
         Ok(())
     })?;
@@ -114,30 +99,23 @@ pub(super) fn read_matrix(
     Ok(Loaded { matrix, imaginary, notes })
 }
 
-/// Columns of a full matrix; with `single`, of a vector.
+/// Columns of a matrix as full vectors; a plain list of numbers is one.
 pub(super) fn read_columns(
     reader: impl Read,
     name: &Path,
     options: &ReadOptions,
     bytes: Option<u64>,
     compressed: bool,
-    single: bool,
 ) -> Result<Vec<Vec<f64>>> {
-    let mut lines = Lines::new(reader, name, compressed);
+    let mut lines = Lines::new(reader, name, compressed, options.halt.clone());
     let head = lines.head()?;
     if let Some(what) = foreign(head) {
         return Err(lines.error_here(format!("{what}, not a vector as text")));
     }
-    if !head.get(..BANNER.len()).is_some_and(|h| h.eq_ignore_ascii_case(BANNER)) {
+    if !is_one(head) {
         return Ok(vec![read_plain(lines, options)?]);
     }
     let head = Header::read(&mut lines, options, bytes)?;
-    if head.symmetry != Symmetry::General || single && head.cols != 1 {
-        let wanted =
-            if single { "a vector is general with 1 column" } else { "vectors are columns of a general matrix" };
-        let kind = head.symmetry.word();
-        return Err(lines.error_here(format!("{wanted}; this is {kind}, {} x {}", head.rows, head.cols)));
-    }
     let parts = if options.complex { 2 } else { 1 };
     let n = head.rows * parts;
     let bytes = (8 * n + size_of::<Vec<f64>>()) as u128 * head.cols as u128;
@@ -147,19 +125,23 @@ pub(super) fn read_columns(
     }
     let mut notes = Notes::new(head.format, head.field, head.symmetry);
     let mut columns: Vec<Vec<f64>> = zeros(head.cols, options)?;
-    if head.format == Format::Array {
+    if head.format == Format::Array && head.symmetry == Symmetry::General {
         head.entries(&mut lines, &mut notes, |_, _, j, v| push_number(&mut columns[j as usize], v, n as u64, options))?;
         return Ok(columns);
     }
     for x in &mut columns {
         *x = zeros(n, options)?;
     }
-    head.entries(&mut lines, &mut notes, |lines, i, j, (re, im)| {
-        let place = i as usize * parts;
-        for (x, v) in columns[j as usize][place..place + parts].iter_mut().zip([re, im]) {
-            *x += v;
-            if !x.is_finite() {
-                return Err(lines.error_here(format!("the sum of duplicate entries at row {} overflows f64", i + 1)));
+    head.entries(&mut lines, &mut notes, |lines, i, j, value| {
+        let mirrored = head.symmetry.mirrored(i, j, value).map(|value| (j, i, value));
+        for (i, j, (re, im)) in std::iter::once((i, j, value)).chain(mirrored) {
+            let place = i as usize * parts;
+            for (x, v) in columns[j as usize][place..place + parts].iter_mut().zip([re, im]) {
+                *x += v;
+                if !x.is_finite() {
+                    let row = u64::from(i) + 1;
+                    return Err(lines.error_here(format!("the sum of duplicate entries at row {row} overflows f64")));
+                }
             }
         }
         Ok(())
@@ -223,7 +205,8 @@ impl Header {
         }
         let mut tokens = lines.tokens();
         let banner = tokens.token().unwrap_or_default();
-        if !banner.eq_ignore_ascii_case(BANNER) {
+        // Some programs write one per cent sign.
+        if ![BANNER, &BANNER[1..]].iter().any(|b| banner.eq_ignore_ascii_case(b)) {
             return Err(tokens.error(format!("the first line must start with %%MatrixMarket, not {}", quote(banner))));
         }
         word(&mut tokens, "object", &["matrix"], &["vector", "graph"])?;
@@ -231,21 +214,22 @@ impl Header {
             "array" => Format::Array,
             _ => Format::Coordinate,
         };
-        let field = match word(&mut tokens, "field", &["real", "integer", "pattern", "complex"], &[])? {
-            "integer" => Field::Integer,
-            "pattern" if format == Format::Array => {
-                return Err(tokens.error("`array` with `pattern` is no legal combination: no values would be left"));
-            }
-            "pattern" if !options.pattern_as_ones => {
-                return Err(tokens.error("a `pattern` file has no values; --pattern-as-ones reads it with ones"));
-            }
-            "pattern" => Field::Pattern,
-            "complex" if !options.complex => {
-                return Err(tokens.error("a `complex` file needs --complex, which solves the equivalent real form"));
-            }
-            "complex" => Field::Complex,
-            _ => Field::Real,
-        };
+        let field =
+            match word(&mut tokens, "field", &["real", "integer", "unsigned-integer", "pattern", "complex"], &[])? {
+                "integer" | "unsigned-integer" => Field::Integer,
+                "pattern" if format == Format::Array => {
+                    return Err(tokens.error("`array` with `pattern` is no legal combination: no values would be left"));
+                }
+                "pattern" if !options.pattern_as_ones => {
+                    return Err(tokens.error("a `pattern` file has no values; --pattern-as-ones reads it with ones"));
+                }
+                "pattern" => Field::Pattern,
+                "complex" if !options.complex => {
+                    return Err(tokens.error("a `complex` file needs --complex, which solves the equivalent real form"));
+                }
+                "complex" => Field::Complex,
+                _ => Field::Real,
+            };
         let known = ["general", "symmetric", "skew-symmetric", "hermitian"];
         let symmetry = match word(&mut tokens, "symmetry", &known, &[])? {
             "general" => Symmetry::General,
@@ -348,7 +332,7 @@ impl Header {
             if self.format == Format::Coordinate {
                 notes.explicit_zeros += u64::from(value == (0.0, 0.0));
                 if self.symmetry != Symmetry::General {
-                    self.check_triangle(lines, &mut triangle, i, j)?;
+                    self.check_triangle(lines, &mut triangle, (i, j), value)?;
                 }
             }
             sink(lines, i, j, value)?;
@@ -371,12 +355,20 @@ impl Header {
         Ok(())
     }
 
-    fn check_triangle<R: Read>(&self, lines: &Lines<R>, triangle: &mut [u64; 2], i: u32, j: u32) -> Result<()> {
+    fn check_triangle<R: Read>(
+        &self,
+        lines: &Lines<R>,
+        triangle: &mut [u64; 2],
+        (i, j): (u32, u32),
+        value: (f64, f64),
+    ) -> Result<()> {
         let kind = self.symmetry.word();
         let place = format_args!("({}, {})", u64::from(i) + 1, u64::from(j) + 1);
         if i == j {
-            if self.symmetry == Symmetry::SkewSymmetric {
-                return Err(lines.error_here(format!("entry {place} is on the diagonal of a skew-symmetric matrix")));
+            if self.symmetry == Symmetry::SkewSymmetric && value != (0.0, 0.0) {
+                return Err(
+                    lines.error_here(format!("entry {place}, not zero, is on the diagonal of a skew-symmetric matrix"))
+                );
             }
             return Ok(());
         }
@@ -407,125 +399,4 @@ fn word<'k>(tokens: &mut Tokens<'_>, what: &str, known: &[&'k str], other: &[&st
     }
     let near = did_you_mean(&String::from_utf8_lossy(token), known.iter().copied());
     Err(tokens.error(format!("{what} {} is none of {}{near}", quote(token), known.join(", "))))
-}
-
-/// Entries in the order of the file.
-#[derive(Default)]
-pub(super) struct List {
-    rows: Vec<u32>,
-    columns: Vec<u32>,
-    values: Vec<f64>,
-    diagonal: usize,
-    unsorted: bool,
-}
-
-impl List {
-    pub(super) fn new(rows: Vec<u32>, columns: Vec<u32>, values: Vec<f64>) -> Self {
-        let unsorted = rows.windows(2).any(|w| w[1] < w[0]);
-        Self { rows, columns, values, diagonal: 0, unsorted }
-    }
-
-    fn reserve(&mut self, more: usize, options: &ReadOptions) -> Result<()> {
-        let result = self.rows.try_reserve(more).and_then(|()| self.columns.try_reserve(more));
-        result
-            .and_then(|()| self.values.try_reserve(more))
-            .map_err(|_| no_memory("the entries", (self.values.len() + more) as u64 * ENTRY_BYTES, options))
-    }
-
-    fn push(&mut self, i: u32, j: u32, v: f64) {
-        self.unsorted |= self.rows.last().is_some_and(|&last| i < last);
-        self.diagonal += usize::from(i == j);
-        self.rows.push(i);
-        self.columns.push(j);
-        self.values.push(v);
-    }
-
-    /// Into rows by counting, entries of one row in the order of the file.
-    pub(super) fn into_csr(self, rows: usize, cols: usize, options: &ReadOptions) -> Result<Csr> {
-        let mut row_ptr = zeros(rows + 1, options)?;
-        for &i in &self.rows {
-            row_ptr[i as usize + 1] += 1;
-        }
-        for i in 0..rows {
-            row_ptr[i + 1] += row_ptr[i];
-        }
-        let (columns, values) = if self.unsorted {
-            let mut next: Vec<usize> = zeros(rows, options)?;
-            next.copy_from_slice(&row_ptr[..rows]);
-            let mut columns = zeros(self.values.len(), options)?;
-            let mut values = zeros(self.values.len(), options)?;
-            for ((&i, &j), &v) in self.rows.iter().zip(&self.columns).zip(&self.values) {
-                let k = next[i as usize];
-                next[i as usize] += 1;
-                columns[k] = j;
-                values[k] = v;
-            }
-            (columns, values)
-        } else {
-            (self.columns, self.values)
-        };
-        drop(self.rows);
-        finished(Csr::new(rows, cols, row_ptr, columns, values)?)
-    }
-}
-
-/// Checks what `Csr::new` can't: that its sums of duplicates are finite.
-pub(super) fn finished(a: Csr) -> Result<Csr> {
-    match a.values().iter().position(|v| !v.is_finite()) {
-        Some(k) => {
-            let i = a.row_ptr().partition_point(|&p| p <= k);
-            let j = u64::from(a.columns()[k]) + 1;
-            Err(Error::Input(format!("the sum of duplicate entries at row {i}, column {j} overflows f64")))
-        }
-        None => Ok(a),
-    }
-}
-
-fn zeros<T: Default + Clone>(n: usize, options: &ReadOptions) -> Result<Vec<T>> {
-    let mut v = Vec::new();
-    v.try_reserve_exact(n).map_err(|_| no_memory("the matrix", (n * size_of::<T>()) as u64, options))?;
-    v.resize(n, T::default());
-    Ok(v)
-}
-
-pub(super) fn no_memory(what: &str, needed: u64, options: &ReadOptions) -> Error {
-    let (what, available) = (what.to_string(), options.memory_limit);
-    Error::OutOfMemory { what, needed, available, budget: needed > available }
-}
-
-fn over_limit(needed: u64, options: &ReadOptions) -> String {
-    format!("needs {needed} bytes, beyond the memory limit of {}", options.memory_limit)
-}
-
-/// What the first bytes give away, where they aren't text of ours.
-fn foreign(head: &[u8]) -> Option<String> {
-    const MAGIC: &[(&[u8], &str)] = &[
-        (b"\x1f\x8b", "this is gzip data; its name must end in .gz"),
-        (b"PK\x03\x04", "this is a zip archive (a SciPy matrix must be named .npz)"),
-        (b"\x93NUMPY", "this is a NumPy array"),
-        (b"\x89PNG", "this is a PNG image"),
-        (b"GIF8", "this is a GIF image"),
-        (b"\xff\xd8\xff", "this is a JPEG image"),
-        (b"%PDF", "this is a PDF document"),
-        (b"BZh", "this is bzip2 data, which are not supported"),
-        (b"\xfd7zXZ", "this is xz data, which are not supported"),
-        (b"\x28\xb5\x2f\xfd", "this is zstd data, which are not supported"),
-        (b"\x89HDF", "this is an HDF5 file"),
-        (b"MATLAB 5.0", "this is a MATLAB file"),
-        (b"\xff\xfe", "this is UTF-16 text; save it as UTF-8"),
-        (b"\xfe\xff", "this is UTF-16 text; save it as UTF-8"),
-        (b"<", "this is HTML or XML (a failed download?)"),
-    ];
-    if let Some((_, what)) = MAGIC.iter().find(|(magic, _)| head.starts_with(magic)) {
-        return Some((*what).to_string());
-    }
-    if head.get(257..262) == Some(b"ustar") {
-        return Some("this is a tar archive; unpack it first".to_string());
-    }
-    let zero = head.iter().position(|&b| b == 0)?;
-    let wide = head.len() > 8 && head.iter().skip(1 - zero % 2).step_by(2).take(4).all(|&b| b != 0) && zero < 2;
-    Some(match wide {
-        true => "this is UTF-16 text; save it as UTF-8".to_string(),
-        false => format!("this is binary data (byte {} is zero)", zero + 1),
-    })
 }

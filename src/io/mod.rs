@@ -1,23 +1,32 @@
-//! Reading and writing matrices and vectors: Matrix Market (`.mtx`, `.mtx.gz`), SciPy's
-//! `save_npz` files, plain lists of numbers.
+//! Reading and writing matrices and vectors; [`FORMATS`] lists what is known. Any file may be packed by gzip.
 //!
 //! Readers are strict about what is wrong and name the place, lenient about what is only style.
 //! They stream: memory grows with the entries found, never with what a header promises.
 
+mod entries;
+mod formats;
+mod harwell_boeing;
 mod lines;
+mod matlab;
 mod matrix_market;
+mod npy;
 mod npz;
 mod output;
+mod petsc;
+mod write;
+mod zip;
 
-pub use matrix_market::{read_matrix_market_from, read_vector_from};
+pub use formats::{Content, FORMATS, FileFormat, written_as};
 pub use output::write_whole;
+pub use write::{
+    write_columns, write_complex_columns, write_complex_matrix, write_complex_vector, write_matrix, write_vector,
+};
 
 use crate::error::{Error, Result};
-use crate::matrix::{Csr, complex};
-use flate2::read::MultiGzDecoder;
+use crate::host::halt::Halt;
+use crate::matrix::Csr;
 use std::fmt;
-use std::fs::File;
-use std::io::{ErrorKind, Read, Seek};
+use std::io::Read;
 use std::path::Path;
 
 /// How to read a file.
@@ -30,13 +39,15 @@ pub struct ReadOptions {
     pub complex: bool,
     /// Bytes that reading may take at most.
     pub memory_limit: u64,
+    /// What calls reading off.
+    pub halt: Halt,
 }
 
 impl Default for ReadOptions {
     /// No patterns, nothing complex; three quarters of the system's memory, or 16 GiB where that isn't known.
     fn default() -> Self {
         let memory_limit = crate::host::memory::total().map_or(16 << 30, |m| m / 4 * 3);
-        Self { pattern_as_ones: false, complex: false, memory_limit }
+        Self { pattern_as_ones: false, complex: false, memory_limit, halt: Halt::default() }
     }
 }
 
@@ -86,6 +97,18 @@ pub enum Format {
     NpzCsc,
     /// SciPy, coordinates.
     NpzCoo,
+    /// SciPy, diagonals.
+    NpzDia,
+    /// SciPy, compressed rows of blocks.
+    NpzBsr,
+    /// NumPy, a full array.
+    Npy,
+    /// MATLAB, version 5.
+    Matlab,
+    /// PETSc, binary.
+    Petsc,
+    /// Harwell–Boeing or Rutherford–Boeing.
+    HarwellBoeing,
 }
 
 /// Field of the values in a file.
@@ -124,6 +147,17 @@ impl Symmetry {
             Self::Hermitian => "hermitian",
         }
     }
+
+    /// What stands at (j, i) where the file has `value` at (i, j); `None` on the diagonal and where nothing follows.
+    fn mirrored(self, i: u32, j: u32, (re, im): (f64, f64)) -> Option<(f64, f64)> {
+        match self {
+            _ if i == j => None,
+            Self::General => None,
+            Self::Symmetric => Some((re, im)),
+            Self::SkewSymmetric => Some((-re, -im)),
+            Self::Hermitian => Some((re, -im)),
+        }
+    }
 }
 
 impl Notes {
@@ -141,6 +175,12 @@ impl fmt::Display for Notes {
             Format::NpzCsr => "npz csr",
             Format::NpzCsc => "npz csc",
             Format::NpzCoo => "npz coo",
+            Format::NpzDia => "npz dia",
+            Format::NpzBsr => "npz bsr",
+            Format::Npy => "npy",
+            Format::Matlab => "matlab",
+            Format::Petsc => "petsc",
+            Format::HarwellBoeing => "harwell-boeing",
         };
         let field = match self.field {
             Field::Real => "real",
@@ -164,180 +204,66 @@ impl fmt::Display for Notes {
     }
 }
 
-/// Reads a sparse matrix: Matrix Market, plain or gzip (`.gz` in the name), or a SciPy `.npz`.
-///
-/// Matrix Market: coordinate and array; real, integer and, if allowed, pattern and complex; general,
-/// symmetric, skew-symmetric, hermitian. SciPy: CSR, CSC and COO with real, whole, boolean or, if allowed, complex
-/// data and int32 or int64 indices.
+/// Reads a sparse matrix from a file of any of the [`FORMATS`].
 ///
 /// # Errors
-/// [`Error::Parse`] with line and column for text, [`Error::Input`] naming the array for `.npz`,
+/// [`Error::Parse`] with line and column for text, [`Error::Input`] naming the piece for binary files,
 /// [`Error::Io`] where the file can't be read. Complex data are refused by name unless asked for.
 pub fn read_matrix(path: &Path, options: &ReadOptions) -> Result<Loaded> {
-    let (mut file, bytes) = open(path)?;
-    if has_extension(path, "npz") {
-        return npz::read_matrix(file, path, options);
-    }
-    if has_extension(path, "gz") {
-        check_gzip(&mut file, path, bytes)?;
-        return matrix_market::read_matrix(MultiGzDecoder::new(file), path, options, unpacked(bytes), true);
-    }
-    matrix_market::read_matrix(file, path, options, bytes, false)
+    formats::read_matrix(path, options)
 }
 
-/// Reads a vector: Matrix Market of one column (array or coordinate), or one number per line
-/// with `%` and `#` comments; plain or gzip (`.gz` in the name).
+/// Reads a vector: a file of one column, or one row, of any of the [`FORMATS`]; or one number per line with `%` and
+/// `#` comments.
 ///
 /// # Errors
-/// As [`read_matrix`]; also more than one column. NaN and infinities are refused.
+/// As [`read_matrix`]; also more than one column and row. NaN and infinities are refused.
 pub fn read_vector(path: &Path, options: &ReadOptions) -> Result<Vec<f64>> {
-    Ok(read_dense(path, options, true)?.swap_remove(0))
+    one_vector(path, formats::read_columns(path, options)?, options)
 }
 
-/// Reads vectors: the columns of a general Matrix Market file (array or coordinate), none to many; a plain list is
-/// one vector. As [`read_vector`].
+/// Reads vectors: the columns of a file, none to many; a plain list is one vector. As [`read_vector`].
 ///
 /// # Errors
 /// As [`read_vector`], but for the number of columns.
 pub fn read_columns(path: &Path, options: &ReadOptions) -> Result<Vec<Vec<f64>>> {
-    read_dense(path, options, false)
+    formats::read_columns(path, options)
 }
 
-fn read_dense(path: &Path, options: &ReadOptions, single: bool) -> Result<Vec<Vec<f64>>> {
-    let (mut file, bytes) = open(path)?;
-    if has_extension(path, "gz") {
-        check_gzip(&mut file, path, bytes)?;
-        let text = MultiGzDecoder::new(file);
-        return matrix_market::read_columns(text, path, options, unpacked(bytes), true, single);
-    }
-    matrix_market::read_columns(file, path, options, bytes, false, single)
-}
-
-/// Writes A as `coordinate real general`, digits such that reading gives the same bits; see
-/// [`write_whole`] for how the file comes to be.
+/// [`read_matrix`] for Matrix Market text from any reader; `name` stands in errors for the file.
 ///
 /// # Errors
-/// [`Error::Io`] where the system refuses.
-pub fn write_matrix(path: &Path, a: &Csr) -> Result<()> {
-    write_whole(path, |out| {
-        writeln!(out, "%%MatrixMarket matrix coordinate real general\n{} {} {}", a.rows(), a.cols(), a.nnz())?;
-        for i in 0..a.rows() {
-            let (columns, values) = a.row(i);
-            for (j, v) in columns.iter().zip(values) {
-                writeln!(out, "{} {} {v:?}", i + 1, u64::from(*j) + 1)?;
-            }
-        }
-        Ok(())
-    })
+/// As [`read_matrix`].
+pub fn read_matrix_market_from(reader: impl Read, name: &Path, options: &ReadOptions) -> Result<Loaded> {
+    matrix_market::read_matrix(reader, name, options, None, false)
 }
 
-/// Writes x as `array real general` with one column; digits and file as in [`write_matrix`].
+/// [`read_vector`] for text from any reader; `name` stands in errors for the file.
 ///
 /// # Errors
-/// An entry that is not finite, before anything is written; [`Error::Io`].
-pub fn write_vector(path: &Path, x: &[f64]) -> Result<()> {
-    write_columns(path, x.len(), &[x])
+/// As [`read_vector`].
+pub fn read_vector_from(reader: impl Read, name: &Path, options: &ReadOptions) -> Result<Vec<f64>> {
+    one_vector(name, matrix_market::read_columns(reader, name, options, None, false)?, options)
 }
 
-/// Writes vectors of `rows` entries as the columns of an `array real general`; as [`write_vector`].
-///
-/// # Errors
-/// As [`write_vector`].
-pub fn write_columns(path: &Path, rows: usize, columns: &[impl AsRef<[f64]>]) -> Result<()> {
-    for x in columns.iter().map(AsRef::as_ref) {
-        check_finite(path, x)?;
-    }
-    write_whole(path, |out| {
-        writeln!(out, "%%MatrixMarket matrix array real general\n{rows} {}", columns.len())?;
-        columns.iter().flat_map(AsRef::as_ref).try_for_each(|v| writeln!(out, "{v:?}"))
-    })
-}
-
-/// Writes B + iC as `coordinate complex general`, an entry for each place of either; digits and file as in
-/// [`write_matrix`].
-///
-/// # Errors
-/// Parts of different shape; [`Error::Io`] where the system refuses.
-pub fn write_complex_matrix(path: &Path, re: &Csr, im: &Csr) -> Result<()> {
-    let rows = complex::merged_rows(re, im)?;
-    let entries: usize = rows.iter().map(Vec::len).sum();
-    write_whole(path, |out| {
-        writeln!(out, "%%MatrixMarket matrix coordinate complex general\n{} {} {entries}", re.rows(), re.cols())?;
-        for (i, row) in rows.iter().enumerate() {
-            for (j, b, c) in row {
-                writeln!(out, "{} {} {b:?} {c:?}", i + 1, u64::from(*j) + 1)?;
-            }
-        }
-        Ok(())
-    })
-}
-
-/// Writes x, real and imaginary parts in turn, as `array complex general` with one column; digits and file as in
-/// [`write_matrix`].
-///
-/// # Errors
-/// An entry that is not finite, before anything is written; [`Error::Io`].
-pub fn write_complex_vector(path: &Path, x: &[f64]) -> Result<()> {
-    write_complex_columns(path, x.len() / 2, &[x])
-}
-
-/// Writes vectors of `rows` complex entries as the columns of an `array complex general`; as
-/// [`write_complex_vector`].
-///
-/// # Errors
-/// As [`write_complex_vector`].
-pub fn write_complex_columns(path: &Path, rows: usize, columns: &[impl AsRef<[f64]>]) -> Result<()> {
-    for x in columns.iter().map(AsRef::as_ref) {
-        check_finite(path, x)?;
-    }
-    let parts: Vec<_> = columns.iter().map(|x| complex::split(x.as_ref())).collect();
-    write_whole(path, |out| {
-        writeln!(out, "%%MatrixMarket matrix array complex general\n{rows} {}", parts.len())?;
-        parts.iter().flat_map(|(re, im)| re.iter().zip(im)).try_for_each(|(x, y)| writeln!(out, "{x:?} {y:?}"))
-    })
-}
-
-fn check_finite(path: &Path, x: &[f64]) -> Result<()> {
-    match x.iter().position(|v| !v.is_finite()) {
-        Some(k) => Err(Error::input(format!("{}: entry {k} is {}; a file holds finite numbers", path.display(), x[k]))),
-        None => Ok(()),
+/// The only column; a matrix of one row is a vector too.
+fn one_vector(name: &Path, mut columns: Vec<Vec<f64>>, options: &ReadOptions) -> Result<Vec<f64>> {
+    let parts = if options.complex { 2 } else { 1 };
+    let rows = columns.first().map_or(0, |x| x.len() / parts);
+    match columns.len() {
+        1 => Ok(columns.swap_remove(0)),
+        n if n > 1 && rows == 1 => Ok(columns.concat()),
+        n => Err(Error::input(format!("{}: a vector has 1 column; this is {rows} x {n}", name.display()))),
     }
 }
 
-/// The file, and its size where that is the size of what can be read.
-fn open(path: &Path) -> Result<(File, Option<u64>)> {
-    let io = |source| Error::Io { file: path.to_path_buf(), source };
-    let meta = std::fs::metadata(path).map_err(io)?;
-    if meta.is_dir() {
-        return Err(io(ErrorKind::IsADirectory.into()));
-    }
-    // Files of /proc are regular and say 0.
-    let bytes = (meta.is_file() && meta.len() > 0).then_some(meta.len());
-    Ok((File::open(path).map_err(io)?, bytes))
+/// Bytes of memory that the system says are free; `None` where it says nothing.
+#[doc(hidden)]
+#[must_use]
+pub fn available_memory() -> Option<u64> {
+    crate::host::memory::available(None)
 }
 
 fn has_extension(path: &Path, extension: &str) -> bool {
     path.extension().is_some_and(|e| e.eq_ignore_ascii_case(extension))
-}
-
-fn check_gzip(file: &mut File, path: &Path, bytes: Option<u64>) -> Result<()> {
-    // A pipe can't be read twice; there the decoder finds out.
-    if bytes.is_none() {
-        return Ok(());
-    }
-    let mut head = Vec::new();
-    file.take(2)
-        .read_to_end(&mut head)
-        .and_then(|_| file.rewind())
-        .map_err(|source| Error::Io { file: path.to_path_buf(), source })?;
-    if head == [0x1f, 0x8b] {
-        return Ok(());
-    }
-    let message = "named .gz, but the content is not gzip data".to_string();
-    Err(Error::Parse { file: path.to_path_buf(), line: 1, column: None, message })
-}
-
-/// The most text that so many bytes of gzip can hold: deflate packs 1032 to 1 at best.
-fn unpacked(bytes: Option<u64>) -> Option<u64> {
-    bytes.map(|b| b.saturating_mul(1032))
 }

@@ -9,7 +9,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Lets `body` write to a temporary file beside `path`, which then takes its name: a reader sees
 /// the old file or the whole new one. Names that end in `.gz` are compressed. Devices and pipes
-/// are written directly.
+/// are written directly; a pipe that nobody opens to read within ten seconds is an error.
+///
+/// A process killed while it writes leaves `.NAME.krylane-PROCESS-COUNT.tmp`; the next write to that name removes it.
 ///
 /// # Errors
 /// Whatever the system refuses; the file that was there is untouched.
@@ -28,6 +30,10 @@ fn write(path: &Path, body: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io
     }
     let old = match fs::metadata(path) {
         Ok(meta) if meta.is_dir() => return Err(ErrorKind::IsADirectory.into()),
+        #[cfg(unix)]
+        Ok(meta) if std::os::unix::fs::FileTypeExt::is_fifo(&meta.file_type()) => {
+            return fill(pipe::Pipe::open(path)?, gz, body).map(drop);
+        }
         Ok(meta) if !meta.is_file() || path.starts_with("/dev") || path.starts_with("/proc") => {
             return fill(OpenOptions::new().append(true).open(path)?, gz, body).map(drop);
         }
@@ -59,14 +65,83 @@ fn write(path: &Path, body: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io
 fn create_beside(target: &Path) -> io::Result<(PathBuf, File)> {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let name = target.file_name().ok_or(ErrorKind::InvalidInput)?.to_string_lossy().into_owned();
+    let short: String = name.chars().take(50).collect();
+    let stem = format!(".{short}.krylane-");
+    remove_leftovers(target, &stem);
     loop {
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
-        let short: String = name.chars().take(50).collect();
-        let path = target.with_file_name(format!(".{short}.{}-{count}.tmp", std::process::id()));
+        let path = target.with_file_name(format!("{stem}{}-{count}.tmp", std::process::id()));
         match OpenOptions::new().write(true).create_new(true).open(&path) {
             Ok(file) => return Ok((path, file)),
             Err(e) if e.kind() == ErrorKind::AlreadyExists => {}
             Err(e) => return Err(e),
+        }
+    }
+}
+
+/// Removes what processes that are no more left beside `target`, where the system tells which those are.
+fn remove_leftovers(target: &Path, stem: &str) {
+    let folder = target.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if !Path::new("/proc/self").exists() {
+        return;
+    }
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let process = name.to_str().and_then(|n| n.strip_prefix(stem)?.strip_suffix(".tmp")?.split_once('-'));
+        if let Some((process, _)) = process
+            && process.parse::<u32>().is_ok_and(|id| !Path::new(&format!("/proc/{id}")).exists())
+        {
+            // Somebody else's to remove, or gone already.
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
+/// Named pipes: opened without waiting for ever, written as fast as their reader reads.
+#[cfg(unix)]
+mod pipe {
+    use std::fs::{File, OpenOptions};
+    use std::io::{self, ErrorKind, Write};
+    use std::os::unix::fs::OpenOptionsExt;
+    use std::path::Path;
+    use std::time::{Duration, Instant};
+
+    /// How long a reader may take to come.
+    const PATIENCE: Duration = Duration::from_secs(10);
+    const PAUSE: Duration = Duration::from_millis(2);
+
+    pub(super) struct Pipe(File);
+
+    impl Pipe {
+        pub(super) fn open(path: &Path) -> io::Result<Self> {
+            let start = Instant::now();
+            loop {
+                match OpenOptions::new().write(true).custom_flags(libc::O_NONBLOCK).open(path) {
+                    // No reader yet.
+                    Err(e) if e.raw_os_error() == Some(libc::ENXIO) => {
+                        if start.elapsed() > PATIENCE {
+                            return Err(io::Error::new(ErrorKind::TimedOut, "nobody reads from this pipe"));
+                        }
+                        std::thread::sleep(PAUSE);
+                    }
+                    opened => return opened.map(Self),
+                }
+            }
+        }
+    }
+
+    impl Write for Pipe {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            loop {
+                match self.0.write(bytes) {
+                    Err(e) if e.kind() == ErrorKind::WouldBlock => std::thread::sleep(PAUSE),
+                    written => return written,
+                }
+            }
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            self.0.flush()
         }
     }
 }

@@ -5,6 +5,7 @@
 //! assemble rows directly and panic beyond 2³² − 1 rows; [`by_name`] checks first.
 
 use crate::error::{Error, Result};
+use crate::host::memory;
 use crate::host::random::Random;
 use crate::host::suggest::did_you_mean;
 use crate::matrix::{Csr, complex::real_form};
@@ -692,5 +693,8 @@ pub fn by_name(name: &str, size: usize, params: &[(String, f64)]) -> Result<Csr>
     if entries > MAX_ENTRIES {
         return Err(Error::input(format!("{name}: {entries:.3e} entries are beyond the limit of {MAX_ENTRIES:.3e}")));
     }
+    // Twice the room of the arrays: a real form is made beside what it is made from.
+    let needed = 2.0 * 12.0 * entries + 16.0 * rows as f64;
+    memory::check(|| format!("{name}:{size}"), needed as u64, None)?;
     Ok((family.make)(size, &values))
 }

@@ -13,7 +13,8 @@
 use super::diagonal::unit;
 use super::triangles::Pair;
 use super::{Preconditioner, Request, Updates, ilut, lu};
-use crate::error::{Error, Result};
+use crate::error::{Called, Error, Result};
+use crate::host::halt::Halt;
 use crate::host::scale::largest;
 use crate::matrix::{Csr, Triangular};
 use crate::op::{Program, Space, Vector};
@@ -62,6 +63,8 @@ pub(super) enum Fault {
     Pivot(usize, f64),
     /// The limits are met in this row.
     Limit(usize),
+    /// The work is called off.
+    Halted(Called),
 }
 
 /// Bounds on a factorisation.
@@ -70,11 +73,17 @@ pub(super) struct Limits {
     pub(super) entries: usize,
     /// Multiplications.
     pub(super) operations: u64,
+    pub(super) halt: Halt,
+}
+
+/// [`Halt::check_at`] within a factorisation.
+pub(super) fn go_on(halt: &Halt, row: usize) -> std::result::Result<(), Fault> {
+    if row & 255 == 0 { halt.called().map_or(Ok(()), |called| Err(Fault::Halted(called))) } else { Ok(()) }
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { entries: usize::MAX, operations: u64::MAX }
+        Self { entries: usize::MAX, operations: u64::MAX, halt: Halt::default() }
     }
 }
 
@@ -126,7 +135,7 @@ impl Ilu {
     /// # Errors
     /// [`Error::Preconditioner`] with the row of a pivot that no shift cures.
     pub fn new(a: &Csr, definite: bool) -> Result<Self> {
-        Self::own(a, definite, None)
+        Self::own(a, definite, None, &Halt::default())
     }
 
     /// Factors `a` with the fill that is large enough. M is not symmetric, even where A is.
@@ -134,15 +143,16 @@ impl Ilu {
     /// # Errors
     /// As [`Ilu::new`].
     pub fn with_fill(a: &Csr, fill: Fill) -> Result<Self> {
-        Self::by_threshold(a, fill, None)
+        Self::by_threshold(a, fill, None, &Halt::default())
     }
 
-    pub(super) fn own(a: &Csr, definite: bool, sweeps: Option<usize>) -> Result<Self> {
-        Ok(Self { kind: Kind::Own { definite }, sweeps, factors: Factors::new(a, definite)?, pair: None })
+    pub(super) fn own(a: &Csr, definite: bool, sweeps: Option<usize>, halt: &Halt) -> Result<Self> {
+        Ok(Self { kind: Kind::Own { definite }, sweeps, factors: Factors::new(a, definite, halt)?, pair: None })
     }
 
-    fn by_threshold(a: &Csr, fill: Fill, sweeps: Option<usize>) -> Result<Self> {
-        let factor = |a: &Csr, shift| ilut::factor(a, shift, fill, Pivots::Kept, &Limits::default());
+    fn by_threshold(a: &Csr, fill: Fill, sweeps: Option<usize>, halt: &Halt) -> Result<Self> {
+        let limits = Limits { halt: halt.clone(), ..Limits::default() };
+        let factor = |a: &Csr, shift| ilut::factor(a, shift, fill, Pivots::Kept, &limits);
         Ok(Self { kind: Kind::Threshold(fill), sweeps, factors: Factors::shifted(a, false, factor)?, pair: None })
     }
 
@@ -150,7 +160,7 @@ impl Ilu {
         if request.definite {
             return Err(Error::input("ilut is not symmetric, and this method needs a symmetric M; use ic0, or gmres"));
         }
-        Self::by_threshold(a, fill, sweeps)
+        Self::by_threshold(a, fill, sweeps, &request.halt)
     }
 
     pub(super) fn nearly_whole(a: &Csr, fill: Fill, request: &Request) -> Result<Self> {
@@ -169,9 +179,9 @@ impl Ilu {
 }
 
 impl Factors {
-    pub(super) fn new(a: &Csr, definite: bool) -> Result<Self> {
+    pub(super) fn new(a: &Csr, definite: bool, halt: &Halt) -> Result<Self> {
         let pivots = if definite { Pivots::Positive } else { Pivots::Kept };
-        Self::shifted(a, definite, |a, shift| factor(a, shift, pivots))
+        Self::shifted(a, definite, |a, shift| factor(a, shift, pivots, halt))
     }
 
     pub(super) fn of((lower, upper): (Triangular, Triangular), shift: f64) -> Self {
@@ -185,6 +195,7 @@ impl Factors {
         for shift in SHIFTS {
             match factor(&pattern, shift) {
                 Ok(factors) => return Ok(Self::of(factors, shift)),
+                Err(fault @ Fault::Halted(_)) => return Err(fault.error(definite)),
                 Err(fault) => failed = failed.or(Some(fault)),
             }
         }
@@ -204,6 +215,7 @@ impl Fault {
                     "the incomplete factors have the pivot {pivot:.1e} here, and no shift of the diagonal cures it"
                 ),
             ),
+            Self::Halted(called) => return Error::Halted(called),
             Self::Limit(row) => (row, "the factors take more entries or multiplications than they may".into()),
         };
         Error::Preconditioner { row, message }
@@ -251,7 +263,7 @@ pub(super) fn with_diagonal(a: &Csr) -> Csr {
 }
 
 /// L and U of A + α diag(σ) on the pattern of A. The diagonal of `a` is stored.
-fn factor(a: &Csr, shift: f64, pivots: Pivots) -> Factored {
+fn factor(a: &Csr, shift: f64, pivots: Pivots, halt: &Halt) -> Factored {
     let n = a.rows();
     let (ptr, columns) = (a.row_ptr(), a.columns());
     let mut values = a.values().to_vec();
@@ -261,6 +273,7 @@ fn factor(a: &Csr, shift: f64, pivots: Pivots) -> Factored {
     // Where column j stands in the current row, counted from 1.
     let mut place = vec![0usize; n];
     for i in 0..n {
+        go_on(halt, i)?;
         let row = ptr[i]..ptr[i + 1];
         let largest = largest(&values[row.clone()]);
         for k in row.clone() {
@@ -325,9 +338,9 @@ impl Preconditioner for Ilu {
     fn refresh(&mut self, a: &Arc<Csr>, exponent: i32) -> Result<Updates> {
         // The places of an ILUT stay as its first values chose them.
         self.factors = match self.kind {
-            Kind::Own { definite } => Factors::new(a, definite)?,
-            Kind::Threshold(_) => Factors::new(&self.factors.places(a), false)?,
-            Kind::Nearly { .. } => factor(&self.factors.places(a), 0.0, lu::PIVOTS)
+            Kind::Own { definite } => Factors::new(a, definite, &Halt::default())?,
+            Kind::Threshold(_) => Factors::new(&self.factors.places(a), false, &Halt::default())?,
+            Kind::Nearly { .. } => factor(&self.factors.places(a), 0.0, lu::PIVOTS, &Halt::default())
                 .map(|factors| Factors::of(factors, 0.0))
                 .map_err(|fault| fault.error(false))?,
         };
@@ -369,7 +382,7 @@ mod tests {
         for a in
             [gallery::poisson2d(5), gallery::random_general(40, 5, 2), gallery::convection_diffusion2d(5, [1.5, 0.2])]
         {
-            let lu = product(&Factors::new(&a, false).unwrap());
+            let lu = product(&Factors::new(&a, false, &Halt::default()).unwrap());
             for i in 0..a.rows() {
                 for (&j, &v) in a.row(i).0.iter().zip(a.row(i).1) {
                     assert!((lu[i][j as usize] - v).abs() < 1e-13 * 10.0, "({i}, {j})");
@@ -381,7 +394,7 @@ mod tests {
     #[test]
     fn exact_without_fill() {
         let a = gallery::tridiagonal(50, -1.0, 2.0, -1.0);
-        let f = Factors::new(&a, true).unwrap();
+        let f = Factors::new(&a, true, &Halt::default()).unwrap();
         assert_eq!(f.shift, 0.0);
         let x: Vec<f64> = (0..50).map(|i| (i as f64).cos()).collect();
         let y = f.upper.solve(&f.lower.solve(&a.multiply(&x)));
@@ -392,17 +405,17 @@ mod tests {
     fn zero_pivots() {
         // [0 1; 1 0] has no LU; a shift makes one.
         let swap = gallery::cyclic_shift(2);
-        assert!(Factors::new(&swap, false).unwrap().shift > 0.0);
+        assert!(Factors::new(&swap, false, &Halt::default()).unwrap().shift > 0.0);
         // The last pivot of a Neumann problem on a chain is zero.
         let mut chain = gallery::tridiagonal(10, -1.0, 2.0, -1.0);
         let mut values = chain.values().to_vec();
         (values[0], *values.last_mut().unwrap()) = (1.0, 1.0);
         chain.set_values(values).unwrap();
-        assert!(Factors::new(&chain, true).unwrap().shift > 0.0);
+        assert!(Factors::new(&chain, true, &Halt::default()).unwrap().shift > 0.0);
         // No positive definite factors for a negative diagonal.
-        let e = Factors::new(&gallery::diagonal(&[1.0, -2.0]), true).err().unwrap();
+        let e = Factors::new(&gallery::diagonal(&[1.0, -2.0]), true, &Halt::default()).err().unwrap();
         assert!(matches!(e, Error::Preconditioner { row: 1, .. }), "{e}");
         // An empty row is left as it is.
-        assert!(Factors::new(&gallery::jordan(3, 0.0), false).is_ok());
+        assert!(Factors::new(&gallery::jordan(3, 0.0), false, &Halt::default()).is_ok());
     }
 }

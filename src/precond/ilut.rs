@@ -6,7 +6,7 @@
 //! is too coarse. Set-up: one thread, about the square of the kept entries a row, times n.
 
 use super::diagonal::unit;
-use super::ilu::{Factored, Fault, Fill, Limits, Pivots, finished};
+use super::ilu::{Factored, Fault, Fill, Limits, Pivots, finished, go_on};
 use crate::host::scale::largest;
 use crate::matrix::Csr;
 use std::cmp::Reverse;
@@ -49,6 +49,7 @@ pub(super) fn factor(a: &Csr, shift: f64, fill: Fill, pivots: Pivots, limits: &L
     let mut present = vec![false; n];
     let mut below = BinaryHeap::new();
     for i in 0..n {
+        go_on(&limits.halt, i)?;
         let (columns, values) = a.row(i);
         let largest = largest(values);
         let mean = values.iter().map(|v| v.abs()).sum::<f64>() / values.len().max(1) as f64;

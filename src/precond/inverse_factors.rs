@@ -12,6 +12,7 @@
 use super::ilu::Factors;
 use super::{Preconditioner, Request, Updates};
 use crate::error::{Error, Result};
+use crate::host::halt::Halt;
 use crate::host::scale::{self, largest, power};
 use crate::matrix::{Csr, Triangular};
 use crate::op::{Operator, Program, Role, Space, Vector};
@@ -48,7 +49,11 @@ impl InverseFactors {
     /// # Errors
     /// [`Error::Preconditioner`] with the row that is not positive definite (FSAI) or has no pivot (ISAI).
     pub fn new(a: &Csr, kind: Kind, definite: bool) -> Result<Self> {
-        let (first, second) = factors(a, kind, definite)?;
+        Self::within(a, kind, definite, &Halt::default())
+    }
+
+    fn within(a: &Csr, kind: Kind, definite: bool, halt: &Halt) -> Result<Self> {
+        let (first, second) = factors(a, kind, definite, halt)?;
         Ok(Self { kind, definite, size: scale::exponent(largest(a.values())), first, second, handles: None })
     }
 
@@ -56,7 +61,7 @@ impl InverseFactors {
         if kind == Kind::Fsai && !request.symmetric {
             return Err(Error::input("fsai needs a symmetric matrix; use isai or ilu0"));
         }
-        Self::new(a, kind, request.definite)
+        Self::within(a, kind, request.definite, &request.halt)
     }
 
     /// Powers of two by which the factors scale where A is A·2^e: G as 2^(−e/2), so e's halves.
@@ -69,16 +74,16 @@ impl InverseFactors {
     }
 }
 
-fn factors(a: &Csr, kind: Kind, definite: bool) -> Result<(Arc<Csr>, Arc<Csr>)> {
+fn factors(a: &Csr, kind: Kind, definite: bool, halt: &Halt) -> Result<(Arc<Csr>, Arc<Csr>)> {
     match kind {
         Kind::Fsai => {
-            let g = fsai(a)?;
+            let g = fsai(a, halt)?;
             let transposed = g.transpose();
             Ok((Arc::new(g), Arc::new(transposed)))
         }
         Kind::Isai => {
-            let f = Factors::new(a, definite)?;
-            let (lower, upper) = (inverse(&f.lower)?, inverse(&f.upper)?);
+            let f = Factors::new(a, definite, halt)?;
+            let (lower, upper) = (inverse(&f.lower, halt)?, inverse(&f.upper, halt)?);
             if definite {
                 // M_L and M_Lᵀ with the pivots between them: symmetric, where M_U M_L would not be.
                 let mut second = lower.transpose();
@@ -93,7 +98,8 @@ fn factors(a: &Csr, kind: Kind, definite: bool) -> Result<(Arc<Csr>, Arc<Csr>)> 
 }
 
 /// Rows computed in parallel into a matrix of the pattern `keep` gives.
-fn rows(n: usize, row: impl Fn(usize) -> Result<(Vec<u32>, Vec<f64>)> + Sync + Send) -> Result<Csr> {
+fn rows(n: usize, halt: &Halt, row: impl Fn(usize) -> Result<(Vec<u32>, Vec<f64>)> + Sync + Send) -> Result<Csr> {
+    let row = |i| halt.check_at(i).and_then(|()| row(i));
     let all: Vec<(Vec<u32>, Vec<f64>)> = (0..n).into_par_iter().with_min_len(256).map(row).collect::<Result<_>>()?;
     let mut row_ptr = vec![0];
     let (mut columns, mut values) = (vec![], vec![]);
@@ -143,9 +149,9 @@ fn block(a: &Csr, s: &[u32], entry: impl Fn(usize, &mut [f64])) -> Vec<f64> {
 }
 
 /// G of A·2^−e, e that of the largest entry.
-fn fsai(a: &Csr) -> Result<Csr> {
+fn fsai(a: &Csr, halt: &Halt) -> Result<Csr> {
     let scale = power(-scale::exponent(largest(a.values())));
-    rows(a.rows(), |i| {
+    rows(a.rows(), halt, |i| {
         let (cs, vs) = a.row(i);
         let below = cs.partition_point(|&j| (j as usize) < i);
         let mut s = kept(&cs[..below], &vs[..below]);
@@ -180,9 +186,9 @@ fn fsai(a: &Csr) -> Result<Csr> {
 }
 
 /// The inverse of T on T's own pattern: row i of it solves m T(s, s) = e_i.
-fn inverse(t: &Triangular) -> Result<Csr> {
+fn inverse(t: &Triangular, halt: &Halt) -> Result<Csr> {
     let diagonal = t.inverse_diagonal();
-    rows(t.rows(), |i| {
+    rows(t.rows(), halt, |i| {
         let (cs, vs) = t.strict().row(i);
         let mut s = kept(cs, vs);
         if t.is_upper() {
@@ -227,7 +233,7 @@ impl Preconditioner for InverseFactors {
     }
 
     fn refresh(&mut self, a: &Arc<Csr>, exponent: i32) -> Result<Updates> {
-        (self.first, self.second) = factors(a, self.kind, self.definite)?;
+        (self.first, self.second) = factors(a, self.kind, self.definite, &Halt::default())?;
         self.size = scale::exponent(largest(a.values()));
         let mut updates = Updates::default();
         if let Some((first, second, _)) = self.handles {
@@ -252,7 +258,7 @@ mod tests {
     #[test]
     fn equations_on_the_pattern() {
         let a = gallery::random_spd(60, 7, 1);
-        let g = fsai(&a).unwrap();
+        let g = fsai(&a, &Halt::default()).unwrap();
         let entry = |x: &Csr, y: &Csr, i: usize, j: usize| (0..60).map(|k| x.get(i, k) * y.get(k, j)).sum::<f64>();
         for i in 0..60 {
             for &j in g.row(i).0.iter().filter(|&&j| (j as usize) < i) {
@@ -261,9 +267,9 @@ mod tests {
             let unit: f64 = (0..60).map(|j| entry(&g, &a, i, j) * g.get(i, j)).sum();
             assert!((unit - 1.0).abs() < 1e-14);
         }
-        let f = Factors::new(&gallery::random_general(60, 7, 1), false).unwrap();
+        let f = Factors::new(&gallery::random_general(60, 7, 1), false, &Halt::default()).unwrap();
         for t in [&f.lower, &f.upper] {
-            let m = inverse(t).unwrap();
+            let m = inverse(t, &Halt::default()).unwrap();
             let whole = |i: usize, j: usize| if i == j { 1.0 / t.inverse_diagonal()[i] } else { t.strict().get(i, j) };
             for i in 0..60 {
                 for &j in m.row(i).0 {

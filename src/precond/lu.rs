@@ -52,7 +52,8 @@ pub(super) fn factors(a: &Csr, fill: Fill, request: &Request) -> Result<Factors>
     let Fill { drop, growth } = fill;
     let room = request.room.map_or(usize::MAX, |bytes| (bytes / 2 / ENTRY) as usize);
     let entries = ((growth * a.nnz() as f64) as usize).min(room);
-    let limits = Limits { entries, operations: OPERATIONS.0 + OPERATIONS.1 * a.nnz() as u64 };
+    let operations = OPERATIONS.0 + OPERATIONS.1 * a.nnz() as u64;
+    let limits = Limits { entries, operations, halt: request.halt.clone() };
     let refused =
         |row, why: String| Err(Error::Preconditioner { row, message: format!("{why}; a larger drop needs less") });
     if let Some(complete) = request.operations
@@ -64,13 +65,10 @@ pub(super) fn factors(a: &Csr, fill: Fill, request: &Request) -> Result<Factors>
     }
     match ilut::factor(a, 0.0, Fill { drop, growth: f64::INFINITY }, PIVOTS, &limits) {
         Ok(factors) => Ok(Factors::of(factors, 0.0)),
-        Err(Fault::Limit(row)) => {
-            let Limits { entries, operations } = limits;
-            refused(
-                row,
-                format!("the factors take more than {entries} entries or {operations} multiplications up to here"),
-            )
-        }
+        Err(Fault::Limit(row)) => refused(
+            row,
+            format!("the factors take more than {entries} entries or {operations} multiplications up to here"),
+        ),
         Err(fault) => Err(fault.error(false)),
     }
 }

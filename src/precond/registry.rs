@@ -6,6 +6,7 @@ use super::{
     Preconditioner, Relaxation, Scaling, Ssor, matrix_free,
 };
 use crate::error::{Error, Result};
+use crate::host::halt::Halt;
 use crate::host::pairs::{self, Pairs, Setting};
 use crate::host::suggest;
 use crate::matrix::{Csr, Matrix};
@@ -28,6 +29,8 @@ pub struct Request {
     pub room: Option<u64>,
     /// Multiplications of complete LU factors of A in its order, where they were counted.
     pub operations: Option<f64>,
+    /// What calls a set-up off.
+    pub halt: Halt,
 }
 
 /// A line of the table.
@@ -189,12 +192,12 @@ preconditioners! {
     Ilu0 {
         /// Jacobi sweeps in place of a triangular solve, where a device has none; `None` is as many as suit the factors.
         sweeps: Option<usize> = Option::None, in 1.0..=100.0;
-    } = "ilu0", |a, request| Box::new(Ilu::own(a, request.definite, sweeps)?);
+    } = "ilu0", |a, request| Box::new(Ilu::own(a, request.definite, sweeps, &request.halt)?);
     /// Incomplete Cholesky factors on the pattern of A, positive definite; on a GPU solved by Jacobi sweeps
     Ic0 {
         /// As for [`Precond::Ilu0`].
         sweeps: Option<usize> = Option::None, in 1.0..=100.0;
-    } = "ic0", |a, _| Box::new(Ilu::own(a, true, sweeps)?);
+    } = "ic0", |a, request| Box::new(Ilu::own(a, true, sweeps, &request.halt)?);
     /// Incomplete LU factors by threshold; ilut:drop=0.001,fill=2; on a GPU solved by Jacobi sweeps
     Ilut {
         /// Entries below this part of the row's mean size are dropped.
@@ -268,6 +271,7 @@ impl Precond {
     /// One that a least-squares method can't use, what the set-up says.
     pub fn build(&self, a: &Matrix, request: &Request) -> Result<Box<dyn Preconditioner>> {
         self.check()?;
+        request.halt.check()?;
         if request.normal && !NORMAL.contains(&self.id()) {
             return Err(Error::input(format!(
                 "{} is no preconditioner of A'A, which least-squares methods need; they take {}",

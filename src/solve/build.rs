@@ -6,6 +6,7 @@ use crate::backend::Engine;
 use crate::backend::shared::Shared;
 use crate::error::{Error, Result};
 use crate::host::dense::orthonormal::orthonormal;
+use crate::host::halt::Halt;
 use crate::host::memory;
 use crate::host::scale::ldexp;
 use crate::method::{Method, MethodEntry, Needs, Normal, System, Tuning, Watch};
@@ -88,8 +89,9 @@ impl Prepared {
 
 impl Solver {
     /// Transform, space and preconditioner of rung `k`, and how long they took.
-    fn prepare(&mut self, k: usize) -> Result<(Prepared, Box<dyn Preconditioner>, Duration)> {
+    fn prepare(&mut self, k: usize, halt: &Halt) -> Result<(Prepared, Box<dyn Preconditioner>, Duration)> {
         let start = Instant::now();
+        halt.check()?;
         let transform = self.transform(self.ladder[k].change)?;
         let rung = &self.ladder[k];
         let (rows, n) = (self.a.rows(), self.a.cols());
@@ -119,6 +121,7 @@ impl Solver {
             near_null: self.options.near_null.as_ref().map(|v| Arc::new(v.changed(|v| transform.direction(v)))),
             room: memory::available(self.options.memory_limit),
             operations: transform.operations,
+            halt: halt.clone(),
         };
         let chosen = match &self.options.preconditioner {
             Precond::Auto => rung.preconditioner.parse()?,
@@ -157,16 +160,17 @@ impl Solver {
     }
 
     /// Builds rung `k`: space, preconditioner, method, engine; and says how long its transform and preconditioner took.
-    pub(super) fn session(&mut self, k: usize) -> Result<(Session, Duration)> {
-        let (prepared, m, setup) = self.prepare(k)?;
+    pub(super) fn session(&mut self, k: usize, halt: &Halt) -> Result<(Session, Duration)> {
+        let (prepared, m, setup) = self.prepare(k, halt)?;
+        halt.check()?;
         let built = prepared.build(m);
         let engine = self.engine(k, &built.space)?;
         Ok((prepared.session(built, engine), setup))
     }
 
     /// Builds the first rung for `lanes` right-hand sides at once.
-    pub(super) fn lanes(&mut self, lanes: usize) -> Result<(Block, Duration)> {
-        let (prepared, m, setup) = self.prepare(0)?;
+    pub(super) fn lanes(&mut self, lanes: usize, halt: &Halt) -> Result<(Block, Duration)> {
+        let (prepared, m, setup) = self.prepare(0, halt)?;
         let m = Common::new(m);
         let built: Vec<Built> = (0..lanes).map(|_| prepared.build(Box::new(m.clone()))).collect();
         let (space, copies) = built[0].space.copies(lanes);

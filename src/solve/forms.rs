@@ -2,6 +2,7 @@
 
 use super::solver::Solver;
 use crate::error::Result;
+use crate::host::halt::Halt;
 use crate::op::{Dtype, Role, Space};
 use crate::plan::{self, DeviceChoice};
 
@@ -45,7 +46,7 @@ impl Solver {
     /// Bytes of vectors that the first rung keeps on the device, and how many vectors of length n.
     #[doc(hidden)]
     pub fn footprint(&mut self) -> Result<(usize, u64)> {
-        let (session, _) = self.session(0)?;
+        let (session, _) = self.session(0, &Halt::default())?;
         Ok((session.space.vector_count(), session.space.vector_bytes()))
     }
 }

@@ -9,7 +9,6 @@ use crate::solve::drive::{Event, Limits, Session};
 use crate::solve::problem::{Problem, State};
 use std::cell::RefCell;
 use std::ops::ControlFlow;
-use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 /// Right-hand sides that run side by side; more come in groups of so many.
@@ -77,7 +76,7 @@ impl Solver {
         for (k, b) in b.iter().enumerate() {
             self.check_vectors(b.as_ref(), start(k)).map_err(|e| Error::input(format!("right-hand side {k}: {e}")))?;
         }
-        self.cancel.store(false, Ordering::Relaxed);
+        self.enter();
         let deadline = self.deadline();
         let held = self.held();
         let stacked: Vec<_> = b.iter().map(|b| self.stacked(b.as_ref())).collect();
@@ -104,6 +103,7 @@ impl Solver {
                 reports.push(self.report(reason, state, rungs, timings, counters));
             }
         }
+        self.interrupted = false;
         Ok(reports)
     }
 
@@ -118,7 +118,7 @@ impl Solver {
         let (mut upload_s, mut setup_s) = (0.0, 0.0);
         let mut block = match self.block.take().filter(|b| b.sessions.len() >= open) {
             Some(block) => block,
-            None => match self.lanes(open) {
+            None => match self.lanes(open, &self.halt(deadline)) {
                 Ok((mut block, setup)) => {
                     setup_s = setup.as_secs_f64();
                     upload_s = (upload.elapsed() - setup).as_secs_f64();
@@ -127,7 +127,7 @@ impl Solver {
                     block
                 }
                 // One at a time may fit; what else can't be set up is told there.
-                Err(Error::OutOfMemory { .. } | Error::Preconditioner { .. }) => return Ok(()),
+                Err(Error::OutOfMemory { .. } | Error::Preconditioner { .. } | Error::Halted(_)) => return Ok(()),
                 Err(e) => return Err(e),
             },
         };

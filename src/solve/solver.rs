@@ -7,6 +7,7 @@ use crate::analyse::facts::Facts;
 use crate::analyse::range::Range;
 use crate::backend::{Counters, Engine};
 use crate::error::{Error, Result};
+use crate::host::halt::Halt;
 use crate::host::memory;
 use crate::host::scale::ldexp;
 use crate::matrix::{Csr, Matrix, ToMatrix};
@@ -59,6 +60,8 @@ pub struct Solver {
     pub(super) cancel: Arc<AtomicBool>,
     pub(super) callback: Callback,
     pub(super) watcher: Option<Watcher>,
+    /// A call has begun and not come to its end: what the device holds is anybody's guess.
+    pub(super) interrupted: bool,
 }
 
 /// x with A x = b, everything at its default. Check [`Report::reason`], or use [`Report::into_result`].
@@ -134,6 +137,7 @@ impl Solver {
             cancel: Arc::new(AtomicBool::new(false)),
             callback: Box::new(|_| ControlFlow::Continue(())),
             watcher: None,
+            interrupted: false,
         })
     }
 
@@ -206,7 +210,8 @@ impl Solver {
     /// [`Solver::solve_from`] for callers that are futures already. It waits for the device all the same.
     pub(crate) async fn solve_polled(&mut self, b: &[f64], x0: Option<&[f64]>) -> Result<Report> {
         self.check_vectors(b, x0)?;
-        self.cancel.store(false, Ordering::Relaxed);
+        self.enter();
+        let deadline = self.deadline();
         let mut timings = self.first_timings();
         let (held, b) = (self.held(), self.stacked(b));
         let Begun { problem, mut state, reason, first } = self.begin(&held, &b, x0);
@@ -215,9 +220,10 @@ impl Solver {
         let mut rungs: Vec<Rung> = vec![];
         let reason = match reason {
             Some(reason) => reason,
-            None => self.climb(first, self.deadline(), &problem, &mut state, &mut rungs, &mut timings).await?,
+            None => self.climb(first, deadline, &problem, &mut state, &mut rungs, &mut timings).await?,
         };
         let counters = self.counters().since(&counters_before);
+        self.interrupted = false;
         Ok(self.report(reason, state, rungs, timings, counters))
     }
 
@@ -250,7 +256,27 @@ impl Solver {
     }
 
     pub(super) fn deadline(&self) -> Option<Instant> {
-        self.options.time_limit.map(|t| Instant::now() + t)
+        // What the set-up took counts. A limit beyond what the clock can count is none.
+        let left = self.options.time_limit.map(|t| t.saturating_sub(self.setup));
+        left.and_then(|t| Instant::now().checked_add(t))
+    }
+
+    /// What calls a rung's set-up off.
+    pub(super) fn halt(&self, deadline: Option<Instant>) -> Halt {
+        Halt::new(Arc::clone(&self.cancel)).until(deadline)
+    }
+
+    /// Begins a call: after one that panicked or failed, devices start afresh.
+    pub(super) fn enter(&mut self) {
+        if std::mem::replace(&mut self.interrupted, true) {
+            self.forget_sessions();
+        }
+        self.cancel.store(false, Ordering::Relaxed);
+    }
+
+    fn forget_sessions(&mut self) {
+        self.sessions.iter_mut().for_each(|s| *s = None);
+        self.block = None;
     }
 
     pub(super) fn held(&self) -> Held {
@@ -370,7 +396,7 @@ impl Solver {
         loop {
             let upload = Instant::now();
             if self.sessions[k].is_none() {
-                match self.session(k) {
+                match self.session(k, &self.halt(deadline)) {
                     Ok((mut session, preconditioner)) => {
                         timings.setup_s += preconditioner.as_secs_f64();
                         timings.upload_s += (upload.elapsed() - preconditioner).as_secs_f64();
@@ -392,6 +418,7 @@ impl Solver {
                             }
                             // The next rung may need less.
                             Error::OutOfMemory { .. } if !last => e.to_string(),
+                            Error::Halted(called) => return Ok(called.into()),
                             e => return Err(e),
                         };
                         let rung = &self.ladder[k];

@@ -37,6 +37,27 @@ impl Target {
     }
 }
 
+/// A zip archive of stored entries, byte by byte.
+pub fn zip(entries: &[(String, Vec<u8>)]) -> Vec<u8> {
+    let (mut out, mut directory) = (vec![], vec![]);
+    for (name, bytes) in entries {
+        let mut crc = flate2::Crc::new();
+        crc.update(bytes);
+        let size = (bytes.len() as u32).to_le_bytes();
+        let common = [&[20, 0, 0, 0, 0, 0, 0, 0, 33, 0][..], &crc.sum().to_le_bytes(), &size, &size].concat();
+        let common = [&common[..], &(name.len() as u16).to_le_bytes(), &[0; 2]].concat();
+        directory.extend(
+            [b"PK\x01\x02\x14\x00", &common[..], &[0; 10], &(out.len() as u32).to_le_bytes(), name.as_bytes()].concat(),
+        );
+        out.extend([b"PK\x03\x04", &common[..], name.as_bytes(), bytes].concat());
+    }
+    let count = (entries.len() as u16).to_le_bytes();
+    let place = [(directory.len() as u32).to_le_bytes(), (out.len() as u32).to_le_bytes()].concat();
+    out.extend(directory);
+    out.extend([b"PK\x05\x06\0\0\0\0", &count[..], &count, &place, &[0; 2]].concat());
+    out
+}
+
 /// Keeps GPU work to one test at a time: software drivers dislike company.
 pub fn one_at_a_time() -> MutexGuard<'static, ()> {
     static LOCK: Mutex<()> = Mutex::new(());

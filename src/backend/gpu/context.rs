@@ -4,6 +4,7 @@ use crate::error::{Error, Result};
 use crate::op::Dtype;
 use crate::options::Options;
 use crate::report::AdapterInfo;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -108,6 +109,12 @@ pub fn adapters() -> Vec<AdapterDetails> {
             }
         })
         .collect()
+}
+
+/// What a panic said, behind a colon.
+fn said(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
+    text.map_or_else(String::new, |text| format!(": {text}"))
 }
 
 /// What a buffer of `bytes` is rounded up to, for copies.
@@ -254,6 +261,10 @@ impl Context {
         let made = make();
         let refused = pollster::block_on(validation.pop());
         let full = pollster::block_on(memory.pop());
+        // Drivers that can't make a pipeline say that they are out of memory, too.
+        if let (Some(e), 0) = (&full, bytes) {
+            return Err(Error::Device(format!("{what}: the driver could not make it: {e}")));
+        }
         if full.is_some() {
             return Err(Error::OutOfMemory {
                 what: what.into(),
@@ -295,14 +306,18 @@ impl Context {
         const PATIENCE: Duration = Duration::from_secs(120);
         let start = Instant::now();
         while !done() {
-            let poll = self.device.poll(wgpu::PollType::Wait {
-                submission_index: submission.clone(),
-                timeout: Some(Duration::from_millis(500)),
-            });
+            // wgpu panics where a device is lost while it is waited for.
+            let poll = catch_unwind(AssertUnwindSafe(|| {
+                self.device.poll(wgpu::PollType::Wait {
+                    submission_index: submission.clone(),
+                    timeout: Some(Duration::from_millis(500)),
+                })
+            }));
             self.check()?;
             match poll {
-                Ok(_) | Err(wgpu::PollError::Timeout) => {}
-                Err(e) => return Err(Error::Device(e.to_string())),
+                Ok(Ok(_) | Err(wgpu::PollError::Timeout)) => {}
+                Ok(Err(e)) => return Err(Error::Device(e.to_string())),
+                Err(panic) => return Err(Error::Device(format!("lost while it was waited for{}", said(&*panic)))),
             }
             if start.elapsed() > PATIENCE {
                 return Err(Error::Device(format!("no answer for {} s", PATIENCE.as_secs())));

@@ -5,6 +5,7 @@ use super::smoother::Smoother;
 use super::{aggregate, galerkin, interpolate, strength, strength::Strength};
 use crate::error::{Error, Result};
 use crate::host::dense::inverse::pseudo_inverse;
+use crate::host::halt::Halt;
 use crate::host::scale::{SHARE, largest, power};
 use crate::matrix::Csr;
 use crate::precond::NearNull;
@@ -42,6 +43,8 @@ pub(super) struct Purpose {
     pub(super) near_null: Option<Arc<NearNull>>,
     pub(super) symmetric: bool,
     pub(super) definite: bool,
+    /// What calls the set-up off.
+    pub(super) halt: Halt,
 }
 
 impl Purpose {
@@ -58,12 +61,13 @@ impl Hierarchy {
         let mut candidates = Candidates::new(purpose, a.rows())?;
         let coarsest = loop {
             let depth = levels.len();
+            purpose.halt.check()?;
             let smoother = purpose.smoother(&a, depth == 0)?;
             let small = a.rows() <= purpose.settings.coarse;
             let next = if small || depth + 1 == MAX_LEVELS {
                 None
             } else {
-                coarsen(&a, theta, smoother.rho, &mut candidates)?
+                coarsen(&a, theta, smoother.rho, &mut candidates, &purpose.halt)?
             };
             let Some((p, r, coarse)) = next else {
                 let coarsest = if small { Coarsest::Inverse(Arc::new(inverse(&a)?)) } else { Coarsest::Smoother };
@@ -166,11 +170,14 @@ fn coarsen(
     theta: f64,
     rho: f64,
     candidates: &mut Candidates,
+    halt: &Halt,
 ) -> Result<Option<(Arc<Csr>, Arc<Csr>, Arc<Csr>)>> {
     let nodes = strength::by_node(a, candidates.block);
     let graph = nodes.as_ref().unwrap_or(a);
     let strength = Strength::new(graph, theta);
+    halt.check()?;
     let (of, count) = aggregate::aggregate(graph, &strength);
+    halt.check()?;
     let columns = count * candidates.vectors.len().max(1);
     if count == 0 || 10 * columns > 9 * a.rows() {
         return Ok(None);
@@ -182,7 +189,9 @@ fn coarsen(
         *candidates = Candidates { block: coarse.len(), vectors: coarse };
         interpolate::smooth(a, None, &t, rho)
     };
+    halt.check()?;
     let r = p.transpose();
+    halt.check()?;
     let coarse = coarse(&r, a, &p)?;
     Ok(Some((Arc::new(p), Arc::new(r), Arc::new(coarse))))
 }

@@ -24,6 +24,7 @@ pub use settings::{AmgSettings, Smoothing};
 
 use super::{Preconditioner, Request, Updates};
 use crate::error::Result;
+use crate::host::halt::Halt;
 use crate::matrix::Csr;
 use crate::op::{Dtype, Program, Role, Space, Vector};
 use cycle::Cycle;
@@ -68,8 +69,12 @@ impl Amg {
             near_null: request.near_null.clone(),
             symmetric: request.symmetric,
             definite: request.definite,
+            halt: request.halt.clone(),
         };
-        Ok(Self { hierarchy: Hierarchy::new(a, &purpose)?, purpose, cycle: None, stored: (8, false) })
+        let hierarchy = Hierarchy::new(a, &purpose)?;
+        // Values put in later are nobody's to call off.
+        let purpose = Purpose { halt: Halt::default(), ..purpose };
+        Ok(Self { hierarchy, purpose, cycle: None, stored: (8, false) })
     }
 
     fn degree(&self) -> usize {

@@ -1,0 +1,164 @@
+//! `--options FILE`: options in TOML, a key for each long option, as if they stood before those that were typed.
+//!
+//! Of TOML the part that options need: `key = value` with strings, numbers, booleans and lists of such on one line. A
+//! parser of all of it would be eight crates.
+
+use clap::{ArgAction, Command};
+use krylane::{Error, Result};
+use serde_json::{Map, Value};
+use std::ffi::OsString;
+use std::sync::OnceLock;
+
+/// What the report echoes.
+pub(super) static ECHO: OnceLock<Value> = OnceLock::new();
+
+/// The arguments with those of an options file put before them.
+pub(crate) fn expand(args: Vec<OsString>, command: &Command) -> Result<Vec<OsString>> {
+    let Some(path) = named(&args) else { return Ok(args) };
+    let shown = std::path::Path::new(&path).display().to_string();
+    let fail = |message: String| Error::input(format!("{shown}: {message}"));
+    let text = std::fs::read_to_string(&path).map_err(|e| fail(e.to_string()))?;
+    let table = parse(&text).map_err(|(line, message)| Error::input(format!("{shown}:{line}: {message}")))?;
+    // The first word that is no option is the subcommand.
+    let Some(at) = args.iter().skip(1).position(|a| !a.to_string_lossy().starts_with('-')).map(|k| k + 1) else {
+        return Ok(args);
+    };
+    let Some(sub) = command.find_subcommand(&args[at]) else { return Ok(args) };
+    let mut given = vec![];
+    for (key, value) in &table {
+        let name = key.replace('_', "-");
+        let Some(option) = sub.get_arguments().find(|a| a.get_long() == Some(&name) && name != "options") else {
+            let sub = sub.get_name();
+            return Err(fail(format!("{key} is no option of {sub}; `krylane {sub} --help` lists them")));
+        };
+        let switch = matches!(option.get_action(), ArgAction::SetTrue);
+        let values = value.as_array().cloned().unwrap_or_else(|| vec![value.clone()]);
+        for value in values {
+            match value {
+                Value::Bool(true) if switch => given.push(OsString::from(format!("--{name}"))),
+                Value::Bool(false) if switch => {}
+                Value::String(text) => given.push(format!("--{name}={text}").into()),
+                other => given.push(format!("--{name}={other}").into()),
+            }
+        }
+    }
+    let _ = ECHO.set(serde_json::json!({ "file": shown, "options": table }));
+    let mut all = args;
+    all.splice(at + 1..at + 1, given);
+    Ok(all)
+}
+
+/// The file that `--options` names.
+fn named(args: &[OsString]) -> Option<OsString> {
+    let typed = args.iter().position(|a| a == "--").map_or(args, |end| &args[..end]);
+    let joined = typed.iter().find_map(|a| a.to_str()?.strip_prefix("--options=").map(OsString::from));
+    joined.or_else(|| typed.iter().position(|a| a == "--options").and_then(|k| typed.get(k + 1).cloned()))
+}
+
+/// Keys and values, or the line at fault and why.
+fn parse(text: &str) -> Result<Map<String, Value>, (usize, String)> {
+    let mut table = Map::new();
+    for (k, line) in text.lines().enumerate() {
+        let fail = |message: &str| (k + 1, message.to_string());
+        let line = line.trim();
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        if line.starts_with('[') {
+            return Err(fail("options have no tables: `key = value` is the form"));
+        }
+        let (key, rest) = line.split_once('=').ok_or_else(|| fail("the form is `key = value`, as in rtol = 1e-10"))?;
+        let key = key.trim().trim_matches(['"', '\'']);
+        let (value, rest) = one(rest.trim_start()).map_err(|message| fail(&message))?;
+        let rest = rest.trim_start();
+        if !rest.is_empty() && !rest.starts_with('#') {
+            return Err(fail(&format!("`{rest}` stands behind the value")));
+        }
+        if table.insert(key.into(), value).is_some() {
+            return Err(fail(&format!("{key} is said twice")));
+        }
+    }
+    Ok(table)
+}
+
+/// The value at the start of `text`, and what follows it.
+fn one(text: &str) -> Result<(Value, &str), String> {
+    if let Some(mut rest) = text.strip_prefix('[') {
+        let mut list = vec![];
+        loop {
+            rest = rest.trim_start();
+            if let Some(after) = rest.strip_prefix(']') {
+                return Ok((Value::Array(list), after));
+            }
+            let (value, after) = one(rest)?;
+            list.push(value);
+            rest = after.trim_start();
+            rest = rest.strip_prefix(',').unwrap_or(rest);
+            if rest.is_empty() {
+                return Err("the list does not end on this line".into());
+            }
+        }
+    }
+    if let Some(rest) = text.strip_prefix('\'') {
+        let (inner, after) = rest.split_once('\'').ok_or("the text has no end")?;
+        return Ok((inner.into(), after));
+    }
+    if let Some(rest) = text.strip_prefix('"') {
+        let mut inner = String::new();
+        let mut chars = rest.char_indices();
+        while let Some((k, c)) = chars.next() {
+            match c {
+                '"' => return Ok((inner.into(), &rest[k + 1..])),
+                '\\' => inner.push(match chars.next() {
+                    Some((_, 'n')) => '\n',
+                    Some((_, 't')) => '\t',
+                    Some((_, c @ ('"' | '\\'))) => c,
+                    _ => return Err("after \\ stand n, t, \" or \\".into()),
+                }),
+                c => inner.push(c),
+            }
+        }
+        return Err("the text has no end".into());
+    }
+    let end = text.find([',', ']', '#', ' ', '\t']).unwrap_or(text.len());
+    let (word, after) = text.split_at(end);
+    let plain = word.replace('_', "");
+    let value = match word {
+        "true" => true.into(),
+        "false" => false.into(),
+        _ if plain.parse::<i64>().is_ok() => plain.parse::<i64>().unwrap_or_default().into(),
+        _ => match plain.parse::<f64>() {
+            Ok(v) if v.is_finite() => v.into(),
+            _ => return Err(format!("`{word}` is no number, true or false; text stands in quotes")),
+        },
+    };
+    Ok((value, after))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_of_every_kind() {
+        let text =
+            "# head\nmethod = \"cg\" # why\nrtol=1e-10\nn = 1_000\nquiet = true\nset = [ 'a=1', \"b\\\"2\", 3 ]\n\n";
+        let table = parse(text).unwrap();
+        assert_eq!(
+            Value::Object(table),
+            serde_json::json!({"method": "cg", "rtol": 1e-10, "n": 1000, "quiet": true, "set": ["a=1", "b\"2", 3]})
+        );
+        for (text, line) in [
+            ("[solve]", 1),
+            ("a = 1\nb", 2),
+            ("a = cg", 1),
+            ("a = 'x", 1),
+            ("a = [1", 1),
+            ("a = 1\na = 2", 2),
+            ("a = 1 2", 1),
+            ("a = {}", 1),
+        ] {
+            assert_eq!(parse(text).unwrap_err().0, line, "{text}");
+        }
+    }
+}

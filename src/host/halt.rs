@@ -1,0 +1,77 @@
+//! A way to call long work off: reading a file, setting a preconditioner up, iterating.
+
+use crate::error::{Called, Error, Result};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+/// A flag that another thread may set, and the end of the time allowed. Long loops ask [`Halt::check`] now and then;
+/// who is asked learns nothing of the clock but that its time is over.
+#[derive(Clone, Debug, Default)]
+pub struct Halt {
+    cancel: Option<Arc<AtomicBool>>,
+    deadline: Option<Instant>,
+}
+
+impl Halt {
+    /// Ends work once `cancel` is set.
+    #[must_use]
+    pub fn new(cancel: Arc<AtomicBool>) -> Self {
+        Self { cancel: Some(cancel), deadline: None }
+    }
+
+    /// Ends work `limit` from now too. A limit beyond what the clock can count is none.
+    #[must_use]
+    pub fn within(self, limit: Option<Duration>) -> Self {
+        Self { deadline: limit.and_then(|limit| Instant::now().checked_add(limit)), ..self }
+    }
+
+    /// Ends work at `deadline` too.
+    #[must_use]
+    pub(crate) fn until(self, deadline: Option<Instant>) -> Self {
+        Self { deadline, ..self }
+    }
+
+    /// Whether the work is called off, and by whom.
+    #[must_use]
+    pub fn called(&self) -> Option<Called> {
+        if self.cancel.as_ref().is_some_and(|c| c.load(Ordering::Relaxed)) {
+            return Some(Called::Cancelled);
+        }
+        self.deadline.is_some_and(|d| Instant::now() >= d).then_some(Called::TimeLimit)
+    }
+
+    /// Goes on, or not.
+    ///
+    /// # Errors
+    /// [`Error::Halted`] where the work is called off.
+    pub fn check(&self) -> Result<()> {
+        self.called().map_or(Ok(()), |called| Err(Error::Halted(called)))
+    }
+
+    /// [`Halt::check`] at every 256th step of a loop: the clock costs more than a short row.
+    ///
+    /// # Errors
+    /// As [`Halt::check`].
+    pub(crate) fn check_at(&self, step: usize) -> Result<()> {
+        if step & 255 == 0 { self.check() } else { Ok(()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ends_by_flag_and_by_clock_and_not_otherwise() {
+        assert_eq!(Halt::default().called(), None);
+        let flag = Arc::new(AtomicBool::new(false));
+        let halt = Halt::new(Arc::clone(&flag)).within(Some(Duration::MAX));
+        assert!(halt.check().is_ok() && halt.check_at(0).is_ok());
+        flag.store(true, Ordering::Relaxed);
+        assert!(matches!(halt.check(), Err(Error::Halted(Called::Cancelled))));
+        assert!(halt.check_at(255).is_ok() && halt.check_at(256).is_err());
+        let late = Halt::default().within(Some(Duration::ZERO));
+        assert_eq!(late.called(), Some(Called::TimeLimit));
+    }
+}
