@@ -17,7 +17,8 @@ static BUDGET: AtomicBool = AtomicBool::new(false);
 /// The last request that was refused.
 static REFUSED: AtomicU64 = AtomicU64::new(0);
 
-pub(crate) struct Counting;
+/// The system's allocator with a count and a limit.
+pub struct Counting;
 
 /// Takes `bytes` from what there is, or not.
 fn take(bytes: usize) -> bool {
@@ -95,13 +96,14 @@ pub(super) fn limit(bytes: Option<u64>) {
 
 /// Speaks and ends in place of SIGABRT's silence.
 #[cfg(unix)]
-pub(crate) fn speak_at_the_end() {
+pub fn speak_at_the_end() {
     // SAFETY: the handler calls write and _exit and reads atomics, all of which a signal handler may do.
     let _ = unsafe { signal_hook::low_level::register(signal_hook::consts::SIGABRT, last_words) };
 }
 
+/// Nothing to be done on this system.
 #[cfg(not(unix))]
-pub(crate) fn speak_at_the_end() {}
+pub fn speak_at_the_end() {}
 
 #[cfg(unix)]
 fn last_words() {
