@@ -77,8 +77,12 @@ pub(crate) fn dot(x: &[Twofold], y: &[Twofold]) -> Twofold {
     x.iter().zip(y).fold(Twofold::default(), |sum, (&a, &b)| sum + a * b)
 }
 
+/// ‖x‖, in a scale in which no square leaves the range.
 pub(crate) fn norm(x: &[Twofold]) -> Twofold {
-    dot(x, x).sqrt()
+    let e = exponent(x.iter().map(|v| v.0));
+    let small: Vec<Twofold> = x.iter().map(|v| Twofold(shift(v.0, -e), shift(v.1, -e))).collect();
+    let root = dot(&small, &small).sqrt();
+    Twofold(shift(root.0, e), shift(root.1, e))
 }
 
 /// v·2^e in steps that stay in range.

@@ -48,6 +48,7 @@ pub(crate) fn disturbed(case: &Case) -> Option<Fault> {
             Err(panic) => panic!("{}", panic.text),
         };
         // Nothing disturbs the second one but the bounds.
+        left.store(0, Ordering::Relaxed);
         let second = solver.solve(&case.b)?;
         Ok::<_, krylane::Error>((first, second))
     });

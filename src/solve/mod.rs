@@ -4,6 +4,7 @@ mod build;
 mod builder;
 pub(crate) mod drive;
 mod forms;
+mod iterate;
 mod many;
 pub(crate) mod problem;
 pub(crate) mod refine;

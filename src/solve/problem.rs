@@ -83,8 +83,11 @@ impl Problem<'_> {
             let small = t.certificate.componentwise.is_some_and(|error| error <= self.rtol);
             return small.then_some(Passed::Componentwise);
         }
+        // An x that is all null vector has a small backward error and solves nothing.
+        let whole = t.norm / t.certificate.backward_error;
+        let astray = self.criterion == Criterion::BackwardError && t.norm > 0.0 && whole * NULL > t.rhs && t.rhs > 0.0;
         // A NaN is not small, and neither is infinity.
-        let small = t.norm.is_finite() && t.norm <= self.target(t);
+        let small = t.norm.is_finite() && t.norm <= self.target(t) && !astray;
         if !small {
             return None;
         }

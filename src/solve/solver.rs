@@ -636,6 +636,7 @@ fn another_may_help(reason: &Reason, turn_over: bool) -> bool {
                 | Reason::Breakdown(_)
                 | Reason::IndefiniteOperator
                 | Reason::IndefinitePreconditioner
+                | Reason::IllConditioned { .. }
                 | Reason::NonFinite { .. }
         ),
     }

@@ -1,0 +1,321 @@
+//! The loop over iterations of one correction: batches, lag, limits, exchanges, renewals on the device.
+
+use crate::backend::{Progress, deliver};
+use crate::error::Result;
+use crate::host::scale::norm2;
+use crate::method::{Method, Next, Outbox};
+use crate::op::schedule::Compiled;
+use crate::op::{Dtype, Op, Operator, Program, Stop};
+use crate::report::TrueResidual;
+use crate::solve::drive::{Ended, Event, GAIN, Limits, Session, Units};
+use crate::solve::problem::State;
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+/// An iteration that was issued and whose record has not been read.
+struct Issued {
+    products: usize,
+    applications: usize,
+    bytes: u64,
+}
+
+/// Aim for this long a batch on a device that has batches.
+const BATCH_SECONDS: f64 = 0.03;
+
+impl Session {
+    /// Runs iterations, exchanges and renewals until the device or the host half stops, or a limit is met.
+    pub(super) async fn iterate(
+        &mut self,
+        state: &mut State,
+        limits: &mut Limits<'_>,
+        mut goal: f64,
+        mut norm: f64,
+        units: Units,
+        mut resume: bool,
+    ) -> Result<(Ended, f64)> {
+        let unit = units.residual;
+        let mut last = norm;
+        let floor = goal;
+        // ‖r‖ at the start and at the end of each cycle.
+        let mut cycles = vec![norm];
+        let mut poor = 0;
+        loop {
+            // Look at the truth before a residual kept in f32 has drifted from it.
+            let narrow = self.space.plan.working == Dtype::F32;
+            let tolerance = if narrow { goal.max(norm * self.method.reduction()) } else { goal };
+            self.watch_from(tolerance);
+            let mut p = Program::new(&self.space);
+            if resume {
+                self.method.resume(&mut p);
+            } else {
+                self.method.start(&mut p);
+            }
+            let (ops, applications, inner) = (p.ops, p.preconditioned, p.inner_products);
+            let compiled = self.compiler.compile(ops.clone(), &self.space);
+            let products = self.products(&compiled) - inner;
+            if state.matvecs + products > limits.max_matvecs {
+                self.finish(state).await?;
+                return Ok((Ended::MaxIterations, last));
+            }
+            self.issue_extra(state, ops, applications, inner)?;
+            resume = false;
+            let mut ended = self.pump(state, limits, tolerance, units, &mut last).await?;
+            if self.method.restarts() {
+                let mut outbox = Outbox::default();
+                let mut p = Program::new(&self.space);
+                self.method.exchange(&mut p, &mut outbox);
+                deliver(outbox, &mut *self.engine)?;
+                let (ops, applications, inner) = (p.ops, p.preconditioned, p.inner_products);
+                self.issue_extra(state, ops, applications, inner)?;
+                cycles.push(last);
+                ended = ended.or(self.show(state, limits, units).await?);
+            }
+            let refines = self.renewal.is_some_and(|n| n.refines());
+            if units.slope > 0.0 && ended.is_none() && !refines {
+                // x is up to date here alone.
+                let x = self.engine.read_vector(self.x).await?;
+                goal = goal.max(floor + units.slope * norm2(&x));
+                ended = (last <= goal).then_some(Ended::Estimate);
+            }
+            let estimated = matches!(ended, Some(Ended::Stop(Stop::Estimate) | Ended::Estimate));
+            if let Some(ended) = ended
+                && (!refines || !estimated || poor > 1 || state.matvecs >= limits.max_matvecs)
+            {
+                self.finish(state).await?;
+                return Ok((ended, last));
+            }
+            // A cycle ended without an answer.
+            if let [.., third, _, _, now] = cycles[..]
+                && now > 0.99 * third
+            {
+                self.finish(state).await?;
+                return Ok((Ended::Stop(Stop::Stagnated), last));
+            }
+            if !estimated && (state.iterations >= limits.max_iterations || state.matvecs >= limits.max_matvecs) {
+                self.finish(state).await?;
+                return Ok((Ended::MaxIterations, last));
+            }
+            if refines {
+                let truth = self.renew_and_measure(state).await?;
+                state.checks.push(TrueResidual { iteration: state.iterations, relative: truth * unit });
+                resume = estimated && worth_keeping(norm, last, truth);
+                // A NaN ends here, too, and the certificate tells.
+                let go_on = estimated && truth > goal && truth.is_finite() || ended.is_none();
+                if !go_on {
+                    return Ok((ended.unwrap_or(Ended::Estimate), truth));
+                }
+                if let Some(ended) = limits.called_off() {
+                    return Ok((ended, truth));
+                }
+                poor = if GAIN * truth > norm { poor + 1 } else { 0 };
+                (norm, last) = (truth, truth);
+                if let Some(end) = cycles.last_mut() {
+                    *end = truth;
+                }
+            } else {
+                let (x, r, renewal) = (self.x, self.r, self.renewal.expect("a method that exchanges restarts"));
+                self.segment(state, |_, p| renewal.renew(p, x, r))?;
+            }
+            state.restarts += usize::from(self.method.restarts());
+        }
+    }
+
+    /// Renews the residual in the wider type and waits for its norm.
+    async fn renew_and_measure(&mut self, state: &mut State) -> Result<f64> {
+        let (x, r, renewal) = (self.x, self.r, self.renewal.expect("a session that refines renews"));
+        self.engine.clear_stop();
+        self.segment(state, |_, p| {
+            renewal.renew(p, x, r);
+            renewal.measure(p, r);
+        })?;
+        let published = self.drain().await?;
+        Ok(published.first().and_then(|r| r.first()).copied().unwrap_or(f64::NAN))
+    }
+
+    /// Brings the solution of the correction up to date.
+    async fn finish(&mut self, state: &mut State) -> Result<()> {
+        if let Some(renewal) = self.renewal
+            && renewal.refines()
+        {
+            self.drain().await?;
+            self.engine.clear_stop();
+            let x = self.x;
+            self.segment(state, |_, p| renewal.collect(p, x))?;
+        }
+        self.drain().await?;
+        Ok(())
+    }
+
+    /// The largest number of the iteration's type.
+    pub(super) fn largest(&self) -> f64 {
+        if self.space.plan.working == Dtype::F32 { f64::from(f32::MAX) } else { f64::MAX }
+    }
+
+    /// Sets the stops of the iterations to come.
+    fn watch_from(&mut self, tolerance: f64) {
+        let largest = self.largest();
+        for (scalar, value) in
+            [(self.watch.tolerance, tolerance), (self.watch.best, largest), (self.watch.since_best, 0.0)]
+        {
+            self.engine.write_scalar(scalar, value);
+        }
+        if let Some(growing) = self.growing {
+            self.engine.write_scalar(growing.floor, tolerance);
+        }
+    }
+
+    /// Issues and reads iterations until a stop, a limit (`Some`) or an exchange (`None`).
+    async fn pump(
+        &mut self,
+        state: &mut State,
+        limits: &mut Limits<'_>,
+        tolerance: f64,
+        units: Units,
+        last: &mut f64,
+    ) -> Result<Option<Ended>> {
+        let unit = units.residual;
+        let mut pending: VecDeque<Issued> = VecDeque::new();
+        let mut closing = false;
+        let mut limit_met = false;
+        let mut ended: Option<Ended> = None;
+        let (lag, batch) = limits.pace(self.engine.batch_limit() > 1);
+        loop {
+            while !closing && self.engine.in_flight() <= lag {
+                let room = limits.max_iterations.saturating_sub(state.iterations + pending.len());
+                let size = batch.unwrap_or(self.batch).min(self.engine.batch_limit().max(batch.unwrap_or(1)));
+                let mut issued = 0;
+                while issued < size.min(room) && !closing {
+                    let ahead: usize = pending.iter().map(|i| i.products).sum();
+                    let mut p = Program::new(&self.space);
+                    if let Some(growing) = self.growing {
+                        growing.renew(&mut p, self.x, self.watch.tolerance);
+                    }
+                    let next = self.method.step(&mut p);
+                    let (applications, inner) = (p.preconditioned, p.inner_products);
+                    let compiled = self.compiler.compile(p.ops, &self.space);
+                    let products = self.products(&compiled) - inner;
+                    if state.matvecs + ahead + products > limits.max_matvecs {
+                        closing = true;
+                        limit_met = true;
+                        break;
+                    }
+                    let bytes = self.engine.enqueue(&compiled)?;
+                    pending.push_back(Issued { products, applications, bytes });
+                    issued += 1;
+                    closing |= next == Next::Exchange;
+                }
+                if size > room && !closing {
+                    closing = true;
+                    limit_met = true;
+                }
+                self.engine.flush()?;
+            }
+            if self.engine.in_flight() == 0 {
+                break;
+            }
+            let progress = self.engine.collect().await?;
+            self.adapt_batch(&progress);
+            for record in progress.records {
+                if ended.is_some() && self.method.restarts() {
+                    break;
+                }
+                let issued = pending.pop_front().expect("a record for every iteration issued");
+                state.iterations += 1;
+                state.matvecs += issued.products;
+                state.applications += issued.applications;
+                state.bytes += issued.bytes;
+                let seen = self.method.observe(&record);
+                *last = seen.residual;
+                state.history.push(seen.residual * unit);
+                let event = Event { iteration: state.iterations, residual: seen.residual * unit, system: state.system };
+                if (limits.callback)(event).is_break() {
+                    ended = ended.or(Some(Ended::Callback));
+                }
+                if self.method.restarts() {
+                    if !seen.residual.is_finite() {
+                        ended = ended.or(Some(Ended::Stop(Stop::NonFinite)));
+                    } else if seen.residual <= tolerance {
+                        ended = ended.or(Some(Ended::Estimate));
+                    } else if seen.done {
+                        ended = ended.or(Some(Ended::Invariant));
+                    }
+                }
+            }
+            if let Some(stop) = progress.stop {
+                ended = ended.or(Some(Ended::Stop(stop)));
+            }
+            if !self.method.restarts() {
+                ended = ended.or(self.show(state, limits, units).await?);
+            }
+            ended = ended.or_else(|| limits.called_off());
+            closing |= ended.is_some();
+        }
+        Ok(ended.or(limit_met.then_some(Ended::MaxIterations)))
+    }
+
+    /// Lets the watcher see x. Where iterations run in f32, x is whole only when it is renewed; nothing is shown then.
+    async fn show(&mut self, state: &State, limits: &mut Limits<'_>, units: Units) -> Result<Option<Ended>> {
+        let Some(watcher) = limits.watcher.as_mut() else { return Ok(None) };
+        if self.renewal.is_some_and(|n| n.refines()) {
+            return Ok(None);
+        }
+        let d = self.engine.read_vector(self.renewal.map_or(self.x, |n| n.solution(self.x))).await?;
+        let x = self.transform.corrected(state.best.x(), &d, units.correction);
+        Ok(watcher(state.iterations, &x).is_break().then_some(Ended::Callback))
+    }
+
+    /// Products with A and Aᵀ in a segment, those inside preconditioners among them.
+    fn products(&self, compiled: &Compiled) -> usize {
+        let others = [self.renewal.map(|n| n.a), self.normal.map(|n| n.transpose), self.transpose];
+        let ours = |&&a: &&Operator| a == self.a || others.contains(&Some(a));
+        compiled.products.iter().filter(ours).count()
+    }
+
+    /// Issues a segment that is no iteration; it goes off with the batch that follows.
+    pub(super) fn segment(
+        &mut self,
+        state: &mut State,
+        write: impl FnOnce(&mut dyn Method, &mut Program),
+    ) -> Result<()> {
+        let mut p = Program::new(&self.space);
+        write(&mut *self.method, &mut p);
+        let (ops, applications, inner) = (p.ops, p.preconditioned, p.inner_products);
+        self.issue_extra(state, ops, applications, inner)
+    }
+
+    fn issue_extra(&mut self, state: &mut State, ops: Vec<Op>, applications: usize, inner: usize) -> Result<()> {
+        let compiled: Arc<Compiled> = self.compiler.compile(ops, &self.space);
+        state.matvecs += self.products(&compiled) - inner;
+        state.applications += applications;
+        state.bytes += self.engine.enqueue(&compiled)?;
+        Ok(())
+    }
+
+    /// Waits for everything sent off; the records that nobody has read.
+    async fn drain(&mut self) -> Result<Vec<Vec<f64>>> {
+        self.engine.flush()?;
+        let mut records = vec![];
+        while self.engine.in_flight() > 0 {
+            records.extend(self.engine.collect().await?.records);
+        }
+        Ok(records)
+    }
+
+    /// Sizes batches by time: long enough to hide the wait, short enough for a watchdog and for Ctrl-C.
+    fn adapt_batch(&mut self, progress: &Progress) {
+        let done = progress.records.len();
+        if done == 0 || progress.elapsed.is_zero() {
+            return;
+        }
+        let each = progress.elapsed.as_secs_f64() / done as f64;
+        let wanted = (BATCH_SECONDS / each).floor().max(1.0) as usize;
+        // At most double, so that one lucky reading can't make a batch that runs for seconds.
+        self.batch = wanted.min(2 * self.batch).clamp(1, self.engine.batch_limit());
+    }
+}
+
+/// Directions that led from ‖r‖ = `start` to an estimate far from the truth, or down to the rounding of f32, are
+/// not worth keeping.
+pub(super) fn worth_keeping(start: f64, estimate: f64, truth: f64) -> bool {
+    truth <= 2.0 * estimate && estimate >= 1e-6 * start
+}
