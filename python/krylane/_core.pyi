@@ -85,8 +85,16 @@ class Solver:
     def device(self) -> str: ...
 
 def eigs(
-    a: Matrix, options: dict[str, Any], mass: Matrix | None = None
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], str]: ...
+    a: Matrix, options: dict[str, Any], mass: Matrix | None = None, inverse: Matrix | None = None
+) -> tuple[
+    NDArray[np.float64],
+    NDArray[np.float64],
+    NDArray[np.float64],
+    NDArray[np.float64],
+    NDArray[np.float64],
+    bool,
+    str,
+]: ...
 def svds(
     a: Matrix, options: dict[str, Any]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], str]: ...

@@ -25,11 +25,16 @@ def _complex_vectors(im: np.ndarray, rows: np.ndarray) -> np.ndarray:
     return vectors
 
 
-def _found(out: tuple) -> tuple[np.ndarray, np.ndarray, np.ndarray, dict]:
-    re, im, rows, residuals, text = out
+def _found(out: tuple) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, dict]:
+    """Values, vectors as columns, residuals and their bounds, the outcome."""
+    re, im, rows, residuals, bounds, real_form, text = out
+    outcome = json.loads(text)
+    if real_form:
+        vectors = (rows[:, 0::2] + 1j * rows[:, 1::2]).T
+        return re + 1j * im, np.ascontiguousarray(vectors), residuals, bounds, outcome
     if np.any(im):
-        return re + 1j * im, _complex_vectors(im, rows), residuals, json.loads(text)
-    return re, np.ascontiguousarray(rows.T), residuals, json.loads(text)
+        return re + 1j * im, _complex_vectors(im, rows), residuals, bounds, outcome
+    return re, np.ascontiguousarray(rows.T), residuals, bounds, outcome
 
 
 def eigs(A: Any, k: int = 6, *, B: Any = None, **options: Any) -> EigenResult:
@@ -37,16 +42,16 @@ def eigs(A: Any, k: int = 6, *, B: Any = None, **options: Any) -> EigenResult:
 
     Parameters
     ----------
-    A : sparse array or matrix, array_like
-        (n, n), real.
+    A : sparse array or matrix, array_like, LinearOperator
+        (n, n), real or complex.
     k : int
         How many pairs; one more where k would cut a complex pair.
-    B : as A, optional
-        Symmetric positive definite.
+    B : sparse array or matrix, array_like, optional
+        Symmetric positive definite for a symmetric problem.
     **options
         which : {"LM", "SM", "LA", "SA", "LR", "SR", "LI", "SI"}
             Largest or smallest modulus, algebraic value (A symmetric), real part, imaginary part.
-        sigma : float
+        sigma : float or complex
             A shift: pairs near it.
         tol : float
             Bound on ``|A v - w B v| / |A|``; 1e-10.
@@ -68,9 +73,21 @@ def eigs(A: Any, k: int = 6, *, B: Any = None, **options: Any) -> EigenResult:
     words = checked({**options, "k": k}, EigenOptions.__annotations__, "eigs")
     if "start" in words:
         words["start"] = np.ascontiguousarray(words["start"], dtype=np.float64)
-    mass = None if B is None else _convert.matrix(B, name="B")
-    w, v, residuals, outcome = _found(_core.eigs(_convert.matrix(A), words, mass))
+    w, v, residuals, _, outcome = _found(problem(A, B, words))
     return EigenResult(w, v, residuals, outcome)
+
+
+def problem(A: Any, B: Any, words: dict[str, Any], structure: str = "general", inverse: Any = None) -> tuple:
+    """What the library finds; complex problems in their real form, a complex shift in two numbers."""
+    as_complex = any(_convert.is_complex(m) for m in (A, B) if m is not None)
+    words = {**words, "complex": True} if as_complex else dict(words)
+    if np.iscomplexobj(words.get("sigma")):
+        sigma = complex(words["sigma"])
+        words.update(sigma=sigma.real, sigma_im=sigma.imag)
+    a = _convert.any_matrix(A, as_complex=as_complex, structure=structure, transposed=True)
+    mass = None if B is None else _convert.matrix(B, as_complex=as_complex, name="B")
+    m = None if inverse is None else _convert.any_matrix(inverse, as_complex=as_complex, structure=structure, probe=False)
+    return _core.eigs(a, words, mass, m)
 
 
 def svds(A: Any, k: int = 6, **options: Any) -> SvdResult:
@@ -78,7 +95,7 @@ def svds(A: Any, k: int = 6, **options: Any) -> SvdResult:
 
     Parameters
     ----------
-    A : sparse array or matrix, array_like
+    A : sparse array or matrix, array_like, LinearOperator with rmatvec
         (m, n).
     k : int
         How many.
@@ -97,5 +114,5 @@ def svds(A: Any, k: int = 6, **options: Any) -> SvdResult:
     [3.0, 2.0]
     """
     words = checked({**options, "k": k}, EigenOptions.__annotations__, "svds")
-    s, left, right, residuals, text = _core.svds(_convert.matrix(A), words)
+    s, left, right, residuals, text = _core.svds(_convert.any_matrix(A, transposed=True), words)
     return SvdResult(s, np.ascontiguousarray(left.T), np.ascontiguousarray(right.T), residuals, json.loads(text))

