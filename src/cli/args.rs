@@ -223,8 +223,8 @@ pub(crate) struct SolveArgs {
 pub(crate) struct EigsArgs {
     #[command(flatten)]
     pub(crate) spectrum: SpectrumArgs,
-    /// Which end: largest or smallest by modulus (M), value (A), real (R) or imaginary part (I); with --sigma that
-    /// of 1/(lambda - sigma), so that LM is what lies nearest.
+    /// Which end: largest or smallest by modulus (M), value (A), real (R) or imaginary part (I), or both (BE); with
+    /// --sigma that of 1/(lambda - sigma), so that LM is what lies nearest.
     #[arg(long, default_value = "LM", ignore_case = true, value_parser = ends())]
     pub(crate) which: String,
     /// The shift: pairs near it, by solving with A - sigma B. A complex one as 1.5+2i or -3i.

@@ -1,11 +1,12 @@
 //! Small problems by dense algebra on the host, by the library faer: all eigenpairs at once, of any pencil.
 //!
-//! Symmetric problems by tridiagonal reduction, with B by its Cholesky factor; else by the QR or QZ algorithm. What
-//! comes out is verified as everything else is. Cost: some 25 n³ operations and a few matrices of order n.
+//! Symmetric problems by tridiagonal reduction, with the Cholesky factor of B or of A − σB; else by the QR algorithm
+//! for (A − σB)⁻¹B. What comes out is verified as everything else is. Cost: some 25 n³ operations and a few matrices of order n.
 
 use super::pencil::{Mass, Pencil};
 use crate::matrix::Csr;
 use crate::matrix::complex::parts;
+use faer::linalg::solvers::Solve;
 use faer::traits::ComplexField;
 use faer::traits::math_utils::conj;
 use faer::{Mat, Side, c64};
@@ -46,51 +47,59 @@ fn hermitian<T: ComplexField>(a: &Mat<T>, b: Option<&Mat<T>>) -> Option<Mat<T>> 
     Some(x)
 }
 
-/// Values and eigenvectors of A x = λ B x by the QR or QZ algorithm; of complex numbers, or of real ones.
-macro_rules! general {
-    ($a:expr, $b:expr) => {{
-        let n = $a.nrows();
+/// Vectors of all eigenvalues of M, or of those with imaginary part 0 or more where M is real.
+macro_rules! standard {
+    ($m:expr, $real:expr) => {{
+        let e = $m.eigen().ok()?;
+        let wanted = (0..$m.nrows()).filter(|&j| !$real || e.S()[j].im >= 0.0);
+        let column = |j: usize| -> Vec<c64> { (0..$m.nrows()).map(|i| e.U()[(i, j)]).collect() };
+        wanted.map(|j| (e.S()[j].im != 0.0, column(j))).collect::<Vec<_>>()
+    }};
+}
+
+/// Eigenvectors of A x = λ B x, each with whether its value is complex: Hermitian with a definite B, or of a matrix C = A − σB
+/// that is definite, B x = (λ − σ)⁻¹ C x; else of C⁻¹B. `None` where an algorithm does not end.
+macro_rules! pencil {
+    ($p:expr, $a:expr, $b:expr, $sigma:expr, $real:expr) => {{
+        let (a, p) = ($a, $p);
+        let columns = |u: Mat<_>| -> Vec<(bool, Vec<c64>)> {
+            u.col_iter().map(|c| (false, c.iter().map(|&z| c64::from(z)).collect())).collect()
+        };
+        let definite = p.symmetric() && p.mass != Mass::Semidefinite;
         match $b {
-            None => {
-                let e = $a.eigen().ok()?;
-                ((0..n).map(|i| e.S()[i]).collect::<Vec<c64>>(), e.U().to_owned())
-            }
+            None if definite => columns(hermitian(&a, None)?),
+            None => standard!(a, $real),
             Some(b) => {
-                let e = $a.generalized_eigen(b).ok()?;
-                ((0..n).map(|i| e.S_a()[i] / e.S_b()[i]).collect::<Vec<c64>>(), e.U().to_owned())
+                let known = definite.then(|| hermitian(&a, Some(&b))).flatten();
+                let shifted = |sigma| Mat::from_fn(a.nrows(), a.ncols(), |i, j| a[(i, j)] - b[(i, j)] * sigma);
+                let below = || BELOW.iter().find_map(|s| hermitian(&b, Some(&shifted((-s * p.unit).into()))));
+                match known.or_else(|| p.symmetric().then(below).flatten()) {
+                    Some(u) => columns(u),
+                    // No eigenvalue, as good as sure; where one is asked for, not far from it.
+                    None => standard!(shifted($sigma).partial_piv_lu().solve(&b), $real),
+                }
             }
         }
     }};
 }
 
-/// Vectors of all pairs that the algorithm finds, or `None` where it does not end.
-pub(super) fn vectors(p: &Pencil) -> Option<Vectors> {
+/// Steps below 0 at which A − σB is tried for definiteness, in units of a typical eigenvalue.
+const BELOW: [f64; 4] = [0.0, 1e-6, 1e-2, 10.0];
+
+/// Vectors of all pairs that the algorithm finds, near `sigma` the most accurate ones; `None` where it does not end.
+pub(super) fn vectors(p: &Pencil, sigma: Option<c64>) -> Option<Vectors> {
     let a = p.a.entries()?;
-    let definite = p.symmetric() && p.mass != Mass::Semidefinite;
+    let sigma = sigma.unwrap_or_default() + c64::new(-0.0137 * p.unit, 0.0);
     if p.complex {
-        let a = complex(a)?;
         let b = match &p.b {
             Some(b) => Some(complex(b)?),
             None => None,
         };
-        let u = match definite.then(|| hermitian(&a, b.as_ref())).flatten() {
-            Some(u) => u,
-            None => general!(a, b.as_ref()).1,
-        };
-        return Some(u.col_iter().map(|c| (c.iter().flat_map(|z| [z.re, z.im]).collect(), None)).collect());
+        let found = pencil!(p, complex(a)?, b, sigma, false);
+        return Some(found.into_iter().map(|(_, v)| (v.iter().flat_map(|z| [z.re, z.im]).collect(), None)).collect());
     }
-    let (a, b) = (real(a), p.b.as_ref().map(|b| real(b)));
-    if let Some(u) = definite.then(|| hermitian(&a, b.as_ref())).flatten() {
-        return Some(u.col_iter().map(|c| (c.iter().copied().collect(), None)).collect());
-    }
-    let (values, u) = general!(a, b.as_ref());
-    let n = values.len();
-    // Of a pair the one with the positive imaginary part; of an infinite value it is not a number.
-    let wanted = (0..n).filter(|&j| values[j].im >= 0.0 || values[j].im.is_nan());
-    let pair = |j: usize| {
-        let x: Vec<f64> = (0..n).map(|i| u[(i, j)].re).collect();
-        let y: Vec<f64> = (0..n).map(|i| u[(i, j)].im).collect();
-        (x, (values[j].im > 0.0).then_some(y))
-    };
-    Some(wanted.map(pair).collect())
+    let found = pencil!(p, real(a), p.b.as_ref().map(|b| real(b)), sigma.re, true);
+    let part = |v: &[c64], f: fn(&c64) -> f64| v.iter().map(f).collect::<Vec<f64>>();
+    let pair = |(is_complex, v): (bool, Vec<c64>)| (part(&v, |z| z.re), is_complex.then(|| part(&v, |z| z.im)));
+    Some(found.into_iter().map(pair).collect())
 }

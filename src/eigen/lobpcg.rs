@@ -101,15 +101,10 @@ impl Lobpcg {
         (g, (0..l + w).filter(sound).collect())
     }
 
-    /// The largest |θ| of the block.
-    fn largest(&self) -> f64 {
-        (0..self.t.nrows()).map(|j| self.t[(j, j)].abs()).fold(0.0, f64::max)
-    }
-
     /// The largest residual of a wanted pair over its bound.
     fn worst(&self) -> f64 {
         let excess = |j: usize| {
-            self.record[j] / self.s.wanted.bound(self.t[(j, j)].abs(), self.largest()).max(f64::MIN_POSITIVE)
+            self.record[j] / self.s.wanted.bound(self.t[(j, j)].abs(), self.t.norm_max()).max(f64::MIN_POSITIVE)
         };
         let worst = (0..self.s.wanted.k).map(excess);
         if self.kept == 0 { f64::INFINITY } else { worst.fold(0.0, f64::max) }

@@ -209,7 +209,7 @@ impl EigenSolver {
     /// All pairs by dense algebra, the wanted ones kept; true where they pass.
     fn directly(&self, found: &mut Found) -> bool {
         let start = Instant::now();
-        let Some(vectors) = dense::vectors(&self.pencil) else { return false };
+        let Some(vectors) = dense::vectors(&self.pencil, self.sigma()) else { return false };
         found.timings.solve_s += start.elapsed().as_secs_f64();
         let start = Instant::now();
         let all = vectors.into_iter().flat_map(|(x, y)| self.pencil.verify(x, y)).collect();
@@ -252,11 +252,16 @@ impl EigenSolver {
         Ok(false)
     }
 
+    /// The shift that was asked for.
+    fn sigma(&self) -> Option<c64> {
+        self.options.sigma.map(|re| c64::new(re, self.options.sigma_im))
+    }
+
     /// Where a value stands among the wanted ones: by the end that was asked for, of 1/(λ − σ) with a shift.
     fn transformed(&self, value: c64) -> c64 {
-        match self.options.sigma {
-            Some(re) => {
-                let d = value - c64::new(re, self.options.sigma_im);
+        match self.sigma() {
+            Some(sigma) => {
+                let d = value - sigma;
                 // λ = σ is the nearest of all.
                 if d.norm() == 0.0 { c64::new(f64::MAX, 0.0) } else { d.inv() }
             }

@@ -1,6 +1,8 @@
 //! What the integration tests share: the backends that are there, and a residual of our own.
 #![allow(dead_code, unreachable_pub)]
 
+pub mod pairs;
+
 use krylane::matrix::{Csr, Triplets};
 use krylane::random::Random;
 use krylane::{Backend, Knobs, Method, Options, Precision, Report, Solver};
