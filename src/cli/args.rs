@@ -96,6 +96,9 @@ pub(crate) struct SolveArgs {
     /// Print nothing but errors.
     #[arg(long, short)]
     pub(crate) quiet: bool,
+    /// Print the whole plan: every candidate with its reason, every level.
+    #[arg(long, short)]
+    pub(crate) verbose: bool,
     /// Write the report, whatever the outcome; of several right-hand sides a list, `systems`; `-` is stdout.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Output")]
     pub(crate) json: Option<PathBuf>,

@@ -28,6 +28,7 @@ pub(crate) struct Solve {
     near_null: Option<PathBuf>,
     options: Options,
     quiet: bool,
+    verbose: bool,
     json: Option<Target>,
     output: Option<Target>,
     plot: Option<Target>,
@@ -45,6 +46,7 @@ impl Solve {
             near_null: args.near_null,
             options: job::options(args.solver)?,
             quiet: args.quiet,
+            verbose: args.verbose,
             json: target(json)?,
             output: target(output)?,
             plot: target(plot)?,
@@ -140,10 +142,12 @@ impl Solve {
         if !self.quiet {
             let taken = [&self.json, &self.output, &self.plot].into_iter().flatten().any(Target::is_stdout);
             results.push(if taken {
-                let _ = std::io::stderr().write_all(summary::text(document, &self.options, false).as_bytes());
+                let text = summary::text(document, &self.options, self.verbose, false);
+                let _ = std::io::stderr().write_all(text.as_bytes());
                 Ok(())
             } else {
-                super::output::print(summary::text(document, &self.options, true).as_bytes()).map(drop)
+                let text = summary::text(document, &self.options, self.verbose, true);
+                super::output::print(text.as_bytes()).map(drop)
             });
         }
         results.into_iter().collect()

@@ -6,6 +6,7 @@ pub(crate) mod drive;
 mod forms;
 mod many;
 pub(crate) mod problem;
+mod race;
 pub(crate) mod refine;
 mod solver;
 mod update;

@@ -68,6 +68,7 @@ impl Amg {
             near_null: request.near_null.clone(),
             symmetric: request.symmetric,
             definite: request.definite,
+            frugal: request.frugal,
         };
         Ok(Self { hierarchy: Hierarchy::new(a, &purpose)?, purpose, cycle: None, stored: (8, false) })
     }
