@@ -17,7 +17,7 @@
 //!
 //! # Where things are
 //!
-//! [`Solver`] plans (facts about the matrix, then a ladder of methods, each choice with its reason) and drives.
+//! [`Solver`] plans (facts about the matrix, then candidates, each choice with its reason), lets them race, and drives.
 //! Methods ([`method`]) and preconditioners ([`precond`]) write operations ([`op`]); a scheduler makes the fewest
 //! sweeps over memory of them; a backend carries those out. ARCHITECTURE.md tells the whole story.
 //!

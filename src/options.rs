@@ -116,7 +116,7 @@ pub struct Options {
     pub atol: f64,
     /// Which residual is tested.
     pub criterion: Criterion,
-    /// Bound on iterations, 10 000; rungs of a fall-back ladder share it.
+    /// Bound on iterations, 10 000; the candidates of a race share it.
     pub max_iterations: usize,
     /// Bound on products with A.
     pub max_matvecs: usize,
@@ -133,7 +133,7 @@ pub struct Options {
     /// With the method "auto": where A is singular and b outside its range, go on to the least-squares solution of least
     /// norm, by lsqr.
     pub least_squares: bool,
-    /// Bytes that a rung may take for vectors, matrices and factors; `None` is what the system says is free. More is
+    /// Bytes that a candidate may take for vectors, matrices and factors; `None` is what the system says is free. More is
     /// refused before it is taken.
     pub memory_limit: Option<u64>,
     /// For tests.

@@ -301,7 +301,7 @@ pub struct TrueResidual {
     pub relative: f64,
 }
 
-/// One method tried.
+/// A candidate that was tried.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Rung {
     /// Its id.
@@ -310,8 +310,14 @@ pub struct Rung {
     pub preconditioner: String,
     /// Number types.
     pub precision: Plan,
+    /// Seconds of its set-up.
+    pub setup_s: f64,
     /// Iterations spent in it.
     pub iterations: usize,
+    /// Decimal digits by which the residual fell meanwhile.
+    pub digits: f64,
+    /// Iterations that it was expected to need yet, where others had their turn.
+    pub expected: Option<usize>,
     /// How it ended.
     pub reason: String,
 }
@@ -328,7 +334,7 @@ pub struct Report {
     pub method: String,
     /// The preconditioner with it.
     pub preconditioner: String,
-    /// All iterations, of every rung.
+    /// All iterations, of every candidate.
     pub iterations: usize,
     /// Products with A, those of certificates apart.
     pub matvecs: usize,
@@ -350,9 +356,9 @@ pub struct Report {
     pub bytes_moved: u64,
     /// Where it ran.
     pub adapter: AdapterInfo,
-    /// The number types of the last rung.
+    /// The number types of the candidate that ended it.
     pub precision: Plan,
-    /// Methods tried, in order.
+    /// Candidates tried, in the order they entered.
     pub rungs: Vec<Rung>,
     /// What was chosen and why.
     pub plan: Vec<String>,

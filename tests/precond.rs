@@ -322,10 +322,14 @@ fn nearly_complete_factors_solve_what_others_do_not() {
         let r = solve(&a, "auto", "auto");
         assert!(r.reason.is_converged(), "{name}: {} {:?}", r.reason, r.rungs);
     }
-    // Where they are the ladder's last word, the report says so.
+    // Counted before they are made, they come early.
     let r = solve(&gallery::helmholtz2d(80, 0.35, 27, 2.0), "auto", "auto");
     assert_eq!(r.preconditioner, "lu", "{:?}", r.rungs);
-    assert!(r.rungs.iter().any(|r| r.preconditioner == "ilut") && r.plan.iter().any(|l| l.starts_with("lu: ")));
+    assert!(
+        r.rungs.len() <= 3 && r.plan.iter().any(|l| l.starts_with("candidate bicgstab with lu: ")),
+        "{:?}",
+        r.rungs
+    );
 }
 
 #[test]

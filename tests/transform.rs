@@ -231,21 +231,26 @@ fn large_entries_come_to_the_diagonal() {
     let options = Options { preconditioner: "auto".parse().unwrap(), ..cpu().options("auto") };
     let report = solve(&a, &b, options);
     assert_solved("shifted rows", &a, &b, &report, 1e-8);
-    assert_eq!((report.rungs.len(), report.rungs[0].preconditioner.as_str()), (1, "ilu0"));
-    assert!(report.iterations < 40, "{}", report.iterations);
+    // Nothing works before the rows are matched.
+    let last = report.rungs.last().expect("one was tried");
+    assert!(
+        ["ilu0", "ilut", "lu"].contains(&last.preconditioner.as_str()) && last.iterations < 40,
+        "{:?}",
+        report.rungs
+    );
     assert!(report.plan.iter().any(|p| p.starts_with("matching")), "{:?}", report.plan);
 }
 
 #[test]
-fn rungs_share_the_iterations() {
-    // Indefinite behind a positive diagonal and dominant enough to look harmless: the probe sees it.
+fn candidates_share_the_iterations() {
+    // Indefinite behind a positive diagonal and dominant enough to look harmless: cg meets it soon.
     let a = gallery::tridiagonal(3000, -1.0, 1.2, -1.0);
     let b = random_vector(3000, 1);
     let options = Options { preconditioner: "jacobi".parse().unwrap(), max_iterations: 2500, ..cpu().options("auto") };
     let report = solve(&a, &b, options);
-    assert!(report.plan.iter().any(|p| p.contains("negative eigenvalue")), "{:?}", report.plan);
     assert!(report.iterations <= 2500);
-    assert!(report.rungs.iter().all(|r| r.method != "cg"));
+    let cg = &report.rungs[0];
+    assert!(cg.method == "cg" && cg.reason.starts_with("IndefiniteOperator") && cg.iterations < 100, "{cg:?}");
     assert_eq!(report.rungs.iter().map(|r| r.iterations).sum::<usize>(), report.iterations);
     if !report.reason.is_converged() {
         assert!(report.rungs.len() > 1 && report.rungs[0].iterations < 2500, "{:?}", report.rungs);

@@ -208,6 +208,9 @@ pub(crate) struct SolveArgs {
     /// Print a line on stderr every N iterations, also where no terminal is.
     #[arg(long, value_name = "N", num_args = 0..=1, default_missing_value = "100", value_parser = clap::value_parser!(u64).range(1..), help_heading = "Output")]
     pub(crate) monitor: Option<u64>,
+    /// Print the whole plan: every candidate with its reason, every level.
+    #[arg(long, short)]
+    pub(crate) verbose: bool,
     /// Write the report, whatever the outcome; of several right-hand sides a list, `systems`; `-` is stdout.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Output")]
     pub(crate) json: Option<PathBuf>,

@@ -29,6 +29,7 @@ pub(crate) struct Solve {
     options: Options,
     quiet: bool,
     monitor: Option<u64>,
+    verbose: bool,
     json: Option<Target>,
     output: Option<Target>,
     plot: Option<Target>,
@@ -49,6 +50,7 @@ impl Solve {
             options: job::options(args.solver)?,
             quiet: args.quiet,
             monitor: args.monitor,
+            verbose: args.verbose,
             json,
             output,
             plot,
@@ -156,10 +158,12 @@ impl Solve {
         if !self.quiet {
             let taken = [&self.json, &self.output, &self.plot].into_iter().flatten().any(Target::is_stdout);
             results.push(if taken {
-                let _ = std::io::stderr().write_all(summary::text(document, &self.options, false).as_bytes());
+                let text = summary::text(document, &self.options, self.verbose, false);
+                let _ = std::io::stderr().write_all(text.as_bytes());
                 Ok(())
             } else {
-                super::output::print(summary::text(document, &self.options, true).as_bytes()).map(drop)
+                let text = summary::text(document, &self.options, self.verbose, true);
+                super::output::print(text.as_bytes()).map(drop)
             });
         }
         results.into_iter().collect()

@@ -1,7 +1,7 @@
 //! The outcome of a solve, for people.
 
 use super::document::{Document, Reports};
-use krylane::{Options, Reason, Report};
+use krylane::{Options, Reason, Report, Rung};
 use std::fmt::Write;
 use std::io::IsTerminal;
 
@@ -48,8 +48,11 @@ impl Lines {
     }
 }
 
-/// The summary; `stdout` says where it goes.
-pub(super) fn text(document: &Document<'_, Reports<'_>>, options: &Options, stdout: bool) -> String {
+/// How lines of the plan begin that only a whole plan shows.
+const DETAILS: [&str; 5] = ["candidate ", "amg level ", "matching: ", "precision under ", "restart at most "];
+
+/// The summary, with the whole plan where it is `verbose`; `stdout` says where it goes.
+pub(super) fn text(document: &Document<'_, Reports<'_>>, options: &Options, verbose: bool, stdout: bool) -> String {
     let m = &document.matrix;
     let mut lines = Lines { out: String::new(), paint: Paint::new(stdout) };
     let form = if m.complex { ", real form of a complex matrix" } else { "" };
@@ -60,7 +63,8 @@ pub(super) fn text(document: &Document<'_, Reports<'_>>, options: &Options, stdo
     // Plan and warnings grow from group to group of systems: the last ones are whole.
     let reports = document.report.all();
     let last = &reports[reports.len() - 1];
-    for (k, choice) in last.plan.iter().enumerate() {
+    let shown = last.plan.iter().filter(|line| verbose || !DETAILS.iter().any(|d| line.starts_with(d)));
+    for (k, choice) in shown.enumerate() {
         lines.line(if k == 0 { "plan" } else { "" }, choice);
     }
     match reports {
@@ -76,11 +80,7 @@ pub(super) fn text(document: &Document<'_, Reports<'_>>, options: &Options, stdo
 
 fn one(lines: &mut Lines, r: &Report, options: &Options, (read_s, total_s): (f64, f64)) {
     if r.rungs.len() > 1 {
-        for (k, rung) in r.rungs.iter().enumerate() {
-            let label = if k == 0 { "tried" } else { "" };
-            let name = format!("{} with {}", rung.method, rung.preconditioner);
-            lines.line(label, &format!("{name}: {} after {} iterations", rung.reason, rung.iterations));
-        }
+        race(lines, r);
     }
     lines.line("adapter", &adapter(r));
     let early = r.iterations == 0 && matches!(r.reason, Reason::Cancelled | Reason::TimeLimit);
@@ -119,6 +119,24 @@ fn one(lines: &mut Lines, r: &Report, options: &Options, (read_s, total_s): (f64
     if r.adapter.backend != "cpu" {
         let k = &r.counters;
         lines.line("device", &format!("{} submits, {} dispatches, {} waits", k.submits, k.dispatches, k.syncs));
+    }
+}
+
+/// A table of the candidates that were tried.
+fn race(lines: &mut Lines, r: &Report) {
+    let name = |r: &Rung| format!("{} with {}", r.method, r.preconditioner);
+    let wide = r.rungs.iter().map(|r| name(r).chars().count()).max().unwrap_or(0).max(9);
+    let head = format!(
+        "{:wide$}  {:>8}  {:>10}  {:>6}  {:>8}  verdict",
+        "candidate", "set-up", "iterations", "digits", "expected"
+    );
+    lines.line("race", &head);
+    for rung in &r.rungs {
+        let setup = seconds(rung.setup_s);
+        let expected = rung.expected.map_or_else(|| "-".into(), |e| e.to_string());
+        let Rung { iterations, digits, reason, .. } = rung;
+        let row = format!("{:wide$}  {setup:>8}  {iterations:>10}  {digits:>6.1}  {expected:>8}  {reason}", name(rung));
+        lines.line("", &row);
     }
 }
 

@@ -232,10 +232,8 @@ fn indefinite<T: Number>(c: &SparseColMat<usize, T>, symbolic: Arc<SymbolicChole
 
 /// What complete factors of a matrix with this pattern take, by an order of minimum degree.
 pub(crate) fn cost(c: &Csr) -> Cost {
-    let operations = crate::matrix::order::minimum_degree::order(c).1;
-    // A factor with l entries a column takes l² multiplications for each, so this is from above.
-    let entries = (operations * c.rows() as f64).sqrt().max(c.nnz() as f64);
-    Cost { entries, operations }
+    let counted = crate::matrix::order::minimum_degree::order(c).1;
+    Cost { entries: counted.entries.max(c.nnz() as f64), operations: counted.multiplications }
 }
 
 impl Direct {

@@ -9,7 +9,8 @@
 use crate::analyse::facts::Facts;
 use crate::host::scale::{self, SHARE, exponent, ldexp};
 use crate::matrix::equilibrate::{self, Scales};
-use crate::matrix::order::{matching, minimum_degree, rcm};
+use crate::matrix::order::minimum_degree::{self, Cost};
+use crate::matrix::order::{matching, rcm};
 use crate::matrix::{Csr, Matrix};
 use crate::op::Dtype;
 use rayon::prelude::*;
@@ -61,8 +62,8 @@ pub(crate) struct Transform {
     pub(crate) matrix: Matrix,
     /// The part of e that the values don't hold yet.
     pub(crate) remaining: i32,
-    /// Multiplications of complete LU factors of A', where its order is one for them.
-    pub(crate) operations: Option<f64>,
+    /// What complete LU factors of A' take, where its order is one for them.
+    pub(crate) cost: Option<Cost>,
 }
 
 impl Transform {
@@ -72,7 +73,7 @@ impl Transform {
     /// `order` is that of [`rcm`] for `a`, where it is known.
     pub(crate) fn new(a: &Arc<Csr>, facts: &Facts, change: Change, order: Option<&[u32]>) -> Self {
         let known = order;
-        let mut operations = None;
+        let mut cost = None;
         let identity = || (0..a.rows() as u32).collect::<Vec<u32>>();
         let mut order = None;
         let mut matched = None;
@@ -87,7 +88,7 @@ impl Transform {
             let place = match (change.order, &changed, known) {
                 (Ordering::LittleFill, ..) => {
                     let (place, count) = minimum_degree::order(changed.as_ref().unwrap_or(a));
-                    operations = Some(count);
+                    cost = Some(count);
                     place
                 }
                 (_, None, Some(known)) => known.to_vec(),
@@ -98,14 +99,14 @@ impl Transform {
             order = Some(Order { rows, columns: place });
         }
         let unmatched = change.matched && matched.is_none();
-        Self { unmatched, operations, ..Self::with(a, facts, change, order, matched) }
+        Self { unmatched, cost, ..Self::with(a, facts, change, order, matched) }
     }
 
     /// This change for new values on the same pattern: the order is kept, powers of two are found anew, but for
     /// those that came with a matching.
     pub(crate) fn renewed(&self, a: &Arc<Csr>, facts: &Facts) -> Self {
         let kept = self.scales.clone().filter(|_| self.change.matched);
-        Self { operations: self.operations, ..Self::with(a, facts, self.change, self.order.clone(), kept) }
+        Self { cost: self.cost, ..Self::with(a, facts, self.change, self.order.clone(), kept) }
     }
 
     fn with(a: &Arc<Csr>, facts: &Facts, change: Change, order: Option<Order>, scales: Option<Scales>) -> Self {
@@ -127,8 +128,8 @@ impl Transform {
                 (Arc::new(a.rebuilt(rows, columns, scaled)), 0)
             }
         };
-        let (unmatched, operations) = (false, None);
-        Self { change, unmatched, order, scales, exponent: -e, matrix: matrix.into(), remaining, operations }
+        let (unmatched, cost) = (false, None);
+        Self { change, unmatched, order, scales, exponent: -e, matrix: matrix.into(), remaining, cost }
     }
 
     /// No change but of the scale: all that an operator allows.
@@ -142,7 +143,7 @@ impl Transform {
             exponent: e,
             matrix: a,
             remaining: e,
-            operations: None,
+            cost: None,
         }
     }
 

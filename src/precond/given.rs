@@ -90,8 +90,8 @@ impl Given {
         Self::matrix(Matrix::free(VectorFunction::new(n, n, f)))
     }
 
-    /// Anything that writes operations. `make` is called once for each rung of the ladder that is tried, with the
-    /// stored matrix that the rung works on.
+    /// Anything that writes operations. `make` is called once for each candidate that is set up, with the
+    /// stored matrix that it works on.
     #[must_use]
     pub fn new(make: impl Fn(&Arc<Csr>) -> Result<Box<dyn Preconditioner>> + Send + Sync + 'static) -> Self {
         Self(Kind::Made(Arc::new(make)))

@@ -17,7 +17,7 @@
 //!
 //! *Limits.* L and U may have `fill` times the entries of A, 50 by default, and take no more than half of the
 //! memory that is left. The set-up may take 2·10⁹ multiplications and 2000 for every entry of A: seconds where A
-//! is small, and else about what the iterations of a rung take. What needs more is refused, with the row where it
+//! is small, and else about what the iterations of another candidate take. What needs more is refused, with the row where it
 //! was seen. One look in advance saves most of that: dropping below 10⁻⁶ seldom saves more than 7 of 8
 //! multiplications, so nothing is begun where complete factors would take 8 times as many as are allowed.
 //!
@@ -44,6 +44,11 @@ const DROP: f64 = 1e-6;
 /// Multiplications of complete factors for each of those with `DROP`.
 const SAVED: f64 = 8.0;
 
+/// Multiplications that a set-up may take for a matrix of `nnz` entries.
+pub(crate) fn most_multiplications(nnz: usize) -> f64 {
+    (OPERATIONS.0 + OPERATIONS.1 * nnz as u64) as f64
+}
+
 /// The factors of `a`, whose diagonal is stored.
 pub(super) fn factors(a: &Csr, fill: Fill, request: &Request) -> Result<Factors> {
     if request.definite {
@@ -52,7 +57,7 @@ pub(super) fn factors(a: &Csr, fill: Fill, request: &Request) -> Result<Factors>
     let Fill { drop, growth } = fill;
     let room = request.room.map_or(usize::MAX, |bytes| (bytes / 2 / ENTRY) as usize);
     let entries = ((growth * a.nnz() as f64) as usize).min(room);
-    let operations = OPERATIONS.0 + OPERATIONS.1 * a.nnz() as u64;
+    let operations = most_multiplications(a.nnz()) as u64;
     let limits = Limits { entries, operations, halt: request.halt.clone() };
     let refused =
         |row, why: String| Err(Error::Preconditioner { row, message: format!("{why}; a larger drop needs less") });

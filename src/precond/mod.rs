@@ -30,10 +30,10 @@ pub use given::Given;
 pub use ilu::{Fill, Ilu};
 pub use inverse_factors::{InverseFactors, Kind};
 pub use jacobi::Jacobi;
+pub(crate) use lu::most_multiplications;
 pub use near_null::NearNull;
 pub use registry::{PRECONDITIONERS, PreconditionerEntry, Request};
 pub use scaling::Scaling;
-pub(crate) use spectrum::least_ritz_value;
 pub use ssor::{Relaxation, Ssor};
 
 use crate::matrix::{Csr, Triangular};

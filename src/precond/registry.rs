@@ -25,6 +25,8 @@ pub struct Request {
     pub normal: bool,
     /// What multigrid's coarse levels must hold, beside the constants.
     pub near_null: Option<Arc<NearNull>>,
+    /// The set-up ends where it shows that it won't pay: others wait for their turn.
+    pub frugal: bool,
     /// Bytes that there are for all that is set up; `None` where nothing is known.
     pub room: Option<u64>,
     /// Multiplications of complete LU factors of A in its order, where they were counted.

@@ -92,20 +92,6 @@ pub(super) fn estimate(multiply: impl Fn(&[f64]) -> Vec<f64>, inverse: &[f64], b
     if found > 0.0 && found.is_finite() { smaller(found, bound) } else { bound }
 }
 
-/// The least Ritz value of D^½AD^½ after `steps` of Lanczos' process, in parts of the bound of Gershgorin; A symmetric,
-/// D its inverse diagonal, positive. Below zero beyond rounding, A is indefinite; above, nothing is proved.
-pub(crate) fn least_ritz_value(a: &Csr, steps: usize) -> f64 {
-    let inverse: Vec<f64> = a.diagonal().iter().map(|d| 1.0 / d).collect();
-    let bound = gershgorin(a, &inverse);
-    if a.rows() == 0 || !(bound.is_finite() && bound > 0.0) || inverse.iter().any(|d| !d.is_finite()) {
-        return 0.0;
-    }
-    let (alpha, beta) = lanczos(|x| a.multiply(x), &inverse, bound, steps, |_, _| false);
-    let turned: Vec<f64> = alpha.iter().map(|a| -a).collect();
-    let least = -largest_of_tridiagonal(&turned, &beta) / bound;
-    if least.is_finite() { least } else { 0.0 }
-}
-
 /// The largest eigenvalue of the symmetric tridiagonal matrix, by bisection on Sturm's count.
 fn largest_of_tridiagonal(alpha: &[f64], beta: &[f64]) -> f64 {
     let k = alpha.len();
@@ -142,12 +128,5 @@ mod tests {
             assert!(estimate <= gershgorin(&a, &inverse) && estimate > 0.95 * truth, "{estimate} {truth}");
         }
         assert_eq!(largest(&gallery::diagonal(&[2.0]), &[0.5], true, 5), 1.0);
-    }
-
-    #[test]
-    fn a_negative_eigenvalue_shows_behind_a_positive_diagonal() {
-        assert!(least_ritz_value(&gallery::poisson2d(30), 15) > 0.0);
-        // tridiag(−1, 1, −1) has eigenvalues 1 − 2 cos θ, a third of them negative.
-        assert!(least_ritz_value(&gallery::tridiagonal(400, -1.0, 1.0, -1.0), 15) < -0.2);
     }
 }

@@ -1,4 +1,4 @@
-//! From a rung of the plan to a session that can run.
+//! From a candidate of the plan to a session that can run.
 
 use super::many::Block;
 use super::solver::{Solver, transpose};
@@ -21,7 +21,7 @@ use crate::solve::refine::Renewal;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// A rung but for its method: what all copies of the method have in common.
+/// A candidate but for its method: what all copies of the method have in common.
 struct Prepared {
     space: Space,
     transform: Arc<Transform>,
@@ -83,24 +83,25 @@ impl Prepared {
             growing,
             transform,
             batch: 2,
+            paused: None,
         }
     }
 }
 
 impl Solver {
-    /// Transform, space and preconditioner of rung `k`, and how long they took.
+    /// Transform, space and preconditioner of candidate `k`, and how long they took.
     fn prepare(&mut self, k: usize, halt: &Halt) -> Result<(Prepared, Box<dyn Preconditioner>, Duration)> {
         let start = Instant::now();
         halt.check()?;
-        let transform = self.transform(self.ladder[k].change)?;
-        let rung = &self.ladder[k];
+        let transform = self.transform(self.candidates[k].change)?;
+        let candidate = &self.candidates[k];
         let (rows, n) = (self.a.rows(), self.a.cols());
         let (matrix, exponent) = (&transform.matrix, transform.remaining);
-        let mut space = self.device.space(rung.precision);
+        let mut space = self.device.space(candidate.precision);
         let a = space.operator("A", matrix.clone(), exponent, Role::Working);
         let x = space.vector("x", n);
         let r = space.vector("r", rows);
-        let normal = (rung.method.needs == Needs::Any).then(|| Normal {
+        let normal = (candidate.method.needs == Needs::Any).then(|| Normal {
             transpose: space.operator(
                 "A^T",
                 self.transpose.clone().expect("made for such methods"),
@@ -109,29 +110,30 @@ impl Solver {
             ),
             gradient: space.vector("gradient", n),
         });
-        let transpose = match rung.method.traits.two_sided {
+        let transpose = match candidate.method.traits.two_sided {
             true => Some(space.operator("A^T", transpose(matrix)?, exponent, Role::Working)),
             false => None,
         };
         let watch = Watch::new(&mut space);
         let request = precond::Request {
-            definite: rung.method.needs.symmetry(),
-            symmetric: self.facts.symmetric() && !rung.change.matched,
+            definite: candidate.method.needs.symmetry(),
+            symmetric: self.facts.symmetric() && !candidate.change.matched,
             normal: normal.is_some(),
             near_null: self.options.near_null.as_ref().map(|v| Arc::new(v.changed(|v| transform.direction(v)))),
+            frugal: self.candidates.len() > 1 && self.options.preconditioner == Precond::Auto,
             room: memory::available(self.options.memory_limit),
-            operations: transform.operations,
+            operations: transform.cost.map(|c| c.multiplications),
             halt: halt.clone(),
         };
         let chosen = match &self.options.preconditioner {
-            Precond::Auto => rung.preconditioner.parse()?,
+            Precond::Auto => candidate.preconditioner.parse()?,
             asked => asked.clone(),
         };
         let mut m = chosen.build(matrix, &request)?;
         let setup = start.elapsed();
         m.install(&mut space, exponent);
         if transpose.is_some() && !m.install_transposed(&mut space, exponent) {
-            let (id, preconditioner) = (rung.method.id, chosen.id());
+            let (id, preconditioner) = (candidate.method.id, chosen.id());
             return Err(Error::input(format!(
                 "{id} needs the transpose of its preconditioner, and {preconditioner} has none; use none, jacobi, scaling \
                  or a given matrix"
@@ -144,22 +146,22 @@ impl Solver {
         let subspace: Vec<_> = settings.subspace.iter().map(|v| transform.direction(v)).collect();
         let subspace = orthonormal(subspace).into_iter().map(Arc::new).collect();
         let tuning =
-            Tuning { restart: rung.restart, side: settings.side, spectrum, subspace, recycle: settings.recycle };
+            Tuning { restart: candidate.restart, side: settings.side, spectrum, subspace, recycle: settings.recycle };
         let growing = self.options.criterion == Criterion::BackwardError;
-        let entry = rung.method.clone();
+        let entry = candidate.method.clone();
         Ok((Prepared { space, transform, a, x, r, normal, transpose, watch, entry, tuning, growing }, m, setup))
     }
 
-    /// An engine over `space` for rung `k`, where there is memory for it.
+    /// An engine over `space` for candidate `k`, where there is memory for it.
     fn engine(&self, k: usize, space: &Space) -> Result<Box<dyn Engine>> {
-        let rung = &self.ladder[k];
+        let candidate = &self.candidates[k];
         let (needed, parts) = memory::needed(space);
-        let what = || format!("{} with {}: {parts}", rung.method.id, rung.preconditioner);
+        let what = || format!("{} with {}: {parts}", candidate.method.id, candidate.preconditioner);
         memory::check(what, needed, self.options.memory_limit)?;
         self.device.engine(space.clone(), &self.options)
     }
 
-    /// Builds rung `k`: space, preconditioner, method, engine; and says how long its transform and preconditioner took.
+    /// Builds candidate `k`: space, preconditioner, method, engine; and says how long its transform and preconditioner took.
     pub(super) fn session(&mut self, k: usize, halt: &Halt) -> Result<(Session, Duration)> {
         let (prepared, m, setup) = self.prepare(k, halt)?;
         halt.check()?;
@@ -168,15 +170,15 @@ impl Solver {
         Ok((prepared.session(built, engine), setup))
     }
 
-    /// Builds the first rung for `lanes` right-hand sides at once.
-    pub(super) fn lanes(&mut self, lanes: usize, halt: &Halt) -> Result<(Block, Duration)> {
-        let (prepared, m, setup) = self.prepare(0, halt)?;
+    /// Builds candidate `k` for `lanes` right-hand sides at once.
+    pub(super) fn lanes(&mut self, k: usize, lanes: usize, halt: &Halt) -> Result<(Block, Duration)> {
+        let (prepared, m, setup) = self.prepare(k, halt)?;
         let m = Common::new(m);
         let built: Vec<Built> = (0..lanes).map(|_| prepared.build(Box::new(m.clone()))).collect();
         let (space, copies) = built[0].space.copies(lanes);
         let together = built[0].method.restarts();
-        let shared = Shared::new(self.engine(0, &space)?, space, copies, together);
-        let sessions = built.into_iter().enumerate().map(|(k, b)| prepared.session(b, Box::new(shared.lane(k))));
-        Ok((Block { sessions: sessions.collect(), shared }, setup))
+        let shared = Shared::new(self.engine(k, &space)?, space, copies, together);
+        let sessions = built.into_iter().enumerate().map(|(j, b)| prepared.session(b, Box::new(shared.lane(j))));
+        Ok((Block { candidate: k, sessions: sessions.collect(), shared }, setup))
     }
 }

@@ -6,7 +6,7 @@
 //! then within a correction (`refine.rs`), on devices that have one; else each correction brings a few digits.
 //! Nothing is called converged here but by the certificate.
 
-use crate::analyse::certify::Truth;
+use crate::analyse::certify::{Certified, Truth};
 use crate::backend::Engine;
 use crate::error::Result;
 use crate::host::scale::{ldexp, norm2, smaller};
@@ -53,9 +53,21 @@ pub(crate) struct Limits<'a> {
     pub(crate) lag: Option<usize>,
     /// Iterations a batch; results don't depend on it.
     pub(crate) batch: Option<usize>,
+    /// Asked where `max_iterations` is met: a later limit lets the run go on as if nothing had been asked.
+    pub(crate) more: Option<&'a mut (dyn FnMut(&State) -> usize + Send)>,
 }
 
 impl Limits<'_> {
+    /// Whether the limit on iterations is met for good.
+    pub(super) fn met(&mut self, state: &State) -> bool {
+        if state.iterations >= self.max_iterations
+            && let Some(more) = &mut self.more
+        {
+            self.max_iterations = more(state).max(self.max_iterations);
+        }
+        state.iterations >= self.max_iterations
+    }
+
     /// Whether someone or the clock ends the solve.
     pub(super) fn called_off(&self) -> Option<Ended> {
         if self.cancel.load(Ordering::Relaxed) {
@@ -97,6 +109,17 @@ pub(crate) struct Session {
     pub(crate) transform: Arc<Transform>,
     /// How many iterations a batch held last, by measured time.
     pub(crate) batch: usize,
+    /// Where it stood when others had their turn.
+    pub(crate) paused: Option<Paused>,
+}
+
+/// A run that was left and may go on.
+pub(crate) struct Paused {
+    best: Certified,
+    /// That of [`Refinement`].
+    exponent: i32,
+    /// The method's directions are worth keeping.
+    trusted: bool,
 }
 
 /// The bound on ‖r‖ of the criterion BackwardError, from x = 0: rtol‖b‖ + rtol‖A‖‖x‖, with the x of the iteration before.
@@ -173,7 +196,8 @@ impl Session {
         state: &mut State,
         limits: &mut Limits<'_>,
     ) -> Result<Reason> {
-        let reason = self.refine(problem, state, limits).await?;
+        let resumed = self.take_up(state);
+        let reason = self.refine(problem, state, limits, resumed).await?;
         let Some(aside) = state.aside.take() else { return Ok(reason) };
         // What passed a test is the answer, however small the residual of another x is.
         let answered = reason.is_converged() || reason == Reason::LeastSquares;
@@ -184,20 +208,51 @@ impl Session {
         Ok(reason.of(state.best.truth().certificate.relative))
     }
 
+    /// The x that a pause left, where the method's directions are worth it and the best x is no digit ahead of it.
+    fn own(&self, state: &State) -> Option<&Paused> {
+        let near = |p: &&Paused| p.best.truth().distance() <= 10.0 * state.best.truth().distance();
+        self.paused.as_ref().filter(|p| p.trusted).filter(near)
+    }
+
+    /// ‖b − A x‖/‖b‖ of the x that the next run starts from.
+    pub(crate) fn starts_at(&self, state: &State) -> f64 {
+        self.own(state).map_or(&state.best, |p| &p.best).truth().certificate.relative
+    }
+
+    /// Goes on from its own x with its directions, where it has one.
+    fn take_up(&mut self, state: &mut State) -> Option<i32> {
+        if self.own(state).is_none() {
+            self.paused = None;
+        }
+        let paused = self.paused.take()?;
+        let best = std::mem::replace(&mut state.best, paused.best);
+        if best.truth().distance() < state.best.truth().distance() {
+            state.aside = Some(best);
+        }
+        Some(paused.exponent)
+    }
+
     /// How far x is from what the iteration looks for: by ‖D_r r‖·2^−e where rows are scaled.
     fn distance(&self, truth: &Truth, e: i32) -> f64 {
         if self.transform.scales() { norm2(&self.transform.residual(&truth.residual, e)) } else { truth.distance() }
     }
 
     /// Correction after correction.
-    async fn refine(&mut self, problem: &Problem<'_>, state: &mut State, limits: &mut Limits<'_>) -> Result<Reason> {
+    async fn refine(
+        &mut self,
+        problem: &Problem<'_>,
+        state: &mut State,
+        limits: &mut Limits<'_>,
+        resumed: Option<i32>,
+    ) -> Result<Reason> {
         let working = self.space.plan.working;
         let (mut poor, mut breakdowns) = (0, 0);
         let start = self.transform.residual_exponent(&state.best.truth().residual, state.best.truth().norm);
+        let start = resumed.unwrap_or(start);
         let mut refinement = Refinement {
-            corrections: 0,
+            corrections: usize::from(resumed.is_some()),
             exponent: start,
-            resume: false,
+            resume: resumed.is_some(),
             settle: false,
             optimality: problem.rtol,
             suspected: None,
@@ -384,6 +439,10 @@ impl Session {
         state.checks.push(TrueResidual { iteration: state.iterations, relative });
         // The best x is kept, and one that passes whatever the iteration thinks of it.
         let (nearer, now) = (self.distance(candidate.truth(), e), self.distance(state.best.truth(), e));
+        if ended == Ended::MaxIterations && limits.more.is_some() {
+            let trusted = worth_keeping(norm, last, norm * (nearer / now));
+            self.paused = Some(Paused { best: candidate.clone(), exponent: refinement.exponent, trusted });
+        }
         if nearer < now || problem.passed(candidate.truth()).is_some() {
             let trusted = worth_keeping(norm, last, norm * (nearer / now));
             refinement.resume = ended == Ended::Stop(Stop::Estimate) && trusted;

@@ -20,12 +20,12 @@ pub struct StoredForm {
 }
 
 impl Solver {
-    /// How the CPU, and the device chosen where that is another, keep the matrix of the first rung.
+    /// How the CPU, and the device chosen where that is another, keep the matrix of the candidate that starts.
     ///
     /// # Errors
     /// A device that fails.
     pub fn stored_forms(&mut self) -> Result<Vec<StoredForm>> {
-        let (plan, change) = (self.ladder[0].precision, self.ladder[0].change);
+        let (plan, change) = (self.candidates[self.first].precision, self.candidates[self.first].change);
         let transform = self.transform(change)?;
         let form = |device: &DeviceChoice| {
             let mut space = Space::new(plan);
@@ -43,7 +43,7 @@ impl Solver {
         std::iter::once(&cpu).chain(other).map(form).collect()
     }
 
-    /// Bytes of vectors that the first rung keeps on the device, and how many vectors of length n.
+    /// Bytes of vectors that the candidate that starts keeps on the device, and how many vectors of length n.
     #[doc(hidden)]
     pub fn footprint(&mut self) -> Result<(usize, u64)> {
         let (session, _) = self.session(0, &Halt::default())?;

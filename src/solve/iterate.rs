@@ -91,7 +91,7 @@ impl Session {
                 self.finish(state).await?;
                 return Ok((Ended::Stop(Stop::Stagnated), last));
             }
-            if !estimated && (state.iterations >= limits.max_iterations || state.matvecs >= limits.max_matvecs) {
+            if !estimated && (limits.met(state) || state.matvecs >= limits.max_matvecs) {
                 self.finish(state).await?;
                 return Ok((Ended::MaxIterations, last));
             }
@@ -211,6 +211,12 @@ impl Session {
                 self.engine.flush()?;
             }
             if self.engine.in_flight() == 0 {
+                // Every record is read.
+                let at_limit = limit_met && ended.is_none() && state.iterations >= limits.max_iterations;
+                if at_limit && !limits.met(state) {
+                    (closing, limit_met) = (false, false);
+                    continue;
+                }
                 break;
             }
             let progress = self.engine.collect().await?;

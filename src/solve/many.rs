@@ -1,6 +1,8 @@
-//! Several right-hand sides: copies of the first rung's method run side by side and read the matrix once for all.
+//! Several right-hand sides: the first system's race names a candidate, whose copies run side by side and read the
+//! matrix once for all.
 
-use super::solver::{Begun, Solver};
+use super::race::{Entry, WORSE};
+use super::solver::{Begun, Solver, another_may_help};
 use crate::backend::shared::Shared;
 use crate::backend::{Counters, Local};
 use crate::error::{Error, Result};
@@ -14,8 +16,9 @@ use std::time::Instant;
 /// Right-hand sides that run side by side; more come in groups of so many.
 const SIDE_BY_SIDE: usize = 8;
 
-/// Copies of the first rung on one engine.
+/// Copies of a candidate on one engine.
 pub(super) struct Block {
+    pub(super) candidate: usize,
     pub(super) sessions: Vec<Session>,
     pub(super) shared: Shared,
 }
@@ -33,21 +36,24 @@ struct System<'a> {
     rungs: Vec<Rung>,
     timings: Timings,
     reason: Option<Reason>,
-    /// Rung to go on with where the first one did not do.
-    next: usize,
+    /// What did not do side by side.
+    failed: Option<usize>,
+    /// b is known to be outside the range of A, and a least-squares solution will do.
+    minimise: bool,
 }
 
 impl System<'_> {
-    /// For the first rung.
+    /// For the race, or for its winner.
     fn waits(&self) -> bool {
-        self.reason.is_none() && self.next == 0
+        self.reason.is_none() && !self.minimise && self.failed.is_none()
     }
 }
 
 impl Solver {
     /// Solves A x = b for each b, from x₀ = 0: up to eight at a time run side by side, and one pass over the matrix
-    /// serves them all. Each system does what [`Solver::solve`] would do, has its own certificate and its own report;
-    /// on the CPU to the same bits. What the first rung of the plan does not solve goes on alone.
+    /// serves them all. Each system does what [`Solver::solve`] would do, one after the other, has its own certificate and
+    /// its own report; on the CPU to the same bits. Candidates race for the first system only; what the winner does not
+    /// solve goes on alone.
     ///
     /// In a report, `bytes_moved` is the system's share; `timings` and `counters` are those of its whole group. Limits
     /// on iterations and products hold for each system, the limit on time for all of them together.
@@ -85,17 +91,20 @@ impl Solver {
             let mut systems = vec![];
             for k in first..b.len().min(first + SIDE_BY_SIDE) {
                 let timings = self.first_timings();
-                let Begun { problem, state, reason, first } = self.begin(&held, &stacked[k], start(k));
+                let Begun { problem, state, reason, minimise } = self.begin(&held, &stacked[k], start(k));
                 let state = State { system: k, ..state };
-                systems.push(System { problem, state, rungs: vec![], timings, reason, next: first });
+                systems.push(System { problem, state, rungs: vec![], timings, reason, failed: None, minimise });
             }
             let before = self.counters();
+            // The first system tells which candidate solves the others side by side.
+            if self.leader().is_none()
+                && let Some(system) = systems.iter_mut().find(|s| s.waits())
+            {
+                self.alone(system, deadline).await?;
+            }
             self.side_by_side(&mut systems, deadline).await?;
-            for system in &mut systems {
-                if system.reason.is_none() {
-                    let System { problem, state, rungs, timings, next, .. } = system;
-                    system.reason = Some(self.climb(*next, deadline, problem, state, rungs, timings).await?);
-                }
+            for system in systems.iter_mut().filter(|s| s.reason.is_none()) {
+                self.alone(system, deadline).await?;
             }
             let counters = self.counters().since(&before);
             for System { state, rungs, timings, reason, .. } in systems {
@@ -107,18 +116,28 @@ impl Solver {
         Ok(reports)
     }
 
-    /// Runs the first rung for all systems that want it.
+    /// The candidate that runs side by side: the only one, or the last winner.
+    fn leader(&self) -> Option<usize> {
+        if self.candidates.len() == 1 { Some(0) } else { self.winner.map(|w| w.0) }
+    }
+
+    async fn alone(&mut self, system: &mut System<'_>, deadline: Option<Instant>) -> Result<()> {
+        let System { problem, state, rungs, timings, failed, minimise, .. } = system;
+        let entry = Entry { failed: *failed, minimise: *minimise };
+        system.reason = Some(self.race(entry, deadline, problem, state, rungs, timings).await?);
+        Ok(())
+    }
+
+    /// Runs the leading candidate for all systems that want it.
     async fn side_by_side(&mut self, systems: &mut [System<'_>], deadline: Option<Instant>) -> Result<()> {
         let open = systems.iter().filter(|s| s.waits()).count();
         // One alone needs no company.
-        if open < 2 {
-            return Ok(());
-        }
+        let Some(leader) = self.leader().filter(|_| open > 1) else { return Ok(()) };
         let upload = Instant::now();
         let (mut upload_s, mut setup_s) = (0.0, 0.0);
-        let mut block = match self.block.take().filter(|b| b.sessions.len() >= open) {
+        let mut block = match self.block.take().filter(|b| b.candidate == leader && b.sessions.len() >= open) {
             Some(block) => block,
-            None => match self.lanes(open, &self.halt(deadline)) {
+            None => match self.lanes(leader, open, &self.halt(deadline)) {
                 Ok((mut block, setup)) => {
                     setup_s = setup.as_secs_f64();
                     upload_s = (upload.elapsed() - setup).as_secs_f64();
@@ -131,9 +150,11 @@ impl Solver {
                 Err(e) => return Err(e),
             },
         };
-        let rung = &self.ladder[0];
-        let left = self.options.max_iterations;
-        let share = self.share(0, left);
+        let (window, last) = (self.candidates[leader].window, self.candidates.len() == 1);
+        let line = self.untried(leader);
+        // With others to go on, no more than what a race grants to its last winner.
+        let all = self.options.max_iterations;
+        let share = self.winner.filter(|_| !last).map_or(all, |w| (WORSE * w.1 + 10).min(all));
         let callback = RefCell::new(&mut self.callback);
         let start = Instant::now();
         let mut lanes: Vec<Local<'_, Result<Reason>>> = vec![];
@@ -153,9 +174,10 @@ impl Solver {
                     cancel,
                     callback: &mut heard,
                     watcher: None,
-                    window: rung.window,
+                    window,
                     lag: options.knobs.lag,
                     batch: options.knobs.batch,
+                    more: None,
                 };
                 session.run(problem, state, &mut limits).await
             }));
@@ -168,17 +190,14 @@ impl Solver {
             system.timings.setup_s += setup_s;
             system.timings.upload_s += upload_s;
             system.timings.solve_s += solve_s;
-            system.rungs.push(Rung {
-                method: rung.method.id.into(),
-                preconditioner: rung.preconditioner.clone(),
-                precision: rung.precision,
-                iterations: system.state.iterations,
-                reason: reason.to_string(),
-            });
-            let turn_over = share < left && system.state.iterations >= share;
-            match self.next_rung(0, &system.problem, &reason, &mut system.state, turn_over) {
-                Ok(next) => system.next = next,
-                Err(reason) => system.reason = Some(reason),
+            system.rungs.push(Rung { iterations: system.state.iterations, reason: reason.to_string(), ..line.clone() });
+            // One whose share is used up may go on in a race.
+            let turn_over = reason == Reason::MaxIterations && share < all && system.state.iterations >= share;
+            if last || !(turn_over || another_may_help(&reason)) {
+                let reason = system.problem.diagnosed(reason, &system.state.best);
+                system.reason = Some(reason);
+            } else {
+                system.failed = (!turn_over).then_some(leader);
             }
         }
         self.block = Some(block);

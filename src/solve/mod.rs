@@ -7,6 +7,7 @@ mod forms;
 mod iterate;
 mod many;
 pub(crate) mod problem;
+mod race;
 pub(crate) mod refine;
 mod solver;
 mod update;

@@ -1,7 +1,8 @@
-//! The front door: a solver that can be used again, and the one-line `solve`; the climb through the ladder.
+//! The front door: a solver that can be used again, and the one-line `solve`.
 
 use super::builder::Builder;
 use super::many::Block;
+use super::race::Entry;
 use crate::analyse::certify::{Certificate, Norms, Truth, certify};
 use crate::analyse::facts::Facts;
 use crate::analyse::range::Range;
@@ -16,18 +17,15 @@ use crate::method::{MethodEntry, Needs};
 use crate::op::{Plan, Space};
 use crate::options::{Criterion, Options};
 use crate::plan::transform::{Change, Transform};
-use crate::plan::{self, DeviceChoice, RungPlan};
+use crate::plan::{self, Candidate, Chosen, DeviceChoice, Sizes};
 use crate::report::{AdapterInfo, Passed, Reason, Report, Rung, Timings};
-use crate::solve::drive::{Event, Limits, Session, Watcher};
+use crate::solve::drive::{Event, Session, Watcher};
 use crate::solve::problem::{Problem, State};
 use std::borrow::Cow;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
-
-/// Iterations that every rung may use: fewer tell nothing about a method.
-const LEAST_SHARE: usize = 1000;
 
 /// Hears of every iteration; `Break` ends the solve.
 type Callback = Box<dyn FnMut(Event) -> ControlFlow<()> + Send>;
@@ -45,9 +43,14 @@ pub struct Solver {
     pub(super) range: Arc<Range>,
     pub(super) options: Options,
     pub(super) facts: Facts,
-    pub(super) ladder: Vec<RungPlan>,
+    pub(super) candidates: Vec<Candidate>,
+    /// The one that starts.
+    pub(super) first: usize,
+    /// The one that solved the last system, and its iterations.
+    pub(super) winner: Option<(usize, usize)>,
+    pub(super) sizes: Sizes,
     pub(super) sessions: Vec<Option<Session>>,
-    /// The first rung for several right-hand sides at once.
+    /// A candidate for several right-hand sides at once.
     pub(super) block: Option<Block>,
     /// Those that the sessions work under.
     pub(super) transforms: Vec<Arc<Transform>>,
@@ -114,22 +117,26 @@ impl Solver {
         let choice = plan::choose_device(&a, &options, &mut notes)?;
         let least_squares = options.method.is_least_squares();
         let order = if least_squares { None } else { plan::choose_order(&a, &options, &mut notes)? };
-        let (ladder, warnings) = plan::ladder(&a, &facts, &options, &choice, order.is_some(), &mut notes)?;
-        let transposed = ladder.iter().any(|r| r.method.needs == Needs::Any);
+        let Chosen { candidates, first, sizes, warnings } =
+            plan::choose(&a, &facts, &options, &choice, order.is_some(), &mut notes)?;
+        let transposed = candidates.iter().any(|c| c.method.needs == Needs::Any);
         let transpose = if transposed { Some(transpose(&a)?) } else { None };
         let range = Arc::new(Range::new(options.method.settings().damp));
         Ok(Self {
             block: None,
             transforms: vec![],
             order,
-            sessions: ladder.iter().map(|_| None).collect(),
+            sessions: candidates.iter().map(|_| None).collect(),
             a,
             rows,
             transpose,
             range,
             options,
             facts,
-            ladder,
+            candidates,
+            first,
+            winner: None,
+            sizes,
             plan: notes,
             warnings,
             device: choice,
@@ -214,13 +221,16 @@ impl Solver {
         let deadline = self.deadline();
         let mut timings = self.first_timings();
         let (held, b) = (self.held(), self.stacked(b));
-        let Begun { problem, mut state, reason, first } = self.begin(&held, &b, x0);
+        let Begun { problem, mut state, reason, minimise } = self.begin(&held, &b, x0);
         let counters_before = self.counters();
 
         let mut rungs: Vec<Rung> = vec![];
         let reason = match reason {
             Some(reason) => reason,
-            None => self.climb(first, deadline, &problem, &mut state, &mut rungs, &mut timings).await?,
+            None => {
+                let entry = Entry { failed: None, minimise };
+                self.race(entry, deadline, &problem, &mut state, &mut rungs, &mut timings).await?
+            }
         };
         let counters = self.counters().since(&counters_before);
         self.interrupted = false;
@@ -281,10 +291,11 @@ impl Solver {
 
     pub(super) fn held(&self) -> Held {
         // MINRES may end at a least-squares solution, and its A is its own transpose.
-        let own =
-            || (self.facts.symmetric() && self.ladder.iter().any(|r| r.method.traits.least_squares)).then_some(&self.a);
-        let asked = &self.ladder[0].method;
-        // A method asked for by name may minimise where nothing solves; a ladder says so before it climbs.
+        let own = || {
+            (self.facts.symmetric() && self.candidates.iter().any(|r| r.method.traits.least_squares)).then_some(&self.a)
+        };
+        let asked = &self.candidates[self.first].method;
+        // A method asked for by name may minimise where nothing solves; a race says so before it starts.
         let may_minimise = asked.traits.least_squares && self.options.method != Method::Auto;
         let null = may_minimise && asked.needs != Needs::Any && self.facts.null_components.1 > 0;
         Held {
@@ -311,7 +322,7 @@ impl Solver {
         let problem = Problem {
             matrix: &held.a,
             transpose: held.transpose.as_ref(),
-            least_squares: minimise || self.ladder[0].method.needs == Needs::Any,
+            least_squares: minimise || self.candidates[self.first].method.needs == Needs::Any,
             null: held.null.as_ref().filter(|_| minimise),
             norms: &held.norms,
             b,
@@ -340,10 +351,10 @@ impl Solver {
         } else if problem.passed(state.best.truth()).is_some() {
             Some(Reason::Converged(Passed::InitialGuess))
         } else {
-            self.refusal(inconsistent.filter(|_| !minimise && self.minimising_rung().is_none()))
+            self.refusal(inconsistent.filter(|_| !minimise && self.minimising().is_none()))
         };
-        let first = inconsistent.and_then(|_| self.minimising_rung()).unwrap_or(0);
-        Begun { problem, state, reason, first }
+        let minimise = inconsistent.is_some() && self.minimising().is_some();
+        Begun { problem, state, reason, minimise }
     }
 
     pub(super) fn report(
@@ -355,7 +366,7 @@ impl Solver {
         counters: Counters,
     ) -> Report {
         let last = rungs.last();
-        let first = &self.ladder[0];
+        let first = &self.candidates[self.first];
         let (x, certificate) = state.best.into_answer();
         let mut warnings = self.warnings.clone();
         warnings.extend(unseen_rows(&reason, &certificate, &self.options));
@@ -382,138 +393,10 @@ impl Solver {
         }
     }
 
-    /// Tries the rungs from `first` on in order until one converges or fails for good.
-    pub(super) async fn climb(
-        &mut self,
-        first: usize,
-        deadline: Option<Instant>,
-        problem: &Problem<'_>,
-        state: &mut State,
-        rungs: &mut Vec<Rung>,
-        timings: &mut Timings,
-    ) -> Result<Reason> {
-        let mut k = first;
-        loop {
-            let upload = Instant::now();
-            if self.sessions[k].is_none() {
-                match self.session(k, &self.halt(deadline)) {
-                    Ok((mut session, preconditioner)) => {
-                        timings.setup_s += preconditioner.as_secs_f64();
-                        timings.upload_s += (upload.elapsed() - preconditioner).as_secs_f64();
-                        self.plan.extend(session.method.system().m.describe());
-                        self.sessions[k] = Some(session);
-                    }
-                    Err(e) => {
-                        let rest = k + 1..self.ladder.len();
-                        let next =
-                            rest.into_iter().find(|&n| !self.ladder[n].again && Some(n) != self.minimising_rung());
-                        let last = next.is_none();
-                        let reason = match e {
-                            Error::Preconditioner { row, message } => {
-                                let reason = Reason::PreconditionerFailed { row, message };
-                                if last {
-                                    return Ok(reason);
-                                }
-                                reason.to_string()
-                            }
-                            // The next rung may need less.
-                            Error::OutOfMemory { .. } if !last => e.to_string(),
-                            Error::Halted(called) => return Ok(called.into()),
-                            e => return Err(e),
-                        };
-                        let rung = &self.ladder[k];
-                        rungs.push(Rung {
-                            method: rung.method.id.into(),
-                            preconditioner: rung.preconditioner.clone(),
-                            precision: rung.precision,
-                            iterations: 0,
-                            reason,
-                        });
-                        k = next.expect("the last one has returned");
-                        continue;
-                    }
-                }
-            }
-            let rung = &self.ladder[k];
-            let left = self.options.max_iterations.saturating_sub(state.iterations);
-            let share = self.share(k, left);
-            let mut limits = Limits {
-                max_iterations: state.iterations + share,
-                max_matvecs: self.options.max_matvecs,
-                deadline,
-                cancel: &self.cancel,
-                callback: &mut self.callback,
-                watcher: self.watcher.as_mut(),
-                window: rung.window,
-                lag: self.options.knobs.lag,
-                batch: self.options.knobs.batch,
-            };
-            let (before, certified) = (state.iterations, state.certify_time);
-            let start = Instant::now();
-            let session = self.sessions[k].as_mut().expect("made above");
-            let reason = session.run(problem, state, &mut limits).await?;
-            timings.solve_s += (start.elapsed() - (state.certify_time - certified)).as_secs_f64();
-            rungs.push(Rung {
-                method: rung.method.id.into(),
-                preconditioner: rung.preconditioner.clone(),
-                precision: rung.precision,
-                iterations: state.iterations - before,
-                reason: reason.to_string(),
-            });
-            // A share used up is no limit met.
-            let turn_over = share < left && state.iterations - before >= share;
-            match self.next_rung(k, problem, &reason, state, turn_over) {
-                Ok(next) => k = next,
-                Err(reason) => return Ok(reason),
-            }
-        }
-    }
-
-    /// The rung after rung `k`, which ended by `reason`; or the last word where there is none.
-    pub(super) fn next_rung(
-        &self,
-        k: usize,
-        problem: &Problem<'_>,
-        reason: &Reason,
-        state: &mut State,
-        turn_over: bool,
-    ) -> std::result::Result<usize, Reason> {
-        let last = self.minimising_rung();
-        if another_may_help(reason, turn_over) {
-            // A narrow preconditioner may be to blame where the estimates were wrong or numbers left its range.
-            let narrow = matches!(
-                reason,
-                Reason::FalseConvergence { .. } | Reason::IndefinitePreconditioner | Reason::NonFinite { .. }
-            );
-            let fits = |&next: &usize| (!self.ladder[next].again || narrow) && Some(next) != last;
-            if let Some(next) = (k + 1..self.ladder.len()).find(fits) {
-                return Ok(next);
-            }
-        }
-        let reason = problem.diagnosed(reason.clone(), &state.best);
-        let singular = matches!(reason, Reason::Singular { .. } | Reason::InconsistentSystem { .. });
-        let Some(last) = last.filter(|&last| singular && k < last) else { return Err(reason) };
-        // x has run away along a null vector: least squares begin anew.
-        let zero = vec![0.0; self.a.cols()];
-        state.best = certify(&self.a, problem.norms, problem.b, zero).expect("zeros are finite");
-        Ok(last)
-    }
-
-    /// How many of the iterations left rung `k` may use.
-    pub(super) fn share(&self, k: usize, left: usize) -> usize {
-        match k + 1 == self.ladder.len() {
-            true => left,
-            // Those that come later keep a tenth in any case: the last factors need a few iterations only.
-            // The rung after it is for faults that show early.
-            false if self.ladder[k + 1].again && k + 2 == self.ladder.len() => left,
-            false => ((self.ladder[k].share * left as f64) as usize).max(LEAST_SHARE).min(left - left / 10),
-        }
-    }
-
     /// Reasons not to iterate at all; `inconsistent` is what of b nothing can solve.
     fn refusal(&self, inconsistent: Option<f64>) -> Option<Reason> {
-        let rung = &self.ladder[0];
-        if rung.method.needs.symmetry()
+        let first = &self.candidates[self.first];
+        if first.method.needs.symmetry()
             && let Some((i, j)) = self.facts.asymmetry
         {
             return Some(Reason::NotSymmetric { i, j });
@@ -521,9 +404,9 @@ impl Solver {
         inconsistent.map(|null_component| Reason::InconsistentSystem { null_component })
     }
 
-    /// The rung of a ladder that ends in least squares.
-    fn minimising_rung(&self) -> Option<usize> {
-        self.ladder.iter().position(|r| self.options.method == Method::Auto && r.method.needs == Needs::Any)
+    /// The candidate that has the last word where a solution in the sense of least squares will do.
+    pub(super) fn minimising(&self) -> Option<usize> {
+        self.candidates.iter().position(|r| self.options.method == Method::Auto && r.method.needs == Needs::Any)
     }
 
     /// ‖part of r in known null vectors of a symmetric A‖ / ‖b‖, where that is more than the tolerance.
@@ -562,16 +445,16 @@ impl Solver {
         Ok(made)
     }
 
-    /// The first rung's method.
+    /// The method of the candidate that starts.
     #[must_use]
     pub fn method(&self) -> &MethodEntry {
-        &self.ladder[0].method
+        &self.candidates[self.first].method
     }
 
-    /// The first rung's number types.
+    /// The number types of the candidate that starts.
     #[must_use]
     pub fn precision(&self) -> Plan {
-        self.ladder[0].precision
+        self.candidates[self.first].precision
     }
 }
 
@@ -615,31 +498,28 @@ pub(super) struct Held {
     pub(super) may_minimise: bool,
 }
 
-/// A system before the first rung; the reason where there is nothing to climb for.
+/// A system before the candidate that starts; the reason where there is nothing to climb for.
 pub(super) struct Begun<'a> {
     pub(super) problem: Problem<'a>,
     pub(super) state: State,
     pub(super) reason: Option<Reason>,
-    /// The rung to begin with.
-    pub(super) first: usize,
+    /// b is known to be outside the range of A, and a least-squares solution will do.
+    pub(super) minimise: bool,
 }
 
-/// Whether another rung may end better than by `reason`; `turn_over` where the rung used up its share of iterations.
-fn another_may_help(reason: &Reason, turn_over: bool) -> bool {
-    match reason {
-        Reason::MaxIterations => turn_over,
-        reason => matches!(
-            reason,
-            Reason::Stagnated
-                | Reason::FalseConvergence { .. }
-                | Reason::Diverged { .. }
-                | Reason::Breakdown(_)
-                | Reason::IndefiniteOperator
-                | Reason::IndefinitePreconditioner
-                | Reason::IllConditioned { .. }
-                | Reason::NonFinite { .. }
-        ),
-    }
+/// Whether another candidate may end better than by `reason`.
+pub(super) fn another_may_help(reason: &Reason) -> bool {
+    matches!(
+        reason,
+        Reason::Stagnated
+            | Reason::FalseConvergence { .. }
+            | Reason::Diverged { .. }
+            | Reason::Breakdown(_)
+            | Reason::IndefiniteOperator
+            | Reason::IndefinitePreconditioner
+            | Reason::IllConditioned { .. }
+            | Reason::NonFinite { .. }
+    )
 }
 
 /// An engine on the device that `options` name, over `space`.

@@ -40,12 +40,12 @@ impl Solver {
         same_pattern(old, &new)?;
         let facts = Facts::of(&new);
         if let (true, Some((i, j))) = (self.facts.symmetric(), facts.asymmetry)
-            && let Some(rung) = self.ladder.iter().find(|r| r.method.needs.symmetry())
+            && let Some(found) = self.candidates.iter().find(|c| c.method.needs.symmetry())
         {
             return Err(Error::input(format!(
                 "the new values are not symmetric (entries ({i}, {j}) and ({j}, {i}) differ, rows counted from 0), and the \
                  plan rests on {}, which needs symmetry; make a new Solver",
-                rung.method.id
+                found.method.id
             )));
         }
         let transposed = self.transpose.as_ref().map(|_| transpose(&Matrix::from(&new))).transpose()?;

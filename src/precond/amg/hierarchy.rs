@@ -45,6 +45,8 @@ pub(super) struct Purpose {
     pub(super) definite: bool,
     /// What calls the set-up off.
     pub(super) halt: Halt,
+    /// End where it shows that the hierarchy won't pay.
+    pub(super) frugal: bool,
 }
 
 impl Purpose {
@@ -67,7 +69,7 @@ impl Hierarchy {
             let next = if small || depth + 1 == MAX_LEVELS {
                 None
             } else {
-                coarsen(&a, theta, smoother.rho, &mut candidates, &purpose.halt)?
+                coarsen(&a, theta, smoother.rho, &mut candidates, purpose)?
             };
             let Some((p, r, coarse)) = next else {
                 let coarsest = if small { Coarsest::Inverse(Arc::new(inverse(&a)?)) } else { Coarsest::Smoother };
@@ -75,6 +77,9 @@ impl Hierarchy {
                 break coarsest;
             };
             levels.push(Level { a, smoother, transfer: Some((p, r)) });
+            if purpose.frugal {
+                pays(&levels, &coarse)?;
+            }
             a = coarse;
             theta *= 0.5;
         };
@@ -163,6 +168,35 @@ impl Candidates {
     }
 }
 
+/// Entries of all levels over those of the first, rows of a level over those of the one above, and multiplications for an
+/// entry of a level's matrix: beyond these a cycle costs more than the iterations that it saves, or its set-up does.
+const COMPLEXITY: f64 = 2.5;
+const SHRINKS: f64 = 0.6;
+const MULTIPLICATIONS: f64 = 400.0;
+
+fn stopped(message: String) -> Result<()> {
+    Err(Error::Preconditioner { row: 0, message: format!("multigrid stopped: {message}") })
+}
+
+/// Ends the set-up of a hierarchy that hardly shrinks or fills.
+fn pays(levels: &[Level], coarse: &Csr) -> Result<()> {
+    let first = levels[0].a.nnz().max(1) as f64;
+    let all = (levels.iter().map(|l| l.a.nnz()).sum::<usize>() + coarse.nnz()) as f64 / first;
+    let above = levels.last().map_or(1, |l| l.a.rows().max(1)) as f64;
+    let depth = levels.len();
+    match coarse.rows() as f64 / above {
+        _ if all > COMPLEXITY => stopped(format!("level {depth} fills: {all:.1} times the entries of A in all")),
+        part if depth == 1 && part > SHRINKS => stopped(format!("level 1 hardly shrinks: {part:.2} of the rows")),
+        _ => Ok(()),
+    }
+}
+
+/// Multiplications that PᵀAP takes, counted from the patterns.
+fn multiplications(a: &Csr, p: &Csr) -> f64 {
+    let own = |i: usize| p.row(i).0.len() as f64;
+    (0..a.rows()).map(|i| own(i) * a.row(i).0.iter().map(|&j| own(j as usize)).sum::<f64>()).sum()
+}
+
 /// P, Pᵀ and PᵀAP; `None` where nothing is left to aggregate.
 #[allow(clippy::type_complexity)]
 fn coarsen(
@@ -170,14 +204,14 @@ fn coarsen(
     theta: f64,
     rho: f64,
     candidates: &mut Candidates,
-    halt: &Halt,
+    purpose: &Purpose,
 ) -> Result<Option<(Arc<Csr>, Arc<Csr>, Arc<Csr>)>> {
     let nodes = strength::by_node(a, candidates.block);
     let graph = nodes.as_ref().unwrap_or(a);
     let strength = Strength::new(graph, theta);
-    halt.check()?;
+    purpose.halt.check()?;
     let (of, count) = aggregate::aggregate(graph, &strength);
-    halt.check()?;
+    purpose.halt.check()?;
     let columns = count * candidates.vectors.len().max(1);
     if count == 0 || 10 * columns > 9 * a.rows() {
         return Ok(None);
@@ -189,9 +223,15 @@ fn coarsen(
         *candidates = Candidates { block: coarse.len(), vectors: coarse };
         interpolate::smooth(a, None, &t, rho)
     };
-    halt.check()?;
+    purpose.halt.check()?;
+    if purpose.frugal {
+        let each = multiplications(a, &p) / a.nnz().max(1) as f64;
+        if each > MULTIPLICATIONS {
+            stopped(format!("the coarse matrix takes {each:.0} multiplications an entry"))?;
+        }
+    }
     let r = p.transpose();
-    halt.check()?;
+    purpose.halt.check()?;
     let coarse = coarse(&r, a, &p)?;
     Ok(Some((Arc::new(p), Arc::new(r), Arc::new(coarse))))
 }

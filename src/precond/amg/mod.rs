@@ -70,6 +70,7 @@ impl Amg {
             symmetric: request.symmetric,
             definite: request.definite,
             halt: request.halt.clone(),
+            frugal: request.frugal,
         };
         let hierarchy = Hierarchy::new(a, &purpose)?;
         // Values put in later are nobody's to call off.

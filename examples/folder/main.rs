@@ -6,13 +6,14 @@
 //! Several methods or preconditioners, apart by `+`, or `all`, make a table of each with each, solved side by side:
 //! `cg+minres jacobi+ic0+amg`.
 
+mod system;
+
 use krylane::compare::compare;
-use krylane::matrix::Csr;
 use krylane::method::METHODS;
 use krylane::precond::PRECONDITIONERS;
 use krylane::{Backend, Halt, Options, Report, Result, io};
 use std::fmt::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -42,21 +43,15 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         })
         .collect::<Result<_>>()?;
 
-    let mut files: Vec<PathBuf> = std::fs::read_dir(&folder)?.map(|e| e.map(|e| e.path())).collect::<Result<_, _>>()?;
-    files.retain(|p| stem(p).is_some_and(|s| !s.ends_with("_b")));
-    files.sort();
     let (mut solves, mut solved, mut nan, mut untrue) = (0, 0, 0, 0);
     let mut page = format!("# Iterations to {rtol:e}, or how the solve ended\n");
-    for file in files {
-        let name = stem(&file).unwrap_or_default();
+    for (name, file) in system::matrices(&folder)? {
         let a = io::read_matrix(&file, &io::ReadOptions::default())?.matrix;
         if !a.is_square() || a.rows() > largest {
             continue;
         }
-        let b = match ["mtx", "mtx.gz"].map(|e| folder.join(format!("{name}_b.{e}"))).into_iter().find(|p| p.exists()) {
-            Some(path) => io::read_vector(&path, &io::ReadOptions::default())?,
-            None => a.multiply(&(1..=a.rows()).map(|i| (i as f64).sin()).collect::<Vec<_>>()),
-        };
+        let b = system::right_hand_side(&folder, &name)?
+            .unwrap_or_else(|| a.multiply(&(1..=a.rows()).map(|i| (i as f64).sin()).collect::<Vec<_>>()));
         write!(page, "\n## {name}: n = {}, {} entries\n\n| method |", a.rows(), a.nnz())?;
         preconditioners.iter().for_each(|p| page += &format!(" {p} |"));
         page += &format!("\n|---|{}", "---|".repeat(preconditioners.len()));
@@ -73,7 +68,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                     println!("{}", line(&report, time));
                     if report.reason.is_converged() {
                         solved += 1;
-                        untrue += usize::from(relative_residual(&a, &b, &report.x) > rtol * (1.0 + 1e-9));
+                        untrue += usize::from(system::relative_residual(&a, &b, &report.x) > rtol * (1.0 + 1e-9));
                         report.iterations.to_string()
                     } else {
                         report.reason.name().into()
@@ -102,24 +97,6 @@ fn list<'a>(text: &str, all: impl Iterator<Item = &'a str>) -> Vec<String> {
     if text == "all" { all.map(Into::into).collect() } else { text.split('+').map(Into::into).collect() }
 }
 
-/// ‖b − A x‖/‖b‖, sums kept in twice the digits of f64: plain ones would show their own rounding where x is large.
-fn relative_residual(a: &Csr, b: &[f64], x: &[f64]) -> f64 {
-    let row = |i: usize| {
-        let (mut sum, mut rest) = (b[i], 0.0);
-        for (&j, v) in a.row(i).0.iter().zip(a.row(i).1) {
-            let product = -v * x[j as usize];
-            rest += -v.mul_add(x[j as usize], product);
-            let next: f64 = sum + product;
-            let part = next - sum;
-            rest += (sum - (next - part)) + (product - part);
-            sum = next;
-        }
-        sum + rest
-    };
-    let norm = |v: &mut dyn Iterator<Item = f64>| v.fold(0.0f64, |s, v| s.hypot(v));
-    norm(&mut (0..b.len()).map(row)) / norm(&mut b.iter().copied())
-}
-
 fn line(report: &Report, time: Duration) -> String {
     let rungs: Vec<String> = report
         .rungs
@@ -135,10 +112,4 @@ fn line(report: &Report, time: Duration) -> String {
         time.as_secs_f64(),
         rungs.join("; ")
     )
-}
-
-/// The name before .mtx or .mtx.gz.
-fn stem(path: &Path) -> Option<String> {
-    let name = path.file_name()?.to_str()?;
-    name.strip_suffix(".mtx").or_else(|| name.strip_suffix(".mtx.gz")).map(Into::into)
 }

@@ -1,0 +1,370 @@
+//! The race of the plan's candidates for one system: set-ups, slices, pauses. The rules are those of [`crate::plan::race`];
+//! this is what they are played with.
+
+use super::drive::Limits;
+use super::problem::{Problem, State};
+use super::solver::{Solver, another_may_help};
+use crate::analyse::certify::certify;
+use crate::error::{Error, Result};
+use crate::method::Needs;
+use crate::op::Triangle;
+use crate::plan::race::{Move, Race, Standing};
+use crate::plan::{Candidate, LAUNCH};
+use crate::precond;
+use crate::report::{Reason, Rung, Timings};
+use std::time::Instant;
+
+/// Where the last winner takes so many times the iterations it took then, the race is open again.
+pub(super) const WORSE: usize = 2;
+
+/// Decimal digits of a relative residual.
+fn digits(relative: f64) -> f64 {
+    if relative > 0.0 { -relative.log10() } else { 300.0 }
+}
+
+/// What a race leaves behind in a report: each candidate once, in the order they entered.
+struct Board<'a> {
+    rungs: &'a mut Vec<Rung>,
+    places: Vec<(usize, usize)>,
+}
+
+impl Board<'_> {
+    fn of(&mut self, k: usize, solver: &Solver) -> &mut Rung {
+        let place = match self.places.iter().find(|p| p.0 == k) {
+            Some(&(_, place)) => place,
+            None => {
+                self.places.push((k, self.rungs.len()));
+                self.rungs.push(solver.untried(k));
+                self.rungs.len() - 1
+            }
+        };
+        &mut self.rungs[place]
+    }
+}
+
+/// How a system comes to the race.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Entry {
+    /// This candidate has failed before.
+    pub(super) failed: Option<usize>,
+    /// b is known to be outside the range of A, and a least-squares solution will do.
+    pub(super) minimise: bool,
+}
+
+impl Solver {
+    /// Candidate `k`, untried.
+    pub(super) fn untried(&self, k: usize) -> Rung {
+        let candidate = &self.candidates[k];
+        Rung {
+            method: candidate.method.id.into(),
+            preconditioner: candidate.preconditioner.clone(),
+            precision: candidate.precision,
+            setup_s: 0.0,
+            iterations: 0,
+            digits: 0.0,
+            expected: None,
+            reason: String::new(),
+        }
+    }
+
+    /// Lets the candidates race until one converges or all have failed. Where A proves singular and b outside its range,
+    /// a least-squares method has the last word if that will do.
+    pub(super) async fn race(
+        &mut self,
+        entry: Entry,
+        deadline: Option<Instant>,
+        problem: &Problem<'_>,
+        state: &mut State,
+        rungs: &mut Vec<Rung>,
+        timings: &mut Timings,
+    ) -> Result<Reason> {
+        let mut board = Board { rungs, places: vec![] };
+        let last = self.minimising();
+        if !entry.minimise {
+            let reason = self.contest(entry.failed, deadline, problem, state, &mut board, timings).await?;
+            let reason = problem.diagnosed(reason, &state.best);
+            let singular = matches!(reason, Reason::Singular { .. } | Reason::InconsistentSystem { .. });
+            if !singular || last.is_none() {
+                return Ok(reason);
+            }
+            // x has run away along a null vector: least squares begin anew.
+            let zero = vec![0.0; self.a.cols()];
+            state.best = certify(&self.a, problem.norms, problem.b, zero).expect("zeros are finite");
+        }
+        let k = last.expect("asked for above, or by the entry");
+        let mut race = Race::new(self.candidates.iter().map(|c| c.entrant), 0.0, 1.0);
+        (0..self.candidates.len()).filter(|&j| j != k).for_each(|j| race.out(j));
+        if let Some(reason) = self.open(k, deadline, timings, &mut board)? {
+            board.of(k, self).reason = reason.to_string();
+            return Ok(reason);
+        }
+        race.ready(k);
+        self.turn(k, usize::MAX, deadline, problem, state, &mut race, &mut board, timings).await
+    }
+
+    /// The race proper.
+    async fn contest(
+        &mut self,
+        failed: Option<usize>,
+        deadline: Option<Instant>,
+        problem: &Problem<'_>,
+        state: &mut State,
+        board: &mut Board<'_>,
+        timings: &mut Timings,
+    ) -> Result<Reason> {
+        let truth = state.best.truth();
+        let relative = truth.certificate.relative;
+        let goal = digits(problem.target(truth) / truth.norm * relative).clamp(0.5, 16.0);
+        let mut race = Race::new(self.candidates.iter().map(|c| c.entrant), digits(relative), goal);
+        self.sessions.iter_mut().flatten().for_each(|s| s.paused = None);
+        for k in failed.into_iter().chain(self.minimising()) {
+            race.out(k);
+        }
+        for k in 0..self.candidates.len() {
+            self.recount(k, &mut race, 0.0);
+        }
+        // The last winner starts, and has its time.
+        let mut favourite = self.winner.filter(|&(k, _)| Some(k) != failed);
+        let mut current = None;
+        let mut last = Reason::MaxIterations;
+        loop {
+            let next = match favourite {
+                Some((k, _)) if race.standing(k) == Standing::Waits => Move::SetUp(k),
+                Some((k, iterations)) => {
+                    favourite = None;
+                    Move::Run(k, WORSE * iterations + 10)
+                }
+                None => race.next(current),
+            };
+            let (k, slice) = match next {
+                Move::Over => return Ok(last),
+                Move::Run(k, slice) => (k, slice),
+                Move::SetUp(k) => {
+                    let start = Instant::now();
+                    let counted = self.count(k, &mut race)?;
+                    timings.setup_s += start.elapsed().as_secs_f64();
+                    if counted {
+                        continue;
+                    }
+                    match self.open(k, deadline, timings, board)? {
+                        None => {
+                            race.ready(k);
+                            race.starts(k, digits(state.best.truth().certificate.relative));
+                            current = Some(k);
+                        }
+                        Some(reason @ (Reason::Cancelled | Reason::TimeLimit)) => {
+                            board.of(k, self).reason = reason.to_string();
+                            return Ok(reason);
+                        }
+                        Some(reason) => {
+                            board.of(k, self).reason = reason.to_string();
+                            race.out(k);
+                            if self.candidates.get(k + 1).is_some_and(|c| c.again) {
+                                race.out(k + 1);
+                            }
+                            favourite = favourite.filter(|f| f.0 != k);
+                            last = reason;
+                        }
+                    }
+                    continue;
+                }
+            };
+            if let Some(reason) = self.open(k, deadline, timings, board)? {
+                // Its memory went to another meanwhile, and is not to be had again.
+                race.out(k);
+                last = reason;
+                continue;
+            }
+            let left = self.options.max_iterations.saturating_sub(state.iterations);
+            if left == 0 {
+                return Ok(Reason::MaxIterations);
+            }
+            current = Some(k);
+            let before = state.iterations;
+            let reason = self.turn(k, slice, deadline, problem, state, &mut race, board, timings).await?;
+            let made = state.iterations - before;
+            if reason == Reason::MaxIterations && state.iterations < self.options.max_iterations && made > 0 {
+                continue;
+            }
+            if another_may_help(&reason) && race.contested(k) {
+                race.out(k);
+                // A narrow preconditioner may be to blame where the estimates were wrong or numbers left its range.
+                let narrow = matches!(
+                    reason,
+                    Reason::FalseConvergence { .. } | Reason::IndefinitePreconditioner | Reason::NonFinite { .. }
+                );
+                if !narrow && self.candidates.get(k + 1).is_some_and(|c| c.again) {
+                    race.out(k + 1);
+                }
+                if reason == Reason::IndefiniteOperator {
+                    // So it is for all that want a definite A.
+                    let definite = |c: &Candidate| c.method.needs == Needs::Definite;
+                    (0..self.candidates.len()).filter(|&j| definite(&self.candidates[j])).for_each(|j| race.out(j));
+                }
+                (0..self.sessions.len())
+                    .filter(|&j| race.standing(j) == Standing::Out)
+                    .for_each(|j| self.sessions[j] = None);
+                last = reason;
+                continue;
+            }
+            // Others keep no memory.
+            (0..self.sessions.len()).filter(|&j| j != k).for_each(|j| self.sessions[j] = None);
+            return Ok(reason);
+        }
+    }
+
+    /// A slice of candidate `k`, and what the report says of it.
+    async fn turn(
+        &mut self,
+        k: usize,
+        slice: usize,
+        deadline: Option<Instant>,
+        problem: &Problem<'_>,
+        state: &mut State,
+        race: &mut Race,
+        board: &mut Board<'_>,
+        timings: &mut Timings,
+    ) -> Result<Reason> {
+        let (before, certified) = (state.iterations, state.certify_time);
+        let start = Instant::now();
+        let reason = self.slice(k, slice, deadline, problem, state, race).await?;
+        timings.solve_s += (start.elapsed() - (state.certify_time - certified)).as_secs_f64();
+        let (iterations, gained) = race.gained(k);
+        let made = state.iterations - before;
+        let paused = reason == Reason::MaxIterations && state.iterations < self.options.max_iterations && made > 0;
+        let to_go = race.expected(k) / race.entrant(k).each;
+        let line = board.of(k, self);
+        line.iterations = iterations;
+        line.digits = gained;
+        line.expected = paused.then_some(to_go as usize);
+        line.reason = if paused { "paused for another".into() } else { reason.to_string() };
+        if reason.is_converged() {
+            self.winner = Some((k, iterations));
+        }
+        Ok(reason)
+    }
+
+    /// Runs candidate `k` for `slice` iterations, and on as long as the race lets it.
+    async fn slice(
+        &mut self,
+        k: usize,
+        slice: usize,
+        deadline: Option<Instant>,
+        problem: &Problem<'_>,
+        state: &mut State,
+        race: &mut Race,
+    ) -> Result<Reason> {
+        let most = self.options.max_iterations;
+        // As long as others may do better they keep half of the iterations that are left.
+        let part = |iterations: usize, more: usize| iterations + more.min((most - iterations).div_ceil(2));
+        let contested = race.contested(k);
+        let session = self.sessions[k].as_mut().expect("set up before it runs");
+        let triangles = (0..session.space.triangles.len()).map(|t| session.space.triangle_bytes(Triangle(t as u16)));
+        let triangles = triangles.sum::<u64>() as f64;
+        let made = race.gained(k).0;
+        let (before, bytes, applied) = (state.iterations, state.bytes, state.applications);
+        let start = session.starts_at(state);
+        let known = race.entrant(k).each;
+        race.starts(k, digits(start));
+        let look = move |race: &mut Race, state: &State| {
+            let more = state.iterations - before;
+            // A triangle is solved at a third of the pace of a product.
+            let work = (state.bytes - bytes) as f64 + 2.0 * triangles * (state.applications - applied) as f64;
+            let each = if more > 0 && work > 0.0 { work / more as f64 + LAUNCH } else { known };
+            let held = state.history[state.history.len() - more..].iter().fold(start, |m: f64, &r| m.min(r));
+            race.look(k, made + more, each, digits(held));
+        };
+        let mut judge = |state: &State| {
+            look(race, state);
+            match race.next(Some(k)) {
+                _ if !race.contested(k) => most,
+                Move::Run(j, more) if j == k => part(state.iterations, more),
+                _ => state.iterations,
+            }
+        };
+        let mut limits = Limits {
+            max_iterations: if contested { part(state.iterations, slice) } else { most },
+            max_matvecs: self.options.max_matvecs,
+            deadline,
+            cancel: &self.cancel,
+            callback: &mut self.callback,
+            watcher: self.watcher.as_mut(),
+            window: self.candidates[k].window,
+            lag: self.options.knobs.lag,
+            batch: self.options.knobs.batch,
+            more: contested.then_some(&mut judge),
+        };
+        let reason = session.run(problem, state, &mut limits).await?;
+        look(race, state);
+        Ok(reason)
+    }
+
+    /// Finds the order of candidate `k` where its set-up is to be counted and has not been; true where it was.
+    fn count(&mut self, k: usize, race: &mut Race) -> Result<bool> {
+        let candidate = &self.candidates[k];
+        let change = candidate.change;
+        if !candidate.needs_order() || self.transforms.iter().any(|t| t.change == change) {
+            return Ok(false);
+        }
+        match self.transform(change) {
+            Ok(_) => {}
+            // Told by the set-up.
+            Err(Error::OutOfMemory { .. }) => return Ok(false),
+            Err(e) => return Err(e),
+        }
+        let mut spent = self.sizes.order(change.matched);
+        for j in 0..self.candidates.len() {
+            if self.recount(j, race, spent) {
+                spent = 0.0;
+            }
+        }
+        Ok(true)
+    }
+
+    /// Tells the race what complete factors take, where the order of candidate `k` is known.
+    fn recount(&self, k: usize, race: &mut Race, spent: f64) -> bool {
+        let candidate = &self.candidates[k];
+        let known = self.transforms.iter().find(|t| t.change == candidate.change).and_then(|t| t.cost);
+        let (Some(dropped), Some(cost), Some(a)) = (candidate.counted, known, self.a.entries()) else { return false };
+        let entrant = self.sizes.counted(&race.entrant(k), dropped, cost, precond::most_multiplications(a.nnz()));
+        race.revise(k, entrant, spent);
+        true
+    }
+
+    /// Sets candidate `k` up; why not, where it can't be.
+    fn open(
+        &mut self,
+        k: usize,
+        deadline: Option<Instant>,
+        timings: &mut Timings,
+        board: &mut Board<'_>,
+    ) -> Result<Option<Reason>> {
+        if self.sessions[k].is_some() {
+            return Ok(None);
+        }
+        let (upload, halt) = (Instant::now(), self.halt(deadline));
+        let mut made = self.session(k, &halt);
+        if matches!(made, Err(Error::OutOfMemory { .. })) && self.sessions.iter().any(Option::is_some) {
+            // Those that are paused start anew if they have their turn.
+            self.sessions.iter_mut().for_each(|s| *s = None);
+            made = self.session(k, &halt);
+        }
+        match made {
+            Ok((mut session, setup)) => {
+                timings.setup_s += setup.as_secs_f64();
+                timings.upload_s += (upload.elapsed() - setup).as_secs_f64();
+                board.of(k, self).setup_s += setup.as_secs_f64();
+                self.plan.extend(session.method.system().m.describe());
+                self.sessions[k] = Some(session);
+                Ok(None)
+            }
+            Err(Error::Preconditioner { row, message }) => Ok(Some(Reason::PreconditionerFailed { row, message })),
+            // Another may need less.
+            Err(e @ Error::OutOfMemory { .. }) if self.candidates.len() > 1 => {
+                Ok(Some(Reason::PreconditionerFailed { row: 0, message: e.to_string() }))
+            }
+            Err(Error::Halted(called)) => Ok(Some(called.into())),
+            Err(e) => Err(e),
+        }
+    }
+}
