@@ -220,6 +220,9 @@ pub(crate) struct SolveArgs {
     /// Draw the residual history: `.svg`.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Output")]
     pub(crate) plot: Option<PathBuf>,
+    /// Write the report as one HTML page, with pictures, whatever the outcome; of several right-hand sides the first one.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Output")]
+    pub(crate) report: Option<PathBuf>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -319,6 +322,9 @@ pub(crate) struct SpectrumArgs {
     /// Write the report, whatever the outcome; `-` is stdout.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Output")]
     pub(crate) json: Option<PathBuf>,
+    /// Write the report as one HTML page, with pictures, whatever the outcome.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Output")]
+    pub(crate) report: Option<PathBuf>,
 }
 
 /// Where a matrix comes from.

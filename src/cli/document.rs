@@ -9,7 +9,7 @@ use std::time::Instant;
 #[derive(Serialize)]
 pub(super) struct Document<'a, R: Serialize> {
     version: &'static str,
-    command: Vec<String>,
+    pub(super) command: Vec<String>,
     /// What `--options` read.
     #[serde(skip_serializing_if = "Option::is_none")]
     options_file: Option<&'static serde_json::Value>,

@@ -11,6 +11,7 @@ use super::{job, json};
 use anyhow::Context;
 use krylane::eigen::{Outcome, svds_until};
 use krylane::io::{write_columns, write_complex_columns};
+use krylane::picture::{About, eigen_page, svd_page};
 use krylane::{EigenOptions, EigenSolver, Knobs, Reason};
 use serde::Serialize;
 use std::fmt::Write as _;
@@ -28,6 +29,7 @@ struct Common {
     options: EigenOptions,
     quiet: bool,
     json: Option<Target>,
+    page: Option<Target>,
 }
 
 pub(crate) struct Eigs {
@@ -64,7 +66,8 @@ impl Common {
         job::set_threads(options.threads);
         super::allocator::limit(args.memory_limit);
         let json = args.json.map(|p| Target::holding(Holds::Report, p)).transpose()?;
-        Ok(Self { source: Source::new(args.matrix)?, start: args.start, options, quiet: args.quiet, json })
+        let page = args.report.map(|p| Target::holding(Holds::Page, p)).transpose()?;
+        Ok(Self { source: Source::new(args.matrix)?, start: args.start, options, quiet: args.quiet, json, page })
     }
 
     /// The start vector of `n` entries, if there is one.
@@ -82,6 +85,7 @@ impl Common {
         columns: &[Columns<'_>],
         complex: bool,
         begun: Instant,
+        page: impl FnOnce(&R, &About) -> String,
     ) -> anyhow::Result<()> {
         let (report, outcome) = report;
         let document = Document::new(matrix, is_symmetric, report, begun);
@@ -98,8 +102,15 @@ impl Common {
         if let Some(target) = &self.json {
             results.push(json::text(&document).and_then(|text| target.write(&text)));
         }
+        if let Some(target) = &self.page {
+            let command = document.command.join(" ");
+            let about =
+                About { name: &matrix.name, matrix: Some(&matrix.csr), tolerance: None, command: Some(&command) };
+            results.push(target.write(page(report, &about).as_bytes()));
+        }
         if !self.quiet {
-            let taken = columns.iter().filter_map(|c| c.0.as_ref()).chain(&self.json).any(Target::is_stdout);
+            let taken =
+                columns.iter().filter_map(|c| c.0.as_ref()).chain(&self.json).chain(&self.page).any(Target::is_stdout);
             let text = self.summary(&document.matrix, outcome, lines, !taken);
             results.push(if taken {
                 let _ = std::io::stderr().write_all(text.as_bytes());
@@ -203,7 +214,7 @@ impl Eigs {
         common.options.preconditioner = args.precond.parse()?;
         common.options.check()?;
         let output = args.output.map(|p| Target::holding(Holds::Vectors, p)).transpose()?;
-        distinct(&[&common.json, &output])?;
+        distinct(&[&common.json, &common.page, &output])?;
         Ok(Self { common, mass: args.mass, output })
     }
 
@@ -240,7 +251,7 @@ impl Eigs {
         let rows = report.vectors.first().map_or(n, Vec::len);
         let columns = [(&self.output, rows, &report.vectors[..])];
         let outcome = (&report, &report.outcome);
-        self.common.write(&matrix, is_symmetric, outcome, &lines, &columns, report.complex, begun)?;
+        self.common.write(&matrix, is_symmetric, outcome, &lines, &columns, report.complex, begun, eigen_page)?;
         Ok(exit(&report.reason, &signals))
     }
 }
@@ -257,7 +268,7 @@ impl Svds {
         let [right, left] = [args.output, args.left];
         let target = |path: Option<PathBuf>| path.map(|p| Target::holding(Holds::Vectors, p)).transpose();
         let (right, left) = (target(right)?, target(left)?);
-        distinct(&[&common.json, &right, &left])?;
+        distinct(&[&common.json, &common.page, &right, &left])?;
         Ok(Self { common, right, left })
     }
 
@@ -275,7 +286,7 @@ impl Svds {
         let lines: Vec<(String, f64)> = values.zip(report.residuals.iter().copied()).collect();
         let columns = [(&self.right, cols, &report.right[..]), (&self.left, rows, &report.left[..])];
         let outcome = (&report, &report.outcome);
-        self.common.write(&matrix, false, outcome, &lines, &columns, matrix.complex, begun)?;
+        self.common.write(&matrix, false, outcome, &lines, &columns, matrix.complex, begun, svd_page)?;
         Ok(exit(&report.reason, &signals))
     }
 }

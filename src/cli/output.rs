@@ -19,6 +19,7 @@ pub(super) enum Holds {
     Vectors,
     Report,
     Figure,
+    Page,
     Table,
 }
 
@@ -30,6 +31,7 @@ impl Holds {
             Self::Vectors => return krylane::io::written_as(path, Content::Vectors).map(drop),
             Self::Report => ("a report", &["json"]),
             Self::Figure => ("a figure", &["svg"]),
+            Self::Page => ("a page", &["html", "htm"]),
             Self::Table => ("a table", &["md", "csv", "json"]),
         };
         let inner = if path.extension().is_some_and(|e| e == "gz") { path.with_extension("") } else { path.into() };

@@ -10,7 +10,7 @@ use super::source::{Matrix, Rhs, Source};
 use super::{job, json, signals, summary};
 use anyhow::Context;
 use krylane::io::{write_columns, write_complex_columns};
-use krylane::picture::{Band, Curve, History};
+use krylane::picture::{About, Band, Curve, History, solve_page};
 use krylane::precond::NearNull;
 use krylane::{Criterion, Error, Options, Precond, Reason, Report, Solver};
 use std::io::Write;
@@ -33,6 +33,7 @@ pub(crate) struct Solve {
     json: Option<Target>,
     output: Option<Target>,
     plot: Option<Target>,
+    page: Option<Target>,
 }
 
 impl Solve {
@@ -41,6 +42,7 @@ impl Solve {
         let json = target(Holds::Report, args.json)?;
         let output = target(Holds::Vectors, args.output)?;
         let plot = target(Holds::Figure, args.plot)?;
+        let page = target(Holds::Page, args.report)?;
         let job = Self {
             source: Source::new(args.matrix)?,
             rhs: Rhs::new(&args.rhs, args.nrhs)?,
@@ -54,8 +56,9 @@ impl Solve {
             json,
             output,
             plot,
+            page,
         };
-        let targets = [&job.json, &job.output, &job.plot];
+        let targets = [&job.json, &job.output, &job.plot, &job.page];
         distinct(&targets)?;
         let files = [&job.x0, &job.coordinates, &job.near_null].into_iter().flatten().map(PathBuf::as_path);
         let inputs: Vec<&Path> = files.chain(job.source.path()).chain(job.rhs.path()).collect();
@@ -155,8 +158,17 @@ impl Solve {
         if let Some(target) = &self.plot {
             results.push(target.write(self.figure(matrix, reports, b).svg().as_bytes()));
         }
+        if let Some(target) = &self.page {
+            let about = About {
+                name: &matrix.name,
+                matrix: Some(&matrix.csr),
+                tolerance: b.first().and_then(|b| self.relative_goal(b)),
+                command: Some(&document.command.join(" ")),
+            };
+            results.push(target.write(solve_page(&reports[0], &about).as_bytes()));
+        }
         if !self.quiet {
-            let taken = [&self.json, &self.output, &self.plot].into_iter().flatten().any(Target::is_stdout);
+            let taken = [&self.json, &self.output, &self.plot, &self.page].into_iter().flatten().any(Target::is_stdout);
             results.push(if taken {
                 let text = summary::text(document, &self.options, self.verbose, false);
                 let _ = std::io::stderr().write_all(text.as_bytes());

@@ -28,7 +28,7 @@ pub struct About<'a> {
 #[must_use]
 pub fn solve_page(report: &Report, about: &About) -> String {
     let c = &report.certificate;
-    let mut page = Page::new(about.name, report.is_answer(), &report.reason.to_string(), report.reason.advice());
+    let mut page = Page::new(about.name, report.is_answer(), &report.reason.to_string(), &report.advice());
     page.figure("‖b − Ax‖ / ‖b‖", &format!("{:.2e}", c.relative));
     page.figure("backward error", &format!("{:.2e}", c.backward_error));
     page.figure("iterations", &report.iterations.to_string());
@@ -41,15 +41,17 @@ pub fn solve_page(report: &Report, about: &About) -> String {
     page.section("Residual history", &format!("<div class=\"scroll\">{}</div>", history.svg()));
     if !report.rungs.is_empty() {
         let rows = report.rungs.iter().map(|r| {
+            let left = r.expected.map_or(String::new(), |left| format!(", {left} more expected"));
             [
-                r.method.clone(),
-                r.preconditioner.clone(),
+                format!("{} + {}", r.method, r.preconditioner),
                 number_type(&r.precision),
+                seconds(r.setup_s),
                 r.iterations.to_string(),
-                r.reason.clone(),
+                format!("{:.1}", r.digits),
+                format!("{}{left}", r.reason),
             ]
         });
-        page.table("What ran", &["method", "preconditioner", "iterates in", "iterations", "how it ended"], rows);
+        page.table("The race", &["candidate", "iterates in", "set-up", "iterations", "digits", "verdict"], rows);
     }
     page.certificate(c);
     page.matrix(about.matrix);
@@ -134,10 +136,13 @@ impl Page {
     }
 
     fn certificate(&mut self, c: &Certificate) {
+        let part = |v: Option<f64>| v.map_or("unknown for an operator".to_string(), |v| format!("{v:.6e}"));
         let mut rows = vec![
             ["‖b − Ax‖".to_string(), format!("{:.6e}", c.absolute)],
             ["‖b − Ax‖ / ‖b‖".into(), format!("{:.6e}", c.relative)],
             ["‖b − Ax‖ / (‖A‖‖x‖ + ‖b‖)".into(), format!("{:.6e}", c.backward_error)],
+            ["max |r|ᵢ / (‖aᵢ‖‖x‖ + |bᵢ|), row by row".into(), part(c.rowwise)],
+            ["max |r|ᵢ / (|A||x| + |b|)ᵢ, by component".into(), part(c.componentwise)],
             ["‖b‖".into(), format!("{:.6e}", c.rhs_norm)],
             ["‖x‖".into(), format!("{:.6e}", c.solution_norm)],
         ];
