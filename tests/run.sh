@@ -68,7 +68,10 @@ campaign() {
 }
 
 python() {
-    needs python3 python3-venv "the Python package" || return 0
+    needs python3 python3 "the Python package" || return 0
+    if ! python3 -c 'import ensurepip, venv' 2>/dev/null; then
+        if may_install; then install python3-venv; else echo "no python3-venv"; [ "${CI:-}" != true ]; return 0; fi
+    fi
     say "Python package"; bash python/tests/run.sh
 }
 

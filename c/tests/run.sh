@@ -2,14 +2,14 @@
 # Builds the C interface and the examples, runs them, and feeds the entrance with nonsense.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-build=${CARGO_TARGET_DIR:-target}/release
+export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/../target}
+build=$CARGO_TARGET_DIR/release
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cargo build --release --quiet
 # The header is what the sources say; KRYLANE_WRITE_HEADER=1 writes it.
-cargo test --quiet
-export LD_LIBRARY_PATH="$PWD/$build${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
-[ "${build#/}" = "$build" ] || export LD_LIBRARY_PATH="$build"
+cargo test --quiet --release
+export LD_LIBRARY_PATH="$build${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
 flags=(-Wall -Wextra -Werror -Iinclude -L"$build")
 cc -std=c11 -fsanitize=address,undefined "${flags[@]}" examples/poisson.c -o "$work/poisson" -lkrylane_c
 # Leaks of the C code are looked for; a GPU driver's own are not ours.
