@@ -36,7 +36,8 @@ def test_answers_and_dtypes(name, dtype):
     assert np.linalg.norm(a @ x - b) <= 1.1e-4 * np.linalg.norm(b)
 
 
-@pytest.mark.parametrize("name", ["cg", "cgs", "bicg", "bicgstab", "minres", "qmr"])
+# Not cgs, whose residual grows at first: krylane hands back the best x, SciPy the last.
+@pytest.mark.parametrize("name", ["cg", "bicg", "bicgstab", "minres", "qmr"])
 def test_iterates_are_scipys(name):
     a = S if name in ("cg", "minres") else A
     for k in (1, 2, 5):
@@ -86,7 +87,8 @@ def test_least_squares():
         exact = np.linalg.lstsq(stacked, np.concatenate([b, np.zeros(25)]), rcond=None)[0]
         for f in (sl.lsqr, sl.lsmr):
             for m in (a.tocsr(), theirs.aslinearoperator(a)):
-                out = f(m, b, damp, 1e-10, 1e-10)
+                limit = {"iter_lim" if f is sl.lsqr else "maxiter": 300}
+                out = f(m, b, damp, 1e-10, 1e-10, **limit)
                 assert np.allclose(out[0], exact, atol=1e-7) and out[1] == 2
                 assert len(out) == len(getattr(theirs, f.__name__)(a, b))
     out, ref = sl.lsqr(a.tocsr(), b, calc_var=True), theirs.lsqr(a.tocsr(), b, calc_var=True)
