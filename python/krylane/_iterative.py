@@ -187,8 +187,42 @@ def _short(
     limit = 10 * system.n if maxiter is None else int(maxiter)
     options = {"method": name, "rtol": rtol, "atol": atol, "max_iterations": limit}
     iterate = None if callback is None else (lambda _k, x: callback(x) and False)
+    if structure == "definite" and _looks_negative(system.A):
+        _turn(system)
     report = system.solve(options, None, iterate)
+    if report.reason in _INDEFINITE and report.iterations <= 1 and is_operator(system.A):
+        _turn(system)
+        report = system.solve(options, None, iterate)
     return system.out(report.x), _info(report, limit)
+
+
+_INDEFINITE = ("IndefiniteOperator", "IndefinitePreconditioner")
+
+
+def _looks_negative(a: Any) -> bool:
+    """True for stored entries with a negative diagonal throughout: of a definite matrix it tells the sign."""
+    if is_operator(a):
+        return False
+    diagonal = np.asarray(a.diagonal()).real
+    return len(diagonal) > 0 and bool((diagonal < 0).all())
+
+
+def _negated(m: Any) -> Any:
+    if m is None:
+        return None
+    if is_operator(m):
+        back = (lambda v: -np.asarray(m.rmatvec(v))) if hasattr(m, "rmatvec") else None
+        return _Functions(m.shape, dtype_of(m), lambda v: -np.asarray(m.matvec(v)), back)
+    return -_convert.rows_of(m)
+
+
+def _turn(system: _System) -> None:
+    """-A x = -b in place of A x = b: SciPy's cg solves with a negative definite A, and M of either sign."""
+    x = system.start()
+    r = system.b - system.multiply(x) if np.any(x) else system.b
+    if system.M is not None and np.vdot(r, system.precondition(r)).real < 0:
+        system.M = _negated(system.M)
+    system.A, system.b = _negated(system.A), -system.b
 
 
 def cg(A, b, x0=None, *, rtol=1e-5, atol=0.0, maxiter=None, M=None, callback=None):

@@ -104,6 +104,16 @@ def test_info_is_the_certificates():
     assert (info == 0) == (np.linalg.norm(b - hard @ x) <= 1e-15 * np.linalg.norm(b))
 
 
+@pytest.mark.parametrize("operator", [False, True])
+def test_cg_solves_with_a_negative_definite_matrix(operator):
+    a = theirs.aslinearoperator(-S) if operator else -S
+    jacobi = sp.diags_array(-1 / S.diagonal())
+    for m in (None, jacobi, -jacobi):
+        seen = []
+        x, info = sl.cg(a, B, rtol=1e-8, M=m, callback=seen.append)
+        assert info == 0 and np.linalg.norm(B + S @ x) <= 1e-8 * np.linalg.norm(B) and np.allclose(seen[-1], x)
+
+
 def test_everything_else_is_scipys():
     assert sl.splu is theirs.splu and "LinearOperator" in dir(sl)
     assert "cg" in sl.__all__ and "splu" not in sl.__all__
