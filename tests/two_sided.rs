@@ -175,3 +175,12 @@ fn lent_arrays_are_read_and_never_written() {
     assert!(sorted.columns()[..2] == columns[..2] && swapped[0] > swapped[1] && sorted.get(0, 0) == values[1]);
     assert!(lend(vec![0; 101], &columns, &values).is_err());
 }
+
+/// Bindings run a solver without their interpreter, in whatever thread calls.
+#[test]
+fn a_solver_may_go_to_another_thread() {
+    let a = gallery::poisson2d(10);
+    let mut solver = Solver::new(&a, options("cg")).unwrap();
+    let report = std::thread::spawn(move || solver.solve(&[1.0; 100]).unwrap()).join().unwrap();
+    assert!(report.reason.is_converged());
+}
