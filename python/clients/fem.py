@@ -54,7 +54,7 @@ def plate_by_morley():
 
 
 def stokes():
-    m = fem.MeshTri().refined(4)
+    m = fem.MeshTri().refined(3)
     velocity = fem.Basis(m, fem.ElementVector(fem.ElementTriP2()), intorder=4)
     pressure = velocity.with_element(fem.ElementTriP1())
     a = fem.BilinearForm(lambda u, v, _: ddot(grad(u), grad(v))).assemble(velocity)
@@ -62,7 +62,7 @@ def stokes():
     c = 1e-6 * mass.assemble(pressure)
     k = fem.bmat([[a, b.T], [b, -c]], "csr")
     load = np.concatenate([fem.LinearForm(lambda v, w: v[1] * w.x[0]).assemble(velocity), np.zeros(pressure.N)])
-    x = fem.solve(*fem.condense(k, load, D=velocity.get_dofs()), solver=_solve("gmres", M=None, rtol=1e-10, restart=500))
+    x = fem.solve(*fem.condense(k, load, D=velocity.get_dofs()), solver=_solve("gmres", M=None, rtol=1e-10, restart=200))
     return x[: velocity.N]
 
 

@@ -12,6 +12,12 @@ True
 from __future__ import annotations
 
 import logging as _logging
+import os as _os
+import sys as _sys
+
+if _sys.platform == "linux" and "XDG_RUNTIME_DIR" not in _os.environ:
+    # Mesa's device-select layer writes `error:` to stderr without one, and has nothing to select here.
+    _os.environ.setdefault("NODEVICE_SELECT", "1")
 
 from . import linalg
 from ._core import __version__

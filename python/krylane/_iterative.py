@@ -107,12 +107,19 @@ class _System:
         options = {"preconditioner": "none", "equilibrate": "never", "backend": "auto", **options}
         if iterate is not None:
             options.update(backend="cpu", precision="f64")
-        show = None if iterate is None else (lambda k, x: iterate(k, self.out(x)))
-        report = _core.Solver(a, options, m, iterate is not None).solve(b, x0, event, show)
+        shown = [0]
+
+        def show(k: int, x: np.ndarray) -> Any:
+            # The last x of a run may come twice.
+            again, shown[0] = shown[0] == k, k
+            return None if again else iterate(k, self.out(x))
+
+        seen = show if iterate is not None else None
+        report = _core.Solver(a, options, m, iterate is not None).solve(b, x0, event, seen)
         if report.reason == "NotSymmetric":
             # SciPy's cg and minres take A as symmetric and never look.
             a = a.said(self.structure)
-            report = _core.Solver(a, options, m, iterate is not None).solve(b, x0, event, show)
+            report = _core.Solver(a, options, m, iterate is not None).solve(b, x0, event, seen)
         return finish(report, lambda r: r)
 
 
@@ -180,8 +187,42 @@ def _short(
     limit = 10 * system.n if maxiter is None else int(maxiter)
     options = {"method": name, "rtol": rtol, "atol": atol, "max_iterations": limit}
     iterate = None if callback is None else (lambda _k, x: callback(x) and False)
+    if structure == "definite" and _looks_negative(system.A):
+        _turn(system)
     report = system.solve(options, None, iterate)
+    if report.reason in _INDEFINITE and report.iterations <= 1 and is_operator(system.A):
+        _turn(system)
+        report = system.solve(options, None, iterate)
     return system.out(report.x), _info(report, limit)
+
+
+_INDEFINITE = ("IndefiniteOperator", "IndefinitePreconditioner")
+
+
+def _looks_negative(a: Any) -> bool:
+    """True for stored entries with a negative diagonal throughout: of a definite matrix it tells the sign."""
+    if is_operator(a):
+        return False
+    diagonal = np.asarray(a.diagonal()).real
+    return len(diagonal) > 0 and bool((diagonal < 0).all())
+
+
+def _negated(m: Any) -> Any:
+    if m is None:
+        return None
+    if is_operator(m):
+        back = (lambda v: -np.asarray(m.rmatvec(v))) if hasattr(m, "rmatvec") else None
+        return _Functions(m.shape, dtype_of(m), lambda v: -np.asarray(m.matvec(v)), back)
+    return -_convert.rows_of(m)
+
+
+def _turn(system: _System) -> None:
+    """-A x = -b in place of A x = b: SciPy's cg solves with a negative definite A, and M of either sign."""
+    x = system.start()
+    r = system.b - system.multiply(x) if np.any(x) else system.b
+    if system.M is not None and np.vdot(r, system.precondition(r)).real < 0:
+        system.M = _negated(system.M)
+    system.A, system.b = _negated(system.A), -system.b
 
 
 def cg(A, b, x0=None, *, rtol=1e-5, atol=0.0, maxiter=None, M=None, callback=None):
@@ -404,6 +445,8 @@ def gmres(
         return trivial
     columns = min(20 if restart is None else int(restart), system.n)
     cycles = 10 * system.n if maxiter is None else int(maxiter)
+    # The real form of a complex system has two columns for one.
+    columns *= 2 if system.complex else 1
     most = cycles if callback_type == "legacy" else cycles * columns
     options = {"method": "gmres", "rtol": rtol, "atol": atol, "max_iterations": most, "restart": max(columns, 1)}
     if system.M is not None:
@@ -425,10 +468,15 @@ def gmres(
             iterate = lambda _k, x: renew(x)  # noqa: E731
 
         def event(_k: int, residual: float, _system: int) -> bool:
-            callback(float(residual * factor[0]))
+            callback(np.float64(residual * factor[0]))
             return False
 
     report = system.solve(options, event, iterate)
+    left = most - report.iterations
+    if system.M is not None and left > 0 and report.reason in ("Stagnated", "FalseConvergence", "Breakdown"):
+        # |M r| told nothing more of r; on the right the method sees r itself.
+        system.x0 = np.ascontiguousarray(back(report.x, system.complex))
+        report = system.solve({**options, "side": "right", "max_iterations": left}, event, iterate)
     info = _info(report, cycles)
     return system.out(report.x), info if info <= 0 else cycles
 
