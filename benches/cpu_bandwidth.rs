@@ -132,13 +132,17 @@ fn main() {
 /// The forms to compare.
 fn forms(all: bool) -> Vec<(&'static str, Allowed)> {
     let chosen = Allowed::default();
-    let no_runs = Allowed { runs: false, constant_runs: false, ..chosen };
+    let only = |only| Allowed { only, ..chosen };
+    let slices = only(&["slices"]);
     let mut forms =
-        vec![("plain", Allowed::PLAIN), ("slices", Allowed { compression: false, ..no_runs }), ("chosen", chosen)];
+        vec![("plain", Allowed::PLAIN), ("slices", Allowed { compression: false, ..slices }), ("chosen", chosen)];
     if all {
-        forms.push(("slices short", no_runs));
-        forms.push(("runs", Allowed { constant_runs: false, compression: false, ..chosen }));
-        forms.push(("runs short", Allowed { constant_runs: false, ..chosen }));
+        forms.push(("slices short", Allowed { streams_from: usize::MAX, ..slices }));
+        forms.push(("slices coded", Allowed { streams_from: 0, ..slices }));
+        forms.push(("runs", Allowed { compression: false, ..only(&["runs", "rows"]) }));
+        forms.push(("runs short", only(&["runs", "rows"])));
+        forms.push(("blocks", Allowed { streams_from: usize::MAX, ..only(&["blocks", "rows"]) }));
+        forms.push(("blocks coded", Allowed { streams_from: 0, ..only(&["blocks", "rows"]) }));
     }
     forms
 }
@@ -153,6 +157,8 @@ fn bandwidth(rounds: usize, all: bool, files: &[&String], only: &[&String]) {
         matrices.push(("poisson2d 1000²".into(), Arc::new(gallery::poisson2d(1000))));
         matrices.push(("poisson3d 100³".into(), Arc::new(gallery::poisson3d(100))));
         matrices.push(("poisson27 80³".into(), Arc::new(gallery::poisson27(80))));
+        matrices.push(("elasticity2d 400²".into(), Arc::new(gallery::elasticity2d([400, 399], 0.3, true).0)));
+        matrices.push(("elasticity3d 36³".into(), Arc::new(gallery::elasticity3d([36, 35, 35], 0.3, true).0)));
         matrices.push(("graph 10⁶".into(), Arc::new(gallery::graph_laplacian(1_000_000, 6, 1, true))));
     }
     matrices.retain(|m| only.is_empty() || only.iter().any(|o| m.0.starts_with(o.as_str())));

@@ -42,17 +42,23 @@ fn main(@builtin(local_invocation_index) t: u32, @builtin(workgroup_id) group: v
             s6 += real(v[c6 + i]) * wi;
             s7 += real(v[c7 + i]) * wi;
         }
+        // Four sums at a time: with room for eight, fewer workgroups run at once.
         tile[t] = s0;
         tile[t + 256u] = s1;
         tile[t + 512u] = s2;
         tile[t + 768u] = s3;
-        tile[t + 1024u] = s4;
-        tile[t + 1280u] = s5;
-        tile[t + 1536u] = s6;
-        tile[t + 1792u] = s7;
-        block_sums(t, 8u);
-        if (t < 8u && j + t < P.k) {
+        block_sums(t, 4u);
+        if (t < 4u && j + t < P.k) {
             partials[(P.first + j + t) * GROUPS_MAX + group.x] = tile[t * 256u];
+        }
+        workgroupBarrier();
+        tile[t] = s4;
+        tile[t + 256u] = s5;
+        tile[t + 512u] = s6;
+        tile[t + 768u] = s7;
+        block_sums(t, 4u);
+        if (t < 4u && j + 4u + t < P.k) {
+            partials[(P.first + j + 4u + t) * GROUPS_MAX + group.x] = tile[t * 256u];
         }
         workgroupBarrier();
     }

@@ -1,14 +1,14 @@
-// Rows start .. start + 256 of a CSR matrix times x: {{lanes}} invocations a row, which take its entries in turn and
-// add their sums in a fixed order. For long rows, of which there are too few to fill a device one by one.
+// Rows start .. start + {{width}} of a CSR matrix times x: {{lanes}} invocations a row, which take its entries in turn
+// and add their sums in a fixed order. For long rows, of which there are too few to fill a device one by one.
 
 const LANES: u32 = {{lanes}}u;
 const ROWS: u32 = WORKGROUP / LANES;
 
 var<workgroup> lane_sums: array<{{value}}, WORKGROUP>;
-var<workgroup> products: array<{{value}}, WORKGROUP>;
+var<workgroup> products: array<{{value}}, {{width}}>;
 
 fn row_products(start: u32, t: u32) {
-    for (var pass_rows = 0u; pass_rows < WORKGROUP; pass_rows += ROWS) {
+    for (var pass_rows = 0u; pass_rows < {{width}}u; pass_rows += ROWS) {
         let i = start + pass_rows + t / LANES;
         var sum = {{value}}(0.0);
         if (i < P.n) {

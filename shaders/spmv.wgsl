@@ -9,9 +9,9 @@ fn main(@builtin(local_invocation_index) t: u32, @builtin(workgroup_id) group: v
     if (state_in[STOP] != real(0.0)) {
         return;
     }
-    for (var start = group.x * WORKGROUP; start < P.n; start += P.groups * WORKGROUP) {
+    for (var start = group.x * {{width}}u; start < P.n; start += P.groups * {{width}}u) {
 {{prepare}}        let p = start + t;
-        if (p < P.n) {
+        if ({{within}}) {
             y[P.first + {{row}}] = item({{product}});
         }
     }

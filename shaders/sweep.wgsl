@@ -17,7 +17,7 @@ fn main(@builtin(local_invocation_index) t: u32, @builtin(workgroup_id) group: v
     for (var i = t; i < SCALARS; i += WORKGROUP) {
         s[i] = state_in[i];
     }
-    workgroupBarrier();
+{{before}}    workgroupBarrier();
     if (state_in[STOP] == real(0.0)) {
 {{finish}}        if (t == 0u) {
 {{scalar_code}}        }
@@ -30,5 +30,5 @@ fn main(@builtin(local_invocation_index) t: u32, @builtin(workgroup_id) group: v
         for (var i = t; i < SCALARS; i += WORKGROUP) {
             state_out[i] = s[i];
         }
-    }
+{{behind}}    }
 {{sweep}}}

@@ -107,7 +107,7 @@ fn one_method_does_not_know_another() {
 
 #[test]
 fn shaders_are_in_the_table() {
-    let table = fs::read_to_string(root().join("src/backend/gpu/text.rs")).unwrap();
+    let table: String = code("src/backend/gpu").into_iter().map(|f| f.1).collect();
     for entry in fs::read_dir(root().join("shaders")).unwrap() {
         let name = entry.unwrap().file_name().into_string().unwrap();
         assert!(table.contains(&format!("\"{name}\"")), "shaders/{name} is not in the table");

@@ -12,9 +12,8 @@ mod tests;
 
 use crate::error::Result;
 use crate::matrix::{Csr, Triangular};
-use crate::method::Outbox;
 use crate::op::schedule::{Compiled, Fusion};
-use crate::op::{Array, Operator, Scalar, Stop, Triangle, Vector};
+use crate::op::{Array, Operator, Outbox, Scalar, Stop, Triangle, Vector};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -70,7 +69,7 @@ impl Counters {
     }
 }
 
-/// Writes what a method sends to the device.
+/// Writes what the host sends between segments.
 pub(crate) fn deliver(outbox: Outbox, engine: &mut dyn Engine) -> Result<()> {
     for (array, values) in outbox.arrays {
         engine.write_array(array, &values);

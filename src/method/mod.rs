@@ -30,10 +30,11 @@ mod richardson;
 mod steepest_descent;
 mod tfqmr;
 
+pub use crate::op::Outbox;
 pub use entry::{MethodEntry, Needs, OwnMethod, Traits};
 pub use registry::{METHODS, by_name};
 
-use crate::op::{Array, Expr, Op, Operator, Program, Scalar, Space, Stop, Vector};
+use crate::op::{Expr, Op, Operator, Program, Scalar, Space, Stop, Vector};
 use crate::precond::{Preconditioner, Side};
 use std::sync::Arc;
 
@@ -140,31 +141,6 @@ pub struct Seen {
     pub residual: f64,
     /// True where the host half ends the cycle here; iterations issued beyond are not used.
     pub done: bool,
-}
-
-/// Numbers on their way to the device, written before an exchange's operations run.
-#[derive(Default)]
-pub struct Outbox {
-    pub(crate) arrays: Vec<(Array, Vec<f64>)>,
-    pub(crate) scalars: Vec<(Scalar, f64)>,
-    pub(crate) vectors: Vec<(Vector, Vec<f64>)>,
-}
-
-impl Outbox {
-    /// Puts `values` at the start of `array`.
-    pub fn send(&mut self, array: Array, values: &[f64]) {
-        self.arrays.push((array, values.to_vec()));
-    }
-
-    /// Replaces the entries of `vector`.
-    pub fn send_vector(&mut self, vector: Vector, values: Vec<f64>) {
-        self.vectors.push((vector, values));
-    }
-
-    /// Gives `scalar` a value.
-    pub fn set(&mut self, scalar: Scalar, value: f64) {
-        self.scalars.push((scalar, value));
-    }
 }
 
 /// A Krylov method: a device half that appends operations and a host half that reads records.

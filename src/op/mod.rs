@@ -7,15 +7,18 @@
 mod copies;
 mod expr;
 pub(crate) mod forming;
+mod outbox;
 mod program;
 pub(crate) mod schedule;
 mod space;
 
+pub use crate::host::dtype::Dtype;
 pub(crate) use copies::Copy;
 pub use expr::{Cond, Expr};
+pub use outbox::Outbox;
 pub use program::{Combination, Program};
-pub use space::{Dtype, Plan, Role, Space};
 pub(crate) use space::{OperatorData, TriangleData};
+pub use space::{Plan, Role, Space};
 
 use std::fmt;
 

@@ -1,14 +1,62 @@
 //! Device memory of the CPU backend, and the one place where several threads write into one vector.
 
-use super::sparse::{Patterns, Values};
+use super::form::{Patterns, Values};
 use crate::host::scale::SHARE;
 use crate::op::Dtype;
 use rayon::prelude::*;
+use std::ptr::NonNull;
 
 /// The numbers of a vector or basis.
+///
+/// The memory is held by one raw pointer, taken when it is made, and every view of a sweep comes from that pointer. A
+/// sweep such as {r −= α q, ⟨r, r⟩} holds several pointers to r; were each taken from a `&mut` of its own, the next
+/// `&mut` would end the life of those before (Stacked and Tree Borrows alike).
 pub(super) enum Buffer {
-    F32(Vec<f32>),
-    F64(Vec<f64>),
+    F32(Owned<f32>),
+    F64(Owned<f64>),
+}
+
+/// An array that is reached through its raw pointer only.
+pub(super) struct Owned<T> {
+    start: NonNull<T>,
+    len: usize,
+}
+
+// SAFETY: it owns its memory as a `Box<[T]>` does.
+unsafe impl<T: Send> Send for Owned<T> {}
+// SAFETY: as above; a shared reference gives away nothing but the pointer, whose use is argued where it is used.
+unsafe impl<T: Sync> Sync for Owned<T> {}
+
+impl<T> Owned<T> {
+    fn new(values: Vec<T>) -> Self {
+        let len = values.len();
+        let start = Box::into_raw(values.into_boxed_slice()).cast::<T>();
+        Self { start: NonNull::new(start).expect("a box is nowhere null"), len }
+    }
+
+    /// Entries `at .. at + len` by pointer.
+    fn pointer(&self, at: usize, len: usize) -> *mut T {
+        assert!(at <= self.len && len <= self.len - at, "a view beyond the end of a buffer");
+        // SAFETY: within the allocation, by the line above.
+        unsafe { self.start.as_ptr().add(at) }
+    }
+
+    fn entries(&self, at: usize, len: usize) -> &[T] {
+        // SAFETY: initialised, within the allocation, and no sweep runs: sweeps hold the engine by `&mut`.
+        unsafe { std::slice::from_raw_parts(self.pointer(at, len), len) }
+    }
+
+    fn entries_mut(&mut self, at: usize, len: usize) -> &mut [T] {
+        // SAFETY: as above, and the buffer is this borrow's alone.
+        unsafe { std::slice::from_raw_parts_mut(self.pointer(at, len), len) }
+    }
+}
+
+impl<T> Drop for Owned<T> {
+    fn drop(&mut self) {
+        // SAFETY: made by `Box::into_raw` in `new`, of this length, and dropped once.
+        drop(unsafe { Box::from_raw(std::ptr::slice_from_raw_parts_mut(self.start.as_ptr(), self.len)) });
+    }
 }
 
 impl Buffer {
@@ -16,8 +64,8 @@ impl Buffer {
     /// it near its own core.
     pub(super) fn zeros(len: usize, dtype: Dtype) -> Self {
         match dtype {
-            Dtype::F32 => Self::F32(vec![0.0; len]),
-            Dtype::F64 | Dtype::DoubleSingle => Self::F64(vec![0.0; len]),
+            Dtype::F32 => Self::F32(Owned::new(vec![0.0; len])),
+            Dtype::F64 | Dtype::DoubleSingle => Self::F64(Owned::new(vec![0.0; len])),
         }
     }
 
@@ -30,11 +78,11 @@ impl Buffer {
     pub(super) fn write(&mut self, at: usize, values: &[f64]) {
         match self {
             Self::F32(b) => {
-                let entries = b[at..at + values.len()].par_iter_mut().with_min_len(SHARE);
+                let entries = b.entries_mut(at, values.len()).par_iter_mut().with_min_len(SHARE);
                 entries.zip(values).for_each(|(y, &x)| *y = x as f32);
             }
             Self::F64(b) => {
-                let entries = b[at..at + values.len()].par_iter_mut().with_min_len(SHARE);
+                let entries = b.entries_mut(at, values.len()).par_iter_mut().with_min_len(SHARE);
                 entries.zip(values).for_each(|(y, &x)| *y = x);
             }
         }
@@ -42,8 +90,8 @@ impl Buffer {
 
     pub(super) fn read(&self, at: usize, len: usize) -> Vec<f64> {
         match self {
-            Self::F32(b) => b[at..at + len].par_iter().with_min_len(SHARE).map(|&x| f64::from(x)).collect(),
-            Self::F64(b) => b[at..at + len].par_iter().with_min_len(SHARE).copied().collect(),
+            Self::F32(b) => b.entries(at, len).par_iter().with_min_len(SHARE).map(|&x| f64::from(x)).collect(),
+            Self::F64(b) => b.entries(at, len).par_iter().with_min_len(SHARE).copied().collect(),
         }
     }
 }
@@ -70,10 +118,21 @@ unsafe impl Send for Shared {}
 unsafe impl Sync for Shared {}
 
 impl Shared {
-    pub(super) fn of(buffer: &mut Buffer, at: usize, len: usize) -> Self {
+    /// Entries `at .. at + len` of a buffer. It lasts no longer than the sweep it is made for, during which nothing else
+    /// reads or writes the buffer.
+    pub(super) fn of(buffer: &Buffer, at: usize, len: usize) -> Self {
         match buffer {
-            Buffer::F32(b) => Self::F32(b[at..at + len].as_mut_ptr(), len),
-            Buffer::F64(b) => Self::F64(b[at..at + len].as_mut_ptr(), len),
+            Buffer::F32(b) => Self::F32(b.pointer(at, len), len),
+            Buffer::F64(b) => Self::F64(b.pointer(at, len), len),
+        }
+    }
+
+    /// First and last byte, for a look at overlaps.
+    #[cfg(debug_assertions)]
+    pub(super) fn bytes(self) -> std::ops::Range<usize> {
+        match self {
+            Self::F32(p, n) => p.addr()..p.addr() + 4 * n,
+            Self::F64(p, n) => p.addr()..p.addr() + 8 * n,
         }
     }
 

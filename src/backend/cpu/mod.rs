@@ -4,11 +4,12 @@
 //! Chunks have a fixed size and their partial sums are added in a fixed order: the bits do not depend
 //! on the number of threads.
 
+mod cache;
+mod form;
 mod free;
 mod harness;
 mod kernels;
 mod memory;
-mod sparse;
 mod sweep;
 #[cfg(test)]
 mod tests;
@@ -22,10 +23,10 @@ use crate::matrix::{Csr, Matrix, Triangular};
 use crate::op::Triangle as Handle;
 use crate::op::schedule::{Compiled, Fusion, Projections};
 use crate::op::{Array, Expr, Item, Op, Operator, OperatorData, Scalar, Space, Stop, TriangleData, Vector};
+pub use form::Allowed;
+use form::Sparse;
 use free::Free;
 use memory::{Buffer, Real};
-pub use sparse::Allowed;
-use sparse::Sparse;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -160,9 +161,9 @@ impl Cpu {
         let strides: Vec<usize> = space.bases.iter().map(|b| memory::stride(b.len)).collect();
         let bases =
             space.bases.iter().zip(&strides).map(|(b, s)| Buffer::zeros(s * b.columns, space.plan.working)).collect();
-        // What serves a triangle as well is kept once, as that reads it, but for runs: they take less than any copy.
+        // What serves a triangle as well is kept once, as that reads it, but for forms that take less than any copy.
         let strict = |k: u16| space.triangles.iter().any(|t| space.strict_part(t) == Some(Operator(k)));
-        let form = |k| if strict(k) { Allowed { slices: false, compression: false, ..allowed } } else { allowed };
+        let form = |k| if strict(k) { Allowed { light: true, compression: false, ..allowed } } else { allowed };
         let allowed: Vec<Allowed> = (0..space.operators.len() as u16).map(form).collect();
         let mut operators = Vec::with_capacity(space.operators.len());
         for (data, &allowed) in space.operators.iter().zip(&allowed) {

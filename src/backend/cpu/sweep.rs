@@ -1,13 +1,16 @@
 //! One sweep over all chunks: every operation of its body on a chunk before the next chunk.
 
+use super::form::Sparse;
 use super::free::{Free, Prepared};
 use super::kernels::{self, TERMS};
 use super::memory::{Real, Shared};
-use super::sparse::Sparse;
 use super::{Cpu, Simd, Stored};
 use crate::op::schedule::length;
 use crate::op::{Array, Dtype, Op, Scalar, Term, Vector};
 use rayon::prelude::*;
+
+#[cfg(debug_assertions)]
+mod overlap;
 
 /// Entries a chunk: a few vectors of it fit the first-level cache, thirty columns of a basis the second,
 /// and a million rows make enough chunks to balance.
@@ -78,13 +81,13 @@ enum Target {
 }
 
 impl Cpu {
-    fn shared(&mut self, v: Vector) -> Shared {
+    fn shared(&self, v: Vector) -> Shared {
         let len = self.space.len(v);
         match v {
-            Vector::Own(i) => Shared::of(&mut self.vectors[i as usize], 0, len),
+            Vector::Own(i) => Shared::of(&self.vectors[i as usize], 0, len),
             Vector::Column { basis, column } => {
                 let at = column as usize * self.strides[basis as usize];
-                Shared::of(&mut self.bases[basis as usize], at, len)
+                Shared::of(&self.bases[basis as usize], at, len)
             }
         }
     }
@@ -137,6 +140,8 @@ impl Cpu {
             })
             .collect();
 
+        #[cfg(debug_assertions)]
+        overlap::check(&steps);
         let sums = targets.len();
         let chunks = n.div_ceil(CHUNK);
         partials.clear();
@@ -168,7 +173,7 @@ impl Cpu {
         self.partials = partials;
     }
 
-    fn map(&mut self, y: Vector, terms: &[Term]) -> Map {
+    fn map(&self, y: Vector, terms: &[Term]) -> Map {
         let mut map = Map { y: self.shared(y), own: None, terms: vec![], products: vec![], plain: true };
         for t in terms {
             let c = self.eval(&t.coefficient);

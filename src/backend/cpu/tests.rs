@@ -1,7 +1,7 @@
 //! Every kernel and every form of a matrix against a plain loop; the same bits for any instructions and
 //! any number of threads.
 
-use super::sparse::Allowed;
+use super::form::{Allowed, Sparse};
 use super::{Cpu, Simd};
 use crate::backend::Engine;
 use crate::host::random::Random;
@@ -82,17 +82,24 @@ fn variable_stencil(n: usize) -> Csr {
     a
 }
 
+/// Each form alone as well; a matrix that a form does not suit is kept in rows then.
 fn forms() -> Vec<Allowed> {
     let all = Allowed::default();
-    let slices = Allowed { constant_runs: false, runs: false, ..all };
+    let only = |only| Allowed { only, ..all };
+    let slices = only(&["slices"]);
     vec![
         all,
-        Allowed { constant_runs: false, ..all },
-        Allowed { constant_runs: false, compression: false, ..all },
+        only(&["constant runs", "rows"]),
+        only(&["runs", "rows"]),
+        Allowed { compression: false, ..only(&["runs", "rows"]) },
+        Allowed { streams_from: 0, ..only(&["runs", "rows"]) },
         slices,
-        Allowed { dictionary_from: 0, ..slices },
-        Allowed { constant_runs: false, dictionary_from: 0, ..all },
+        Allowed { streams_from: 0, ..slices },
         Allowed { compression: false, ..slices },
+        only(&["blocks", "rows"]),
+        Allowed { streams_from: 0, ..only(&["blocks", "rows"]) },
+        Allowed { compression: false, ..only(&["blocks", "rows"]) },
+        Allowed { light: true, compression: false, ..all },
         Allowed::PLAIN,
     ]
 }
@@ -150,8 +157,76 @@ fn products_of_rectangular_matrices() {
     }
 }
 
+/// Blocks of `size` on a random pattern, some of them with a zero left out, and dense rows of blocks here and there.
+fn block_matrix(points: usize, size: usize, few_values: bool) -> Csr {
+    let mut random = Random::new(points as u64);
+    let (mut ptr, mut columns, mut values) = (vec![0], vec![], vec![]);
+    for p in 0..points {
+        let most = if p % 97 == 5 { 40 } else { 1 + p % 9 };
+        let mut list: Vec<usize> = (0..most).map(|_| random.below(points)).chain([p]).collect();
+        list.sort_unstable();
+        list.dedup();
+        for r in 0..size {
+            for &q in &list {
+                // At most one entry of a block is missing, and few blocks miss one.
+                let gap = (p + 3 * q) % 7 == 0 && p != q;
+                columns.extend((0..size).filter(|c| !(gap && r == 0 && *c == 1)).map(|c| (q * size + c) as u32));
+            }
+            values.resize_with(columns.len(), || {
+                let v = random.uniform(-4.0, 4.0);
+                if few_values { v.round() + 0.5 } else { v }
+            });
+            ptr.push(columns.len());
+        }
+    }
+    Csr::new(points * size, points * size, ptr, columns, values).unwrap()
+}
+
+#[test]
+fn products_of_block_matrices() {
+    for size in [2, 3] {
+        for points in [1, 5, 8, 9, 170, 341, 342, 343, 512, 513, 1100] {
+            check_products(block_matrix(points, size, false), 2);
+            check_products(block_matrix(points, size, true), 0);
+        }
+    }
+    // Rows that take turns, with the couplings that cancel left out.
+    for (x, y) in [(1, 1), (3, 2), (20, 11), (37, 36), (90, 30)] {
+        check_products(gallery::elasticity2d([x, y], 0.3, true).0, 1);
+        check_products(gallery::elasticity2d([x, y], 0.2, false).0, 0);
+    }
+    for k in [1, 2, 5, 9] {
+        check_products(gallery::elasticity3d([k + 4, k, k + 1], 0.3, true).0, 0);
+    }
+}
+
+fn kept(a: Csr, dtype: Dtype, allowed: Allowed) -> String {
+    Sparse::new(&Arc::new(a), 0, dtype, allowed, None).describe()
+}
+
 fn chosen(a: Csr, dtype: Dtype) -> String {
-    super::Sparse::new(&Arc::new(a), 0, dtype, Allowed::default(), None).describe()
+    kept(a, dtype, Allowed::default())
+}
+
+/// The issue of the forms: each is taken where it suits, and what the user wrote else.
+#[test]
+fn vector_problems_take_blocks_or_turns() {
+    for (a, turns) in [
+        (gallery::elasticity2d([80, 60], 0.3, true).0, "2 rows taking turns"),
+        (gallery::elasticity3d([14, 9, 9], 0.3, true).0, "3 rows taking turns"),
+    ] {
+        let text = chosen(a, Dtype::F64);
+        assert!(text.contains("runs") && text.contains("shared") && text.contains(turns), "{text}");
+    }
+    for size in [2, 3] {
+        let text = chosen(block_matrix(2000, size, false), Dtype::F64);
+        assert!(text.contains(&format!("block rows of {size} x {size}")) && text.contains("16-bit"), "{text}");
+        let wide = chosen(block_matrix(80_000, size, false), Dtype::F32);
+        assert!(wide.contains("BSR") && wide.contains("32-bit"), "{wide}");
+    }
+    // Neither dense blocks nor turns.
+    let text = chosen(gallery::random_spd(3000, 7, 2), Dtype::F64);
+    assert!(text.contains("slices"), "{text}");
 }
 
 #[test]
@@ -177,6 +252,10 @@ fn forms_follow_the_matrix() {
         }
         Csr::new(n, n, ptr, columns, values).unwrap()
     };
+    // As if no cache held it; from a cache a table costs more than it saves.
+    let chosen = |a, dtype| kept(a, dtype, Allowed { streams_from: 1 << 19, ..Allowed::default() });
+    let cached = kept(few(200), Dtype::F64, Allowed { streams_from: 1 << 20, ..Allowed::default() });
+    assert!(cached.contains("f64 values") && cached.contains("16-bit"), "{cached}");
     for dtype in [Dtype::F64, Dtype::F32] {
         let table = chosen(few(256), dtype);
         assert!(table.contains("8-bit values out of 256") && table.contains("16-bit"), "{table}");
@@ -189,7 +268,7 @@ fn forms_follow_the_matrix() {
 #[test]
 fn a_stencil_takes_little_memory() {
     let a = Arc::new(gallery::poisson3d(100));
-    let sparse = super::Sparse::new(&a, 0, Dtype::F64, Allowed::default(), None);
+    let sparse = Sparse::new(&a, 0, Dtype::F64, Allowed::default(), None);
     assert!(sparse.bytes() < a.rows() as u64, "{} bytes", sparse.bytes());
 }
 

@@ -1,5 +1,6 @@
 //! A GPU device, opened without a window: adapters, features, limits, and errors that never panic.
 
+use super::pipelines::Compiled;
 use crate::error::{Error, Result};
 use crate::op::Dtype;
 use crate::options::Options;
@@ -26,6 +27,10 @@ pub(crate) struct Context {
     pub(super) max_buffer: u64,
     /// Storage buffers one kernel may bind.
     pub(super) max_storage: usize,
+    /// Whether our own kernels are compiled with bounds checks.
+    pub(super) checked: bool,
+    /// What has been compiled on this device, for every engine on it.
+    pub(super) compiled: Mutex<Compiled>,
     /// The first error or loss that no error scope caught.
     failure: Arc<Mutex<Option<String>>>,
 }
@@ -215,6 +220,9 @@ impl Context {
             max_binding,
             max_buffer: limits.max_buffer_size,
             max_storage: limits.max_storage_buffers_per_shader_stage as usize,
+            // Tests of a debug build see indices out of bounds; one of them runs unchecked kernels as releases do.
+            checked: cfg!(debug_assertions) && !withheld("checks"),
+            compiled: Mutex::default(),
             failure,
         }))
     }

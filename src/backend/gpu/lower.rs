@@ -1,10 +1,10 @@
 //! From segments to kernels: which operations share one, what it binds, and what one segment leaves for the next.
 
-use super::format::{self, Form, Layout};
+use super::form::{Columns as Kept, Form, SPMV_PIECES};
 use super::memory::{Columns, Matrix, Params, Slice};
 use super::text::{
     self, AXPY, DOT, FINISH, GROUPS_MAX, HEADER, MULTI_AXPY, MULTI_AXPY_DOT, MULTI_AXPY_NORM, MULTI_DOT, ROTATE,
-    ROTATED, SPMV_PIECES, Sweep, WORKGROUP,
+    ROTATED, Sweep, WORKGROUP,
 };
 use super::{Binding, Dispatch, Gpu};
 use crate::error::Result;
@@ -120,7 +120,7 @@ impl Gpu {
         let local = |op: &Op| match op {
             Op::Apply { a, .. } => {
                 let matrix = &self.memory.operators[a.0 as usize];
-                !matrix.alone() && matrix.form.columns != format::Columns::Wide
+                !matrix.alone() && matrix.form.columns != Kept::Wide
             }
             _ => true,
         };
@@ -278,7 +278,7 @@ impl Gpu {
             }
             Op::Apply { a, x, y }
                 if body.len() == 1
-                    && self.memory.operators[a.0 as usize].form.layout != Layout::Free
+                    && self.memory.operators[a.0 as usize].form.layout.rows().multiplies_alone()
                     && (!self.fuse || self.memory.operators[a.0 as usize].alone()) =>
             {
                 self.lower_scalars(now, out)?;
@@ -364,9 +364,10 @@ impl Gpu {
         let (form, panels) = (*form, panels.clone());
         let item = self.space.dtype(y);
         for panel in panels {
-            let (count, groups) = match form.layout {
-                Layout::Blocks => (panel.blocks, panel.blocks.clamp(1, DISPATCH_MAX)),
-                _ => (0, workgroups(panel.rows)),
+            let (count, groups) = if form.alone() {
+                (panel.blocks, panel.blocks.clamp(1, DISPATCH_MAX))
+            } else {
+                (0, groups_of(panel.rows, form.layout.rows().width(false)))
             };
             let params = Params { n: panel.rows as u32, k: count as u32, groups: groups as u32, ..panel.params() };
             let pattern = (Slice::whole(&panel.pattern), false);
@@ -376,7 +377,7 @@ impl Gpu {
                 (self.memory.vector(x), one_buffer(x, y)),
                 (self.memory.vector(y), true),
             ];
-            if form.layout == Layout::Blocks {
+            if form.alone() {
                 // A panel without pieces binds what it never writes.
                 let carries = panel.carries.as_ref().unwrap_or(&self.memory.projections);
                 bindings.push((Slice::whole(carries), true));
@@ -440,7 +441,7 @@ impl Gpu {
             params = Params { n: params.n, pending: params.pending, k, ..panel.params() };
         }
         bindings.extend(generated.vectors.iter().map(|&(v, written)| (self.memory.vector(v), written)));
-        let groups = if body.is_empty() { 1 } else { workgroups(n) };
+        let groups = if body.is_empty() { 1 } else { groups_of(n, generated.width) };
         params.groups = groups as u32;
         out.push(self.dispatch("sweep", generated.text, generated.foreign, true, &bindings, params, groups)?);
         *now = Carry {
@@ -485,5 +486,10 @@ fn one_buffer(x: Vector, y: Vector) -> bool {
 
 /// Workgroups for a sweep of `n` entries: a grid-stride loop covers the rest.
 fn workgroups(n: usize) -> usize {
-    n.div_ceil(WORKGROUP).clamp(1, GROUPS_MAX)
+    groups_of(n, WORKGROUP)
+}
+
+/// Workgroups that take `width` of `n` entries at a time.
+fn groups_of(n: usize, width: usize) -> usize {
+    n.div_ceil(width).clamp(1, GROUPS_MAX)
 }

@@ -2,7 +2,7 @@
 
 use super::Context;
 use super::context::buffer_size;
-use super::format::{Choice, Form, Layout, Panel, Sections};
+use super::form::{Choice, Form, Panel, Sections};
 use super::text::{GROUPS_MAX, HEADER, partials_at};
 use crate::backend::Counters;
 use crate::error::{Error, Result};
@@ -111,7 +111,7 @@ pub(super) struct Matrix {
 impl Matrix {
     /// True where a product with it is a sweep of its own.
     pub(super) fn alone(&self) -> bool {
-        self.panels.len() > 1 || self.form.layout == Layout::Blocks
+        self.panels.len() > 1 || self.form.alone()
     }
 }
 
@@ -407,8 +407,8 @@ impl Memory {
             carries: None,
         };
         context.queue.write_buffer(&panel.values, 0, &values);
-        let description = "an operator: its own text gives each row, no entries are stored".into();
-        Ok(Matrix { form: Form::free(dtype), panels: vec![panel], description })
+        let form = Form::free(dtype);
+        Ok(Matrix { form, panels: vec![panel], description: form.layout.rows().describe() })
     }
 
     /// Writes new values where the form they suggest is the one that is there; false where it is another.

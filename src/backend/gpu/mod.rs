@@ -8,9 +8,10 @@
 //!   sweep before it left, evaluates the scalars, then runs. So a dot product costs no kernel of its own.
 
 mod context;
-mod format;
+mod form;
 mod lower;
 mod memory;
+mod pipelines;
 mod self_test;
 #[cfg(test)]
 mod tests;
@@ -25,7 +26,7 @@ use crate::matrix::{Csr, Matrix, Triangular};
 use crate::op::schedule::{Compiled, Fusion, Projections};
 use crate::op::{Array, Dtype, Operator, Scalar, Space, Stop, Triangle, Vector};
 use crate::options::Options;
-use format::{Choice, Layout};
+use form::Choice;
 use lower::{Carry, Lowered};
 use memory::{Memory, Params, Slice};
 use std::collections::{HashMap, VecDeque};
@@ -37,8 +38,8 @@ use text::{CURSOR, HEADER, Shader, Types};
 /// Iterations of one batch at most.
 const BATCH_LIMIT: usize = 256;
 
-/// What one kernel holds: eight storage bindings, two of them the state. A second product with the same matrix
-/// fills the other six.
+/// What one kernel holds on every device: eight storage bindings, two of them the state. A second product with the same
+/// matrix fills the other six.
 const FUSION: Fusion =
     Fusion { enabled: true, max_vectors: 6, projections: Projections::Paired, products: true, shared_products: 2 };
 
@@ -84,8 +85,6 @@ pub(crate) struct Gpu {
     /// Second places of vectors that are formed while they are gathered.
     twins: HashMap<Vector, Vector>,
     parity: usize,
-    layouts: HashMap<Vec<bool>, (wgpu::BindGroupLayout, wgpu::PipelineLayout)>,
-    pipelines: HashMap<String, wgpu::ComputePipeline>,
     bind_groups: HashMap<GroupKey, [wgpu::BindGroup; 2]>,
     carries: Vec<Carry>,
     lowered: HashMap<(usize, usize), Arc<Lowered>>,
@@ -103,7 +102,7 @@ impl Gpu {
     /// Allocates and uploads what `space` lists.
     pub(crate) fn new(context: Arc<Context>, space: Space, options: &Options) -> Result<Self> {
         // What runs unfused is there to be read, and to compare with.
-        Self::with_forms(context, space, options, if options.knobs.fuse { format::choose } else { format::plain })
+        Self::with_forms(context, space, options, if options.knobs.fuse { form::choose } else { form::plain })
     }
 
     /// `choose` finds the form of each matrix.
@@ -147,8 +146,6 @@ impl Gpu {
             scalar_count,
             twins: HashMap::new(),
             parity: 0,
-            layouts: HashMap::new(),
-            pipelines: HashMap::new(),
             bind_groups: HashMap::new(),
             carries: vec![Carry::default()],
             lowered: HashMap::new(),
@@ -172,80 +169,6 @@ impl Gpu {
         Scalar((self.scalar_count - 1) as u16)
     }
 
-    /// Finds or makes the pipeline for a text; `writes` lists the bindings behind the parameters. A `foreign` text
-    /// holds lines of the user's.
-    fn pipeline(&mut self, name: &str, text: String, writes: &[bool], foreign: bool) -> Result<wgpu::ComputePipeline> {
-        if let Some(done) = self.pipelines.get(&text) {
-            return Ok(done.clone());
-        }
-        let (_, layout) = self.layout(writes);
-        let context = Arc::clone(&self.context);
-        let made = context.scoped(if foreign { "the operator's WGSL" } else { name }, 0, || {
-            let descriptor = wgpu::ShaderModuleDescriptor {
-                label: Some(name),
-                source: wgpu::ShaderSource::Wgsl(text.as_str().into()),
-            };
-            let module = if cfg!(debug_assertions) || foreign {
-                context.device.create_shader_module(descriptor)
-            } else {
-                // SAFETY: our own kernels. Every index is below the length of its binding: sweeps stop at P.n,
-                // columns were checked when the matrix was made, and every loop has a fixed end.
-                unsafe {
-                    context.device.create_shader_module_trusted(descriptor, wgpu::ShaderRuntimeChecks::unchecked())
-                }
-            };
-            context.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
-                label: Some(name),
-                layout: Some(&layout),
-                module: &module,
-                entry_point: Some("main"),
-                compilation_options: wgpu::PipelineCompilationOptions {
-                    // Every kernel writes its workgroup memory before reading it.
-                    zero_initialize_workgroup_memory: false,
-                    ..Default::default()
-                },
-                cache: None,
-            })
-        });
-        let made = match made {
-            Err(Error::Device(message)) if foreign => return Err(Error::input(message)),
-            made => made?,
-        };
-        self.counters.pipelines += 1;
-        self.pipelines.insert(text, made.clone());
-        Ok(made)
-    }
-
-    fn layout(&mut self, writes: &[bool]) -> (wgpu::BindGroupLayout, wgpu::PipelineLayout) {
-        if let Some(done) = self.layouts.get(writes) {
-            return done.clone();
-        }
-        let entry = |binding: usize, ty, has_dynamic_offset| wgpu::BindGroupLayoutEntry {
-            binding: binding as u32,
-            visibility: wgpu::ShaderStages::COMPUTE,
-            ty: wgpu::BindingType::Buffer { ty, has_dynamic_offset, min_binding_size: None },
-            count: None,
-        };
-        let entries: Vec<_> = std::iter::once(entry(0, wgpu::BufferBindingType::Uniform, true))
-            .chain(
-                writes
-                    .iter()
-                    .enumerate()
-                    .map(|(k, &written)| entry(k + 1, wgpu::BufferBindingType::Storage { read_only: !written }, false)),
-            )
-            .collect();
-        let device = &self.context.device;
-        let group =
-            device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label: None, entries: &entries });
-        let pipeline = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
-            label: None,
-            bind_group_layouts: &[Some(&group)],
-            immediate_size: 0,
-        });
-        self.layouts.insert(writes.to_vec(), (group.clone(), pipeline.clone()));
-        (group, pipeline)
-    }
-
     /// A dispatch of `text`. `bindings` follow the state buffers: `state_in`, then `state_out` if it flips.
     fn dispatch(
         &mut self,
@@ -262,8 +185,7 @@ impl Gpu {
             writes.push(true);
         }
         writes.extend(bindings.iter().map(|b| b.1));
-        let pipeline = self.pipeline(name, text, &writes, foreign)?;
-        let (layout, _) = self.layout(&writes);
+        let (pipeline, layout) = self.context.pipeline(name, text, &writes, foreign, &mut self.counters)?;
         let (uniform, offset) = self.memory.params(&self.context, params, &mut self.counters)?;
         let dispatch = |groups| Dispatch { pipeline, groups, params: offset, workgroups: workgroups as u32, flips };
         // Segments that differ in parameters only, such as the ends of cycles of different lengths, share them.
@@ -330,9 +252,8 @@ impl Gpu {
 
 impl Engine for Gpu {
     fn fusion(&self) -> Fusion {
-        // Lanes of one row compute its product before the sweep's loop, for one vector.
-        let lanes = self.memory.operators.iter().any(|m| matches!(m.form.layout, Layout::Lanes(_)));
-        let shared_products = if lanes { 1 } else { FUSION.shared_products };
+        let fewest = self.memory.operators.iter().map(|m| m.form.layout.rows().shared_products()).min();
+        let shared_products = fewest.map_or(FUSION.shared_products, |k| k.min(FUSION.shared_products));
         if self.fuse { Fusion { shared_products, ..FUSION } } else { Fusion::NONE }
     }
 

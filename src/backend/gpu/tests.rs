@@ -1,7 +1,9 @@
 //! Every WGSL text is valid and translates to SPIR-V, MSL and HLSL. No adapter is needed.
 
-use super::format::{Columns, Form, Layout, Values};
-use super::text::{self, SHADERS, SPMV_PIECES, Sweep, Types};
+use super::form::{
+    Blocks, Columns, Csrs, Form, Free, Lanes, Layout, Runs, SHADERS as FORM_SHADERS, SPMV_PIECES, Slices, Values,
+};
+use super::text::{self, SHADERS, Shader, Sweep, Types};
 use super::*;
 use crate::matrix::gallery;
 use crate::method::Needs;
@@ -43,13 +45,30 @@ fn check_with(what: &str, source: &str, most: usize) {
             .unwrap_or_else(|e| panic!("{what} to MSL: {e}"));
         assert!(msl.contains("kernel void"), "{what}: {msl}");
     }
-    let options = naga::back::hlsl::Options { shader_model: naga::back::hlsl::ShaderModel::V6_0, ..Default::default() };
-    let pipeline = naga::back::hlsl::PipelineOptions::default();
-    let mut hlsl = String::new();
-    naga::back::hlsl::Writer::new(&mut hlsl, &options, &pipeline)
-        .write(&module, &info, None)
-        .unwrap_or_else(|e| panic!("{what} to HLSL: {e}"));
-    assert!(hlsl.contains("[numthreads(256, 1, 1)]"), "{what}: {hlsl}");
+    // 5.1 is what FXC takes, 6.0 and above DXC.
+    use naga::back::hlsl::ShaderModel;
+    for shader_model in [ShaderModel::V5_1, ShaderModel::V6_0, ShaderModel::V6_7] {
+        let options = naga::back::hlsl::Options { shader_model, ..Default::default() };
+        let pipeline = naga::back::hlsl::PipelineOptions::default();
+        let mut hlsl = String::new();
+        naga::back::hlsl::Writer::new(&mut hlsl, &options, &pipeline)
+            .write(&module, &info, None)
+            .unwrap_or_else(|e| panic!("{what} to HLSL {shader_model:?}: {e}"));
+        assert!(hlsl.contains("[numthreads(256, 1, 1)]"), "{what}: {hlsl}");
+    }
+}
+
+/// A layout of every kind.
+fn layouts() -> Vec<Layout> {
+    let slices = [false, true].map(|sorted| Slices { sorted }.into());
+    let runs = [8, 16].map(|bits| Runs { bits }.into());
+    let lanes = [4, 8, 16, 32].map(|k| Lanes(k).into());
+    slices.into_iter().chain(runs).chain(lanes).chain([Blocks.into(), Csrs.into(), Free.into()]).collect()
+}
+
+fn all_shaders() -> impl Iterator<Item = &'static Shader> {
+    let of_layouts = layouts().into_iter().flat_map(|l| l.rows().shaders());
+    SHADERS.iter().copied().chain(FORM_SHADERS.iter().copied()).chain(of_layouts)
 }
 
 #[test]
@@ -57,7 +76,7 @@ fn the_table_lists_the_directory() {
     let directory = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("shaders");
     let files: BTreeSet<String> =
         std::fs::read_dir(directory).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
-    let table: BTreeSet<String> = SHADERS.iter().map(|s| s.name.to_string()).collect();
+    let table: BTreeSet<String> = all_shaders().map(|s| s.name.to_string()).collect();
     assert_eq!(files, table);
 }
 
@@ -65,7 +84,7 @@ fn the_table_lists_the_directory() {
 fn plain_kernels_are_valid() {
     let mut kernels = 0;
     check("double-single test", &text::double_single_test());
-    let frames = ["sweep.wgsl", "spmv.wgsl", "spmv_blocks.wgsl", "double_single_test.wgsl"];
+    let frames = ["sweep.wgsl", "spmv.wgsl", "double_single_test.wgsl"];
     for shader in SHADERS.iter().filter(|s| s.text.contains("@compute") && !frames.contains(&s.name)) {
         for real in [Dtype::F32, Dtype::F64] {
             for item in [Dtype::F32, real] {
@@ -85,15 +104,11 @@ fn forms(dtype: Dtype) -> Vec<Form> {
     let mut out = vec![];
     let stored = if dtype == Dtype::F64 { vec![Values::F64, Values::F32] } else { vec![Values::F32] };
     for values in stored.into_iter().chain([Values::Codes, Values::Shared]) {
-        for bits in [8, 16] {
-            out.push(Form { layout: Layout::Runs { bits }, columns: Columns::Absent, values, dtype });
-        }
-        let slices = [false, true].map(|sorted| Layout::Slices { sorted });
-        let lanes = [4, 8, 16, 32].map(Layout::Lanes);
-        for layout in slices.into_iter().chain(lanes).chain([Layout::Rows, Layout::Blocks]) {
-            for columns in [Columns::Wide, Columns::Short].into_iter().filter(|_| values != Values::Shared) {
-                out.push(Form { layout, columns, values, dtype });
-            }
+        for layout in layouts().into_iter().filter(|l| l.rows().multiplies_alone()) {
+            let absent = layout.rows().without_columns();
+            let columns = if absent { vec![Columns::Absent] } else { vec![Columns::Wide, Columns::Short] };
+            let kept = columns.into_iter().filter(|_| absent || values != Values::Shared);
+            out.extend(kept.map(|columns| Form { layout, columns, values, dtype }));
         }
     }
     out
@@ -113,7 +128,7 @@ fn products_of_every_form_are_valid() {
         // In a sweep with dot products and everything else that takes room.
         let mut built = build("cg", "jacobi", &gallery::poisson2d(6), Plan::uniform(item), 5);
         let step = Compiler::new(FUSION).compile(built.segments().remove(2).1, &built.space);
-        for form in forms(item).into_iter().filter(|f| f.layout != Layout::Blocks) {
+        for form in forms(item).into_iter().filter(|f| !f.alone()) {
             for source in sweeps(&built.space, &[Arc::clone(&step)], item, |_| form) {
                 check(&format!("a sweep with {form:?}"), &source);
             }
@@ -137,7 +152,7 @@ fn sweeps_that_form_what_they_gather_are_valid() {
             // x, d, its twin, r or z, q: written 3, read 3, one of them both. The matrix comes on top.
             let bytes = traffic(&joined, &built.space) - built.space.operator_bytes(Operator(0));
             assert_eq!(bytes, 6 * 36 * dtype.size() as u64, "{preconditioner}");
-            for form in forms(dtype).into_iter().filter(|f| f.layout != Layout::Blocks) {
+            for form in forms(dtype).into_iter().filter(|f| !f.alone()) {
                 let made = Sweep {
                     space: &built.space,
                     real: dtype,

@@ -2,7 +2,7 @@
 //! matrix is looked up in it.
 
 use super::scaled;
-use crate::op::Dtype;
+use crate::host::dtype::Dtype;
 use rayon::prelude::*;
 
 /// As many as a byte can tell apart.

@@ -1,5 +1,6 @@
 //! Products and sweeps in every form against the interpreter, and what is chosen for which matrix.
 
+use super::runs::RUN_CHUNK;
 use super::*;
 use crate::backend::Engine;
 use crate::backend::gpu::{Choose, Context, Gpu};
@@ -13,9 +14,8 @@ use std::sync::atomic::Ordering;
 
 /// Patterns of the rows, however many.
 fn runs<const SHARED: bool>(a: &Csr, exponent: i32, dtype: Dtype) -> Choice<'_> {
-    let runs = Runs::new(a, RUN_CHUNK, SHARED);
-    let bits = if runs.patterns() <= 256 { 8 } else { 16 };
-    Choice::with(a, exponent, dtype, Layout::Runs { bits }, Some(runs), String::new())
+    let runs = Found::new(a, RUN_CHUNK, 1, SHARED);
+    Choice::with(a, exponent, dtype, Runs::numbered(&runs), Some(runs), String::new())
 }
 
 /// Nothing made narrow.
@@ -35,12 +35,12 @@ macro_rules! ways {
 fn ways() -> [(&'static str, Choose); 16] {
     fn with<const W: usize>(a: &Csr, e: i32, d: Dtype) -> Choice<'_> {
         let layout = [
-            Layout::Slices { sorted: false },
-            Layout::Slices { sorted: true },
-            Layout::Blocks,
-            Layout::Rows,
-            Layout::Lanes(4),
-            Layout::Lanes(32),
+            Slices { sorted: false }.into(),
+            Slices { sorted: true }.into(),
+            Blocks.into(),
+            Csrs.into(),
+            Lanes(4).into(),
+            Lanes(32).into(),
         ];
         if W < 6 { Choice::with(a, e, d, layout[W], None, String::new()) } else { wide(a, e, d, layout[W - 6]) }
     }
@@ -177,6 +177,30 @@ fn every_form_multiplies() {
     });
 }
 
+/// Releases run kernels without bounds checks; here they run beside the checked ones.
+#[test]
+fn unchecked_kernels_give_the_same_bits() {
+    let matrices = matrices();
+    on_devices(|device| {
+        let Some(checked) = device.gpu() else { return };
+        let withhold =
+            if device.dtype == Dtype::F32 { vec!["checks".into(), "f64".into()] } else { vec!["checks".into()] };
+        let knobs = crate::Knobs { withhold, ..crate::Knobs::default() };
+        let options = crate::Options { knobs, ..crate::Options::default() };
+        let unchecked = Context::any(&options).unwrap();
+        assert!(checked.checked && !unchecked.checked, "tests are built with debug assertions");
+        let space = space_of(&matrices, device.plan());
+        let given = inputs(&matrices, |x| device.round(x));
+        for (way, choose) in ways().into_iter().take(10) {
+            let [expected, found] = [&checked, &unchecked].map(|context| {
+                let mut engine = Gpu::with_forms(Arc::clone(context), space.clone(), &options, choose).unwrap();
+                products(&mut engine, &space, &given)
+            });
+            assert!(found == expected, "{way} on {}", device.name);
+        }
+    });
+}
+
 /// New values that ask for another form of the values, there and back.
 #[test]
 fn every_form_takes_new_values() {
@@ -268,8 +292,8 @@ fn forms_follow_the_rows() {
         found
     };
     let (f64, f32) = (Dtype::F64, Dtype::F32);
-    let slices = |sorted| Layout::Slices { sorted };
-    let runs = |bits| Layout::Runs { bits };
+    let slices = |sorted| Layout::from(Slices { sorted });
+    let runs = |bits| Layout::from(Runs { bits });
     assert_eq!(form(&gallery::poisson3d(32), f64), (runs(8), Columns::Absent, Values::Shared));
     let mut varied = gallery::poisson3d(32);
     varied.set_values((0..varied.nnz()).map(|_| random.uniform(0.0, 1.0)).collect()).unwrap();
@@ -286,9 +310,9 @@ fn forms_follow_the_rows() {
     assert_eq!(form(&far, f64), (slices(false), Columns::Wide, Values::F64));
     let uneven = rows(&mut random, 3000, 0, |i| if i % 8 == 0 { 16 } else { 3 });
     assert_eq!(form(&uneven, f64), (slices(true), Columns::Short, Values::F64));
-    assert_eq!(form(&rows(&mut random, 900, 0, |_| 100), f64), (Layout::Lanes(32), Columns::Short, Values::F64));
-    assert_eq!(form(&gallery::arrow(3000), f64).0, Layout::Blocks);
-    assert_eq!(form(&rows(&mut random, 3000, 0, |i| i * 37 % 501 / (1 + i % 40)), f64).0, Layout::Blocks);
+    assert_eq!(form(&rows(&mut random, 900, 0, |_| 100), f64), (Lanes(32).into(), Columns::Short, Values::F64));
+    assert_eq!(form(&gallery::arrow(3000), f64).0, Blocks.into());
+    assert_eq!(form(&rows(&mut random, 3000, 0, |i| i * 37 % 501 / (1 + i % 40)), f64).0, Blocks.into());
     let text = choose(&gallery::arrow(3000), 0, f64).describe();
     assert!(text.contains("blocks of 1024 entries") && text.contains("because slices"), "{text}");
 }

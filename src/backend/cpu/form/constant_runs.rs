@@ -1,0 +1,200 @@
+//! Runs whose rows share their values too: neither columns nor values are stored. Rows may take turns: with two or three
+//! unknowns a grid point, row i looks as row i − 2 or i − 3 does.
+
+use super::super::memory::Real;
+use super::super::sweep::CHUNK;
+use super::runs::{A_RUN, AN_ENTRY, RUN_ROWS, table_bytes, text};
+use super::values::Entries;
+use super::{Cost, Form, LANES, Look, MOST_TURNS};
+use crate::matrix::Csr;
+use crate::matrix::format::Runs;
+
+pub(super) struct ConstantRuns {
+    runs: Runs,
+    /// [`width`] values an offset.
+    values: Vec<f64>,
+}
+
+/// Values kept for an offset of rows that take turns by `period`: a whole number of turns and of vectors.
+const fn width(period: usize) -> usize {
+    match period {
+        1 => 1,
+        2 => LANES,
+        _ => 3 * LANES,
+    }
+}
+
+/// Instructions an entry of rows that are computed one by one: the first and last of rows that take turns.
+const A_LONE_ENTRY: f64 = 4.0;
+
+/// By how many rows turns are taken, and how many runs that makes; `None` where rows lie in no runs.
+fn turns(look: &Look) -> Option<(usize, usize)> {
+    let long = |&(_, runs): &(usize, usize)| runs * RUN_ROWS <= look.a.rows();
+    (1..=MOST_TURNS).map(|period| (period, look.count_runs(period).1)).find(long).filter(|_| look.a.nnz() > 0)
+}
+
+impl Form for ConstantRuns {
+    const ID: &'static str = "constant runs";
+    const LIGHT: bool = true;
+
+    fn cost(look: &Look) -> Option<Cost> {
+        let (period, runs) = turns(look)?;
+        // Where rows take turns, zeros fill what one of them has and another has not.
+        let places = look.a.nnz() as f64 * (1.0 + 0.5 * (period - 1) as f64);
+        let lone = look.a.nnz() as f64 / look.a.rows() as f64 * (runs * (period - 1)) as f64;
+        let instructions = AN_ENTRY * places + A_RUN * runs as f64 + A_LONE_ENTRY * lone;
+        Some(Cost { bytes: 12.0 * runs as f64, instructions })
+    }
+
+    fn new(look: &Look) -> Self {
+        let (period, _) = turns(look).expect("cost was asked for");
+        let mut runs = Runs::new(look.a, CHUNK, period, true);
+        let mut values = std::mem::take(&mut runs.values);
+        if period > 1 {
+            let repeated = |turn: &[f64]| turn.iter().copied().cycle().take(width(period)).collect::<Vec<_>>();
+            values = values.chunks(period).flat_map(repeated).collect();
+        }
+        Self { runs, values }
+    }
+
+    fn bytes(&self, _: &Csr) -> u64 {
+        table_bytes(&self.runs)
+    }
+
+    fn describe(&self, a: &Csr) -> String {
+        let text = text(&self.runs, a.rows());
+        if self.runs.period == 1 { text } else { format!("{text}, {} rows taking turns", self.runs.period) }
+    }
+
+    fn shared(&self) -> Option<&[f64]> {
+        Some(&self.values)
+    }
+
+    fn visit(&self, _: &Csr, _: usize, _: impl FnMut(usize)) {
+        unreachable!("no entry has a value of its own")
+    }
+
+    unsafe fn product<T: Real, V: Entries<T>>(&self, _: &Csr, _: usize, _: &mut [T], _: &[T], _: V) {
+        unreachable!("no entry has a value of its own")
+    }
+
+    #[inline(always)]
+    unsafe fn shared_product<T: Real>(&self, c: usize, y: &mut [T], x: &[T], values: &[T]) {
+        for run in self.runs.of_chunk(c) {
+            let pattern = self.runs.pattern(run);
+            let offsets = &self.runs.offsets[pattern.clone()];
+            let first = run.first as usize;
+            let y = &mut y[first..first + run.rows as usize];
+            let row = (c * CHUNK + first) as i64;
+            let width = width(self.runs.period);
+            let values = &values[pattern.start * width..pattern.end * width];
+            // SAFETY: row + offset is a column of the matrix for every row of the run that has the entry.
+            unsafe {
+                match self.runs.period {
+                    1 => alike(y, row, offsets, values, x),
+                    2 => in_turns::<T, 2, LANES, { 2 * LANES }>(y, row, offsets, values, x),
+                    _ => in_turns::<T, 3, { 3 * LANES }, { 3 * LANES }>(y, row, offsets, values, x),
+                }
+            }
+        }
+    }
+}
+
+/// A run whose rows are all alike.
+///
+/// # Safety
+/// row + i + offset lies within x for every row i of y and offset.
+#[inline(always)]
+unsafe fn alike<T: Real>(y: &mut [T], row: i64, offsets: &[i64], values: &[T], x: &[T]) {
+    // SAFETY: by the caller's word.
+    unsafe {
+        let mut i = 0;
+        while i + 2 * LANES <= y.len() {
+            block::<T, 1, { 2 * LANES }>(&mut y[i..], row + i as i64, offsets, values, x);
+            i += 2 * LANES;
+        }
+        if y.len() >= LANES {
+            // The last rows may be computed twice: to the same bits.
+            while i < y.len() {
+                i = i.min(y.len() - LANES);
+                block::<T, 1, LANES>(&mut y[i..], row + i as i64, offsets, values, x);
+                i += LANES;
+            }
+        }
+        while i < y.len() {
+            block::<T, 1, 1>(&mut y[i..], row + i as i64, offsets, values, x);
+            i += 1;
+        }
+    }
+}
+
+/// A run whose rows take turns by P, with W values an offset, in blocks of B rows.
+///
+/// # Safety
+/// row + i + offset lies within x for every row i of y and offset at which the row has an entry.
+#[inline(always)]
+unsafe fn in_turns<T: Real, const P: usize, const W: usize, const B: usize>(
+    y: &mut [T],
+    row: i64,
+    offsets: &[i64],
+    values: &[T],
+    x: &[T],
+) {
+    let (Some(least), Some(most)) = (offsets.first(), offsets.last()) else { return y.fill(T::default()) };
+    // Rows of which even the places without an entry lie within x.
+    let low = (-(row + least)).max(0) as usize;
+    let low = low.next_multiple_of(P).min(y.len());
+    let high = (x.len() as i64 - row - most).clamp(low as i64, y.len() as i64) as usize;
+    // SAFETY: by the caller's word, and by the bounds above.
+    unsafe {
+        let mut done = low;
+        if high - low >= B {
+            let last = low + (high - low - B) / P * P;
+            let mut i = low;
+            loop {
+                block::<T, W, B>(&mut y[i..], row + i as i64, offsets, values, x);
+                done = i + B;
+                if i >= last {
+                    break;
+                }
+                // The last rows may be computed twice: to the same bits.
+                i = (i + B).min(last);
+            }
+        }
+        for i in (0..low).chain(done..y.len()) {
+            let mut sum = T::default();
+            for (k, &offset) in offsets.iter().enumerate() {
+                let value = values[k * W + i % P];
+                if value.to_f64() != 0.0 {
+                    sum = T::mul_add(value, *x.get_unchecked((row + i as i64 + offset) as usize), sum);
+                }
+            }
+            y[i] = sum;
+        }
+    }
+}
+
+/// B rows of a run at once, with W values an offset.
+///
+/// # Safety
+/// row + l + offset lies within x for every l < B and offset.
+#[inline(always)]
+unsafe fn block<T: Real, const W: usize, const B: usize>(
+    y: &mut [T],
+    row: i64,
+    offsets: &[i64],
+    values: &[T],
+    x: &[T],
+) {
+    let mut sums = [T::default(); B];
+    for (&offset, turn) in offsets.iter().zip(values.as_chunks::<W>().0) {
+        // SAFETY: by the caller's word.
+        unsafe {
+            let x = x.as_ptr().offset((row + offset) as isize);
+            for l in 0..B {
+                sums[l] = T::mul_add(turn[l % W], *x.add(l), sums[l]);
+            }
+        }
+    }
+    y[..B].copy_from_slice(&sums);
+}
