@@ -32,7 +32,7 @@ pub(crate) fn bad(message: impl Into<String>) -> Failure {
 }
 
 thread_local! {
-    static LAST: RefCell<CString> = const { RefCell::new(CString::new(Vec::new()).unwrap()) };
+    static LAST: RefCell<CString> = RefCell::default();
 }
 
 /// Text for C: what stands before the first NUL.

@@ -4,7 +4,6 @@ use crate::border::{Status, bad, call, free, get, give, text};
 use crate::matrix::Matrix;
 use crate::options::Options;
 use std::ffi::{CStr, CString, c_char, c_int};
-use std::sync::Arc;
 
 /// Eigenpairs. Free them with `krylane_pairs_free`.
 pub struct Pairs {
@@ -35,7 +34,7 @@ pub unsafe extern "C" fn krylane_eigs(
         let mut options = unsafe { options.as_ref() }.map_or_else(Default::default, |o| o.eigen.clone());
         // SAFETY: by the caller's word.
         if let Some(Matrix(b)) = unsafe { mass.as_ref() } {
-            options.mass = Some(Arc::new(stored(b, "mass")?));
+            options.mass = Some(stored(b, "mass")?);
         }
         let report = krylane::eigs(&stored(a, "matrix")?, options)?;
         let reason = text(&report.outcome.reason.to_string());

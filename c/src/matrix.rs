@@ -83,7 +83,7 @@ pub unsafe extern "C" fn krylane_matrix_from_file(path: *const c_char, out: *mut
     call(|| {
         // SAFETY: by the caller's word.
         let path = unsafe { string(path, "path") }?;
-        let a = krylane::io::read_matrix(Path::new(path), &ReadOptions::default())?.csr;
+        let a = krylane::io::read_matrix(Path::new(path), &ReadOptions::default())?.matrix;
         // SAFETY: by the caller's word.
         unsafe { give(out, Matrix(a.into())) }
     })
