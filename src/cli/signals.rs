@@ -68,9 +68,20 @@ fn watch() {
         let held = stage();
         if held.early.is_some() && since.elapsed() >= PATIENCE {
             unfinished(&held, "Cancelled", "");
-            std::process::exit(code.into());
+            leave(code);
         }
     }
+}
+
+/// Ends the process without the end of other threads' work: drivers that are in use can't be taken down.
+fn leave(code: u8) -> ! {
+    #[cfg(unix)]
+    // SAFETY: ends the process at once; nothing runs after it.
+    unsafe {
+        libc::_exit(code.into())
+    }
+    #[cfg(not(unix))]
+    std::process::exit(code.into())
 }
 
 /// Says what is done now, before iterations begin.
