@@ -229,6 +229,9 @@ impl Options {
                 "a preconditioner of your own is one of A as given; it does not go with reorder or equilibrate always";
             return Err(Error::input(fault));
         }
+        if self.criterion == Criterion::Absolute && self.atol == 0.0 {
+            return Err(Error::input("the criterion is absolute and atol is 0, which nothing meets; set atol"));
+        }
         if self.least_squares && self.method != Method::Auto {
             return Err(Error::input("least_squares goes with the method auto; lsqr and lsmr do nothing else"));
         }

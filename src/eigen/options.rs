@@ -185,6 +185,14 @@ impl EigenOptions {
         if self.k == 0 {
             return Err(Error::input("k is 0; ask for at least one pair"));
         }
+        // A basis has fewer than 2^16 columns, and the plan adds some to what is asked for.
+        const MOST: usize = 20_000;
+        if let Some((name, m)) = [("k", Some(self.k)), ("subspace", self.subspace)]
+            .into_iter()
+            .find_map(|(name, m)| Some((name, m.filter(|m| *m > MOST)?)))
+        {
+            return Err(Error::input(format!("{name} is {m}; it may be up to {MOST}")));
+        }
         if self.sigma.is_some_and(|s| !s.is_finite()) || !self.sigma_im.is_finite() {
             return Err(Error::input("sigma must be a finite number"));
         }

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 /// Names of the options that [`Options::set`] knows; `restart`, `side`, `damp` and `spectrum` are the method's own.
-const NAMES: [&str; 20] = [
+const NAMES: [&str; 21] = [
     "method",
     "preconditioner",
     "backend",
@@ -21,6 +21,7 @@ const NAMES: [&str; 20] = [
     "threads",
     "reorder",
     "equilibrate",
+    "least_squares",
     "memory_limit",
     "restart",
     "side",
@@ -78,6 +79,7 @@ impl Options {
             "reorder" => self.reorder = text.parse()?,
             "equilibrate" => self.equilibrate = text.parse()?,
             "memory_limit" => self.memory_limit = Some(value(name, text, "a number of bytes")?),
+            "least_squares" => self.least_squares = value(name, text, "true or false")?,
             "restart" | "side" | "damp" | "spectrum" => {
                 let chosen = self.method.to_string();
                 let (id, pairs) = chosen.split_once(':').unwrap_or((&chosen, ""));
@@ -90,15 +92,47 @@ impl Options {
         }
         Ok(())
     }
+
+    /// Every option that text can hold and its value, as [`Options::set`] takes them; limits that are not set apart.
+    #[must_use]
+    pub fn list(&self) -> Vec<(&'static str, String)> {
+        let word = |value: &dyn std::fmt::Debug| format!("{value:?}").to_lowercase();
+        let backend = match &self.backend {
+            Backend::Adapter(name) => name.clone(),
+            other => word(other),
+        };
+        let criterion = Criterion::IDS.iter().find(|(_, c)| *c == self.criterion).map_or("", |(id, _)| id);
+        let mut list = vec![
+            ("method", self.method.to_string()),
+            ("preconditioner", self.preconditioner.to_string()),
+            ("backend", backend),
+            ("precision", word(&self.precision)),
+            ("rtol", self.rtol.to_string()),
+            ("atol", self.atol.to_string()),
+            ("criterion", criterion.to_string()),
+            ("max_iterations", self.max_iterations.to_string()),
+            ("threads", self.threads.to_string()),
+            ("reorder", word(&self.reorder)),
+            ("equilibrate", word(&self.equilibrate)),
+            ("least_squares", self.least_squares.to_string()),
+        ];
+        if self.max_matvecs != usize::MAX {
+            list.push(("max_matvecs", self.max_matvecs.to_string()));
+        }
+        list.extend(self.time_limit.map(|t| ("time_limit", t.as_secs_f64().to_string())));
+        list.extend(self.memory_limit.map(|bytes| ("memory_limit", bytes.to_string())));
+        list
+    }
 }
 
 impl Criterion {
     /// The names users type, in the order of the variants.
-    const IDS: [(&'static str, Self); 4] = [
+    const IDS: [(&'static str, Self); 5] = [
         ("rhs-norm", Self::RhsNorm),
         ("initial-residual", Self::InitialResidual),
         ("absolute", Self::Absolute),
         ("backward-error", Self::BackwardError),
+        ("componentwise", Self::Componentwise),
     ];
 }
 
@@ -127,6 +161,28 @@ mod tests {
             assert!(!told.contains("unknown option"), "{name}: {told}");
         }
         assert!(Options::default().set("colour", "blue").is_err());
+    }
+
+    #[test]
+    fn what_is_listed_can_be_set() {
+        let own = Options {
+            method: "gmres:restart=7,side=left".parse().unwrap(),
+            preconditioner: "amg:theta=0.1".parse().unwrap(),
+            backend: Backend::Adapter("llvmpipe".into()),
+            precision: crate::Precision::Mixed,
+            rtol: 1e-13,
+            criterion: Criterion::Componentwise,
+            max_matvecs: 77,
+            time_limit: Some(Duration::from_millis(250)),
+            reorder: crate::When::Never,
+            memory_limit: Some(1 << 40),
+            ..Options::default()
+        };
+        for options in [Options::default(), own] {
+            let mut again = Options::default();
+            options.list().iter().for_each(|(name, text)| again.set(name, text).unwrap());
+            assert_eq!(again.list(), options.list());
+        }
     }
 
     #[test]
