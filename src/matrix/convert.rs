@@ -167,7 +167,9 @@ mod tests {
         assert!(fault(Csr::from_csc(1, 1, &[0, 1], &[5u32], &[1.0])).contains("CSC"));
         assert!(fault(Csr::from_triplets(1, 1, [(0, 1, 1.0)])).contains("(0, 1)"));
         assert!(fault(Csr::from_triplets(1, 1, [(0, 0, 1e308), (0, 0, 1e308)])).contains("duplicates of entry (0, 0)"));
-        assert!(fault(Csr::new(1, 1, vec![0, 2], vec![0, 0], vec![1e308, 1e308])).contains("duplicates of entry (0, 0)"));
+        assert!(
+            fault(Csr::new(1, 1, vec![0, 2], vec![0, 0], vec![1e308, 1e308])).contains("duplicates of entry (0, 0)")
+        );
     }
 
     #[test]

@@ -140,6 +140,11 @@ impl Method for Gcrotmk {
         self.made += 1;
     }
 
+    /// C = A U of the cycle's correction.
+    fn closing_products(&self) -> usize {
+        1
+    }
+
     fn restarts(&self) -> bool {
         true
     }

@@ -187,6 +187,11 @@ pub trait Method: Send {
     /// What it was built on.
     fn system(&mut self) -> &mut System;
 
+    /// Products with A that the next [`Method::exchange`] makes; the driver keeps them free below its limit on products.
+    fn closing_products(&self) -> usize {
+        0
+    }
+
     /// True where cycles end in exchanges, so that r must be renewed on the device.
     fn restarts(&self) -> bool {
         false

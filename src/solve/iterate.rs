@@ -194,7 +194,8 @@ impl Session {
                     let (applications, inner) = (p.preconditioned, p.inner_products);
                     let compiled = self.compiler.compile(p.ops, &self.space);
                     let products = self.products(&compiled) - inner;
-                    if state.matvecs + ahead + products > limits.max_matvecs {
+                    let needed = ahead + products + self.method.closing_products();
+                    if state.matvecs + needed > limits.max_matvecs {
                         closing = true;
                         limit_met = true;
                         break;
