@@ -108,7 +108,7 @@ fn the_first_interrupt_ends_reading_generating_and_set_up() {
         ),
     ] {
         let (output, took) = interrupted(&[&args[..], &["-b", "cpu", "--json", &json]].concat(), 0.7);
-        expect(&output, 130, &["cancelled"]);
+        expect(&output, 130, &["ancelled"]);
         assert!(took < Duration::from_millis(2500), "{args:?}: {took:?}");
         let r = report(&json);
         assert_eq!(r["reason"], "Cancelled", "{args:?}");

@@ -198,13 +198,13 @@ fn harwell_and_rutherford_boeing() {
         "  1  3  3\n  1  2\n   4.0  -1.0\n",
     );
     assert_eq!(dense(&folder.matrix("a.rb", &symmetric).unwrap().matrix), [[4.0, -1.0], [-1.0, 0.0]]);
-    let skew = symmetric.replace("rsa", "rza").replace("  1  2\n", "  2  2\n").replace("  1  3  3", "  1  2  2");
-    let skew =
-        skew.replace("             2             0", "             1             0").replace("  2  2\n ", "  2\n ");
-    assert_eq!(
-        dense(&folder.matrix("a.rza", skew.replace("   4.0  -1.0", "   4.0")).unwrap().matrix),
-        [[0.0, -4.0], [4.0, 0.0]]
+    let skew = boeing(
+        "             3             1             1             1",
+        "rza                        2             2             1             0",
+        "(4I3)           (4I3)           (2F6.1)             ",
+        "  1  2  2\n  2\n   4.0\n",
     );
+    assert_eq!(dense(&folder.matrix("a.rza", &skew).unwrap().matrix), [[0.0, -4.0], [4.0, 0.0]]);
     let places = symmetric.replace("rsa", "psa").replace("             1\nps", "             0\nps");
     let message = folder.matrix("a.psa", &places).unwrap_err().to_string();
     assert!(message.contains("--pattern-as-ones"), "{message}");

@@ -109,7 +109,7 @@ fn malformed() -> Vec<(Vec<u8>, &'static str, &'static str)> {
         (general("3 3 1\n1 1 1e\n"), ":3:5:", "`1e` is not a number"),
         (general("3 3 1\n1 1 .\n"), ":3:5:", "`.` is not a number"),
         (general("3 3 1\n1 1 1.0\0\n"), ":", "zero"),
-        (general("2 2 2\n1 1 1e308\n1 1 1e308\n"), ": the sum", "row 1, column 1 overflows"),
+        (general("2 2 2\n1 1 1e308\n1 1 1e308\n"), ": the duplicates", "entry (0, 0), counted from 0, sum to inf"),
         (
             with("%%MatrixMarket matrix coordinate integer general\n", "1 1 1\n1 1 1.5\n"),
             ":3:5:",
@@ -233,7 +233,10 @@ fn vectors() {
         ("%%MatrixMarket matrix array real general\n2 2\n1\n2\n3\n4\n", "1 column; this is 2 x 2"),
         ("%%MatrixMarket matrix array real general\n4000000000 1\n1\n", "memory limit"),
         ("%%MatrixMarket matrix coordinate real general\n4000000000 1 0\n", "memory limit"),
-        ("%%MatrixMarket matrix coordinate real general\n1 1 2\n1 1 1e308\n1 1 1e308\n", ":4: the sum"),
+        (
+            "%%MatrixMarket matrix coordinate real general\n1 1 2\n1 1 1e308\n1 1 1e308\n",
+            "the duplicates of entry (0, 0)",
+        ),
     ] {
         let message = read(text).unwrap_err().to_string();
         assert!(message.contains(part), "{text:?}: {message}");

@@ -94,6 +94,11 @@ pub(super) fn limit(bytes: Option<u64>) {
     LIMIT.store(bound, Ordering::Relaxed);
 }
 
+/// What the program may take in all.
+pub(super) fn bound() -> u64 {
+    LIMIT.load(Ordering::Relaxed)
+}
+
 /// Speaks and ends in place of SIGABRT's silence.
 #[cfg(unix)]
 pub fn speak_at_the_end() {

@@ -146,13 +146,15 @@ fn same_file(a: &Path, b: &Path) -> bool {
     place(a) == place(b)
 }
 
-/// Where a file is or would be made.
+/// Where a file is or would be made; a link to what is not there yet leads to where it will be.
 fn place(path: &Path) -> PathBuf {
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    match (fs::canonicalize(path), fs::canonicalize(folder), path.file_name()) {
+    let beside =
+        |path: &Path| path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_path_buf();
+    let path = fs::read_link(path).map_or_else(|_| path.to_path_buf(), |to| beside(path).join(to));
+    match (fs::canonicalize(&path), fs::canonicalize(beside(&path)), path.file_name()) {
         (Ok(whole), ..) => whole,
         (_, Ok(folder), Some(name)) => folder.join(name),
-        _ => path.into(),
+        _ => path,
     }
 }
 

@@ -82,7 +82,7 @@ impl Source {
         match self {
             Self::File { path, options } => {
                 let _spinner = progress::spinner(&format!("reading {}", path.display()), quiet);
-                let loaded = read_matrix(path, options)?;
+                let loaded = read_matrix(path, &self.read_options())?;
                 let csr = real_form(loaded.matrix, loaded.imaginary, options.complex)?;
                 let name = path.display().to_string();
                 let seconds = start.elapsed().as_secs_f64();
@@ -109,7 +109,7 @@ impl Source {
     /// The options that vectors beside this matrix are read with.
     pub(super) fn read_options(&self) -> ReadOptions {
         match self {
-            Self::File { options, .. } => options.clone(),
+            Self::File { options, .. } => ReadOptions { memory_limit: super::allocator::bound(), ..options.clone() },
             Self::Gallery(g) => {
                 ReadOptions { complex: g.is_complex(), halt: signals::halt(), ..ReadOptions::default() }
             }

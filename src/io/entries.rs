@@ -67,19 +67,7 @@ impl List {
         };
         drop(self.rows);
         options.halt.check()?;
-        finished(Csr::new(rows, cols, row_ptr, columns, values)?)
-    }
-}
-
-/// Checks what `Csr::new` can't: that its sums of duplicates are finite.
-pub(super) fn finished(a: Csr) -> Result<Csr> {
-    match a.values().iter().position(|v| !v.is_finite()) {
-        Some(k) => {
-            let i = a.row_ptr().partition_point(|&p| p <= k);
-            let j = u64::from(a.columns()[k]) + 1;
-            Err(Error::Input(format!("the sum of duplicate entries at row {i}, column {j} overflows f64")))
-        }
-        None => Ok(a),
+        Csr::new(rows, cols, row_ptr, columns, values)
     }
 }
 
@@ -227,7 +215,7 @@ impl Compressed {
         let Self { by_rows, starts, indices, values, .. } = self;
         let build = |starts, indices, values| {
             options.halt.check()?;
-            let stored = finished(Csr::new(major, minor, starts, indices, values)?)?;
+            let stored = Csr::new(major, minor, starts, indices, values)?;
             Ok::<_, Error>(if by_rows { stored } else { stored.transpose() })
         };
         let imaginary = values.im.map(|im| build(starts.clone(), indices.clone(), im)).transpose()?;

@@ -117,7 +117,7 @@ impl Csr {
             if let Some(k) = first(&a.values, |v| !v.is_finite()) {
                 let row = a.row_ptr.partition_point(|&p| p <= k) - 1;
                 return Err(Error::input(format!(
-                    "the duplicates of entry ({row}, {}) sum to {}",
+                    "the duplicates of entry ({row}, {}), counted from 0, sum to {}",
                     a.columns[k], a.values[k]
                 )));
             }

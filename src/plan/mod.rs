@@ -201,7 +201,7 @@ pub(crate) fn choose(
         places.push((first, candidates.len() - 1));
     }
     word(facts, &candidates, &mut warnings, notes)?;
-    debug_assert!(candidates.iter().all(|c| !auto || facts.symmetric() || c.method.needs == Needs::Square));
+    debug_assert!(candidates.iter().all(|c| !auto || facts.symmetric() || !c.method.needs.symmetry()));
     let first = match Race::new(candidates.iter().map(|c| c.entrant), 0.0, 8.0).next(None) {
         Move::SetUp(k) => k,
         _ => 0,
