@@ -60,6 +60,10 @@ fn every_method_takes_a_whole_product_and_a_preconditioner_of_the_hosts() {
                 z.iter_mut().zip(r).zip(&norms).for_each(|((z, r), d)| *z = r / d);
             });
             for preconditioner in [Precond::None, Precond::Given(m)] {
+                // These multiply by the transpose of M, which a function does not give.
+                if ["bicg", "qmr"].contains(&method.id) && matches!(preconditioner, Precond::Given(_)) {
+                    continue;
+                }
                 let what = format!("{} with {preconditioner} on {}", method.id, target.name);
                 let options = || Options { preconditioner: preconditioner.clone(), ..target.options(method.id) };
                 let report = run(&free, &b, options());

@@ -18,7 +18,7 @@ pub(crate) fn raise(py: Python<'_>, e: &Error) -> PyErr {
         Error::OutOfMemory { .. } => PyMemoryError::new_err(e.to_string()),
         Error::Io { .. } => PyOSError::new_err(e.to_string()),
         Error::NoAdapter(_) | Error::Device(_) => named("DeviceError"),
-        Error::Halted(..) | Error::Cancelled | Error::TimeLimit => named("KrylaneError"),
+        Error::Halted(..) => named("KrylaneError"),
         _ => named("InputError"),
     }
 }

@@ -191,10 +191,7 @@ impl Solver {
                 // A narrow preconditioner may be to blame where the estimates were wrong or numbers left its range.
                 let narrow = matches!(
                     reason,
-                    Reason::FalseConvergence { .. }
-                        | Reason::IndefinitePreconditioner
-                        | Reason::NonFinite { .. }
-                        | Reason::Diverged { .. }
+                    Reason::FalseConvergence { .. } | Reason::IndefinitePreconditioner | Reason::NonFinite { .. }
                 );
                 if !narrow && self.candidates.get(k + 1).is_some_and(|c| c.again) {
                     race.out(k + 1);
