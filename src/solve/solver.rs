@@ -81,16 +81,11 @@ impl Solver {
     /// # Errors
     /// A rectangular matrix for a method that needs a square one, options out of range, no such adapter; an
     /// operator that contradicts what is said of it, or lacks what is asked for: WGSL for a GPU, a transpose.
-    pub fn new(a: &impl ToMatrix, mut options: Options) -> Result<Self> {
+    pub fn new(a: &impl ToMatrix, options: Options) -> Result<Self> {
         let start = Instant::now();
         options.check()?;
         let mut a = a.to_matrix()?;
         let rows = a.rows();
-        if !a.is_square() && options.method == Method::Auto {
-            // What else could be meant; the plan says it.
-            options.method = Method::Lsqr { damp: 0.0 };
-            options.check()?;
-        }
         let damp = options.method.settings().damp;
         if damp > 0.0 {
             let stored =
