@@ -1,5 +1,5 @@
-//! The command line: what was typed ([`args`]), what it means ([`job`]), what is done, and how it ends
-//! ([`exit`]).
+//! The command line: what was typed (`args`), what it means (`job`), what is done, and how it ends
+//! (`exit`).
 
 mod allocator;
 mod args;

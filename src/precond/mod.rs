@@ -43,7 +43,7 @@ use std::sync::Arc;
 /// Where M stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Side {
-    /// As suits the method: the first of its [`sides`](crate::method::MethodEntry::sides).
+    /// As suits the method: the first of its sides.
     #[default]
     Auto,
     /// M A x = M b: the method sees M r. The answer is certified by r all the same.
