@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Passes the tests on a fresh machine that has Rust. Installs what they need where it may (Debian, as root), then runs
-# every check of the library (style, tests, features), or the parts that are named: campaign; python and c, which build
-# the bindings, run by name only.
+# every check of the library (style, tests, features), or the parts that are named: campaign (random
+# problems) and python (builds the package), which run by name only.
 # What can't be had is a failure under CI, and a sentence elsewhere.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -76,18 +76,13 @@ python() {
     say "Python package"; bash python/tests/run.sh
 }
 
-c() {
-    needs cc gcc "the C interface" && needs c++ g++ "the C interface" && needs gfortran gfortran "the Fortran example" || return 0
-    say "C interface"; bash c/tests/run.sh
-}
-
 if [ $# = 0 ]; then
     set -- style tests features
 fi
 for part in "$@"; do
     case $part in
-        style | tests | features | campaign | python | c) "$part" ;;
-        *) echo "no part is called $part; there are style, tests, features, campaign, python and c"; exit 2 ;;
+        style | tests | features | campaign | python) "$part" ;;
+        *) echo "no part is called $part; there are style, tests, features, campaign and python"; exit 2 ;;
     esac
 done
 say "every check passed"
