@@ -187,6 +187,12 @@ pub(crate) fn choose(
                 match names(&preconditioner, "amg") {
                     true => entrant.sure = true,
                     false if row.counted.is_none() => entrant.least = 3.0 * part * (n as f64).sqrt(),
+                    // Beyond the plane factors fill: not even their order, which counts them, is worth its time.
+                    false if entries.is_some_and(|a| a.nnz() > 6 * n) => {
+                        let multigrid = table.iter().position(|r| r.preconditioner == "amg");
+                        let place = multigrid.and_then(|l| places.get(l)).map(|place| place.1);
+                        entrant.behind = entrant.behind.or(place);
+                    }
                     false => {}
                 }
             }
