@@ -125,6 +125,7 @@ fn choose_for(work: usize, what: &str, options: &Options, notes: &mut Vec<String
     {
         use crate::backend::gpu::Context;
         let wanted = match &options.backend {
+            Backend::Auto if options.knobs.prefer_gpu => Context::any(options),
             Backend::Auto if work < GPU_FROM_NNZ => {
                 return Ok(cpu(notes, &format!("{work} {what} are too few for a GPU to pay")));
             }

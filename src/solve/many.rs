@@ -82,7 +82,7 @@ impl Solver {
         for (k, b) in b.iter().enumerate() {
             self.check_vectors(b.as_ref(), start(k)).map_err(|e| Error::input(format!("right-hand side {k}: {e}")))?;
         }
-        self.enter();
+        self.enter()?;
         let deadline = self.deadline();
         let held = self.held();
         let stacked: Vec<_> = b.iter().map(|b| self.stacked(b.as_ref())).collect();
@@ -102,7 +102,13 @@ impl Solver {
             {
                 self.alone(system, deadline).await?;
             }
-            self.side_by_side(&mut systems, deadline).await?;
+            match self.side_by_side(&mut systems, deadline).await {
+                Err(Error::Device(message)) => {
+                    let reason = self.lost(message)?;
+                    systems.iter_mut().filter(|s| s.reason.is_none()).for_each(|s| s.reason.clone_from(&reason));
+                }
+                ended => ended?,
+            }
             for system in systems.iter_mut().filter(|s| s.reason.is_none()) {
                 self.alone(system, deadline).await?;
             }
@@ -124,7 +130,7 @@ impl Solver {
     async fn alone(&mut self, system: &mut System<'_>, deadline: Option<Instant>) -> Result<()> {
         let System { problem, state, rungs, timings, failed, minimise, .. } = system;
         let entry = Entry { failed: *failed, minimise: *minimise };
-        system.reason = Some(self.race(entry, deadline, problem, state, rungs, timings).await?);
+        system.reason = Some(self.race_on(entry, deadline, problem, state, rungs, timings).await?);
         Ok(())
     }
 

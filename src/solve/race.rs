@@ -67,6 +67,27 @@ impl Solver {
         }
     }
 
+    /// The race; on another device where the one it runs on fails.
+    pub(super) async fn race_on(
+        &mut self,
+        entry: Entry,
+        deadline: Option<Instant>,
+        problem: &Problem<'_>,
+        state: &mut State,
+        rungs: &mut Vec<Rung>,
+        timings: &mut Timings,
+    ) -> Result<Reason> {
+        loop {
+            match self.race(entry, deadline, problem, state, rungs, timings).await {
+                Err(Error::Device(message)) => match self.lost(message)? {
+                    Some(reason) => return Ok(reason),
+                    None => continue,
+                },
+                ended => return ended,
+            }
+        }
+    }
+
     /// Lets the candidates race until one converges or all have failed. Where A proves singular and b outside its range,
     /// a least-squares method has the last word if that will do.
     pub(super) async fn race(

@@ -63,6 +63,8 @@ pub struct Solver {
     pub(super) cancel: Arc<AtomicBool>,
     pub(super) callback: Callback,
     pub(super) watcher: Option<Watcher>,
+    /// The device failed in the call before.
+    pub(super) device_failed: bool,
     /// A call has begun and not come to its end: what the device holds is anybody's guess.
     pub(super) interrupted: bool,
 }
@@ -144,6 +146,7 @@ impl Solver {
             cancel: Arc::new(AtomicBool::new(false)),
             callback: Box::new(|_| ControlFlow::Continue(())),
             watcher: None,
+            device_failed: false,
             interrupted: false,
         })
     }
@@ -217,7 +220,7 @@ impl Solver {
     /// [`Solver::solve_from`] for callers that are futures already. It waits for the device all the same.
     pub(crate) async fn solve_polled(&mut self, b: &[f64], x0: Option<&[f64]>) -> Result<Report> {
         self.check_vectors(b, x0)?;
-        self.enter();
+        self.enter()?;
         let deadline = self.deadline();
         let mut timings = self.first_timings();
         let (held, b) = (self.held(), self.stacked(b));
@@ -229,7 +232,7 @@ impl Solver {
             Some(reason) => reason,
             None => {
                 let entry = Entry { failed: None, minimise };
-                self.race(entry, deadline, &problem, &mut state, &mut rungs, &mut timings).await?
+                self.race_on(entry, deadline, &problem, &mut state, &mut rungs, &mut timings).await?
             }
         };
         let counters = self.counters().since(&counters_before);
@@ -277,14 +280,15 @@ impl Solver {
     }
 
     /// Begins a call: after one that panicked or failed, devices start afresh.
-    pub(super) fn enter(&mut self) {
+    pub(super) fn enter(&mut self) -> Result<()> {
         if std::mem::replace(&mut self.interrupted, true) {
             self.forget_sessions();
         }
         self.cancel.store(false, Ordering::Relaxed);
+        self.revive()
     }
 
-    fn forget_sessions(&mut self) {
+    pub(super) fn forget_sessions(&mut self) {
         self.sessions.iter_mut().for_each(|s| *s = None);
         self.block = None;
     }
