@@ -16,8 +16,7 @@ use crate::host::scale::ldexp;
 use crate::matrix::{Csr, ToMatrix};
 use crate::op::schedule::Compiler;
 use crate::op::{Plan, Role};
-use crate::options::Backend;
-use crate::plan::{DeviceChoice, choose_device, cpu};
+use crate::plan::{DeviceChoice, choose_device};
 use crate::precond;
 use crate::precond::registry::Precond;
 use crate::report::{Passed, Reason};
@@ -164,18 +163,10 @@ impl EigenSolver {
             // The problem is borrowed as a whole, and the callback from within it.
             None => {
                 let mut callback = std::mem::replace(&mut self.callback, Box::new(|_| ControlFlow::Continue(())));
-                let mut reason = self.run(&mut callback, &mut found).await;
-                if let (Err(Error::Device(message)), Backend::Auto) = (&reason, &self.options.backend) {
-                    let from = &self.device.adapter.name;
-                    self.warnings.push(format!("the device {from} failed ({message}); solved on the CPU"));
-                    self.device = cpu(&self.options.device());
-                    found = Found::new(&self.options, self.device.adapter.clone(), self.setup);
-                    reason = self.run(&mut callback, &mut found).await;
-                }
+                let reason = self.run(&mut callback, &mut found).await;
                 self.callback = callback;
                 match reason {
                     Err(Error::Preconditioner { row, message }) => Reason::PreconditionerFailed { row, message },
-                    Err(Error::Device(message)) => Reason::DeviceFailed { message },
                     reason => reason?,
                 }
             }
