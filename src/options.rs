@@ -187,7 +187,15 @@ pub struct Knobs {
 
 impl Default for Knobs {
     fn default() -> Self {
-        Self { fuse: true, lag: None, batch: None, withhold: vec![], binding_limit: None, prefer_gpu: false, lose_device_after: None }
+        Self {
+            fuse: true,
+            lag: None,
+            batch: None,
+            withhold: vec![],
+            binding_limit: None,
+            prefer_gpu: false,
+            lose_device_after: None,
+        }
     }
 }
 

@@ -247,3 +247,21 @@ fn projection_finds_what_its_subspace_holds() {
     }
     assert!(Solver::new(&a, options("projection", "none")).is_err());
 }
+
+#[test]
+fn projection_onto_many_vectors_on_every_backend() {
+    let _guard = one_at_a_time();
+    let a = gallery::poisson2d(9);
+    for target in &targets() {
+        for k in [8, 9, 31] {
+            let mut random = Random::new(k as u64);
+            let subspace: Vec<Vec<f64>> = (0..k).map(|_| random.vector(81)).collect();
+            let b = a.multiply(&subspace[k / 2]);
+            let options = Options { method: Method::Projection { subspace }, ..target.options("projection") };
+            let r = Solver::new(&a, options).unwrap().solve(&b).unwrap();
+            // In f32 the basis itself is rounded, and there is no second look.
+            let exact = r.reason.is_converged() || target.single && r.certificate.relative < 1e-5;
+            assert!(exact, "{k} vectors on {}: {} {:e}", target.name, r.reason, r.certificate.relative);
+        }
+    }
+}

@@ -41,6 +41,16 @@ pub(super) struct Limits<'a> {
     pub(super) callback: &'a mut dyn FnMut(Event) -> ControlFlow<()>,
 }
 
+impl Limits<'_> {
+    /// Who calls the run off, if anyone.
+    fn called(&self) -> Option<Reason> {
+        if self.cancel.load(Ordering::Relaxed) {
+            return Some(Reason::Cancelled);
+        }
+        self.deadline.is_some_and(|d| Instant::now() >= d).then_some(Reason::TimeLimit)
+    }
+}
+
 /// What was done so far.
 #[derive(Default)]
 pub(super) struct Tally {
@@ -126,7 +136,7 @@ impl Session {
                     let rest = p.ops;
                     self.issue(tally, ops)?;
                     if let Err(why) = self.solve(solve, tally).await? {
-                        return Ok(Some(Ended::Inner(why)));
+                        return Ok(Some(limits.called().map_or(Ended::Inner(why), Ended::Limit)));
                     }
                     self.issue(tally, rest)?;
                     closing |= next == Next::Exchange;
@@ -149,13 +159,9 @@ impl Session {
                     }
                 }
             }
-            if limits.cancel.load(Ordering::Relaxed) {
+            if let Some(reason) = limits.called() {
                 self.drain().await?;
-                return Ok(Some(Ended::Limit(Reason::Cancelled)));
-            }
-            if limits.deadline.is_some_and(|d| Instant::now() >= d) {
-                self.drain().await?;
-                return Ok(Some(Ended::Limit(Reason::TimeLimit)));
+                return Ok(Some(Ended::Limit(reason)));
             }
             if (closing || over || limit) && self.engine.in_flight() == 0 {
                 limit |= tally.iterations >= limits.max_iterations;

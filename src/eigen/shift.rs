@@ -4,6 +4,7 @@ use super::options::EigenOptions;
 use super::pencil::{Mass, Pencil};
 use crate::error::{Error, Result};
 use crate::host::direct::{self, BACKWARD_ERROR, Direct, Refused};
+use crate::host::halt::Halt;
 use crate::host::memory;
 use crate::host::scale::ldexp;
 use crate::matrix::{Csr, LinearOperator, Matrix, Structure};
@@ -11,7 +12,7 @@ use crate::options::Options;
 use crate::precond::registry::Precond;
 use crate::solve::Solver;
 use faer::c64;
-use std::ops::Range;
+use std::ops::{ControlFlow, Range};
 use std::sync::Arc;
 
 /// Iterations that a linear solver is reckoned to take for one system where nothing better is known.
@@ -65,14 +66,19 @@ enum InnerSolver {
 pub(super) type Solution = std::result::Result<(Vec<f64>, usize), String>;
 
 impl Inner {
-    pub(super) fn new(solves: &Solves, exponent: i32, options: &EigenOptions) -> Result<Self> {
+    /// `halt` ends a solve by iterations on its way; complete factors take a second or two at most, and are not interrupted.
+    pub(super) fn new(solves: &Solves, exponent: i32, options: &EigenOptions, halt: &Halt) -> Result<Self> {
         let solver = match solves {
             Solves::Direct(direct) => InnerSolver::Direct(Arc::clone(direct)),
             Solves::Given(m) => InnerSolver::Given(m.clone()),
             Solves::Iterative(c) => {
                 let rtol = (options.bound() * 1e-2).clamp(1e-13, 1e-8);
-                let options = Options { rtol, time_limit: None, ..options.device() };
-                InnerSolver::Iterative(Box::new(Solver::new(c, options)?))
+                // The limit on time is there for set-ups, which a callback does not see.
+                let options = Options { rtol, time_limit: halt.left(), ..options.device() };
+                let halt = halt.clone();
+                let heard =
+                    move |_| if halt.called().is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
+                InnerSolver::Iterative(Box::new(Solver::new(c, options)?.on_iteration(heard)))
             }
         };
         Ok(Self { solver, exponent })

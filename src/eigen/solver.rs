@@ -12,6 +12,7 @@ use super::stages::{Callback, Found, Outside, Problem, search};
 use super::verify::{Verified, dot};
 use super::{Action, EigenSystem, Wanted};
 use crate::error::{Error, Result};
+use crate::host::halt::Halt;
 use crate::host::scale::ldexp;
 use crate::matrix::{Csr, ToMatrix};
 use crate::op::schedule::Compiler;
@@ -43,6 +44,8 @@ pub struct EigenSolver {
     warnings: Vec<String>,
     setup: f64,
     cancel: Arc<AtomicBool>,
+    /// What calls off the work that is done now.
+    halt: Halt,
     callback: Callback,
 }
 
@@ -113,6 +116,7 @@ impl EigenSolver {
             warnings,
             setup: start.elapsed().as_secs_f64(),
             cancel: Arc::new(AtomicBool::new(false)),
+            halt: Halt::default(),
             callback: Box::new(|_| ControlFlow::Continue(())),
             options,
         })
@@ -158,6 +162,7 @@ impl EigenSolver {
     async fn solve_polled(&mut self) -> Result<EigenReport> {
         self.cancel.store(false, Ordering::Relaxed);
         let mut found = Found::new(&self.options, self.device.adapter.clone(), self.setup);
+        self.halt = Halt::new(Arc::clone(&self.cancel)).within(self.options.time_limit);
         let reason = match self.facts_against() {
             Some(reason) => reason,
             // The problem is borrowed as a whole, and the callback from within it.
@@ -365,11 +370,11 @@ impl Problem for EigenSolver {
         let (action, inner) = match (&choice.acts, b) {
             (Acts::Shift(shift), _) => {
                 let before = mass.map(|b| (b, space.vector("cv", n)));
-                (Action::Solve(before), Some(Inner::new(&shift.solves, norms.exponent, &self.options)?))
+                (Action::Solve(before), Some(Inner::new(&shift.solves, norms.exponent, &self.options, &self.halt)?))
             }
             (Acts::Mass(solves), Some((_, norms))) => {
                 let before = (a, space.vector("cv", n));
-                (Action::Solve(Some(before)), Some(Inner::new(solves, norms.exponent, &self.options)?))
+                (Action::Solve(Some(before)), Some(Inner::new(solves, norms.exponent, &self.options, &self.halt)?))
             }
             _ => (Action::Product(a), None),
         };

@@ -41,6 +41,11 @@ impl Halt {
         self.deadline.is_some_and(|d| Instant::now() >= d).then_some(Called::TimeLimit)
     }
 
+    /// The time that is left, where it has an end.
+    pub(crate) fn left(&self) -> Option<Duration> {
+        self.deadline.map(|d| d.saturating_duration_since(Instant::now()))
+    }
+
     /// Goes on, or not.
     ///
     /// # Errors

@@ -215,10 +215,17 @@ const TABLE: &[Row] = &[
         .part_of("minres", SIMPLE, 0.7),
     Row::new(Symmetric, "bicgstab", "lu", FACTORS).matched().when(factors).counted(WHOLE),
     Row::new(Symmetric, "gmres", "ilut", "a twentieth of the iterations at best")
+        .restart(50)
+        .when(|s| s.triangles && !s.one_sign)
+        .costs(40.0, 6.0, 80.0)
+        .grows(25.0)
+        .least(15.0)
+        .part_of("minres", SIMPLE, 0.05),
+    Row::new(Symmetric, "gmres", "ilut", "the same with large entries on the diagonal")
         .matched()
         .restart(50)
         .when(|s| s.triangles && !s.one_sign)
-        .costs(80.0, 6.0, 80.0)
+        .costs(240.0, 6.0, 80.0)
         .grows(25.0)
         .least(15.0)
         .part_of("minres", SIMPLE, 0.05),
@@ -226,7 +233,7 @@ const TABLE: &[Row] = &[
         .matched()
         .restart(50)
         .when(|s| s.triangles && !s.one_sign)
-        .costs(120.0, 4.0, 80.0)
+        .costs(180.0, 4.0, 80.0)
         .least(20.0)
         .part_of("minres", SIMPLE, 0.15),
     Row::new(Symmetric, "bicgstab", "ilut", "where gmres rests")
@@ -259,6 +266,13 @@ const TABLE: &[Row] = &[
         .least(12.0),
     Row::new(General, "bicgstab", "lu", FACTORS).matched().when(factors).counted(WHOLE),
     Row::new(General, "gmres", "ilut", "a twentieth of the iterations at best")
+        .restart(50)
+        .when(|s| s.triangles && s.zero == 0)
+        .costs(40.0, 6.0, 80.0)
+        .grows(25.0)
+        .least(12.0)
+        .part_of("bicgstab", SIMPLE, 0.05),
+    Row::new(General, "gmres", "ilut", "the same with large entries on the diagonal")
         .matched()
         .restart(50)
         .when(factors)
@@ -335,7 +349,7 @@ const UPLOAD: f64 = 12.0;
 const ORDER: f64 = 50.0;
 const MATCHING: f64 = 80.0;
 /// Rows without a diagonal, as of saddle points, make long paths.
-const MATCHING_SYMMETRIC: f64 = 300.0;
+const MATCHING_SYMMETRIC: f64 = 150.0;
 
 /// Bytes that stand for an entry of a triangle in a solve: it is read at a third of a product's pace.
 const TRIANGLE: f64 = 36.0;
@@ -393,7 +407,8 @@ impl Candidate {
     /// As it is called in reports.
     pub(crate) fn name(&self) -> String {
         let precision = if self.precision.working == Dtype::F32 { " in f32" } else { "" };
-        format!("{} with {}{precision}", self.method.id, self.preconditioner)
+        let matched = if self.change.matched && self.counted.is_none() { ", matched" } else { "" };
+        format!("{} with {}{matched}{precision}", self.method.id, self.preconditioner)
     }
 
     /// Whether it is to be counted and its order is not known yet.

@@ -68,13 +68,11 @@ pub(crate) fn choose(
     let asked = Some(named.as_str()).filter(|_| options.preconditioner != Precond::Auto);
     let least_squares = options.method.is_least_squares();
     let precisions = precision::precisions(a, options, device, least_squares, notes)?;
-    if let Some(plan) = precisions.iter().find(|p| equilibrates(facts, options, p.working)) {
+    if precisions.iter().any(|p| equilibrates(facts, options, p.working)) {
         let why = if options.equilibrate == When::Always { "as asked; " } else { "" };
         notes.push(format!(
-            "equilibration by powers of two: {why}the largest entries of rows or columns differ by up to 2^{}, {} has {} binary digits",
+            "equilibration by powers of two: {why}the largest entries of rows or columns differ by up to 2^{}",
             facts.spread,
-            plan.working,
-            transform::digits(plan.working)
         ));
     }
     let (positive, negative, zero) = facts.diagonal;
@@ -342,7 +340,12 @@ fn say(
             SIMPLE if asked.is_none() && row.behind.is_none() => simple.unwrap_or(row.why),
             _ => row.why,
         };
-        notes.push(format!("candidate {} with {}: {why}", row.method, what(row)));
+        notes.push(format!(
+            "candidate {} with {}{}: {why}",
+            row.method,
+            what(row),
+            if row.matched && row.counted.is_none() { ", matched" } else { "" }
+        ));
     }
 }
 

@@ -12,6 +12,9 @@ use crate::options::{Criterion, Options, When};
 /// Below this many rows the vector that products gather from stays in a core's cache in any order.
 const REORDER_FROM: usize = 1 << 17;
 
+/// Powers of two by which rows or columns of a nonsymmetric matrix may differ before they are equilibrated.
+const WIDE: i32 = 20;
+
 /// The rows in the order of reverse Cuthill–McKee, where that is asked for or pays; an operator has no order but its own.
 pub(crate) fn choose_order(a: &Matrix, options: &Options, notes: &mut Vec<String>) -> Result<Option<Vec<u32>>> {
     if let Some(a) = a.entries() {
@@ -64,6 +67,10 @@ pub(super) fn equilibrates(facts: &Facts, options: &Options, dtype: Dtype) -> bo
             let asked = options.method.settings().spectrum.is_some() || options.gives_preconditioner();
             // By component small rows count as much as large ones.
             let bound = if options.criterion == Criterion::Componentwise { 0 } else { transform::digits(dtype) };
+            // Of a nonsymmetric A no method asks that rows and columns be scaled alike: those that minimise ‖r‖, or
+            // watch it, should see its small rows. Least squares weigh rows as they are.
+            let free = !facts.symmetric() && !options.method.is_least_squares();
+            let bound = if free { bound.min(WIDE) } else { bound };
             facts.spread > bound && !asked
         }
     }

@@ -17,7 +17,9 @@ impl Solver {
         }
         let from = self.device.adapter.name.clone();
         self.move_to(Backend::Cpu)?;
-        self.warnings.push(format!("the device {from} failed ({message}); the solve went on on the CPU from its last certified x"));
+        self.warnings.push(format!(
+            "the device {from} failed ({message}); the solve went on on the CPU from its last certified x"
+        ));
         Ok(None)
     }
 

@@ -78,16 +78,21 @@ pub fn solve(a: &impl ToMatrix, b: &(impl AsRef<[f64]> + ?Sized)) -> Result<Repo
 }
 
 impl Solver {
-    /// Checks the matrix, finds what it is, and plans.
+    /// Checks the matrix, finds what it is, and plans. [`Method::Auto`] takes lsqr for a rectangular matrix.
     ///
     /// # Errors
     /// A rectangular matrix for a method that needs a square one, options out of range, no such adapter; an
     /// operator that contradicts what is said of it, or lacks what is asked for: WGSL for a GPU, a transpose.
-    pub fn new(a: &impl ToMatrix, options: Options) -> Result<Self> {
+    pub fn new(a: &impl ToMatrix, mut options: Options) -> Result<Self> {
         let start = Instant::now();
         options.check()?;
         let mut a = a.to_matrix()?;
         let rows = a.rows();
+        let mut notes = vec![];
+        if options.method == Method::Auto && !a.is_square() {
+            notes.push(format!("least squares: A is {rows} x {}; of several solutions the shortest", a.cols()));
+            options.method = Method::Lsqr { damp: 0.0 };
+        }
         let damp = options.method.settings().damp;
         if damp > 0.0 {
             let stored =
@@ -115,7 +120,6 @@ impl Solver {
             }
         }
         let facts = Facts::find(&a)?;
-        let mut notes = vec![];
         let choice = plan::choose_device(&a, &options, &mut notes)?;
         let least_squares = options.method.is_least_squares();
         let order = if least_squares { None } else { plan::choose_order(&a, &options, &mut notes)? };

@@ -67,9 +67,27 @@ pub(crate) fn matching(a: &Csr, e: i32) -> Option<Matching> {
     let (mut column_of, mut row_of) = (vec![FREE; n], vec![FREE; n]);
     for j in 0..n as u32 {
         v[j as usize] = entries(j).map(|k| costs[k] - u[rows[k] as usize]).min()?;
-        let tight = |k: &usize| costs[*k] - u[rows[*k] as usize] == v[j as usize];
-        if let Some(k) = entries(j).filter(tight).find(|&k| column_of[rows[k] as usize] == FREE) {
+    }
+    let tight = |k: &usize, j: u32| costs[*k] - u[rows[*k] as usize] == v[j as usize];
+    // Where the search for another row of a matched column has come to: a row that is taken stays taken.
+    let mut place: Vec<usize> = start[..n].to_vec();
+    for j in 0..n as u32 {
+        if let Some(k) = entries(j).find(|k| tight(k, j) && column_of[rows[*k] as usize] == FREE) {
             (column_of[rows[k] as usize], row_of[j as usize]) = (j, rows[k]);
+            continue;
+        }
+        // A row that another column gives up for a free one.
+        'given_up: for k in entries(j).filter(|k| tight(k, j)) {
+            let other = column_of[rows[k] as usize];
+            while place[other as usize] < start[other as usize + 1] {
+                let k2 = place[other as usize];
+                place[other as usize] += 1;
+                if tight(&k2, other) && column_of[rows[k2] as usize] == FREE {
+                    (column_of[rows[k2] as usize], row_of[other as usize]) = (other, rows[k2]);
+                    (column_of[rows[k] as usize], row_of[j as usize]) = (j, rows[k]);
+                    break 'given_up;
+                }
+            }
         }
     }
 
@@ -85,33 +103,48 @@ pub(crate) fn matching(a: &Csr, e: i32) -> Option<Matching> {
         let mut heap: BinaryHeap<Reverse<(Cost, u32)>> = BinaryHeap::new();
         let mut touched: Vec<u32> = vec![];
         let (mut column, mut reached) = (root, 0);
-        let last = loop {
+        // The nearest free row so far: nothing beyond it is of interest.
+        let (mut nearest, mut last) = (Cost::MAX, FREE);
+        loop {
             budget = budget.checked_sub(entries(column).len())?;
             for k in entries(column) {
                 let i = rows[k] as usize;
                 let d = reached + costs[k] - u[i] - v[column as usize];
-                if !done[i] && d < distance[i] {
-                    if distance[i] == Cost::MAX {
-                        touched.push(rows[k]);
+                if done[i] || d >= nearest || d >= distance[i] {
+                    continue;
+                }
+                if distance[i] == Cost::MAX {
+                    touched.push(rows[k]);
+                }
+                (distance[i], from[i]) = (d, column);
+                if column_of[i] == FREE {
+                    (nearest, last) = (d, rows[k]);
+                    if d == reached {
+                        break;
                     }
-                    (distance[i], from[i]) = (d, column);
+                } else {
                     heap.push(Reverse((d, rows[k])));
                 }
             }
-            // An empty heap: no row is left for this column.
+            let fresh = |d: Cost, i: u32| !done[i as usize] && d == distance[i as usize];
             let row = loop {
-                let Reverse((d, i)) = heap.pop()?;
-                if !done[i as usize] && d == distance[i as usize] {
-                    break i;
+                match heap.pop() {
+                    Some(Reverse((d, _))) if d >= nearest => break None,
+                    Some(Reverse((d, i))) if fresh(d, i) => break Some(i),
+                    Some(_) => {}
+                    None => break None,
                 }
             };
+            let Some(row) = row else { break };
             reached = distance[row as usize];
-            if column_of[row as usize] == FREE {
-                break row;
-            }
             done[row as usize] = true;
             column = column_of[row as usize];
-        };
+        }
+        // No row is left for this column.
+        if last == FREE {
+            return None;
+        }
+        reached = nearest;
         // Duals first: they need the old partners.
         v[root as usize] += reached;
         for &i in touched.iter().filter(|&&i| done[i as usize]) {
