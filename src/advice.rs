@@ -20,6 +20,9 @@ impl Report {
                 format!("The preconditioner is not positive definite: use {}, or gmres.", tried.definite())
             }
             Reason::PreconditionerFailed { .. } => "Use another preconditioner, or none.".into(),
+            Reason::Cancelled | Reason::StoppedByCallback if self.certificate.solution_norm == 0.0 => {
+                "x is zero: no x so far had a smaller residual.".into()
+            }
             Reason::LeastSquares if self.rungs.len() > 1 => {
                 "A is singular and b outside its range; x is the least-squares solution of least norm, certified by the \
                  residual of the normal equations."

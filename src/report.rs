@@ -191,7 +191,7 @@ impl Reason {
         match self {
             Self::Converged(_) => "The answer is certified: the residual was recomputed in f64.",
             Self::LeastSquares => {
-                "b lies outside the range of A; x is a least-squares solution, certified by the residual of the normal equations."
+                "x is a least-squares solution, certified by the residual of the normal equations; b - A x itself does not vanish."
             }
             Self::IllConditioned { .. } => {
                 "A is too ill-conditioned to prove a least-squares solution: scale its columns (jacobi), use damp, or solve a square system with gmres and lu."

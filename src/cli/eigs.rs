@@ -338,7 +338,16 @@ impl Svds {
         let lines = lines(report.texts(), &report.residuals, &report.bounds);
         let columns = [(&self.right, cols, &report.right[..]), (&self.left, rows, &report.left[..])];
         let outcome = (&report, &report.outcome);
-        self.common.write(&matrix, false, outcome, &lines, &columns, matrix.complex, begun, svd_page)?;
+        self.common.write(
+            &matrix,
+            matrix.is_symmetric(),
+            outcome,
+            &lines,
+            &columns,
+            matrix.complex,
+            begun,
+            svd_page,
+        )?;
         Ok(exit(&report.reason, &signals))
     }
 }

@@ -94,7 +94,8 @@ impl Solve {
             None => solver.solve_many(&b)?,
         };
         signals::under_way();
-        let is_symmetric = solver.is_symmetric();
+        // Methods that don't need it don't look.
+        let is_symmetric = solver.is_symmetric() || matrix.is_symmetric();
         // The callback holds the progress bar: it goes before anything is printed.
         drop(solver);
 

@@ -187,6 +187,8 @@ pub(super) fn advice(reason: &Reason, shifts: bool) -> String {
         Reason::MaxIterations => "Raise max_iterations or subspace.",
         Reason::Stagnated if shifts => "Raise subspace, loosen tol, or use a shift near what is wanted.",
         Reason::Stagnated => "Raise subspace, or loosen tol.",
+        Reason::TimeLimit => "Raise the time limit; what stands here is the best so far.",
+        Reason::Cancelled | Reason::StoppedByCallback => "What stands here is the best so far.",
         Reason::NotSymmetric { .. } => "The matrix is not symmetric: use arnoldi.",
         Reason::AttainableAccuracy { .. } => "The data allow no smaller residual in f64: loosen tol.",
         Reason::FalseConvergence { .. } => {

@@ -126,11 +126,11 @@ impl History<'_> {
         );
         if alone {
             let (title, subtitle) = (escape(&self.title, 84), escape(&self.subtitle, 110));
-            let _ = write!(
+            let _ = writeln!(
                 s,
                 "<rect width=\"{width}\" height=\"{}\" class=\"paper\"/>\
                  <text x=\"{LEFT}\" y=\"28\" font-size=\"18\" font-weight=\"600\">{title}</text>\
-                 <text x=\"{LEFT}\" y=\"51\" class=\"pale\">{subtitle}</text>\n",
+                 <text x=\"{LEFT}\" y=\"51\" class=\"pale\">{subtitle}</text>",
                 sheet.height
             );
         }
