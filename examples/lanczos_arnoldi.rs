@@ -34,7 +34,7 @@ fn show(which: Which, report: &EigenReport) {
         solves => format!("{solves} inner solves of {} iterations together", report.inner_iterations),
     };
     println!("  {which}: {steps}, {} restarts, {}", report.restarts, report.method);
-    for (value, residual) in report.eigenvalues.iter().zip(&report.residuals) {
+    for (value, residual) in report.texts().iter().zip(&report.residuals) {
         println!("    {value:<44} |A v - l v| = {residual:.1e}");
     }
 }

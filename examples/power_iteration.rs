@@ -13,7 +13,7 @@ use std::f64::consts::PI;
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("largest eigenvalue of the k x k grid Laplacian, to 1e-8\n");
     println!("{:>4} {:>14} {:>14} {:>12} {:>12} {:>12}", "k", "exact", "found", "|l2/l1|", "power", "lanczos");
-    for k in [4, 8, 16] {
+    for k in [8, 16, 32] {
         let a = gallery::poisson2d(k);
         // λ_ij = 4 sin²(iπ/2(k+1)) + 4 sin²(jπ/2(k+1)).
         let part = |i: usize| 4.0 * (i as f64 * PI / (2 * (k + 1)) as f64).sin().powi(2);

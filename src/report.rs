@@ -198,7 +198,7 @@ impl Reason {
         match self {
             Self::Converged(_) => "The answer is certified: the residual was recomputed in f64.",
             Self::LeastSquares => {
-                "b lies outside the range of A; x is a least-squares solution, certified by the residual of the normal equations."
+                "x is a least-squares solution, certified by the residual of the normal equations; b - A x itself does not vanish."
             }
             Self::IllConditioned { .. } => {
                 "A is too ill-conditioned to prove a least-squares solution: scale its columns (jacobi), use damp, or solve a square system with gmres and lu."
@@ -324,6 +324,8 @@ pub struct Rung {
     pub setup_s: f64,
     /// Iterations spent in it.
     pub iterations: usize,
+    /// Its turns: iterations before each, and at its end.
+    pub turns: Vec<(usize, usize)>,
     /// Decimal digits by which the residual fell meanwhile.
     pub digits: f64,
     /// Iterations that it was expected to need yet, where others had their turn.

@@ -499,12 +499,15 @@ fn signals_end_the_solve_and_results_are_written() {
         let dir = Folder::new();
         let (json, x) = (dir.name("r.json"), dir.name("x.mtx"));
         // rtol 0 on a system that needs thousands of iterations: it would run for minutes.
-        let child = Command::new(env!("CARGO_BIN_EXE_krylane"))
+        let mut child = Command::new(env!("CARGO_BIN_EXE_krylane"))
             .args(["solve", "poisson2d:700", "--backend", "cpu", "--rtol", "1e-13", "-m", "steepest_descent"])
-            .args(["--max-iterations", "100000000", "--quiet", "--json", &json, "--output", &x])
+            .args(["--max-iterations", "100000000", "--quiet", "--json", &json, "--output", &x, "--monitor"])
+            .stderr(Stdio::piped())
             .spawn()
             .expect("the program starts");
-        std::thread::sleep(std::time::Duration::from_secs(3));
+        // The first iteration is told, however slow the machine is.
+        let mut told = std::io::BufReader::new(child.stderr.take().expect("piped"));
+        std::io::BufRead::read_line(&mut told, &mut String::new()).expect("a line");
         let sent = Command::new("kill").args([format!("-{signal}"), child.id().to_string()]).status();
         assert!(sent.expect("kill").success());
         expect(&child.wait_with_output().expect("an end"), code);

@@ -1,7 +1,8 @@
 //! The guide's commands do what the guide says.
 //!
 //! In a `console` block a line `$ krylane …` is run, in one folder for each chapter. The lines below it must be found in
-//! what it prints, in order; `…` stands for any text. `! exit 1` says how it ends; without it the exit code must be 0.
+//! what it prints, in order; `…` stands for any text. `! exit 1` says how it ends; without it the exit code must be 0. A
+//! block whose first line names a file, as "```toml solve.toml" does, is that file.
 
 use std::fs;
 use std::path::Path;
@@ -12,6 +13,12 @@ struct Step {
     line: String,
     expected: Vec<String>,
     exit: i32,
+}
+
+/// The files of a chapter: names and contents.
+fn files(text: &str) -> Vec<(String, String)> {
+    let blocks = text.split("\n```toml ").skip(1).filter_map(|block| block.split_once('\n'));
+    blocks.map(|(name, rest)| (name.into(), rest.split("```").next().unwrap_or("").into())).collect()
 }
 
 fn steps(text: &str) -> Vec<Step> {
@@ -47,7 +54,11 @@ fn every_command_of_the_guide_does_what_it_says() {
             continue;
         }
         let folder = tempfile::tempdir().unwrap();
-        for step in steps(&fs::read_to_string(&chapter).unwrap()) {
+        let text = fs::read_to_string(&chapter).unwrap();
+        for (name, content) in files(&text) {
+            fs::write(folder.path().join(name), content).unwrap();
+        }
+        for step in steps(&text) {
             let run = Command::new(env!("CARGO_BIN_EXE_krylane"))
                 .args(step.line.split_whitespace())
                 .current_dir(&folder)

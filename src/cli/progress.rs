@@ -52,7 +52,7 @@ pub(super) struct Convergence {
 impl Convergence {
     pub(super) fn new(goals: impl Iterator<Item = f64>, quiet: bool, monitor: Option<u64>) -> Self {
         let bar = ProgressBar::with_draw_target(Some(STEPS), target(quiet));
-        let style = ProgressStyle::with_template("{bar:32} {msg}  {elapsed}").expect("a legal template");
+        let style = ProgressStyle::with_template("{spinner} {bar:32} {msg}  {elapsed}").expect("a legal template");
         bar.set_style(style.progress_chars("=> "));
         let goals: Vec<f64> = goals.map(|goal| goal.clamp(1e-16, 0.1).log10()).collect();
         let heard = vec![None; goals.len()];
@@ -85,7 +85,10 @@ impl Convergence {
         if now - self.start < PATIENCE || self.drawn.is_some_and(|t| now - t < FRAME) {
             return;
         }
-        self.drawn = Some(now);
+        if self.drawn.replace(now).is_none() {
+            // Another candidate's set-up may come between: what turns is alive.
+            self.bar.enable_steady_tick(Duration::from_millis(100));
+        }
         let done = |e: &Event| (e.residual.log10() / self.goals[e.system]).clamp(0.0, 1.0);
         let slowest = self.heard.iter().flatten().min_by(|e, f| done(e).total_cmp(&done(f))).unwrap_or(&event);
         // A residual that grows again is told by its number; a bar that goes back confuses.
@@ -96,6 +99,43 @@ impl Convergence {
             message += &format!("  slowest: system {}", slowest.system);
         }
         self.bar.set_message(message);
+    }
+}
+
+/// The largest residual of a wanted pair on its way to its bound.
+pub(super) struct Exchanges {
+    start: Instant,
+    spinner: Spinner,
+    monitor: Option<u64>,
+    /// Exchanges heard of.
+    heard: u64,
+}
+
+impl Exchanges {
+    pub(super) fn new(quiet: bool, monitor: Option<u64>) -> Self {
+        let spinner = spinner("setting up", quiet || monitor.is_some());
+        Self { start: Instant::now(), spinner, monitor, heard: 0 }
+    }
+
+    pub(super) fn show(&mut self, event: Event) {
+        let Event { iteration, residual, .. } = event;
+        if self.heard == 0 {
+            super::signals::under_way();
+        }
+        self.heard += 1;
+        // Before the first look at the pairs there is no residual.
+        let residual = if residual.is_finite() { format!("{residual:.1e}") } else { "?".into() };
+        match self.monitor {
+            Some(every) if self.heard % every == 1 % every => {
+                let seconds = self.start.elapsed().as_secs_f64();
+                super::exit::say(&format!("{iteration:>8}  {residual} times the bound  {seconds:.2} s"));
+            }
+            Some(_) => {}
+            None => {
+                let bar = &self.spinner.0;
+                bar.set_message(format!("iteration {iteration:>6}  largest residual {residual} times its bound"));
+            }
+        }
     }
 }
 

@@ -38,6 +38,13 @@ pub(super) struct Matrix {
     pub(super) seconds: f64,
 }
 
+impl Matrix {
+    /// Whether a_ij = a_ji up to rounding.
+    pub(super) fn is_symmetric(&self) -> bool {
+        self.csr.is_square() && self.csr.first_asymmetry(1e-12).is_none()
+    }
+}
+
 impl Source {
     pub(super) fn new(args: MatrixArgs) -> Result<Self> {
         let in_gallery = |name: &str| -> Result<()> {

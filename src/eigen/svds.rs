@@ -20,6 +20,7 @@ use crate::op::{Plan, Role};
 use crate::plan::{DeviceChoice, choose_device};
 use crate::precond::registry::Precond;
 use crate::report::{Passed, Reason};
+use crate::solve::drive::Event;
 use faer::{Mat, c64};
 use std::ops::ControlFlow;
 use std::sync::atomic::AtomicBool;
@@ -52,7 +53,7 @@ struct Singular {
 /// # Errors
 /// Bad input, or a device that fails. Not converging is no error.
 pub fn svds(a: &impl ToMatrix, options: EigenOptions) -> Result<SvdReport> {
-    svds_until(a, options, &AtomicBool::new(false))
+    svds_until(a, options, &AtomicBool::new(false), |_| {})
 }
 
 fn transpose(a: &Matrix) -> Result<Matrix> {
@@ -72,11 +73,17 @@ fn norms(a: &Matrix) -> Result<Norms> {
     }
 }
 
-/// [`svds`] that ends once `cancel` is set.
+/// [`svds`] that ends once `cancel` is set, and calls `heard` at each exchange with the largest estimated residual of a
+/// wanted triplet over its bound.
 ///
 /// # Errors
 /// As [`svds`].
-pub fn svds_until(a: &impl ToMatrix, options: EigenOptions, cancel: &AtomicBool) -> Result<SvdReport> {
+pub fn svds_until(
+    a: &impl ToMatrix,
+    options: EigenOptions,
+    cancel: &AtomicBool,
+    mut heard: impl FnMut(Event) + Send + 'static,
+) -> Result<SvdReport> {
     let start = Instant::now();
     options.check()?;
     let a = a.to_matrix()?;
@@ -124,7 +131,10 @@ pub fn svds_until(a: &impl ToMatrix, options: EigenOptions, cancel: &AtomicBool)
         Reason::Converged(Passed::Rtol)
     } else {
         plan.push(format!("two bases of {subspace} columns"));
-        let mut callback: Callback = Box::new(|_| ControlFlow::Continue(()));
+        let mut callback: Callback = Box::new(move |event| {
+            heard(event);
+            ControlFlow::Continue(())
+        });
         let mut outside = Outside { cancel, callback: &mut callback };
         pollster::block_on(search(&problem, &problem.options, &device, &mut outside, &mut found))?
     };

@@ -101,7 +101,10 @@ pub(crate) fn choose(
     };
     let (_, components) = facts.null_components;
     if components > 0 {
-        notes.push(format!("null space: the constants on {components} components; b must have no part in it"));
+        notes.push(format!(
+            "null space: the constants on {components} component{}; b must have no part in it",
+            if components == 1 { "" } else { "s" }
+        ));
     }
     let mut table = if auto { rows(&seen, asked.is_some()) } else { vec![Row::asked(options.method.id())] };
     if options.least_squares && entries.is_some() {

@@ -61,6 +61,7 @@ impl Solver {
             precision: candidate.precision,
             setup_s: 0.0,
             iterations: 0,
+            turns: vec![],
             digits: 0.0,
             expected: None,
             reason: String::new(),
@@ -256,6 +257,10 @@ impl Solver {
         let to_go = race.expected(k) / race.entrant(k).each;
         let line = board.of(k, self);
         line.iterations = iterations;
+        match line.turns.last_mut() {
+            Some(turn) if turn.1 == before => turn.1 = state.iterations,
+            _ => line.turns.push((before, state.iterations)),
+        }
         line.digits = gained;
         line.expected = paused.then_some(to_go as usize);
         line.reason = if paused { "paused for another".into() } else { reason.to_string() };
