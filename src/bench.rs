@@ -18,6 +18,7 @@ use std::time::Instant;
 
 /// One measurement.
 #[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
 pub struct Row {
     /// The device's name.
     pub device: String,
@@ -102,7 +103,7 @@ pub fn run(plot: &Plot, problems: &[(String, Arc<Csr>)], hear: &mut dyn FnMut(&R
 
     let n = plot.triad;
     let bytes = 3 * (n * dtype.size()) as u64;
-    let seconds = if probe.adapter().kind == "cpu" {
+    let seconds = if probe.is_on_host() {
         host_triad(n, plot.repeat)
     } else {
         let mut space = Space::new(Plan::uniform(dtype));
@@ -113,7 +114,7 @@ pub fn run(plot: &Plot, problems: &[(String, Arc<Csr>)], hear: &mut dyn FnMut(&R
         .0
     };
     // The host's triad is in f64 whatever the device computes in: bandwidth does not care.
-    let bytes = if probe.adapter().kind == "cpu" { 24 * n as u64 } else { bytes };
+    let bytes = if probe.is_on_host() { 24 * n as u64 } else { bytes };
     add("vectors", "triad", n, 0, seconds, bytes, &mut roof);
 
     for (name, a) in problems {

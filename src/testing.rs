@@ -234,9 +234,7 @@ impl Device {
     pub(crate) fn engine(&self, space: &Space, fuse: bool) -> Box<dyn Engine> {
         #[cfg(feature = "gpu")]
         if let Some(context) = &self.context {
-            let options =
-                crate::Options { knobs: crate::Knobs { fuse, ..crate::Knobs::default() }, ..crate::Options::default() };
-            return Box::new(crate::backend::gpu::Gpu::new(Arc::clone(context), space.clone(), &options).unwrap());
+            return Box::new(crate::backend::gpu::Gpu::new(Arc::clone(context), space.clone(), fuse).unwrap());
         }
         Box::new(Cpu::new(space.clone(), 0, fuse).unwrap())
     }
@@ -285,8 +283,7 @@ pub(crate) fn on_devices(f: impl Fn(&Device)) {
         let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let open = |withhold: &[&str]| {
             let withhold = withhold.iter().map(|s| (*s).to_string()).collect();
-            let knobs = crate::Knobs { withhold, ..crate::Knobs::default() };
-            Context::any(&crate::Options { knobs, ..crate::Options::default() })
+            Context::any(&crate::backend::Settings { withhold, ..Default::default() })
         };
         let full = match open(&[]) {
             Ok(context) => context,

@@ -32,7 +32,7 @@ fn gpus() -> Vec<Device> {
         .into_iter()
         .filter(|a| a.why_not.is_none())
         .map(|a| {
-            let software = a.info.kind == "software";
+            let software = a.info.kind == krylane::DeviceKind::Software;
             Device {
                 backend: Backend::Adapter(a.index.to_string()),
                 precisions: if a.f64 { vec![Precision::F64, Precision::F32] } else { vec![Precision::F32] },

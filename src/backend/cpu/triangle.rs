@@ -29,7 +29,7 @@ pub(super) struct Triangle {
     order: Order,
 }
 
-/// In which order rows are solved; it changes no bit.
+/// The order in which rows are solved; it changes no bit.
 enum Order {
     /// One after the other.
     Serial,
