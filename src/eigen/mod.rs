@@ -7,6 +7,7 @@
 mod arnoldi;
 mod bidiagonal;
 mod dense;
+mod direct;
 mod drive;
 mod filter;
 mod inverse;

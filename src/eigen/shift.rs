@@ -1,9 +1,9 @@
 //! (A − σB)⁻¹ and B⁻¹: complete factors where their counted work is less than that of iterations, else a linear solver.
 
+use super::direct::{self, BACKWARD_ERROR, Direct, Refused};
 use super::options::EigenOptions;
 use super::pencil::{Mass, Pencil};
 use crate::error::{Error, Result};
-use crate::host::direct::{self, BACKWARD_ERROR, Direct, Refused};
 use crate::host::memory;
 use crate::host::scale::ldexp;
 use crate::matrix::{Csr, LinearOperator, Matrix, Structure};
@@ -104,7 +104,7 @@ impl Inner {
                 }
             }
             InnerSolver::Iterative(solver) => {
-                let report = solver.solve_polled(b, None).await?;
+                let report = solver.solve_polled(b).await?;
                 let (relative, error) = (report.certificate.relative, report.certificate.backward_error);
                 if report.reason.is_converged() || relative <= 1e-6 && error <= 1e-10 || error <= BACKWARD_ERROR {
                     Ok((report.x, report.iterations))

@@ -144,7 +144,7 @@ pub(crate) fn within(who: &str, key: &str, value: &impl Setting, range: &RangeIn
     }
 }
 
-/// `id`, and behind a colon the pairs.
+/// `id`, and the pairs after a colon.
 pub(crate) fn text(id: &str, pairs: &[(&str, String)]) -> String {
     let pairs: Vec<String> = pairs.iter().map(|(key, value)| format!("{key}={value}")).collect();
     if pairs.is_empty() { id.into() } else { format!("{id}:{}", pairs.join(",")) }

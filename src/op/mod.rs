@@ -15,7 +15,7 @@ mod space;
 pub use crate::host::dtype::Dtype;
 pub(crate) use copies::Copy;
 pub use expr::{Cond, Expr};
-pub use outbox::Outbox;
+pub use outbox::{Next, Outbox, Seen};
 pub use program::{Combination, Program};
 pub(crate) use space::{OperatorData, TriangleData};
 pub use space::{Plan, Role, Space};

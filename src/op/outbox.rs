@@ -1,4 +1,4 @@
-//! What the host half of a method sends to the device.
+//! What passes between the device half of a method and its host half.
 
 use super::{Array, Scalar, Vector};
 
@@ -25,4 +25,22 @@ impl Outbox {
     pub fn set(&mut self, scalar: Scalar, value: f64) {
         self.scalars.push((scalar, value));
     }
+}
+
+/// What a method does after an iteration.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Next {
+    /// Another iteration, without waiting for the host.
+    More,
+    /// The host reads all records, then [`Method::exchange`](crate::method::Method::exchange) runs.
+    Exchange,
+}
+
+/// What a record told the host half.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Seen {
+    /// ‖r‖ after the iteration, as the method estimates it.
+    pub residual: f64,
+    /// True where the host half ends the cycle here; iterations issued beyond are not used.
+    pub done: bool,
 }

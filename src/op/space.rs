@@ -289,4 +289,18 @@ impl Space {
             stored => stored,
         }
     }
+
+    /// Bytes that a device takes for all of it, and what they are for. Matrices count as plain rows: no form takes more.
+    pub(crate) fn needed(&self) -> (u64, String) {
+        let vectors = self.vector_bytes();
+        let matrices: u64 = (0..self.operators.len()).map(|k| self.operator_bytes(Operator(k as u16))).sum();
+        let triangles: u64 = (0..self.triangles.len()).map(|k| self.triangle_bytes(Triangle(k as u16))).sum();
+        let text = format!(
+            "{} vectors ({vectors} bytes), {} matrices ({matrices}), {} triangles ({triangles})",
+            self.vector_count(),
+            self.operators.len(),
+            self.triangles.len()
+        );
+        (vectors.saturating_add(matrices).saturating_add(triangles), text)
+    }
 }

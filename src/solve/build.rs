@@ -155,10 +155,10 @@ impl Solver {
     /// An engine over `space` for candidate `k`, where there is memory for it.
     fn engine(&self, k: usize, space: &Space) -> Result<Box<dyn Engine>> {
         let candidate = &self.candidates[k];
-        let (needed, parts) = memory::needed(space);
+        let (needed, parts) = space.needed();
         let what = || format!("{} with {}: {parts}", candidate.method.id, candidate.preconditioner);
         memory::check(what, needed, self.options.memory_limit)?;
-        self.device.engine(space.clone(), &self.options)
+        self.device.engine(space.clone())
     }
 
     /// Builds candidate `k`: space, preconditioner, method, engine; and says how long its transform and preconditioner took.
