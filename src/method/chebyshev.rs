@@ -87,9 +87,9 @@ impl Chebyshev {
     fn enlarged(&self, (a, b): (f64, f64)) -> (f64, f64) {
         let (Some(&first), Some(&last)) = (self.norms.first(), self.norms.last()) else { return (a, b) };
         let (m, theta, delta) = ((self.norms.len() - 1) as f64, 0.5 * (b + a), 0.5 * (b - a));
-        // ln of T_m at the eigenvalue that rules the residual, against the 1 of those inside.
+        // ln of T_m at the eigenvalue that dominates the residual; it is 1 inside the interval.
         let excess = (last / first).ln() + m * (theta / delta).acosh();
-        // Less than a factor e² is within what restarts and rounding do.
+        // A factor below e² can come from restarts and rounding.
         if excess.is_nan() || excess <= 2.0 {
             return (a, b);
         }

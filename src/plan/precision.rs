@@ -27,7 +27,7 @@ pub(super) fn precisions(
     // A correction of least squares starts with Aᵀr, which the CPU computes.
     let single = if least_squares { Plan::uniform(Dtype::F32) } else { Plan::mixed(device.widest) };
     let mixed = match single.accumulate {
-        // The correction of a correction: the device has nothing wider.
+        // The device has no wider type: the CPU corrects.
         Dtype::F32 => "f32 iterations, residual and x in f64 on the CPU".to_string(),
         wide => format!("f32 iterations, residual and x in {wide}, renewed as they converge"),
     };
@@ -35,7 +35,7 @@ pub(super) fn precisions(
     let (plans, why) = match options.precision {
         Precision::F64 if !has_f64 => {
             return Err(Error::input(format!(
-                "{} has no f64 in shaders; use --precision auto, f32 or mixed (answers are certified in f64 all the same)",
+                "{} has no f64 in shaders; use the precision auto, f32 or mixed (answers are certified in f64 all the same)",
                 device.adapter.name
             )));
         }
