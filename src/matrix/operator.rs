@@ -16,6 +16,7 @@ const GRAIN: usize = 1024;
 
 /// What is known of an operator by its maker's word. A few products with fixed vectors are compared with it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Structure {
     /// Nothing.
     #[default]
@@ -86,6 +87,29 @@ pub trait LinearOperator: Send + Sync {
     }
 }
 
+/// What the maker of an operator may say of it: the same for functions of rows and of whole vectors.
+macro_rules! what_its_maker_says {
+    () => {
+        /// A = Aᵀ, on your word.
+        #[must_use]
+        pub fn symmetric(self) -> Self {
+            Self { structure: Structure::Symmetric, ..self }
+        }
+
+        /// A is symmetric positive definite, on your word.
+        #[must_use]
+        pub fn definite(self) -> Self {
+            Self { structure: Structure::Definite, ..self }
+        }
+
+        /// With its diagonal.
+        #[must_use]
+        pub fn with_diagonal(self, diagonal: Vec<f64>) -> Self {
+            Self { diagonal: Some(diagonal), ..self }
+        }
+    };
+}
+
 /// An operator made of a function for one entry of A x.
 ///
 /// ```
@@ -112,23 +136,7 @@ impl<F: Fn(usize, &[f64]) -> f64 + Send + Sync> RowFunction<F> {
         Self { rows, cols, f, structure: Structure::General, diagonal: None, shader: None }
     }
 
-    /// A = Aᵀ, on your word.
-    #[must_use]
-    pub fn symmetric(self) -> Self {
-        Self { structure: Structure::Symmetric, ..self }
-    }
-
-    /// A is symmetric positive definite, on your word.
-    #[must_use]
-    pub fn definite(self) -> Self {
-        Self { structure: Structure::Definite, ..self }
-    }
-
-    /// With its diagonal.
-    #[must_use]
-    pub fn with_diagonal(self, diagonal: Vec<f64>) -> Self {
-        Self { diagonal: Some(diagonal), ..self }
-    }
+    what_its_maker_says!();
 
     /// With its twin for GPUs.
     #[must_use]
@@ -193,23 +201,7 @@ impl<F: Fn(&[f64], &mut [f64]) + Send + Sync> VectorFunction<F> {
         Self { rows, cols, f, transpose: None, structure: Structure::General, diagonal: None }
     }
 
-    /// A = Aᵀ, on your word.
-    #[must_use]
-    pub fn symmetric(self) -> Self {
-        Self { structure: Structure::Symmetric, ..self }
-    }
-
-    /// A is symmetric positive definite, on your word.
-    #[must_use]
-    pub fn definite(self) -> Self {
-        Self { structure: Structure::Definite, ..self }
-    }
-
-    /// With its diagonal.
-    #[must_use]
-    pub fn with_diagonal(self, diagonal: Vec<f64>) -> Self {
-        Self { diagonal: Some(diagonal), ..self }
-    }
+    what_its_maker_says!();
 
     /// With its transpose, y = Aᵀ x, for least-squares methods.
     #[must_use]

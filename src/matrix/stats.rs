@@ -9,6 +9,7 @@ const MAX_DISTINCT: usize = 257;
 
 /// Figures of a matrix, for people and for choosing formats and methods.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
+#[non_exhaustive]
 pub struct Stats {
     /// Number of rows.
     pub rows: usize,
