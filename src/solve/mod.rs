@@ -10,6 +10,7 @@ pub(crate) mod problem;
 mod race;
 pub(crate) mod refine;
 mod solver;
+mod system;
 mod update;
 
 pub use builder::Builder;
