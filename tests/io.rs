@@ -73,7 +73,7 @@ fn malformed() -> Vec<(Vec<u8>, &'static str, &'static str)> {
         (b"%%MatrixMarket matrix coordinate real symetric\n".to_vec(), ":1:39:", "did you mean `symmetric`?"),
         (b"%%MatrixMarket matrix coordinate real general 7\n".to_vec(), ":1:47:", "unexpected `7`"),
         (b"%%MatrixMarket matrix array pattern general\n".to_vec(), ":1:29:", "no legal combination"),
-        (b"%%MatrixMarket matrix coordinate pattern general\n1 1 1\n1 1\n".to_vec(), ":1:34:", "--pattern-as-ones"),
+        (b"%%MatrixMarket matrix coordinate pattern general\n1 1 1\n1 1\n".to_vec(), ":1:34:", "`pattern_as_ones`"),
         (general(""), ":1:", "before the size line"),
         (general("% only comments\n\n"), ":3:", "before the size line"),
         (general("3 3\n"), ":2:4:", "number of entries is missing"),
@@ -453,7 +453,7 @@ fn complex_files_need_the_option() {
     ] {
         let e = read_matrix_market_from(text.as_bytes(), Path::new("a"), &complex).unwrap_err();
         assert!(e.to_string().contains(part), "{e}");
-        assert!(parse(&text).unwrap_err().to_string().contains("--complex"), "{text}");
+        assert!(parse(&text).unwrap_err().to_string().contains("`complex`"), "{text}");
     }
     // Vectors: parts in turn; real ones are complex ones without imaginary parts.
     let vector = |text: &str| read_vector_from(text.as_bytes(), Path::new("b"), &complex).unwrap();
@@ -488,7 +488,7 @@ fn complex_files_are_written() {
     assert_eq!((dense(&loaded.matrix), dense(&loaded.imaginary.unwrap())), (dense(&re), dense(&im)));
     write_complex_vector(&path, &[1.0, -2.0, 0.1, 1e300]).unwrap();
     assert_eq!(read_vector(&path, &complex).unwrap(), [1.0, -2.0, 0.1, 1e300]);
-    assert!(read_vector(&path, &options()).unwrap_err().to_string().contains("--complex"));
+    assert!(read_vector(&path, &options()).unwrap_err().to_string().contains("`complex`"));
 }
 
 /// An npz of 1-dimensional arrays of i64 (or f64 for `data`).

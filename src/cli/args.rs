@@ -353,8 +353,7 @@ pub(crate) struct MatrixArgs {
 #[group(skip)]
 #[command(next_help_heading = "Solver")]
 pub(crate) struct SolverArgs {
-    /// The method; auto chooses by the matrix and falls back where one fails.
-    #[arg(long, short, default_value = "auto", value_parser = methods())]
+    #[arg(long, short, default_value = "auto", value_name = "NAME", help = METHOD, value_parser = Known(method_names))]
     pub(crate) method: String,
     #[arg(long, short, value_name = "NAME", default_value = "auto", help = preconditioners(), value_parser = Known(preconditioner_names))]
     pub(crate) precond: String,
@@ -415,7 +414,7 @@ pub(crate) struct SolverArgs {
     /// Batches in flight; results don't depend on it.
     #[arg(long, value_name = "N", hide = true)]
     pub(crate) lag: Option<usize>,
-    /// Iterations a batch; results don't depend on it.
+    /// Iterations per batch; results don't depend on it.
     #[arg(long, value_name = "N", hide = true)]
     pub(crate) batch: Option<usize>,
 }
@@ -521,12 +520,12 @@ fn complex_number(text: &str) -> Result<(f64, f64), String> {
     Ok((if re.is_empty() { 0.0 } else { number(re)? }, im))
 }
 
-fn methods() -> PossibleValuesParser {
-    let auto = PossibleValue::new("auto").help("by the matrix, with fall-backs");
-    // Its subspace can't be typed.
-    let offered = METHODS.iter().filter(|m| m.id != "projection");
-    let known = offered.map(|m| PossibleValue::new(m.id).help(m.about));
-    PossibleValuesParser::new(std::iter::once(auto).chain(known))
+const METHOD: &str = "The method, with its parameters after a colon, as in gmres:restart=50; auto chooses by the \
+                      matrix and falls back where one fails";
+
+fn method_names() -> Vec<(&'static str, &'static str)> {
+    let known = METHODS.iter().filter(|m| !m.traits.program_only).map(|m| (m.id, m.about));
+    std::iter::once(("auto", "by the matrix, with fall-backs")).chain(known).collect()
 }
 
 fn ends() -> PossibleValuesParser {
@@ -560,14 +559,13 @@ impl TypedValueParser for Known {
     }
 }
 
-/// `given` is the library's.
 fn preconditioner_names() -> Vec<(&'static str, &'static str)> {
-    let known = PRECONDITIONERS.iter().filter(|p| p.id != "given").map(|p| (p.id, p.about));
+    let known = PRECONDITIONERS.iter().filter(|p| !p.program_only).map(|p| (p.id, p.about));
     std::iter::once(("auto", "by the matrix, with fall-backs")).chain(known).collect()
 }
 
 fn preconditioners() -> &'static str {
-    "The preconditioner, with parameters behind a colon where it has some, as in ilut:drop=1e-4"
+    "The preconditioner, with its parameters after a colon, as in ilut:drop=1e-4"
 }
 
 fn matrix_help() -> String {

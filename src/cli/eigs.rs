@@ -2,7 +2,7 @@
 
 use super::args::{EigsArgs, SpectrumArgs, SvdsArgs};
 use super::document::{Document, MatrixFacts};
-use super::exit::Exit;
+use super::exit::{Exit, flags};
 use super::output::{Holds, Target, distinct, print};
 use super::signals::Signals;
 use super::source::{Matrix, Source};
@@ -175,20 +175,6 @@ impl Common {
         }
         out
     }
-}
-
-/// A message of the library with the options' names as flags.
-fn flags(message: &str) -> String {
-    let flag = |word: &str| match word {
-        "max_iterations" => "--max-iterations".to_string(),
-        "subspace" => "--subspace".to_string(),
-        "tol" => "--tol".to_string(),
-        word => word.to_string(),
-    };
-    message.split_inclusive(|c: char| !c.is_alphanumeric() && c != '_').fold(String::new(), |text, piece| {
-        let word = piece.trim_end_matches(|c: char| !c.is_alphanumeric() && c != '_');
-        text + &flag(word) + &piece[word.len()..]
-    })
 }
 
 fn exit(reason: &Reason, signals: &Signals) -> Exit {

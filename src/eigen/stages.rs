@@ -5,12 +5,12 @@ use super::drive::{Ended, Limits, Session, Tally};
 use super::options::EigenOptions;
 use super::report::{Outcome, advice};
 use super::verify::Verified;
-use crate::backend::Counters;
+use crate::backend::{AdapterInfo, Counters};
 use crate::error::{Error, Result};
 use crate::op::{Dtype, Plan};
 use crate::options::{Backend, Options, Precision};
 use crate::plan::{DeviceChoice, choose_backend};
-use crate::report::{AdapterInfo, BrokenDown, Passed, Reason, Timings};
+use crate::report::{BrokenDown, Passed, Reason, Timings};
 use crate::solve::drive::Event;
 use std::ops::ControlFlow;
 use std::sync::atomic::AtomicBool;
@@ -48,7 +48,7 @@ pub(super) trait Problem {
     }
 }
 
-/// Hears of every exchange; `Break` ends the search.
+/// Called at the end of every cycle; `Break` ends the search.
 pub(super) type Callback = Box<dyn FnMut(Event) -> ControlFlow<()> + Send>;
 
 /// Ways to end a search from outside.
@@ -68,7 +68,7 @@ pub(super) async fn search(
     let single = match options.precision {
         Precision::F64 if device.widest != Dtype::F64 => {
             return Err(Error::input(format!(
-                "{} has no f64 in shaders; use --precision auto (pairs are verified in f64 all the same)",
+                "{} has no f64 in shaders; use the precision auto (pairs are verified in f64 all the same)",
                 device.adapter.name
             )));
         }
