@@ -10,6 +10,7 @@ use std::time::Duration;
 
 /// Which end of the spectrum; with a shift, of 1/(λ − σ), as in ARPACK and SciPy.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Which {
     /// Largest modulus; with a shift, nearest to it.
     #[default]

@@ -1,8 +1,8 @@
 //! What an eigenproblem's solution tells.
 
-use crate::backend::Counters;
+use crate::backend::{AdapterInfo, Counters};
 use crate::op::Plan;
-use crate::report::{AdapterInfo, Reason, Timings};
+use crate::report::{Reason, Timings};
 use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 use std::fmt;
@@ -37,6 +37,7 @@ impl Serialize for Eigenvalue {
 
 /// How a search for eigenpairs or singular triplets ended, and what it cost.
 #[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
 pub struct Outcome {
     /// Version of this layout.
     pub schema: u32,
@@ -86,6 +87,7 @@ pub struct Outcome {
 /// Eigenpairs, and how they were found; what an [`Outcome`] tells can be read off the report itself.
 #[derive(Clone, Debug, Serialize)]
 #[must_use = "a report says whether the pairs can be trusted"]
+#[non_exhaustive]
 pub struct EigenReport {
     /// The wanted eigenvalues, the most wanted first; complex ones in pairs, the positive imaginary part first. One
     /// more than asked for where k would cut a pair; what was found where it did not converge.
@@ -115,6 +117,7 @@ impl Deref for EigenReport {
 /// Singular triplets, and how they were found; as in [`EigenReport`].
 #[derive(Clone, Debug, Serialize)]
 #[must_use = "a report says whether the triplets can be trusted"]
+#[non_exhaustive]
 pub struct SvdReport {
     /// The wanted singular values, the most wanted first.
     pub singular_values: Vec<f64>,
@@ -144,12 +147,12 @@ impl Deref for SvdReport {
 pub(super) fn advice(reason: &Reason) -> String {
     match reason {
         Reason::Converged(_) => "Every pair is verified: its residual was recomputed in f64.",
-        Reason::MaxIterations => "Raise max_iterations or subspace, or use a shift near what is wanted.",
-        Reason::Stagnated => "Raise subspace, loosen tol, or use a shift near what is wanted.",
+        Reason::MaxIterations => "Raise `max_iterations` or `subspace`, or use a shift near what is wanted.",
+        Reason::Stagnated => "Raise `subspace`, loosen `tol`, or use a shift near what is wanted.",
         Reason::NotSymmetric { .. } => "The matrix is not symmetric: use arnoldi.",
-        Reason::AttainableAccuracy { .. } => "The data allow no smaller residual in f64: loosen tol.",
+        Reason::AttainableAccuracy { .. } => "The data allow no smaller residual in f64: loosen `tol`.",
         Reason::FalseConvergence { .. } => {
-            "Residuals are larger than the method reckoned: raise subspace, or move the shift."
+            "Residuals are larger than the method estimated: raise `subspace`, or move the shift."
         }
         Reason::InconsistentSystem { .. } | Reason::Breakdown(_) => {
             "Systems with A - sigma B were not solved: move sigma a little, or take the preconditioner lu."

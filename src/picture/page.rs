@@ -6,9 +6,10 @@ use super::spectrum::spectrum;
 use super::spy::spy;
 use super::svg::escape;
 use crate::analyse::certify::Certificate;
+use crate::backend::AdapterInfo;
 use crate::eigen::{EigenReport, Eigenvalue, Outcome, SvdReport};
 use crate::matrix::{Csr, Stats};
-use crate::report::{AdapterInfo, Report, Timings};
+use crate::report::{Report, Timings};
 use std::fmt::Write;
 
 /// What a page says beside the report's own content.
