@@ -40,7 +40,7 @@ use crate::matrix::{Csr, Triangular};
 use crate::op::{Operator, Program, Space, Triangle, Vector};
 use std::sync::Arc;
 
-/// Where M stands.
+/// The side of the preconditioner M.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Side {
     /// As suits the method: the first of its sides.
