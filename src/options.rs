@@ -182,11 +182,23 @@ pub struct Knobs {
     pub withhold: Vec<String>,
     /// Bytes that a single binding may have on the GPU; `None` is the adapter's own limit.
     pub binding_limit: Option<u64>,
+    /// `Backend::Auto` takes any adapter, a software one too, for any size.
+    pub prefer_gpu: bool,
+    /// The GPU is lost at the submission after so many: a drill of what a driver's reset does.
+    pub lose_device_after: Option<u64>,
 }
 
 impl Default for Knobs {
     fn default() -> Self {
-        Self { fuse: true, lag: None, batch: None, withhold: vec![], binding_limit: None }
+        Self {
+            fuse: true,
+            lag: None,
+            batch: None,
+            withhold: vec![],
+            binding_limit: None,
+            prefer_gpu: false,
+            lose_device_after: None,
+        }
     }
 }
 

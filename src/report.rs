@@ -124,6 +124,11 @@ pub enum Reason {
         /// x has entries of about 2 to this power.
         exponent: i32,
     },
+    /// The device was lost, or failed; x is the last certified one.
+    DeviceFailed {
+        /// What the driver says.
+        message: String,
+    },
     /// An iterate became NaN or infinite; x is the last finite one.
     NonFinite {
         /// At which iteration.
@@ -161,6 +166,7 @@ impl Reason {
             Self::InconsistentSystem { .. } => "InconsistentSystem",
             Self::PreconditionerFailed { .. } => "PreconditionerFailed",
             Self::OutOfRange { .. } => "OutOfRange",
+            Self::DeviceFailed { .. } => "DeviceFailed",
             Self::NonFinite { .. } => "NonFinite",
         }
     }
@@ -180,6 +186,7 @@ impl Reason {
             }
             Self::PreconditionerFailed { row, message } => format!("row {row}: {message}"),
             Self::OutOfRange { exponent } => format!("x has entries of about 2^{exponent}"),
+            Self::DeviceFailed { message } => message.clone(),
             Self::NonFinite { iteration } => format!("at iteration {iteration}"),
             Self::IllConditioned { in_range } => format!("up to {in_range:.2e} of the residual lies in the range of A"),
             Self::Singular { null_residual } => {
@@ -225,6 +232,9 @@ impl Reason {
             Self::PreconditionerFailed { .. } => "Use another preconditioner, or none.",
             Self::OutOfRange { .. } => {
                 "x is out of the range of f64: multiply A or b by a power of two, and x accordingly."
+            }
+            Self::DeviceFailed { .. } => {
+                "Solve again, on another adapter, or with the backend cpu; x is the best state so far and can serve as a first guess."
             }
             Self::NonFinite { .. } => {
                 "Numbers left the range of the format: use the `precision` f64, or scale the system."

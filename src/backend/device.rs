@@ -64,11 +64,22 @@ pub(crate) struct Settings {
     pub(crate) withhold: Vec<String>,
     /// Bytes that one binding of a GPU may have.
     pub(crate) binding_limit: Option<u64>,
+    /// Any device suits, a software one too, for any size.
+    pub(crate) prefer_gpu: bool,
+    /// The device is lost at the submission after so many.
+    pub(crate) lose_device_after: Option<u64>,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { threads: 0, fuse: true, withhold: vec![], binding_limit: None }
+        Self {
+            threads: 0,
+            fuse: true,
+            withhold: vec![],
+            binding_limit: None,
+            prefer_gpu: false,
+            lose_device_after: None,
+        }
     }
 }
 

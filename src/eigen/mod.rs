@@ -7,7 +7,6 @@
 mod arnoldi;
 mod bidiagonal;
 mod dense;
-mod direct;
 mod drive;
 mod filter;
 mod inverse;

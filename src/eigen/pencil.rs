@@ -1,9 +1,9 @@
 //! The problem A x = λ B x: what A and B are, and how large.
 
-use super::direct::{self, Direct, Refused};
 use super::options::EigenOptions;
 use super::verify::norm_of;
 use crate::analyse::certify::Norms;
+use crate::analyse::direct::{self, Direct, Refused};
 use crate::analyse::facts::Facts;
 use crate::analyse::probe::norms;
 use crate::error::{Error, Result};

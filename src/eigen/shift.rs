@@ -1,8 +1,8 @@
 //! (A − σB)⁻¹ and B⁻¹: complete factors where their counted work is less than that of iterations, else a linear solver.
 
-use super::direct::{self, BACKWARD_ERROR, Direct, Refused};
 use super::options::EigenOptions;
 use super::pencil::{Mass, Pencil};
+use crate::analyse::direct::{self, BACKWARD_ERROR, Direct, Refused};
 use crate::error::{Error, Result};
 use crate::host::memory;
 use crate::host::scale::ldexp;

@@ -9,7 +9,7 @@ use crate::backend::{AdapterInfo, Counters};
 use crate::error::{Error, Result};
 use crate::op::{Dtype, Plan};
 use crate::options::{Backend, Options, Precision};
-use crate::plan::{DeviceChoice, choose_backend};
+use crate::plan::{DeviceChoice, choose_backend, cpu};
 use crate::report::{BrokenDown, Passed, Reason, Timings};
 use crate::solve::drive::Event;
 use std::ops::ControlFlow;
@@ -57,8 +57,30 @@ pub(super) struct Outside<'a> {
     pub(super) callback: &'a mut Callback,
 }
 
-/// A basis in f64; where the device has none, one in f32 first, and what it found improved on the CPU.
+/// A search on `device`; where that fails, on the CPU from what was found, if the choice was ours.
 pub(super) async fn search(
+    problem: &impl Problem,
+    options: &EigenOptions,
+    device: &DeviceChoice,
+    outside: &mut Outside<'_>,
+    found: &mut Found,
+) -> Result<Reason> {
+    let message = match search_on(problem, options, device, outside, found).await {
+        Err(Error::Device(message)) => message,
+        ended => return ended,
+    };
+    if options.backend != Backend::Auto {
+        return Ok(Reason::DeviceFailed { message });
+    }
+    let name = &device.adapter.name;
+    found.warnings.push(format!("the device {name} failed ({message}); the search went on on the CPU"));
+    let device = cpu(&options.device());
+    found.adapter = device.adapter.clone();
+    search_on(problem, options, &device, outside, found).await
+}
+
+/// A basis in f64; where the device has none, one in f32 first, and what it found improved on the CPU.
+async fn search_on(
     problem: &impl Problem,
     options: &EigenOptions,
     device: &DeviceChoice,

@@ -44,6 +44,8 @@ fn settings(options: &Options) -> Settings {
         fuse: knobs.fuse,
         withhold: knobs.withhold,
         binding_limit: knobs.binding_limit,
+        prefer_gpu: knobs.prefer_gpu,
+        lose_device_after: knobs.lose_device_after,
     }
 }
 

@@ -74,7 +74,7 @@ impl Solver {
         for (k, b) in b.iter().enumerate() {
             self.check_vectors(b.as_ref(), start(k)).map_err(|e| Error::input(format!("right-hand side {k}: {e}")))?;
         }
-        self.enter();
+        self.enter()?;
         let mut call = Call { deadline: self.deadline(), callback };
         let held = self.held();
         let stacked: Vec<_> = b.iter().map(|b| self.stacked(b.as_ref())).collect();
@@ -94,7 +94,13 @@ impl Solver {
             {
                 self.alone(system, &mut call).await?;
             }
-            self.side_by_side(&mut systems, &mut call).await?;
+            match self.side_by_side(&mut systems, &mut call).await {
+                Err(Error::Device(message)) => {
+                    let reason = self.lost(message)?;
+                    systems.iter_mut().filter(|s| s.reason.is_none()).for_each(|s| s.reason.clone_from(&reason));
+                }
+                ended => ended?,
+            }
             for system in systems.iter_mut().filter(|s| s.reason.is_none()) {
                 self.alone(system, &mut call).await?;
             }
@@ -115,7 +121,7 @@ impl Solver {
     }
 
     async fn alone(&mut self, system: &mut System<'_>, call: &mut Call<'_>) -> Result<()> {
-        system.reason = Some(self.race(system, call).await?);
+        system.reason = Some(self.race_on(system, call).await?);
         Ok(())
     }
 

@@ -3,12 +3,14 @@
 mod build;
 mod builder;
 pub(crate) mod drive;
+mod failover;
 mod forms;
 mod iterate;
 mod many;
 pub(crate) mod problem;
 mod race;
 pub(crate) mod refine;
+mod singular;
 mod solver;
 mod system;
 mod update;

@@ -130,7 +130,17 @@ impl Problem<'_> {
         );
         let t = best.truth();
         let c = &t.certificate;
-        if !open || c.relative < 1e-4 || !c.relative.is_finite() {
+        if !open || !c.relative.is_finite() {
+            return reason;
+        }
+        // The residual is what no x takes away, or most of it.
+        if let Some(a) = self.matrix.entries()
+            && let Some(part) = super::singular::unreachable(a, self.b, c.solution_norm)
+            && part >= 0.5 * c.relative
+        {
+            return Reason::InconsistentSystem { null_component: part };
+        }
+        if c.relative < 1e-4 {
             return reason;
         }
         // A x = b − r, in the units of `t`.

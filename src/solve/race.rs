@@ -54,6 +54,19 @@ impl Solver {
         }
     }
 
+    /// The race; on another device where the one it runs on fails.
+    pub(super) async fn race_on(&mut self, system: &mut System<'_>, call: &mut Call<'_>) -> Result<Reason> {
+        loop {
+            match self.race(system, call).await {
+                Err(Error::Device(message)) => match self.lost(message)? {
+                    Some(reason) => return Ok(reason),
+                    None => continue,
+                },
+                ended => return ended,
+            }
+        }
+    }
+
     /// Lets the candidates race until one converges or all have failed. Where A proves singular and b outside its range,
     /// a least-squares method has the last word if that will do.
     pub(super) async fn race(&mut self, system: &mut System<'_>, call: &mut Call<'_>) -> Result<Reason> {

@@ -60,6 +60,8 @@ pub struct Solver {
     pub(super) cancel: Arc<AtomicBool>,
     pub(super) callback: Callback,
     pub(super) watcher: Option<Watcher>,
+    /// The device failed in the call before.
+    pub(super) device_failed: bool,
     /// A call has begun and has not ended normally: the state on the device is not known.
     pub(super) interrupted: bool,
 }
@@ -142,6 +144,7 @@ impl Solver {
             cancel: Arc::new(AtomicBool::new(false)),
             callback: Box::new(|_| ControlFlow::Continue(())),
             watcher: None,
+            device_failed: false,
             interrupted: false,
         })
     }
@@ -261,7 +264,7 @@ impl Solver {
 
     async fn solve_heard(&mut self, b: &[f64], x0: Option<&[f64]>, callback: Heard<'_>) -> Result<Report> {
         self.check_vectors(b, x0)?;
-        self.enter();
+        self.enter()?;
         let mut call = Call { deadline: self.deadline(), callback };
         let timings = self.first_timings();
         let (held, b) = (self.held(), self.stacked(b));
@@ -269,7 +272,7 @@ impl Solver {
         let before = self.counters();
         let reason = match system.reason.take() {
             Some(reason) => reason,
-            None => self.race(&mut system, &mut call).await?,
+            None => self.race_on(&mut system, &mut call).await?,
         };
         let counters = self.counters().since(&before);
         self.interrupted = false;
@@ -317,13 +320,14 @@ impl Solver {
     }
 
     /// Begins a call: after one that panicked or failed, devices start afresh.
-    pub(super) fn enter(&mut self) {
+    pub(super) fn enter(&mut self) -> Result<()> {
         if std::mem::replace(&mut self.interrupted, true) {
             self.forget_sessions();
         }
+        self.revive()
     }
 
-    fn forget_sessions(&mut self) {
+    pub(super) fn forget_sessions(&mut self) {
         self.sessions.iter_mut().for_each(|s| *s = None);
         self.block = None;
     }

@@ -5,7 +5,8 @@ use crate::backend::{AdapterInfo, DeviceKind, Settings};
 use crate::error::{Error, Result};
 use crate::op::Dtype;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Storage buffers that the widest kernel binds: more than WebGPU's 8, and no more than any driver gives.
@@ -34,6 +35,9 @@ pub(crate) struct Context {
     pub(super) compiled: Mutex<Compiled>,
     /// The first error or loss that no error scope caught.
     failure: Arc<Mutex<Option<String>>>,
+    /// Submissions so far, and how many go well where a loss is to be tried.
+    submissions: AtomicU64,
+    lose_after: u64,
 }
 
 /// What `krylane info` shows of an adapter.
@@ -199,7 +203,7 @@ impl Context {
             .map_err(|e| Error::NoAdapter(format!("{}: no device could be opened: {e}", info.name)))?;
         let failure = Arc::new(Mutex::new(None));
         let note = |failure: &Arc<Mutex<Option<String>>>, text: String| {
-            let mut first = failure.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let mut first = failure.lock().unwrap_or_else(PoisonError::into_inner);
             first.get_or_insert(text);
         };
         let seen = Arc::clone(&failure);
@@ -227,6 +231,8 @@ impl Context {
             checked: cfg!(debug_assertions) && !withheld("checks"),
             compiled: Mutex::default(),
             failure,
+            submissions: AtomicU64::new(0),
+            lose_after: settings.lose_device_after.unwrap_or(u64::MAX),
         }))
     }
 
@@ -241,6 +247,17 @@ impl Context {
             false if self.double_single() => Dtype::DoubleSingle,
             false => Dtype::F32,
         }
+    }
+
+    /// Sends work to the device.
+    pub(super) fn submit(&self, encoder: wgpu::CommandEncoder) -> Result<wgpu::SubmissionIndex> {
+        if self.submissions.fetch_add(1, Ordering::Relaxed) == self.lose_after {
+            self.device.destroy();
+            self.failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert("lost: a drill".into());
+        }
+        let submission = self.queue.submit([encoder.finish()]);
+        self.check()?;
+        Ok(submission)
     }
 
     /// An error where this device does not know `dtype`.
@@ -258,7 +275,7 @@ impl Context {
 
     /// What went wrong outside error scopes so far.
     pub(super) fn check(&self) -> Result<()> {
-        let failure = self.failure.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
         match &*failure {
             Some(text) => Err(Error::Device(text.clone())),
             None => Ok(()),

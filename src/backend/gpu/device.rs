@@ -13,6 +13,7 @@ pub(crate) const BACKEND: BackendEntry = BackendEntry {
     id: "gpu",
     open: |wanted, settings| {
         let context = match wanted {
+            Wanted::Suitable { .. } if settings.prefer_gpu => Context::any(settings)?,
             Wanted::Suitable { work, what } if work < FROM_WORK => {
                 return Ok(Opened::Unsuitable(format!("{work} {what} are too few for a GPU to pay")));
             }

@@ -448,7 +448,7 @@ impl Memory {
         };
         let mut encoder = context.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
         encoder.copy_buffer_to_buffer(&slice.buffer, slice.offset, &staging, 0, bytes);
-        let submission = context.queue.submit([encoder.finish()]);
+        let submission = context.submit(encoder)?;
         counters.submits += 1;
         let mapped = Arc::new(AtomicBool::new(false));
         let seen = Arc::clone(&mapped);

@@ -308,8 +308,7 @@ impl Engine for Gpu {
         if words > 0 {
             encoder.copy_buffer_to_buffer(&self.memory.ledger, 0, &staging, head, words * self.real_size());
         }
-        let submission = self.context.queue.submit([encoder.finish()]);
-        self.context.check()?;
+        let submission = self.context.submit(encoder)?;
         self.counters.submits += 1;
         let mapped = Arc::new(AtomicBool::new(false));
         let seen = Arc::clone(&mapped);
