@@ -5,7 +5,7 @@ use crate::backend::{AdapterInfo, Counters};
 use crate::error::{Called, Error};
 use crate::host::machine::Run;
 use crate::method::{Needs, by_name};
-use crate::op::{Plan, Stop};
+use crate::op::{Precisions, Stop};
 use serde::{Serialize, Serializer, ser::SerializeStruct};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -313,7 +313,7 @@ pub struct Rung {
     /// The preconditioner's id.
     pub preconditioner: String,
     /// Number types.
-    pub precision: Plan,
+    pub precision: Precisions,
     /// Seconds of its set-up.
     pub setup_s: f64,
     /// Iterations spent in it.
@@ -362,7 +362,7 @@ pub struct Report {
     /// Where it ran.
     pub adapter: AdapterInfo,
     /// The number types of the candidate that ended it.
-    pub precision: Plan,
+    pub precision: Precisions,
     /// Candidates tried, in the order they entered.
     pub rungs: Vec<Rung>,
     /// What was chosen and why.

@@ -6,7 +6,7 @@ use crate::backend::cpu::Cpu;
 use crate::matrix::Csr;
 use crate::method::{self, Method, Needs, Normal, System, Tuning, Watch};
 use crate::op::schedule::{Compiled, Compiler};
-use crate::op::{Array, Basis, Dtype, Item, Op, Plan, Program, Role, Space, Stop, Vector};
+use crate::op::{Array, Basis, Dtype, Item, Op, Precisions, Program, Role, Space, Stop, Vector};
 use crate::precond;
 use crate::solve::refine::Renewal;
 use std::collections::HashMap;
@@ -21,7 +21,7 @@ pub(crate) struct Built {
     renewal: Option<Renewal>,
 }
 
-pub(crate) fn build(id: &str, preconditioner: &str, a: &Csr, plan: Plan, restart: usize) -> Built {
+pub(crate) fn build(id: &str, preconditioner: &str, a: &Csr, plan: Precisions, restart: usize) -> Built {
     build_in(Space::new(plan), id, preconditioner, a, restart)
 }
 
@@ -92,7 +92,7 @@ impl Built {
             });
         }
         if m.restarts() {
-            add("exchange", m, &mut |m, p| m.exchange(p, &mut method::Outbox::default()));
+            add("end_cycle", m, &mut |m, p| m.end_cycle(p, &mut method::Outbox::default()));
         }
         if let Some(renewal) = renewal {
             add("renewal", m, &mut |_, p| {
@@ -239,8 +239,8 @@ impl Device {
         Box::new(Cpu::new(space.clone(), 0, fuse).unwrap())
     }
 
-    pub(crate) fn plan(&self) -> Plan {
-        Plan::uniform(self.dtype)
+    pub(crate) fn plan(&self) -> Precisions {
+        Precisions::uniform(self.dtype)
     }
 
     pub(crate) fn is_cpu(&self) -> bool {

@@ -2,7 +2,7 @@
 
 use super::Engine;
 use crate::error::Result;
-use crate::op::{Dtype, Plan, Space};
+use crate::op::{Dtype, Precisions, Space};
 use std::fmt;
 use std::sync::Arc;
 
@@ -112,7 +112,7 @@ pub(crate) trait Device: Send + Sync {
         false
     }
     /// An empty space for programs on this device.
-    fn space(&self, plan: Plan) -> Space {
+    fn space(&self, plan: Precisions) -> Space {
         if self.is_host() { Space::new(plan) } else { Space::new(plan).without_triangles() }
     }
     /// An engine with memory for what `space` lists.

@@ -4,7 +4,7 @@ use super::args::BenchArgs;
 use super::exit::Exit;
 use super::output::{Target, print};
 use super::source::name_and_size;
-use krylane::bench::{Plot, Row, run as measure};
+use krylane::bench::{Row, Settings, run as measure};
 use krylane::matrix::{Csr, gallery};
 use krylane::{Backend, Error, Precision};
 use std::sync::Arc;
@@ -64,7 +64,7 @@ pub(super) fn run(args: BenchArgs) -> anyhow::Result<Exit> {
         };
         let problems = names.into_iter().map(problem).collect::<krylane::Result<Vec<_>>>()?;
         for precision in device.precisions {
-            let plot = Plot {
+            let settings = Settings {
                 backend: device.backend.clone(),
                 precision,
                 repeat: args.repeat as usize,
@@ -72,7 +72,7 @@ pub(super) fn run(args: BenchArgs) -> anyhow::Result<Exit> {
                 threads: args.threads,
             };
             let mut first = true;
-            rows.extend(measure(&plot, &problems, &mut |row| {
+            rows.extend(measure(&settings, &problems, &mut |row| {
                 if std::mem::take(&mut first) {
                     let head = format!(
                         "\n{}, {}\n{:16} {:>10} {:10} {:>12} {:>12} {:>9} {:>9}\n",

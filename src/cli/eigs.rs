@@ -222,7 +222,7 @@ impl Eigs {
         let cancel = solver.cancel_flag();
         let signals = Signals::catch(&cancel).context("can't watch for signals")?;
         let watched = signals.clone();
-        let mut solver = solver.on_exchange(move |_| {
+        let mut solver = solver.on_cycle(move |_| {
             // The solver clears its flag at the start; a signal from before that counts too.
             if watched.code().is_some() {
                 cancel.store(true, Ordering::Relaxed);

@@ -61,7 +61,7 @@ pub(super) fn text(document: &Document<'_, Reports<'_>>, options: &Options, verb
     if let Some(notes) = m.file {
         lines.line("file", &notes.to_string());
     }
-    // Plan and warnings grow from group to group of systems: the last ones are whole.
+    // Precisions and warnings grow from group to group of systems: the last ones are whole.
     let reports = document.report.all();
     let last = &reports[reports.len() - 1];
     let shown = last.plan.iter().filter(|line| verbose || !DETAILS.iter().any(|d| line.starts_with(d)));

@@ -1,7 +1,7 @@
 //! What an eigenproblem's solution tells.
 
 use crate::backend::{AdapterInfo, Counters};
-use crate::op::Plan;
+use crate::op::Precisions;
 use crate::report::{Reason, Timings};
 use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
@@ -68,7 +68,7 @@ pub struct Outcome {
     pub inner_iterations: usize,
     /// Restarts and passes.
     pub restarts: usize,
-    /// The largest estimated residual of a wanted pair over its bound, at each exchange.
+    /// The largest estimated residual of a wanted pair over its bound, at the end of each cycle.
     pub history: Vec<f64>,
     /// Seconds.
     pub timings: Timings,
@@ -77,7 +77,7 @@ pub struct Outcome {
     /// Where it ran.
     pub adapter: AdapterInfo,
     /// The number types of the last basis.
-    pub precision: Plan,
+    pub precision: Precisions,
     /// What was chosen and why.
     pub plan: Vec<String>,
     /// What the user should know.

@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::host::scale::ldexp;
 use crate::matrix::{Csr, ToMatrix};
 use crate::op::schedule::Compiler;
-use crate::op::{Plan, Role};
+use crate::op::{Precisions, Role};
 use crate::plan::{DeviceChoice, choose_device};
 use crate::precond;
 use crate::precond::registry::Precond;
@@ -118,9 +118,9 @@ impl EigenSolver {
         })
     }
 
-    /// Calls `f` at each exchange, with the largest estimated residual of a wanted pair over its bound.
+    /// Calls `f` at the end of each cycle, with the largest estimated residual of a wanted pair over its bound.
     #[must_use]
-    pub fn on_exchange(mut self, f: impl FnMut(Event) -> ControlFlow<()> + Send + 'static) -> Self {
+    pub fn on_cycle(mut self, f: impl FnMut(Event) -> ControlFlow<()> + Send + 'static) -> Self {
         self.callback = Box::new(f);
         self
     }
@@ -350,7 +350,7 @@ impl Problem for EigenSolver {
     fn session(
         &self,
         device: &DeviceChoice,
-        precision: Plan,
+        precision: Precisions,
         tolerance: f64,
         notes: &mut Vec<String>,
     ) -> Result<Session> {

@@ -16,7 +16,7 @@ use crate::host::random::Random;
 use crate::host::scale::norm2;
 use crate::matrix::{Matrix, ToMatrix};
 use crate::op::schedule::Compiler;
-use crate::op::{Plan, Role};
+use crate::op::{Precisions, Role};
 use crate::plan::{DeviceChoice, choose_device};
 use crate::precond::registry::Precond;
 use crate::report::{Passed, Reason};
@@ -168,7 +168,7 @@ impl Problem for Singular {
     fn session(
         &self,
         device: &DeviceChoice,
-        precision: Plan,
+        precision: Precisions,
         tolerance: f64,
         _notes: &mut Vec<String>,
     ) -> Result<Session> {

@@ -33,11 +33,11 @@ pub(crate) fn check(what: impl FnOnce() -> String, needed: u64, limit: Option<u6
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::op::{Dtype, Plan, Space};
+    use crate::op::{Dtype, Precisions, Space};
 
     #[test]
     fn names_what_is_needed_and_what_there_is() {
-        let mut space = Space::new(Plan::uniform(Dtype::F64));
+        let mut space = Space::new(Precisions::uniform(Dtype::F64));
         space.vector("x", 1000);
         space.basis("v", 1 << 31, 1 << 15);
         let (bytes, text) = space.needed();

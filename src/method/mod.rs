@@ -148,9 +148,9 @@ pub trait Method: Send {
         Seen { residual: record[0], done: false }
     }
 
-    /// Operations that bring x up to date after [`Next::Exchange`] or [`Seen::done`]; the driver renews r
+    /// Operations that bring x up to date after [`Next::EndCycle`] or [`Seen::done`]; the driver renews r
     /// and starts again. Methods that keep x up to date in each iteration have none.
-    fn exchange(&mut self, _p: &mut Program, _host: &mut Outbox) {}
+    fn end_cycle(&mut self, _p: &mut Program, _host: &mut Outbox) {}
 
     /// Operations after r was replaced by the true residual of a refresh, x zeroed: keeps of the old state
     /// what is worth keeping. By default a fresh start.
@@ -172,12 +172,12 @@ pub trait Method: Send {
     /// The system that it was built with.
     fn system(&mut self) -> &mut System;
 
-    /// Products with A that the next [`Method::exchange`] makes; the driver keeps them free below its limit on products.
+    /// Products with A that the next [`Method::end_cycle`] makes; the driver keeps them free below its limit on products.
     fn closing_products(&self) -> usize {
         0
     }
 
-    /// True where cycles end in exchanges, so that r must be renewed on the device.
+    /// True where the method works in cycles, so that r must be renewed on the device.
     fn restarts(&self) -> bool {
         false
     }

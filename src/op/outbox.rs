@@ -2,7 +2,7 @@
 
 use super::{Array, Scalar, Vector};
 
-/// Numbers on their way to the device, written before an exchange's operations run.
+/// Numbers on their way to the device, written before the operations of [`Method::end_cycle`](crate::method::Method::end_cycle) run.
 #[derive(Default)]
 pub struct Outbox {
     pub(crate) arrays: Vec<(Array, Vec<f64>)>,
@@ -32,8 +32,8 @@ impl Outbox {
 pub enum Next {
     /// Another iteration, without waiting for the host.
     More,
-    /// The host reads all records, then [`Method::exchange`](crate::method::Method::exchange) runs.
-    Exchange,
+    /// The host reads all records, then [`Method::end_cycle`](crate::method::Method::end_cycle) runs.
+    EndCycle,
 }
 
 /// What a record told the host half.

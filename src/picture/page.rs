@@ -222,7 +222,7 @@ fn seconds(s: f64) -> String {
     }
 }
 
-fn number_type(plan: &crate::op::Plan) -> String {
+fn number_type(plan: &crate::op::Precisions) -> String {
     if plan.working == plan.accumulate {
         plan.working.to_string()
     } else {

@@ -7,13 +7,13 @@ use super::race::Entrant;
 use super::transform::{Change, Ordering};
 use crate::matrix::order::minimum_degree::Cost;
 use crate::method::MethodEntry;
-use crate::op::{Dtype, Plan};
+use crate::op::{Dtype, Precisions};
 
 /// A method with a preconditioner under a change of variables.
 pub(crate) struct Candidate {
     pub(crate) method: MethodEntry,
     pub(crate) preconditioner: String,
-    pub(crate) precision: Plan,
+    pub(crate) precision: Precisions,
     pub(crate) restart: usize,
     /// Iterations without progress before a short recurrence is called stagnant.
     pub(crate) window: usize,
@@ -351,7 +351,7 @@ impl Sizes {
         self.work((ns + UPLOAD) * self.entries) + SESSION
     }
 
-    pub(super) fn entrant(&self, row: &Row, precision: Plan) -> Entrant {
+    pub(super) fn entrant(&self, row: &Row, precision: Precisions) -> Entrant {
         let narrow = if precision.working == Dtype::F32 { 0.6 } else { 1.0 };
         let (products, vectors) = if row.counted.is_some() { (6.0, 12.0) } else { row.each };
         let setup = match row.counted {

@@ -3,7 +3,7 @@
 use crate::backend::{AdapterInfo, BACKENDS, Device, Engine, Opened, Settings, Wanted};
 use crate::error::{Error, Result};
 use crate::matrix::Matrix;
-use crate::op::{Dtype, Plan, Space};
+use crate::op::{Dtype, Precisions, Space};
 use crate::options::{Backend, Options};
 use crate::precond::registry::Precond;
 use std::sync::Arc;
@@ -27,7 +27,7 @@ impl DeviceChoice {
     }
 
     /// An empty space for this device.
-    pub(crate) fn space(&self, plan: Plan) -> Space {
+    pub(crate) fn space(&self, plan: Precisions) -> Space {
         self.device.space(plan)
     }
 

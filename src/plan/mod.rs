@@ -18,7 +18,7 @@ use crate::host::memory;
 use crate::matrix::{Csr, Matrix, Structure, equilibrate};
 use crate::method::registry::Method;
 use crate::method::{self, Needs};
-use crate::op::{Dtype, Plan, Role};
+use crate::op::{Dtype, Precisions, Role};
 use crate::options::{Options, Precision, When};
 use crate::precond;
 use crate::precond::registry::{Precond, entry_of};
@@ -171,7 +171,7 @@ pub(crate) fn choose(
         let wide = precisions.last().filter(|p| own && p.working == Dtype::F64);
         let first = candidates.len();
         // A narrow cycle under GMRES, or over rows of very different size, can be too coarse: then once more in full.
-        let narrow = |p: &Plan| is_multigrid(&preconditioner) && p.dtype(Role::Preconditioner) != p.working;
+        let narrow = |p: &Precisions| is_multigrid(&preconditioner) && p.dtype(Role::Preconditioner) != p.working;
         let plans = wide.map_or(&precisions[..], std::slice::from_ref).iter().flat_map(|&p| {
             let full = narrow(&p).then(|| (p.with_preconditioner(p.working), true));
             [Some((p, false)), full].into_iter().flatten()
@@ -227,7 +227,7 @@ pub(crate) fn choose(
 /// What all candidates of a line have in common.
 struct Kind {
     rows: usize,
-    precision: Plan,
+    precision: Precisions,
     reorder: bool,
     definite: bool,
     again: bool,
@@ -250,7 +250,7 @@ fn candidate(
     let minimises = method.needs == Needs::Any;
     // Corrections of least squares come from the CPU.
     let narrow = minimises && precision.working == Dtype::F32;
-    let precision = if narrow { Plan::uniform(Dtype::F32) } else { precision };
+    let precision = if narrow { Precisions::uniform(Dtype::F32) } else { precision };
     let inside = if method.traits.carries_preconditioned { precision.working } else { precision.preconditioner };
     let own = method.needs == Needs::Square && nearly_complete(&preconditioner);
     let order = match reorder {

@@ -161,7 +161,7 @@ mod tests {
     use crate::host::random::Random;
     use crate::matrix::gallery;
     use crate::op::schedule::Compiler;
-    use crate::op::{Dtype, Plan, Role};
+    use crate::op::{Dtype, Precisions, Role};
 
     /// M on the CPU, ready to be applied.
     struct Applied {
@@ -176,7 +176,7 @@ mod tests {
 
     impl Applied {
         fn new(a: &Arc<Csr>, spec: &str, exponent: i32) -> Self {
-            Self::within(Space::new(Plan::uniform(Dtype::F64)), a, spec, exponent)
+            Self::within(Space::new(Precisions::uniform(Dtype::F64)), a, spec, exponent)
         }
 
         fn within(mut space: Space, a: &Arc<Csr>, spec: &str, exponent: i32) -> Self {
@@ -263,7 +263,7 @@ mod tests {
                 assert_eq!(m.apply(&x), m.apply(&x), "{spec}: applied twice");
                 assert_eq!(m.apply(&x), Applied::new(&a, spec, 0).apply(&x), "{spec}: set up twice");
                 // By Jacobi sweeps in place of triangular solves.
-                let space = Space::new(Plan::uniform(Dtype::F64)).without_triangles();
+                let space = Space::new(Precisions::uniform(Dtype::F64)).without_triangles();
                 assert_symmetric_and_definite(&mut Applied::within(space, &a, spec, 0), spec, &x, &y);
             }
         }
@@ -351,7 +351,7 @@ mod tests {
                     }
                     // As many Jacobi sweeps as there are levels, but one, are exact; more are not made.
                     let sweeps = |more: &str| {
-                        let space = Space::new(Plan::uniform(Dtype::F64)).without_triangles();
+                        let space = Space::new(Precisions::uniform(Dtype::F64)).without_triangles();
                         let mut m = Applied::within(space, &a, &format!("{spec}{more}"), 0);
                         (near(&m.apply(&r)), m.m.describe().concat())
                     };

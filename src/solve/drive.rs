@@ -1,4 +1,4 @@
-//! The one loop over iterations: batches, lag, limits, exchanges, corrections, certificates.
+//! The one loop over iterations: batches, lag, limits, ends of cycles, corrections, certificates.
 //!
 //! A solve is a chain of corrections. Each takes the true residual r = b − A x, computed on the host in
 //! f64, scales it by a power of two, lets the method solve A d = r on the device, and adds d to x. In f64

@@ -1,4 +1,4 @@
-//! The loop over iterations of one correction: batches, lag, limits, exchanges, renewals on the device.
+//! The loop over iterations of one correction: batches, lag, limits, ends of cycles, renewals on the device.
 
 use crate::backend::{Progress, deliver};
 use crate::error::Result;
@@ -23,7 +23,7 @@ struct Issued {
 const BATCH_SECONDS: f64 = 0.03;
 
 impl Session {
-    /// Runs iterations, exchanges and renewals until the device or the host half stops, or a limit is met.
+    /// Runs iterations, ends of cycles and renewals until the device or the host half stops, or a limit is met.
     pub(super) async fn iterate(
         &mut self,
         state: &mut State,
@@ -63,7 +63,7 @@ impl Session {
             if self.method.restarts() {
                 let mut outbox = Outbox::default();
                 let mut p = Program::new(&self.space);
-                self.method.exchange(&mut p, &mut outbox);
+                self.method.end_cycle(&mut p, &mut outbox);
                 deliver(outbox, &mut *self.engine)?;
                 let (ops, applications, inner) = (p.ops, p.preconditioned, p.inner_products);
                 self.issue_extra(state, ops, applications, inner)?;
@@ -113,7 +113,7 @@ impl Session {
                     *end = truth;
                 }
             } else {
-                let (x, r, renewal) = (self.x, self.r, self.renewal.expect("a method that exchanges restarts"));
+                let (x, r, renewal) = (self.x, self.r, self.renewal.expect("a method with cycles restarts"));
                 self.segment(state, |_, p| renewal.renew(p, x, r))?;
             }
             state.restarts += usize::from(self.method.restarts());
@@ -164,7 +164,7 @@ impl Session {
         }
     }
 
-    /// Issues and reads iterations until a stop, a limit (`Some`) or an exchange (`None`).
+    /// Issues and reads iterations until a stop, a limit (`Some`) or the end of a cycle (`None`).
     async fn pump(
         &mut self,
         state: &mut State,
@@ -203,7 +203,7 @@ impl Session {
                     let bytes = self.engine.enqueue(&compiled)?;
                     pending.push_back(Issued { products, applications, bytes });
                     issued += 1;
-                    closing |= next == Next::Exchange;
+                    closing |= next == Next::EndCycle;
                 }
                 if size > room && !closing {
                     closing = true;

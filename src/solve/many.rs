@@ -135,7 +135,7 @@ impl Solver {
         let (mut upload_s, mut setup_s) = (0.0, 0.0);
         let mut block = match self.block.take().filter(|b| b.candidate == leader && b.sessions.len() >= open) {
             Some(block) => block,
-            None => match self.lanes(leader, open, &self.halt(deadline)) {
+            None => match self.block_of(leader, open, &self.halt(deadline)) {
                 Ok((mut block, setup)) => {
                     setup_s = setup.as_secs_f64();
                     upload_s = (upload.elapsed() - setup).as_secs_f64();
@@ -155,15 +155,15 @@ impl Solver {
         let share = self.winner.filter(|_| !last).map_or(all, |w| (WORSE * w.1 + 10).min(all));
         let callback = RefCell::new(&mut *call.callback);
         let start = Instant::now();
-        let mut lanes: Vec<Local<'_, Result<Reason>>> = vec![];
+        let mut runs: Vec<Local<'_, Result<Reason>>> = vec![];
         let mut taken = vec![];
         let mut sessions = block.sessions.iter_mut();
         for (k, system) in systems.iter_mut().enumerate().filter(|(_, s)| s.waits()) {
-            let session = sessions.next().expect("as many lanes as open systems");
+            let session = sessions.next().expect("as many sessions as open systems");
             let System { problem, state, .. } = system;
             taken.push(k);
             let (callback, cancel, options) = (&callback, &self.cancel, &self.options);
-            lanes.push(Box::pin(async move {
+            runs.push(Box::pin(async move {
                 let mut heard = |event: Event| -> ControlFlow<()> { (callback.borrow_mut())(event) };
                 let mut limits = Limits {
                     max_iterations: share,
@@ -180,7 +180,7 @@ impl Solver {
                 session.run(problem, state, &mut limits).await
             }));
         }
-        let outcomes = block.shared.run(lanes).await?;
+        let outcomes = block.shared.run(runs).await?;
         let solve_s = start.elapsed().as_secs_f64();
         for (k, (reason, bytes)) in taken.into_iter().zip(outcomes) {
             let system = &mut systems[k];

@@ -12,7 +12,7 @@ use crate::host::memory;
 use crate::matrix::{Csr, Matrix, ToMatrix};
 use crate::method::registry::Method;
 use crate::method::{MethodEntry, Needs};
-use crate::op::{Plan, Space};
+use crate::op::{Precisions, Space};
 use crate::options::{Criterion, Options};
 use crate::plan::transform::{Change, Transform};
 use crate::plan::{self, Candidate, Chosen, DeviceChoice, Sizes};
@@ -372,7 +372,7 @@ impl Solver {
 
     /// The number types of the candidate that starts.
     #[must_use]
-    pub fn precision(&self) -> Plan {
+    pub fn precision(&self) -> Precisions {
         self.candidates[self.first].precision
     }
 }

@@ -7,7 +7,7 @@ use crate::backend::{Engine, Settings};
 use crate::host::random::Random;
 use crate::matrix::{Triplets, gallery};
 use crate::op::schedule::{Compiler, Fusion, Projections};
-use crate::op::{Operator, Plan, Program, Role, Space};
+use crate::op::{Operator, Precisions, Program, Role, Space};
 use crate::testing::{Reference, build, on_devices};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -122,7 +122,7 @@ fn products(engine: &mut Gpu, space: &Space, given: &[Vec<f64>]) -> (Vec<Vec<f64
 }
 
 /// A space of these matrices, with x and y each.
-fn space_of(matrices: &[Csr], plan: Plan) -> Space {
+fn space_of(matrices: &[Csr], plan: Precisions) -> Space {
     let mut space = Space::new(plan);
     space.scalar("s");
     for a in matrices {
@@ -316,7 +316,7 @@ fn forms_follow_the_rows() {
 fn bytes_of_an_iteration() {
     let a = gallery::poisson3d(32);
     let step = |way: &str, dtype: Dtype| {
-        let mut built = build("cg", "none", &a, Plan::uniform(dtype), 5);
+        let mut built = build("cg", "none", &a, Precisions::uniform(dtype), 5);
         let choose = ways().into_iter().find(|w| w.0 == way).unwrap().1;
         built.space.operators[0].stored_bytes.store(choose(&a, 0, dtype).bytes(), Ordering::Relaxed);
         let fusion = Fusion {
