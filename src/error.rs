@@ -62,7 +62,7 @@ pub enum Error {
         /// It is the user's word: a budget, not what the machine has.
         budget: bool,
     },
-    /// Work called off before it was done: reading, generating, setting up. A solve reports it as an outcome.
+    /// Work cancelled before it was done: reading, generating, setting up. A solve reports it as an outcome.
     #[error("{0}")]
     Halted(Called),
 }

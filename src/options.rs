@@ -1,4 +1,4 @@
-//! What a solve can be asked for.
+//! The options of a solve.
 
 pub(crate) mod text;
 
@@ -70,7 +70,7 @@ impl std::str::FromStr for Precision {
     }
 }
 
-/// Whether to do what may pay or not.
+/// Whether to apply an optional step.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum When {
@@ -95,7 +95,7 @@ impl std::str::FromStr for When {
     }
 }
 
-/// Everything a solve can be asked for. `Default` is what most systems need.
+/// The options of a solve. `Default` suits most systems.
 ///
 /// Write literals with `..Options::default()` at the end: fields are added over time. [`Solver::builder`] sets the same
 /// fields by name.

@@ -1,4 +1,4 @@
-//! What a solve tells: the answer, how it ended, and what it cost.
+//! The report of a solve: the answer, how it ended, and what it cost.
 
 use crate::analyse::certify::Certificate;
 use crate::backend::{AdapterInfo, Counters};
@@ -171,7 +171,7 @@ impl Reason {
         }
     }
 
-    /// The particulars behind the name.
+    /// Details of the reason.
     #[must_use]
     pub fn detail(&self) -> String {
         match self {
@@ -294,7 +294,7 @@ pub struct Timings {
     pub certify_s: f64,
 }
 
-/// A look at the truth during a solve.
+/// A true residual computed during a solve.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct TrueResidual {
@@ -349,9 +349,9 @@ pub struct Report {
     pub restarts: usize,
     /// ‖r‖/‖b‖ after each iteration, by the method's estimate.
     pub history: Vec<f64>,
-    /// Each look at the truth.
+    /// True residuals computed during the solve.
     pub checks: Vec<TrueResidual>,
-    /// The last word on x.
+    /// The certificate of x.
     pub certificate: Certificate,
     /// Seconds.
     pub timings: Timings,
@@ -367,7 +367,7 @@ pub struct Report {
     pub rungs: Vec<Rung>,
     /// What was chosen and why.
     pub plan: Vec<String>,
-    /// What the user should know.
+    /// Warnings.
     pub warnings: Vec<String>,
     /// What was asked for: every option and its value as text, as [`Options::set`](crate::Options::set) takes them.
     pub options: Vec<(&'static str, String)>,

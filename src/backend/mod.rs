@@ -33,7 +33,7 @@ use std::time::Duration;
 /// A boxed future that stays on its thread.
 pub(crate) type Local<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
 
-/// What one batch brought back.
+/// The results of one batch.
 #[derive(Debug, Default)]
 pub(crate) struct Progress {
     /// Records in the order of publication; none from after a stop.

@@ -55,7 +55,7 @@ pub(super) struct Tally {
 /// How a run ended.
 #[derive(Debug, PartialEq)]
 pub(super) enum Ended {
-    /// By the method's estimates all is found.
+    /// By the method's estimates all wanted pairs are found.
     Done,
     Limit(Reason),
     Stagnated,

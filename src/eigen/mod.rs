@@ -183,7 +183,7 @@ pub(crate) trait EigenMethod: Send {
     /// wanted in order and make ready for the next iteration.
     fn end_cycle(&mut self, p: &mut Program, host: &mut Outbox) -> Outlook;
 
-    /// What stands on the device after the last cycle.
+    /// What is on the device after the last cycle.
     fn harvest(&self) -> Harvest;
 
     /// The vector that start vectors and random ones are sent to.

@@ -1,4 +1,4 @@
-//! What can be asked for.
+//! The options of an eigenproblem.
 
 use crate::error::{Error, Result};
 use crate::matrix::{Csr, Matrix};
@@ -98,7 +98,7 @@ impl std::str::FromStr for Which {
     }
 }
 
-/// Everything an eigenproblem can be asked for.
+/// The options of an eigenproblem.
 #[derive(Clone, Debug)]
 pub struct EigenOptions {
     /// How many pairs, 6.
@@ -175,7 +175,7 @@ impl Default for EigenOptions {
 }
 
 impl EigenOptions {
-    /// Finds what is wrong without a matrix.
+    /// Checks what needs no matrix.
     ///
     /// # Errors
     /// The first fault found.

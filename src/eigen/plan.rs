@@ -111,7 +111,7 @@ pub(super) fn choose(p: &Pencil, options: &EigenOptions, which: Which, notes: &m
     let complete = options.subspace.is_none() && n <= COMPLETE;
     let auto = options.method == "auto";
     let mut which_of_action = which;
-    // Systems to be solved in all, as far as one can tell.
+    // Estimated number of systems to be solved.
     let solves = 3 * k + 20;
 
     // No off-diagonal entry is positive: what multigrid is made for.

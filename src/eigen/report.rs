@@ -1,4 +1,4 @@
-//! What an eigenproblem's solution tells.
+//! The report of an eigenproblem.
 
 use crate::backend::{AdapterInfo, Counters};
 use crate::op::Precisions;
@@ -44,7 +44,7 @@ pub struct Outcome {
     /// How it ended.
     #[serde(serialize_with = "name")]
     pub reason: Reason,
-    /// The particulars behind the name.
+    /// Details of the reason.
     pub reason_detail: String,
     /// One sentence on what to try.
     pub advice: String,
@@ -80,7 +80,7 @@ pub struct Outcome {
     pub precision: Precisions,
     /// What was chosen and why.
     pub plan: Vec<String>,
-    /// What the user should know.
+    /// Warnings.
     pub warnings: Vec<String>,
 }
 

@@ -14,7 +14,7 @@ use faer::c64;
 use std::ops::Range;
 use std::sync::Arc;
 
-/// Iterations that a linear solver is reckoned to take for one system where nothing better is known.
+/// Iterations that a linear solver is assumed to take for one system by default.
 const ITERATIONS: f64 = 300.0;
 
 /// A multiplication of dense blocks against one of a sparse product.

@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 #[non_exhaustive]
 pub struct Run {
-    /// The machine's name, where it tells.
+    /// The name of the machine; "unknown" where the system gives none.
     pub host: String,
     /// UTC at the end of the solve, as in 2026-11-29T23:59:59Z.
     pub date: String,
@@ -17,7 +17,7 @@ pub struct Run {
 }
 
 impl Run {
-    /// Here and now.
+    /// The present moment on this machine.
     pub(crate) fn now(threads: usize) -> Self {
         let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
         let threads = if threads == 0 { rayon::current_num_threads() } else { threads };

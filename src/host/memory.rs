@@ -48,7 +48,7 @@ mod tests {
         let refused = refused.to_string();
         assert!(refused.contains("562949953429312 bytes, 1048576 are allowed"), "{refused}");
         assert!(check(String::new, 5, Some(5)).is_ok() && check(String::new, 5, None).is_ok());
-        // More than any machine has is no budget's fault.
+        // A need beyond any machine is not reported as a budget.
         let beyond = check(String::new, u64::MAX - 1, Some(u64::MAX));
         assert!(beyond.is_ok() || beyond.is_err_and(|e| !e.is_bad_input()));
         assert_eq!(available(Some(0)), Some(0));

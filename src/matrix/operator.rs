@@ -14,7 +14,7 @@ use std::sync::Arc;
 /// Rows that one thread computes at once, at least.
 const GRAIN: usize = 1024;
 
-/// What is known of an operator by its maker's word. A few products with fixed vectors are compared with it.
+/// What the user states about an operator. A few products with fixed vectors check it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Structure {
@@ -80,23 +80,23 @@ pub trait LinearOperator: Send + Sync {
         false
     }
 
-    /// False where products are too dear to be spent on finding out what A is. Then the maker's word is taken without
-    /// a test, and ‖A‖ stays unknown: backward errors are told as if it were 0.
+    /// False where products are too expensive to test what A is. Then what the user states is taken without
+    /// a test, and ‖A‖ stays unknown: backward errors are computed as if it were 0.
     fn may_be_probed(&self) -> bool {
         true
     }
 }
 
-/// What the maker of an operator may say of it: the same for functions of rows and of whole vectors.
-macro_rules! what_its_maker_says {
+/// What the user may state about an operator, for functions of rows and of whole vectors alike.
+macro_rules! stated_properties {
     () => {
-        /// A = Aᵀ, on your word.
+        /// States that A = Aᵀ.
         #[must_use]
         pub fn symmetric(self) -> Self {
             Self { structure: Structure::Symmetric, ..self }
         }
 
-        /// A is symmetric positive definite, on your word.
+        /// States that A is symmetric positive definite.
         #[must_use]
         pub fn definite(self) -> Self {
             Self { structure: Structure::Definite, ..self }
@@ -136,7 +136,7 @@ impl<F: Fn(usize, &[f64]) -> f64 + Send + Sync> RowFunction<F> {
         Self { rows, cols, f, structure: Structure::General, diagonal: None, shader: None }
     }
 
-    what_its_maker_says!();
+    stated_properties!();
 
     /// With its twin for GPUs.
     #[must_use]
@@ -201,7 +201,7 @@ impl<F: Fn(&[f64], &mut [f64]) + Send + Sync> VectorFunction<F> {
         Self { rows, cols, f, transpose: None, structure: Structure::General, diagonal: None }
     }
 
-    what_its_maker_says!();
+    stated_properties!();
 
     /// With its transpose, y = Aᵀ x, for least-squares methods.
     #[must_use]

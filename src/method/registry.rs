@@ -3,10 +3,8 @@
 
 use super::choice::{Settings, methods};
 use super::entry::{MethodEntry, Needs, OwnMethod, Traits};
-use super::{
-    bicg, bicgstab, bicgstabl, cg, cgs, chebyshev, cr, fcg, fgmres, gcrotmk, gmres, idrs, lgmres, lsmr, lsqr,
-    minimal_residual, minres, projection, qmr, richardson, steepest_descent, tfqmr,
-};
+// Every module of the folder, so that a new entry needs no import.
+use super::*;
 use crate::error::{Error, Result};
 use crate::host::pairs::{self, Pairs, Setting};
 use crate::host::suggest;

@@ -247,6 +247,14 @@ mod tests {
     }
 
     #[test]
+    fn every_symmetric_preconditioner_is_in_the_list() {
+        let symmetric = PRECONDITIONERS.iter().filter(|p| p.symmetric && !p.program_only && p.id != "none");
+        for entry in symmetric {
+            assert!(ALL.iter().any(|spec| registry::entry_of(spec).unwrap().id == entry.id), "{} is missing", entry.id);
+        }
+    }
+
+    #[test]
     fn symmetric_positive_definite_and_deterministic() {
         let matrices = [
             gallery::poisson2d(17),

@@ -1,10 +1,8 @@
 //! The table of preconditioners: one entry each. It makes the enum [`Precond`] with each one's own parameters, its
 //! text, and [`PRECONDITIONERS`].
 
-use super::{
-    Amg, AmgSettings, BlockJacobi, Chebyshev, Fill, Given, Identity, Ilu, InverseFactors, Jacobi, Kind, NearNull,
-    Preconditioner, Relaxation, Scaling, Ssor, matrix_free,
-};
+// Every module of the folder, so that a new entry needs no import.
+use super::*;
 use crate::error::{Error, Result};
 use crate::host::halt::Halt;
 use crate::host::pairs::{self, Pairs, Setting};
@@ -31,7 +29,7 @@ pub struct Request {
     pub room: Option<u64>,
     /// Multiplications of complete LU factors of A in its order, where they were counted.
     pub operations: Option<f64>,
-    /// What calls a set-up off.
+    /// What cancels a set-up.
     pub halt: Halt,
 }
 

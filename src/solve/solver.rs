@@ -27,7 +27,7 @@ use std::time::{Duration, Instant};
 /// Called after every iteration; `Break` ends the solve.
 type Callback = Box<dyn FnMut(Event) -> ControlFlow<()> + Send>;
 
-/// A matrix with a plan for it. Solves any number of right-hand sides; what the first solve allocated,
+/// A matrix with a plan for solving with it. Solves any number of right-hand sides; what the first solve allocated,
 /// compiled and uploaded serves the next ones.
 pub struct Solver {
     /// A; with λI below it where the problem is damped.
@@ -314,7 +314,7 @@ impl Solver {
         left.and_then(|t| Instant::now().checked_add(t))
     }
 
-    /// What calls a rung's set-up off.
+    /// What cancels the set-up of a candidate.
     pub(super) fn halt(&self, deadline: Option<Instant>) -> Halt {
         Halt::new(Arc::clone(&self.cancel)).until(deadline)
     }
