@@ -32,6 +32,7 @@ impl Report {
 
 /// What was run.
 struct Tried<'a> {
+    report: &'a Report,
     method: &'a str,
     preconditioner: &'a str,
     /// Iterations in f64.
@@ -50,6 +51,7 @@ impl<'a> Tried<'a> {
         let needs = traits.as_ref().map(|t| t.needs);
         let first = r.rungs.first().map(|rung| &rung.method);
         Self {
+            report: r,
             method: &r.method,
             preconditioner: &r.preconditioner,
             double: r.precision.working == Dtype::F64,
@@ -60,13 +62,36 @@ impl<'a> Tried<'a> {
         }
     }
 
-    /// What to do about the preconditioner.
-    fn preconditioner(&self) -> &'static str {
-        match (self.least_squares, self.preconditioner) {
-            (true, "none") => "scale the columns with the preconditioner jacobi, or use `damp`",
-            (true, _) => "use `damp`",
-            (false, "none") => "use a preconditioner",
-            (false, _) => "use a stronger preconditioner: amg for elliptic problems, ilut or lu for others",
+    /// A preconditioner of this name has had its turn, with whatever parameters.
+    fn had(&self, id: &str) -> bool {
+        let is = |text: &str| text.split(':').next() == Some(id);
+        is(self.preconditioner) || self.report.rungs.iter().any(|rung| is(&rung.preconditioner))
+    }
+
+    /// What to do about the preconditioner: nothing that was tried is named.
+    fn preconditioner(&self) -> String {
+        if self.least_squares {
+            return match self.preconditioner {
+                "none" => "scale the columns with the preconditioner jacobi, or use `damp`".into(),
+                _ => "use `damp`".into(),
+            };
+        }
+        if self.preconditioner == "none" && self.report.rungs.len() < 2 {
+            return "use a preconditioner".into();
+        }
+        let left: Vec<&str> = [("amg", "amg for elliptic problems"), ("ilut", "ilut"), ("lu", "lu")]
+            .into_iter()
+            .filter(|(id, _)| !self.had(id))
+            .map(|(_, words)| words)
+            .collect();
+        let kind = "use a stronger preconditioner";
+        match left[..] {
+            [] => {
+                "bring knowledge of the problem: near-null vectors for amg, blocks, a preconditioner of your own".into()
+            }
+            [one] => format!("{kind}: {one}"),
+            [first, second] => format!("{kind}: {first} or {second}"),
+            _ => format!("{kind}: {}, {} or {}", left[0], left[1], left[2]),
         }
     }
 

@@ -57,6 +57,14 @@ pub struct Settings {
     pub threads: usize,
 }
 
+/// 10⁹ bytes a second that this machine's memory gives to all threads at once: a triad of vectors that no cache holds, in a
+/// few hundredths of a second.
+#[must_use]
+pub fn bandwidth() -> f64 {
+    const N: usize = 1 << 23;
+    24.0 * N as f64 / host_triad(N, 3) / 1e9
+}
+
 fn median(mut v: Vec<f64>) -> f64 {
     v.sort_by(f64::total_cmp);
     v[v.len() / 2]

@@ -15,21 +15,41 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! # Where things are
+//! # What do I have, what do I call?
 //!
-//! [`Solver`] plans (facts about the matrix, then candidates, each choice with its reason), lets them race, and drives.
-//! Methods ([`method`]) and preconditioners ([`precond`]) write operations ([`op`]); a scheduler makes the fewest
-//! sweeps over memory of them; a backend carries those out. ARCHITECTURE.md tells the whole story.
+//! | I have | I call |
+//! |---|---|
+//! | a square A and b | [`solve`]`(&a, &b)`: everything else is chosen, and the report says why |
+//! | the same A, many b | [`Solver::builder`], then [`Solver::solve`] again and again, or [`Solver::solve_many`] at once |
+//! | an A whose values change, its pattern not | [`Solver::update`] keeps what the pattern decides |
+//! | a guess of x | [`Solver::solve_from`] |
+//! | a rectangular or inconsistent system | [`Method::Lsqr`] or [`Method::Lsmr`]: least squares |
+//! | eigenvalues of A x = λ x or A x = λ B x | [`eigs`], with a shift where they lie inside |
+//! | singular values | [`svds`] |
+//! | a product y = A x and no entries | [`matrix::RowFunction`], [`matrix::Stencil`], [`matrix::Matrix::free`] |
+//! | a complex system | [`matrix::complex`]: its equivalent real form |
+//! | elasticity, null vectors of my own | [`precond::NearNull`] with [`Precond::Amg`] |
+//! | a preconditioner of my own | [`precond::Given`] |
+//! | entries to be added up | [`matrix::Triplets`], or CSR arrays by [`matrix::Csr`] |
+//! | a file | [`io::read_matrix`] |
 //!
-//! # Invariants, as absences
+//! The [`guide`] has a chapter on each: how to choose, finite elements, sequences of systems, GPUs, reading a report,
+//! and what the things that you know from SciPy, PETSc or AMGCL are called here.
 //!
-//! 1. No file under `method/`, `krylov/`, `precond/`, no eigenvalue method names wgpu, a backend or a clock, or loops over iterations.
-//! 2. The device half of a method never reads a value.
-//! 3. No result depends on how far the host lags, on batch sizes, or on the number of CPU threads.
-//! 4. No wgpu object is made outside `backend/gpu`; no WGSL file stands outside the table of shaders.
-//! 5. No `Converged` without a residual recomputed in f64 from the user's data; no NaN leaves as success.
-//! 6. No buffer, pipeline or bind group is made after two iterations (CG) or one cycle (GMRES).
-//! 7. No reduction without a fixed order; no float atomics.
+//! # What happens
+//!
+//! ```text
+//!  A, b ──> plan ──────────> race ───────────> device ─────────> certificate ──> Report
+//!           what A is,       methods with      CPU threads, or   b − A x again,   x, how it ended,
+//!           what may serve   preconditioners   a GPU by wgpu     in f64, from     why, what to do
+//!                                                                your own arrays
+//! ```
+//!
+//! A [`Report`] is called [`Reason::Converged`] only if ‖b − A x‖ was recomputed on the host in f64 with compensated sums
+//! and meets the tolerance. What can't be solved ends with its reason and with advice. [`Report::into_result`] makes an
+//! error of it, and [`Report::to_html`] a page with pictures for a ticket.
+//!
+//! How it is built, and what no part of it may do, stands in ARCHITECTURE.md.
 
 // STOP codes as numbers and names of operations are the GPU's and the lockstep's.
 #![cfg_attr(not(feature = "gpu"), allow(dead_code))]

@@ -318,6 +318,8 @@ pub struct Rung {
     pub setup_s: f64,
     /// Iterations spent in it.
     pub iterations: usize,
+    /// Its turns: iterations before each, and at its end.
+    pub turns: Vec<(usize, usize)>,
     /// Decimal digits by which the residual fell meanwhile.
     pub digits: f64,
     /// Iterations that it was expected to need yet, where others had their turn.

@@ -171,8 +171,11 @@ pub(crate) struct BenchArgs {
     #[arg(long, default_value_t = 0)]
     pub(crate) threads: usize,
     /// Write the rows; `-` is stdout.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) json: Option<PathBuf>,
+    /// Write the rows as one HTML page, with bars.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) report: Option<PathBuf>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -219,7 +222,7 @@ pub(crate) struct SolveArgs {
     /// Draw the residual history: `.svg`.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Output")]
     pub(crate) plot: Option<PathBuf>,
-    /// Write the report as one HTML page, with pictures, whatever the outcome; of several right-hand sides the first one.
+    /// Write the report as one HTML page, with pictures, whatever the outcome.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Output")]
     pub(crate) report: Option<PathBuf>,
 }
@@ -318,6 +321,9 @@ pub(crate) struct SpectrumArgs {
     /// Print nothing but errors.
     #[arg(long, short)]
     pub(crate) quiet: bool,
+    /// Print a line on stderr every N cycles, also where no terminal is.
+    #[arg(long, value_name = "N", num_args = 0..=1, default_missing_value = "1", value_parser = clap::value_parser!(u64).range(1..), help_heading = "Output")]
+    pub(crate) monitor: Option<u64>,
     /// Write the report, whatever the outcome; `-` is stdout.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Output")]
     pub(crate) json: Option<PathBuf>,

@@ -1,11 +1,13 @@
 //! `krylane bench`: how near the machine's own bandwidth products, sweeps and iterations come.
 
 use super::args::BenchArgs;
+use super::document::command_line;
 use super::exit::Exit;
-use super::output::{Target, print};
+use super::output::{Holds, Target, distinct, print};
 use super::source::name_and_size;
 use krylane::bench::{Row, Settings, run as measure};
 use krylane::matrix::{Csr, gallery};
+use krylane::picture::{About, bench_page};
 use krylane::{Backend, Error, Precision};
 use std::sync::Arc;
 
@@ -46,7 +48,9 @@ fn gpus() -> Vec<Device> {
 }
 
 pub(super) fn run(args: BenchArgs) -> anyhow::Result<Exit> {
-    let json = args.json.clone().map(Target::new).transpose()?;
+    let json = args.json.clone().map(|p| Target::holding(Holds::Report, p)).transpose()?;
+    let page = args.report.clone().map(|p| Target::holding(Holds::Page, p)).transpose()?;
+    distinct(&[&json, &page])?;
     let devices = match args.backend.as_str() {
         "all" => std::iter::once(cpu()).chain(gpus()).collect(),
         "cpu" => vec![cpu()],
@@ -106,6 +110,11 @@ pub(super) fn run(args: BenchArgs) -> anyhow::Result<Exit> {
     if let Some(target) = json {
         target
             .write(&super::json::text(&serde_json::json!({ "version": env!("CARGO_PKG_VERSION"), "rows": rows }))?)?;
+    }
+    if let Some(target) = page {
+        let words: Vec<String> = std::env::args_os().map(|a| a.to_string_lossy().into_owned()).collect();
+        let about = About { name: "bench", command: Some(&command_line(&words)), ..About::default() };
+        target.write(bench_page(&rows, &about).as_bytes())?;
     }
     Ok(Exit::Success)
 }

@@ -64,6 +64,24 @@ impl<'a, R: Serialize> Document<'a, R> {
     }
 }
 
+impl<R: Serialize> Document<'_, R> {
+    /// The command as one would type it again.
+    pub(super) fn command_line(&self) -> String {
+        command_line(&self.command)
+    }
+}
+
+/// Words as a shell reads them; the program by its name, wherever it lies.
+pub(super) fn command_line(words: &[String]) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "-_=./:,+%@~".contains(c);
+    let quoted = words.iter().enumerate().map(|(k, word)| match word {
+        _ if k == 0 => env!("CARGO_PKG_NAME").to_string(),
+        word if !word.is_empty() && word.chars().all(plain) => word.clone(),
+        word => format!("'{}'", word.replace('\'', r"'\''")),
+    });
+    quoted.collect::<Vec<_>>().join(" ")
+}
+
 impl<'a> Reports<'a> {
     pub(super) fn new(reports: &'a [Report]) -> Self {
         match reports {

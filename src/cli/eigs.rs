@@ -4,10 +4,11 @@ use super::args::{EigsArgs, SpectrumArgs, SvdsArgs};
 use super::document::{Document, MatrixFacts};
 use super::exit::{Exit, flags};
 use super::output::{Holds, Target, distinct, print};
+use super::progress::Cycles;
 use super::signals::Signals;
 use super::source::{Matrix, Source};
 use super::summary::{Paint, count, seconds};
-use super::{job, json};
+use super::{job, json, progress};
 use anyhow::Context;
 use krylane::eigen::{Outcome, svds_until};
 use krylane::io::{write_columns, write_complex_columns};
@@ -28,6 +29,7 @@ struct Common {
     start: Option<PathBuf>,
     options: EigenOptions,
     quiet: bool,
+    monitor: Option<u64>,
     json: Option<Target>,
     page: Option<Target>,
 }
@@ -42,6 +44,22 @@ pub(crate) struct Svds {
     common: Common,
     right: Option<Target>,
     left: Option<Target>,
+}
+
+/// A value as it is printed.
+struct Line {
+    value: String,
+    /// Its residual over its bound.
+    residual: f64,
+    verified: bool,
+}
+
+fn lines(values: Vec<String>, residuals: &[f64], bounds: &[f64]) -> Vec<Line> {
+    let line = |(value, (&residual, &bound)): (String, (&f64, &f64))| {
+        let part = if bound > 0.0 { residual / bound } else { residual };
+        Line { value, residual: part, verified: residual <= bound }
+    };
+    values.into_iter().zip(residuals.iter().zip(bounds)).map(line).collect()
 }
 
 /// Vectors, how many entries each has, and where they go, if anywhere.
@@ -67,7 +85,20 @@ impl Common {
         super::allocator::limit(args.memory_limit);
         let json = args.json.map(|p| Target::holding(Holds::Report, p)).transpose()?;
         let page = args.report.map(|p| Target::holding(Holds::Page, p)).transpose()?;
-        Ok(Self { source: Source::new(args.matrix)?, start: args.start, options, quiet: args.quiet, json, page })
+        Ok(Self {
+            source: Source::new(args.matrix)?,
+            start: args.start,
+            options,
+            quiet: args.quiet,
+            monitor: args.monitor,
+            json,
+            page,
+        })
+    }
+
+    /// No spinner is wanted.
+    fn silent(&self) -> bool {
+        self.quiet || self.monitor.is_some()
     }
 
     /// The start vector of `n` entries, if there is one.
@@ -75,13 +106,13 @@ impl Common {
         self.start.as_ref().map(|path| self.source.vector("start", path, n, "rows")).transpose()
     }
 
-    /// Everything asked for, whatever the outcome; `lines` are the values and their residuals.
+    /// Everything asked for, whatever the outcome; `lines` are the values.
     fn write<R: Serialize>(
         &self,
         matrix: &Matrix,
         is_symmetric: bool,
         report: (&R, &Outcome),
-        lines: &[(String, f64)],
+        lines: &[Line],
         columns: &[Columns<'_>],
         complex: bool,
         begun: Instant,
@@ -103,15 +134,20 @@ impl Common {
             results.push(json::text(&document).and_then(|text| target.write(&text)));
         }
         if let Some(target) = &self.page {
-            let command = document.command.join(" ");
-            let about =
-                About { name: &matrix.name, matrix: Some(&matrix.csr), tolerance: None, command: Some(&command) };
+            let about = About {
+                name: &matrix.name,
+                matrix: Some(&matrix.csr),
+                command: Some(&document.command_line()),
+                read_s: Some(matrix.seconds),
+                ..About::default()
+            };
             results.push(target.write(page(report, &about).as_bytes()));
         }
         if !self.quiet {
             let taken =
                 columns.iter().filter_map(|c| c.0.as_ref()).chain(&self.json).chain(&self.page).any(Target::is_stdout);
-            let text = self.summary(&document.matrix, outcome, lines, !taken);
+            let times = [document.read_s, document.total_s];
+            let text = self.summary(&document.matrix, outcome, lines, times, !taken);
             results.push(if taken {
                 let _ = std::io::stderr().write_all(text.as_bytes());
                 Ok(())
@@ -122,34 +158,40 @@ impl Common {
         results.into_iter().collect()
     }
 
-    fn summary(&self, m: &MatrixFacts<'_>, r: &Outcome, lines: &[(String, f64)], stdout: bool) -> String {
+    fn summary(&self, m: &MatrixFacts<'_>, r: &Outcome, lines: &[Line], times: [f64; 2], stdout: bool) -> String {
         let paint = Paint::new(stdout);
         let mut out = String::new();
         let mut line = |label: &str, value: &str| {
             let _ = writeln!(out, "{} {value}", paint.with("2", &format!("{label:<12}")));
         };
         line("matrix", &format!("{}: {} x {}, {} entries, {}", m.name, m.rows, m.cols, m.nnz, m.symmetry));
-        for (k, choice) in r.plan.iter().enumerate() {
+        if let Some(notes) = m.file {
+            line("file", &notes.to_string());
+        }
+        let shown = r.plan.iter().filter(|line| !line.starts_with("amg level "));
+        for (k, choice) in shown.enumerate() {
             line(if k == 0 { "plan" } else { "" }, choice);
         }
         line("adapter", &format!("{} ({}, {})", r.adapter.name, r.adapter.backend, r.adapter.driver));
         let colour = if r.reason.is_converged() { "1;32" } else { "1;31" };
         line("outcome", &paint.with(colour, &r.reason.to_string()));
         line("", &flags(&r.advice));
-        for (k, (value, residual)) in lines.iter().enumerate() {
-            line(if k == 0 { "values" } else { "" }, &format!("{value:<24} residual {residual:.2e}"));
+        let measure = if r.mass_norm.is_some() { "residual/(|A| + |lambda||B|)" } else { "residual/|A|" };
+        let wide = lines.iter().map(|l| l.value.chars().count()).max().unwrap_or(0).max(5);
+        line("values", &format!("{:wide$}  {measure} (asked for {:.1e})", "value", r.tolerance));
+        for Line { value, residual, verified } in lines {
+            let residual = format!("{:.2e}", residual * r.tolerance);
+            let verdict = if *verified { "" } else { "  not verified" };
+            line("", &format!("{value:wide$}  {residual}{verdict}"));
         }
-        let sizes = match r.mass_norm {
-            None => format!("|A|, |A| = {:.3e}", r.matrix_norm),
-            Some(b) => format!("(|A| + |lambda| |B|), |A| = {:.3e}, |B| = {b:.3e}", r.matrix_norm),
-        };
-        line("", &format!("asked for residuals up to {:.2e} {sizes}", r.tolerance));
-        let mut work = format!(
-            "{}, {}, {}",
-            count(r.iterations, "iteration"),
-            count(r.matvecs, "product"),
-            count(r.restarts, "restart")
-        );
+        let mass = r.mass_norm.map_or(String::new(), |b| format!(", |B| = {b:.3e}"));
+        line("norms", &format!("|A| = {:.3e}{mass}", r.matrix_norm));
+        let mut work = count(r.iterations, "iteration");
+        for (n, what) in [(r.matvecs, "product"), (r.restarts, "restart")] {
+            if n > 0 {
+                let _ = write!(work, ", {}", count(n, what));
+            }
+        }
         if r.inner_solves > 0 {
             let _ = write!(
                 work,
@@ -163,11 +205,14 @@ impl Common {
         line(
             "time",
             &format!(
-                "set-up {}, upload {}, solve {}, verify {}",
+                "read {}, set-up {}, {} {}, solve {}, verify {}; {} in all",
+                seconds(times[0]),
                 seconds(t.setup_s),
+                if r.adapter.backend == "cpu" { "layout" } else { "upload" },
                 seconds(t.upload_s),
                 seconds(t.solve_s),
-                seconds(t.certify_s)
+                seconds(t.certify_s),
+                seconds(times[1])
             ),
         );
         for warning in &r.warnings {
@@ -211,29 +256,35 @@ impl Eigs {
         let mut options = EigenOptions { complex: matrix.complex, ..self.common.options.clone() };
         options.start = self.common.start(n)?;
         if let Some(path) = &self.mass {
+            let _reading = progress::spinner(&format!("reading {}", path.display()), self.common.silent());
             options.mass = Some(Arc::new(self.common.source.another(path)?));
         }
+        let looking = progress::spinner("looking at the matrix", self.common.silent());
         let solver = EigenSolver::new(&matrix.csr, options).map_err(|error| {
             // What is wrong with B is in its own file.
             let place = self.mass.as_ref().filter(|_| error.to_string().starts_with("B "));
             let place = place.map_or_else(|| matrix.name.clone(), |path| path.display().to_string());
             anyhow::Error::new(error).context(place)
         })?;
+        drop(looking);
         let cancel = solver.cancel_flag();
         let signals = Signals::catch(&cancel).context("can't watch for signals")?;
         let watched = signals.clone();
-        let mut solver = solver.on_cycle(move |_| {
+        let mut progress = Cycles::new(self.common.quiet, self.common.monitor);
+        let mut solver = solver.on_cycle(move |event| {
+            progress.show(event);
             // The solver clears its flag at the start; a signal from before that counts too.
             if watched.code().is_some() {
                 cancel.store(true, Ordering::Relaxed);
             }
             ControlFlow::Continue(())
         });
-        super::signals::under_way();
         let report = solver.solve()?;
+        super::signals::under_way();
         let is_symmetric = solver.is_symmetric();
-        let values = report.eigenvalues.iter().map(ToString::to_string);
-        let lines: Vec<(String, f64)> = values.zip(report.residuals.iter().copied()).collect();
+        // The callback holds the spinner: it goes before anything is printed.
+        drop(solver);
+        let lines = lines(report.texts(), &report.residuals, &report.bounds);
         let rows = report.vectors.first().map_or(n, Vec::len);
         let columns = [(&self.output, rows, &report.vectors[..])];
         let outcome = (&report, &report.outcome);
@@ -266,10 +317,11 @@ impl Svds {
         options.start = self.common.start(rows.min(cols))?;
         let cancel = Arc::new(AtomicBool::new(false));
         let signals = Signals::catch(&cancel).context("can't watch for signals")?;
+        let mut progress = Cycles::new(self.common.quiet, self.common.monitor);
+        let report = svds_until(&matrix.csr, options, &cancel, move |event| progress.show(event))
+            .with_context(|| matrix.name.clone())?;
         super::signals::under_way();
-        let report = svds_until(&matrix.csr, options, &cancel).with_context(|| matrix.name.clone())?;
-        let values = report.singular_values.iter().map(ToString::to_string);
-        let lines: Vec<(String, f64)> = values.zip(report.residuals.iter().copied()).collect();
+        let lines = lines(report.texts(), &report.residuals, &report.bounds);
         let columns = [(&self.right, cols, &report.right[..]), (&self.left, rows, &report.left[..])];
         let outcome = (&report, &report.outcome);
         self.common.write(&matrix, false, outcome, &lines, &columns, matrix.complex, begun, svd_page)?;

@@ -99,6 +99,41 @@ impl Convergence {
     }
 }
 
+/// The largest residual of a wanted pair on its way to its bound.
+pub(super) struct Cycles {
+    start: Instant,
+    spinner: Spinner,
+    monitor: Option<u64>,
+    /// Cycles so far.
+    heard: u64,
+}
+
+impl Cycles {
+    pub(super) fn new(quiet: bool, monitor: Option<u64>) -> Self {
+        let spinner = spinner("setting up", quiet || monitor.is_some());
+        Self { start: Instant::now(), spinner, monitor, heard: 0 }
+    }
+
+    pub(super) fn show(&mut self, event: Event) {
+        let Event { iteration, residual, .. } = event;
+        if self.heard == 0 {
+            super::signals::under_way();
+        }
+        self.heard += 1;
+        match self.monitor {
+            Some(every) if self.heard % every == 1 % every => {
+                let seconds = self.start.elapsed().as_secs_f64();
+                super::exit::say(&format!("{iteration:>8}  {residual:.3e} of the bound  {seconds:.2} s"));
+            }
+            Some(_) => {}
+            None => {
+                let bar = &self.spinner.0;
+                bar.set_message(format!("iteration {iteration:>6}  largest residual {residual:.1e} times its bound"));
+            }
+        }
+    }
+}
+
 impl Drop for Convergence {
     fn drop(&mut self) {
         self.bar.finish_and_clear();

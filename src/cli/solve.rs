@@ -159,22 +159,27 @@ impl Solve {
             results.push(target.write(self.figure(matrix, reports, b).svg().as_bytes()));
         }
         if let Some(target) = &self.page {
+            let on_cpu = reports[0].adapter.backend == "cpu";
             let about = About {
                 name: &matrix.name,
                 matrix: Some(&matrix.csr),
-                tolerance: b.first().and_then(|b| self.relative_goal(b)),
-                command: Some(&document.command.join(" ")),
+                tolerance: self.common_goal(b),
+                command: Some(&document.command_line()),
+                read_s: Some(matrix.seconds),
+                total_s: Some(document.total_s),
+                bandwidth: on_cpu.then(krylane::bench::bandwidth),
             };
-            results.push(target.write(solve_page(&reports[0], &about).as_bytes()));
+            results.push(target.write(solve_page(reports, &about).as_bytes()));
         }
         if !self.quiet {
+            let goal = self.common_goal(b);
             let taken = [&self.json, &self.output, &self.plot, &self.page].into_iter().flatten().any(Target::is_stdout);
             results.push(if taken {
-                let text = summary::text(document, &self.options, self.verbose, false);
+                let text = summary::text(document, &self.options, self.verbose, false, goal);
                 let _ = std::io::stderr().write_all(text.as_bytes());
                 Ok(())
             } else {
-                let text = summary::text(document, &self.options, self.verbose, true);
+                let text = summary::text(document, &self.options, self.verbose, true, goal);
                 super::output::print(text.as_bytes()).map(drop)
             });
         }
@@ -189,16 +194,20 @@ impl Solve {
             [report] => report.reason.to_string(),
             systems => summary::solved(systems),
         };
-        // One line for all, or none.
-        let mut goals = b.iter().filter_map(|b| self.relative_goal(b));
-        let first = goals.next();
         History {
             title: matrix.name.clone(),
             subtitle: format!("{} on {}: {outcome}", methods.join(", "), reports[0].adapter.name),
             curves: reports.iter().map(|r| Curve { history: &r.history, checks: &r.checks }).collect(),
             bands: if let [report] = reports { Band::of(report) } else { vec![] },
-            tolerance: first.filter(|&goal| goals.all(|other| other == goal)),
+            tolerance: self.common_goal(b),
         }
+    }
+
+    /// What the tolerance means for ‖r‖/‖b‖, where that is the same for all.
+    fn common_goal(&self, b: &[Vec<f64>]) -> Option<f64> {
+        let mut goals = b.iter().filter_map(|b| self.relative_goal(b));
+        let first = goals.next();
+        first.filter(|&goal| goals.all(|other| other == goal))
     }
 
     /// What the tolerance means for ‖r‖/‖b‖, where that is known beforehand.

@@ -2,6 +2,7 @@
 
 use super::document::{Document, Reports};
 use super::exit::flags;
+use krylane::picture::{Band, Curve, History, Ink};
 use krylane::{Options, Reason, Report, Rung};
 use std::fmt::Write;
 use std::io::IsTerminal;
@@ -10,18 +11,22 @@ use std::io::IsTerminal;
 const ROWS: usize = 12;
 
 /// Terminal colours, or none.
-pub(super) struct Paint(bool);
+pub(super) struct Paint {
+    colours: bool,
+    /// What is written is seen at once, by someone.
+    terminal: bool,
+}
 
 impl Paint {
     pub(super) fn new(stdout: bool) -> Self {
         let terminal = if stdout { std::io::stdout().is_terminal() } else { std::io::stderr().is_terminal() };
-        let plain = std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty())
-            || std::env::var_os("TERM").is_some_and(|v| v == "dumb");
-        Self(terminal && !plain)
+        let dumb = std::env::var_os("TERM").is_some_and(|v| v == "dumb");
+        let plain = std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty());
+        Self { colours: terminal && !plain && !dumb, terminal: terminal && !dumb }
     }
 
     pub(super) fn with(&self, code: &str, text: &str) -> String {
-        if self.0 { format!("\x1b[{code}m{text}\x1b[0m") } else { text.into() }
+        if self.colours { format!("\x1b[{code}m{text}\x1b[0m") } else { text.into() }
     }
 }
 
@@ -44,16 +49,23 @@ impl Lines {
     }
 
     fn work(&mut self, [iterations, products, restarts]: [usize; 3]) {
-        let (iterations, products) = (count(iterations, "iteration"), count(products, "product"));
-        self.line("work", &format!("{iterations}, {products}, {}", count(restarts, "restart")));
+        let restarts = if restarts > 0 { format!(", {}", count(restarts, "restart")) } else { String::new() };
+        self.line("work", &format!("{}, {}{restarts}", count(iterations, "iteration"), count(products, "product")));
     }
 }
 
 /// How lines of the plan begin that only a whole plan shows.
 const DETAILS: [&str; 5] = ["candidate ", "amg level ", "matching: ", "precision under ", "restart at most "];
 
-/// The summary, with the whole plan where it is `verbose`; `stdout` says where it goes.
-pub(super) fn text(document: &Document<'_, Reports<'_>>, options: &Options, verbose: bool, stdout: bool) -> String {
+/// The summary, with the whole plan where it is `verbose`; `stdout` says where it goes, and `goal` what the tolerance means
+/// for ‖r‖/‖b‖, where that is known.
+pub(super) fn text(
+    document: &Document<'_, Reports<'_>>,
+    options: &Options,
+    verbose: bool,
+    stdout: bool,
+    goal: Option<f64>,
+) -> String {
     let m = &document.matrix;
     let mut lines = Lines { out: String::new(), paint: Paint::new(stdout) };
     let form = if m.complex { ", real form of a complex matrix" } else { "" };
@@ -61,11 +73,17 @@ pub(super) fn text(document: &Document<'_, Reports<'_>>, options: &Options, verb
     if let Some(notes) = m.file {
         lines.line("file", &notes.to_string());
     }
-    // Precisions and warnings grow from group to group of systems: the last ones are whole.
+    // Plan and warnings grow from group to group of systems: the last ones are whole.
     let reports = document.report.all();
     let last = &reports[reports.len() - 1];
-    let shown = last.plan.iter().filter(|line| verbose || !DETAILS.iter().any(|d| line.starts_with(d)));
-    for (k, choice) in shown.enumerate() {
+    let mut shown: Vec<&String> = vec![];
+    for line in last.plan.iter().filter(|line| verbose || !DETAILS.iter().any(|d| line.starts_with(d))) {
+        // Several candidates may say the same of themselves.
+        if !shown.contains(&line) {
+            shown.push(line);
+        }
+    }
+    for (k, choice) in shown.into_iter().enumerate() {
         lines.line(if k == 0 { "plan" } else { "" }, choice);
     }
     match reports {
@@ -76,7 +94,32 @@ pub(super) fn text(document: &Document<'_, Reports<'_>>, options: &Options, verb
         let label = lines.paint.with("33", "warning");
         lines.line(&label, warning);
     }
+    if lines.paint.terminal {
+        let plot = plot(&lines.paint, reports, goal);
+        lines.out += &plot;
+    }
     lines.out
+}
+
+/// How residuals fell, in a few lines; nothing where there is nothing to see.
+fn plot(paint: &Paint, reports: &[Report], goal: Option<f64>) -> String {
+    if reports.iter().all(|r| r.history.len() < 2) {
+        return String::new();
+    }
+    let history = History {
+        title: String::new(),
+        subtitle: String::new(),
+        curves: reports.iter().map(|r| Curve { history: &r.history, checks: &r.checks }).collect(),
+        bands: if let [report] = reports { Band::of(report) } else { vec![] },
+        tolerance: goal,
+    };
+    let code = |ink| match ink {
+        Ink::Line => "34",
+        Ink::Truth => "32",
+        Ink::Goal => "33",
+        Ink::Pale => "2",
+    };
+    format!("\n{}", history.text(60, 8, |ink, text| paint.with(code(ink), text)))
 }
 
 fn one(lines: &mut Lines, r: &Report, options: &Options, (read_s, total_s): (f64, f64)) {
@@ -104,9 +147,10 @@ fn one(lines: &mut Lines, r: &Report, options: &Options, (read_s, total_s): (f64
     lines.line(
         "time",
         &format!(
-            "read {}, set-up {}, upload {}, solve {}, certify {}; {} in all",
+            "read {}, set-up {}, {} {}, solve {}, certify {}; {} in all",
             seconds(read_s),
             seconds(t.setup_s),
+            if r.adapter.backend == "cpu" { "layout" } else { "upload" },
             seconds(t.upload_s),
             seconds(t.solve_s),
             seconds(t.certify_s),
@@ -115,7 +159,8 @@ fn one(lines: &mut Lines, r: &Report, options: &Options, (read_s, total_s): (f64
     );
     if r.bytes_moved > 0 && t.solve_s > 0.0 {
         let bytes = r.bytes_moved as f64;
-        lines.line("traffic", &format!("{:.3} GB by the model, {:.1} GB/s", bytes / 1e9, bytes / t.solve_s / 1e9));
+        let moved = if bytes >= 1e9 { format!("{:.2} GB", bytes / 1e9) } else { format!("{:.1} MB", bytes / 1e6) };
+        lines.line("traffic", &format!("{moved} by the model, {:.1} GB/s", bytes / t.solve_s / 1e9));
     }
     if r.adapter.kind != krylane::DeviceKind::Cpu {
         let k = &r.counters;
@@ -125,18 +170,21 @@ fn one(lines: &mut Lines, r: &Report, options: &Options, (read_s, total_s): (f64
 
 /// A table of the candidates that were tried.
 fn race(lines: &mut Lines, r: &Report) {
-    let name = |r: &Rung| format!("{} with {}", r.method, r.preconditioner);
-    let wide = r.rungs.iter().map(|r| name(r).chars().count()).max().unwrap_or(0).max(9);
+    let name = |k: usize, r: &Rung| format!("{} {} with {}", k + 1, r.method, r.preconditioner);
+    let wide = r.rungs.iter().enumerate().map(|(k, r)| name(k, r).chars().count()).max().unwrap_or(0).max(9);
     let head = format!(
         "{:wide$}  {:>8}  {:>10}  {:>6}  {:>8}  verdict",
         "candidate", "set-up", "iterations", "digits", "expected"
     );
     lines.line("race", &head);
-    for rung in &r.rungs {
+    for (k, rung) in r.rungs.iter().enumerate() {
         let setup = seconds(rung.setup_s);
         let expected = rung.expected.map_or_else(|| "-".into(), |e| e.to_string());
-        let Rung { iterations, digits, reason, .. } = rung;
-        let row = format!("{:wide$}  {setup:>8}  {iterations:>10}  {digits:>6.1}  {expected:>8}  {reason}", name(rung));
+        let Rung { iterations, reason, .. } = rung;
+        // Of an estimate that fell to nothing.
+        let digits = rung.digits.min(16.0);
+        let row =
+            format!("{:wide$}  {setup:>8}  {iterations:>10}  {digits:>6.1}  {expected:>8}  {reason}", name(k, rung));
         lines.line("", &row);
     }
 }

@@ -23,6 +23,36 @@ impl fmt::Display for Eigenvalue {
     }
 }
 
+impl Eigenvalue {
+    /// The value in the digits that an error of this size leaves it; of one that is nothing beside it that error.
+    #[must_use]
+    pub fn within(&self, error: f64) -> String {
+        if self.re.hypot(self.im) < error && error.is_finite() {
+            return format!("0 ± {error:.0e}");
+        }
+        match (digits(self.re, error), digits(self.im, error)) {
+            (re, im) if im == "0" => re,
+            (re, im) if re == "0" => format!("{im}i"),
+            (re, im) => format!("{re}{}{im}i", if im.starts_with('-') { "" } else { "+" }),
+        }
+    }
+}
+
+/// `v` down to the place of `error`'s first digit.
+fn digits(v: f64, error: f64) -> String {
+    if !(error > 0.0 && error.is_finite() && v.is_finite()) {
+        return v.to_string();
+    }
+    if v.abs() < error {
+        return "0".into();
+    }
+    let (first, last) = (v.abs().log10().floor() as i32, error.log10().floor() as i32);
+    if last <= 0 && (-4..7).contains(&first) {
+        return format!("{v:.*}", last.unsigned_abs().min((15 - first).unsigned_abs()) as usize);
+    }
+    format!("{v:.*e}", (first - last).clamp(0, 16) as usize)
+}
+
 impl Serialize for Eigenvalue {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         if self.im == 0.0 {
@@ -136,6 +166,15 @@ pub struct SvdReport {
     pub outcome: Outcome,
 }
 
+impl SvdReport {
+    /// The singular values in the digits that their residuals leave them.
+    #[must_use]
+    pub fn texts(&self) -> Vec<String> {
+        let text = |(&v, &r): (&f64, &f64)| Eigenvalue { re: v, im: 0.0 }.within(self.error(v, r));
+        self.singular_values.iter().zip(&self.residuals).map(text).collect()
+    }
+}
+
 impl Deref for SvdReport {
     type Target = Outcome;
     fn deref(&self) -> &Outcome {
@@ -144,11 +183,13 @@ impl Deref for SvdReport {
 }
 
 /// What to try after this end.
-pub(super) fn advice(reason: &Reason) -> String {
+pub(super) fn advice(reason: &Reason, shifts: bool) -> String {
     match reason {
         Reason::Converged(_) => "Every pair is verified: its residual was recomputed in f64.",
-        Reason::MaxIterations => "Raise `max_iterations` or `subspace`, or use a shift near what is wanted.",
-        Reason::Stagnated => "Raise `subspace`, loosen `tol`, or use a shift near what is wanted.",
+        Reason::MaxIterations if shifts => "Raise `max_iterations` or `subspace`, or use a shift near what is wanted.",
+        Reason::MaxIterations => "Raise `max_iterations` or `subspace`.",
+        Reason::Stagnated if shifts => "Raise `subspace`, loosen `tol`, or use a shift near what is wanted.",
+        Reason::Stagnated => "Raise `subspace`, or loosen `tol`.",
         Reason::NotSymmetric { .. } => "The matrix is not symmetric: use arnoldi.",
         Reason::AttainableAccuracy { .. } => "The data allow no smaller residual in f64: loosen `tol`.",
         Reason::FalseConvergence { .. } => {
@@ -178,7 +219,23 @@ impl fmt::Debug for NotFound {
     }
 }
 
+impl Outcome {
+    /// What a residual of this size leaves unknown of a value: of a symmetric A no more than that.
+    fn error(&self, value: f64, residual: f64) -> f64 {
+        let norm = self.matrix_norm + value.abs() * self.mass_norm.unwrap_or(0.0);
+        (residual + f64::EPSILON * norm) / self.mass_norm.filter(|&b| b > 0.0).unwrap_or(1.0)
+    }
+}
+
 impl EigenReport {
+    /// The eigenvalues in the digits that their residuals leave them. Of a nonsymmetric A far from normal fewer may be
+    /// true.
+    #[must_use]
+    pub fn texts(&self) -> Vec<String> {
+        let error = |(v, &r): (&Eigenvalue, &f64)| v.within(self.error(v.re.hypot(v.im), r));
+        self.eigenvalues.iter().zip(&self.residuals).map(error).collect()
+    }
+
     /// Real and imaginary parts of vector `j`, of any kind of problem.
     #[must_use]
     pub fn vector(&self, j: usize) -> (Vec<f64>, Vec<f64>) {
@@ -209,5 +266,24 @@ impl SvdReport {
     /// [`NotFound`] with how it ended.
     pub fn into_result(self) -> Result<Self, NotFound> {
         if self.reason.is_converged() { Ok(self) } else { Err(NotFound(Box::new(self.outcome))) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_written_within_their_error() {
+        let text = |re, im, error| Eigenvalue { re, im }.within(error);
+        assert_eq!(text(9.44287518166168, 0.0, 4e-9), "9.442875182");
+        assert_eq!(text(-7.06e-10, 0.0, 1.2e-9), "0 ± 1e-9");
+        assert_eq!(text(2.952498e-5, 0.0, 1.4e-10), "2.95250e-5");
+        assert_eq!(text(1.0, 2.0, 1e-3), "1.000+2.000i");
+        assert_eq!(text(1e-9, -2.0, 1e-3), "-2.000i");
+        assert_eq!(text(318951.7598, 0.0, 30.0), "3.1895e5");
+        assert_eq!(text(318951.7598, 0.0, 1e-30), "318951.7598000000");
+        assert_eq!(text(0.0, 0.0, 0.0), "0");
+        assert_eq!(text(f64::INFINITY, 0.0, 1.0), "inf");
     }
 }

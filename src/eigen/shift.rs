@@ -285,5 +285,5 @@ fn described(direct: &Direct, cost: direct::Cost) -> String {
 
 /// A shift in words.
 pub(super) fn show(sigma: c64) -> String {
-    super::Eigenvalue { re: sigma.re, im: sigma.im }.to_string()
+    super::Eigenvalue { re: sigma.re + 0.0, im: sigma.im + 0.0 }.within(1e-6 * sigma.norm())
 }

@@ -267,7 +267,8 @@ impl Found {
         Outcome {
             schema: 1,
             reason_detail: reason.detail(),
-            advice: advice(&reason),
+            // Singular values take no shift.
+            advice: advice(&reason, method != "golub_kahan"),
             reason,
             matrix_norm: norm,
             mass_norm,

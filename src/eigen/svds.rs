@@ -20,6 +20,7 @@ use crate::op::{Precisions, Role};
 use crate::plan::{DeviceChoice, choose_device};
 use crate::precond::registry::Precond;
 use crate::report::{Passed, Reason};
+use crate::solve::drive::Event;
 use faer::{Mat, c64};
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -52,7 +53,7 @@ struct Singular {
 /// # Errors
 /// Bad input, or a device that fails. Not converging is no error.
 pub fn svds(a: &impl ToMatrix, options: EigenOptions) -> Result<SvdReport> {
-    svds_until(a, options, &AtomicBool::new(false))
+    svds_until(a, options, &AtomicBool::new(false), |_| {})
 }
 
 fn norms(a: &Matrix) -> Result<Norms> {
@@ -62,11 +63,17 @@ fn norms(a: &Matrix) -> Result<Norms> {
     }
 }
 
-/// [`svds`] that ends once `cancel` is set.
+/// [`svds`] that ends once `cancel` is set, and calls `heard` at each exchange with the largest estimated residual of a
+/// wanted triplet over its bound.
 ///
 /// # Errors
 /// As [`svds`].
-pub fn svds_until(a: &impl ToMatrix, options: EigenOptions, cancel: &AtomicBool) -> Result<SvdReport> {
+pub fn svds_until(
+    a: &impl ToMatrix,
+    options: EigenOptions,
+    cancel: &AtomicBool,
+    mut heard: impl FnMut(Event) + Send + 'static,
+) -> Result<SvdReport> {
     let start = Instant::now();
     options.check()?;
     let a = a.to_matrix()?;
@@ -117,7 +124,10 @@ pub fn svds_until(a: &impl ToMatrix, options: EigenOptions, cancel: &AtomicBool)
         Reason::Cancelled
     } else {
         plan.push(format!("two bases of {subspace} columns"));
-        let mut callback: Callback = Box::new(|_| ControlFlow::Continue(()));
+        let mut callback: Callback = Box::new(move |event| {
+            heard(event);
+            ControlFlow::Continue(())
+        });
         let mut outside = Outside { cancel, callback: &mut callback };
         pollster::block_on(search(&problem, &problem.options, &device, &mut outside, &mut found))?
     };

@@ -119,8 +119,10 @@ impl Stats {
     }
 }
 
-impl fmt::Display for Stats {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Stats {
+    /// Labels and values, as people read them.
+    #[must_use]
+    pub fn lines(&self) -> Vec<(String, String)> {
         let per_cent = |part: usize, whole: usize| 100.0 * part as f64 / whole.max(1) as f64;
         let symmetry = match (self.numerically_symmetric, self.nearly_symmetric, self.structurally_symmetric) {
             (true, ..) => "exact",
@@ -133,7 +135,7 @@ impl fmt::Display for Stats {
             MAX_DISTINCT => "more than 256".to_string(),
             n => n.to_string(),
         };
-        let lines = [
+        [
             ("size", format!("{} x {}", self.rows, self.cols)),
             ("entries", self.nnz.to_string()),
             (
@@ -157,10 +159,17 @@ impl fmt::Display for Stats {
             ("|a| range", format!("{:.3e} to {:.3e}", self.smallest, self.largest)),
             ("exact in f32", format!("{} ({:.1} %)", self.exact_in_f32, per_cent(self.exact_in_f32, self.nnz))),
             ("distinct values", distinct),
-        ];
-        for (k, (label, value)) in lines.iter().enumerate() {
-            let end = if k + 1 < lines.len() { "\n" } else { "" };
-            write!(f, "{label:<16} {value}{end}")?;
+        ]
+        .map(|(label, value)| (label.to_string(), value))
+        .into()
+    }
+}
+
+impl fmt::Display for Stats {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (k, (label, value)) in self.lines().iter().enumerate() {
+            let end = if k == 0 { "" } else { "\n" };
+            write!(f, "{end}{label:<16} {value}")?;
         }
         Ok(())
     }

@@ -5,7 +5,7 @@ use crate::matrix::{Matrix, Triangular};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-/// What a vector is for; the [`Precisions`] says which number type that means.
+/// What a vector is for; the [`Precisions`] say which number type that means.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Role {
     /// Directions, residuals, bases: what an iteration streams.

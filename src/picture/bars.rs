@@ -1,10 +1,8 @@
-//! Bars: how long rows are, and where the time went.
+//! Bars: how long rows are, where the time went, how fast memory was read, how levels of multigrid shrink.
 
-use super::svg::{STYLE, escape};
+use super::svg::{escape, ticks, width};
 use crate::matrix::Csr;
 use std::fmt::Write;
-
-const WIDTH: f64 = 400.0;
 
 /// Bars of a histogram, at most.
 const BINS: usize = 40;
@@ -19,34 +17,57 @@ pub(super) fn row_lengths(a: &Csr) -> String {
     for length in lengths() {
         counts[(length - least) * bins / span] += 1;
     }
-    let highest = counts.iter().copied().max().unwrap_or(0).max(1) as f64;
-    let (height, step) = (150.0, WIDTH / bins as f64);
+    // Logarithmic: one row of a thousand entries is what a reader looks for. A single row is seen, too.
+    let decades = (counts.iter().copied().max().unwrap_or(0).max(1) as f64).log10();
+    let (left, top, wide, height, size) = (66.0, 12.0, 330.0, 200.0, 13.0);
+    let (bottom, step) = (top + height, wide / bins as f64);
+    let tall = |count: f64| (0.12 + 0.88 * count.log10() / decades.max(1e-9)) * height;
     let mut s = String::new();
     let _ = write!(
         s,
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"-30 -8 {} {}\" class=\"ink\" font-size=\"12\" role=\"img\">{STYLE}",
-        WIDTH + 60.0,
-        height + 52.0
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 410 {}\" class=\"ink\" font-size=\"{size}\" role=\"img\"><g class=\"grid\">",
+        bottom + 48.0
     );
+    let marks: Vec<(f64, f64)> =
+        (0..=decades.floor() as i32).map(|d| (10f64.powi(d), bottom - tall(10f64.powi(d)))).collect();
+    for (_, y) in &marks {
+        let _ = write!(s, "<line x1=\"{left}\" y1=\"{y:.1}\" x2=\"{}\" y2=\"{y:.1}\"/>", left + wide);
+    }
+    let _ = write!(s, "</g><g text-anchor=\"end\">");
+    for (count, y) in &marks {
+        let _ = write!(s, "<text x=\"{}\" y=\"{:.1}\">{count}</text>", left - 7.0, y + 4.5);
+    }
+    let _ = write!(s, "</g>");
+    // A few bars are not as wide as a page.
+    let bar = (step - 1.0).clamp(1.0, 40.0);
     for (k, &count) in counts.iter().enumerate().filter(|(_, c)| **c > 0) {
-        // Logarithmic: one row of a thousand entries is what a reader looks for.
-        let tall = (1.0 + count as f64).ln() / (1.0 + highest).ln() * height;
         let (from, to) = (least + (k * span).div_ceil(bins), least + ((k + 1) * span).div_ceil(bins) - 1);
         let range = if from == to { format!("{from}") } else { format!("{from} to {to}") };
+        let high = tall(count as f64);
         let _ = write!(
             s,
-            "<rect x=\"{:.1}\" y=\"{:.1}\" width=\"{:.1}\" height=\"{tall:.1}\" class=\"bar\"><title>{count} rows of {range} entries</title></rect>",
-            k as f64 * step + 0.5,
-            height - tall,
-            (step - 1.0).clamp(1.0, 60.0)
+            "<rect x=\"{:.1}\" y=\"{:.1}\" width=\"{bar:.1}\" height=\"{high:.1}\" class=\"bar\"><title>{count} rows of {range} entries</title></rect>",
+            left + (k as f64 + 0.5) * step - bar / 2.0,
+            bottom - high,
         );
     }
     let _ = write!(
         s,
-        "<text y=\"{0}\">{least}</text><text x=\"{WIDTH}\" y=\"{0}\" text-anchor=\"end\">{most}</text>\
-         <text x=\"{1}\" y=\"{0}\" text-anchor=\"middle\" class=\"pale\">entries in a row (heights: logarithm of the count)</text></svg>",
-        height + 20.0,
-        WIDTH / 2.0
+        "<line x1=\"{left}\" y1=\"{bottom}\" x2=\"{}\" y2=\"{bottom}\" class=\"frame\"/><g text-anchor=\"middle\">",
+        left + wide
+    );
+    let (lengths, _) = ticks(least as f64, most as f64, 5f64.min((span - 1) as f64));
+    for at in if span == 1 { vec![least as f64] } else { lengths }.into_iter().filter(|v| v.fract() == 0.0) {
+        let x = left + (at - least as f64 + 0.5) / span as f64 * wide;
+        let _ = write!(s, "<text x=\"{x:.1}\" y=\"{}\">{at}</text>", bottom + 18.0);
+    }
+    let _ = write!(
+        s,
+        "<text x=\"{}\" y=\"{}\" class=\"pale\">entries in a row</text>\
+         <text transform=\"translate(14 {}) rotate(-90)\" class=\"pale\">rows (log scale)</text></g></svg>",
+        left + wide / 2.0,
+        bottom + 38.0,
+        top + height / 2.0
     );
     s
 }
@@ -64,14 +85,59 @@ pub(super) fn parts(parts: &[(&str, f64)], unit: impl Fn(f64) -> String) -> Stri
             "<rect x=\"{:.2}\" width=\"{:.2}\" height=\"26\" class=\"part{}\"><title>{name} {text}</title></rect>",
             from * 100.0,
             share * 100.0,
-            k % 4
+            k % 5
         );
-        let _ = write!(legend, "<li><i class=\"key{}\"></i>{name} <b>{text}</b></li>", k % 4);
+        let _ = write!(legend, "<li><i class=\"key{}\"></i>{name} <b>{text}</b></li>", k % 5);
         from += share;
     }
     format!(
-        "<svg viewBox=\"0 0 100 26\" preserveAspectRatio=\"none\" class=\"stack\" role=\"img\">{STYLE}{bar}</svg><ul class=\"legend\">{legend}</ul>"
+        "<svg viewBox=\"0 0 100 26\" preserveAspectRatio=\"none\" class=\"stack\" role=\"img\">{bar}</svg><ul class=\"legend\">{legend}</ul>"
     )
+}
+
+/// Named bars one below the other on one scale; the last value of each is what is written behind it.
+pub(super) fn rows(rows: &[(String, f64, String)], class: impl Fn(usize) -> &'static str) -> String {
+    let most = rows.iter().map(|r| r.1).fold(0.0, f64::max).max(f64::MIN_POSITIVE);
+    let mut html = String::from("<div class=\"rows\">");
+    for (k, (name, value, text)) in rows.iter().enumerate() {
+        let share = (100.0 * value / most).max(0.3);
+        let _ = write!(
+            html,
+            "<span>{}</span><span class=\"track\"><i class=\"{}\" style=\"width:{share:.1}%\"></i></span><b>{}</b>",
+            escape(name, 60),
+            class(k),
+            escape(text, 60)
+        );
+    }
+    html + "</div>"
+}
+
+/// Levels of multigrid, finest first, as a stack that narrows: (rows, entries, what happens there).
+pub(super) fn levels(levels: &[(usize, usize, String)]) -> String {
+    let (size, row, middle, most) = (13.0, 58.0, 300.0, 540.0);
+    let finest = levels.iter().map(|l| l.0).max().unwrap_or(1).max(2) as f64;
+    let mut s = format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 600 {}\" class=\"ink levels\" font-size=\"{size}\" role=\"img\" text-anchor=\"middle\">",
+        row * levels.len() as f64
+    );
+    for (k, (rows, entries, what)) in levels.iter().enumerate() {
+        // Logarithmic: each level has a few per cent of the rows of the one above it.
+        let wide = most * (0.05 + 0.95 * (*rows as f64).max(1.0).ln() / finest.ln());
+        let (y, x) = (row * k as f64, middle - wide / 2.0);
+        let words = format!("level {k}: {rows} rows, {entries} entries");
+        let inside = width(&words, size) < wide;
+        let _ = write!(
+            s,
+            "<rect x=\"{x:.1}\" y=\"{:.1}\" width=\"{wide:.1}\" height=\"24\" rx=\"4\" class=\"{}\"/>\
+             <text x=\"{middle}\" y=\"{:.1}\">{words}</text><text x=\"{middle}\" y=\"{:.1}\" class=\"pale\">{}</text>",
+            y + 2.0,
+            if inside { "bar" } else { "roof" },
+            y + 19.0,
+            y + 43.0,
+            escape(what, 90)
+        );
+    }
+    s + "</svg>"
 }
 
 #[cfg(test)]
@@ -86,11 +152,14 @@ mod tests {
             let counted: usize =
                 text.split("<title>").skip(1).map(|t| t.split(' ').next().unwrap().parse::<usize>().unwrap()).sum();
             assert_eq!(counted, a.rows());
+            assert!(!text.contains("NaN") && !text.contains("inf"));
         }
     }
 
     #[test]
     fn parts_of_nothing_are_no_nan() {
         assert!(!parts(&[("set-up", 0.0), ("solve", 0.0)], |v| format!("{v} s")).contains("NaN"));
+        assert!(!rows(&[("a".into(), 0.0, "0".into())], |_| "bar").contains("NaN"));
+        assert!(!levels(&[(1, 1, String::new())]).contains("NaN"));
     }
 }

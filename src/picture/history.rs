@@ -1,6 +1,6 @@
 //! Residual histories as SVG.
 
-use super::svg::{STYLE, escape};
+use super::svg::{STYLE, escape, flow, label, ticks, width};
 use crate::report::{Report, TrueResidual};
 use std::fmt::Write;
 
@@ -28,6 +28,8 @@ pub struct Curve<'a> {
 
 /// The iterations of one method among several.
 pub struct Band {
+    /// Which, from 1: it stands above the band, and before the label below the picture.
+    pub number: usize,
     /// What ran.
     pub label: String,
     /// Iterations before it.
@@ -37,175 +39,248 @@ pub struct Band {
 }
 
 impl Band {
-    /// The methods that a solve tried, one band each; none where there was one method only.
+    /// The turns of the methods that a solve tried; none where there was one method only.
     #[must_use]
     pub fn of(report: &Report) -> Vec<Self> {
-        let mut to = 0;
-        let ran = report.rungs.iter().filter(|rung| rung.iterations > 0);
-        let bands: Vec<Self> = ran
-            .map(|rung| {
-                let from = to;
-                to += rung.iterations;
-                Self { label: format!("{} + {}", rung.method, rung.preconditioner), from, to }
-            })
-            .collect();
-        if bands.len() > 1 { bands } else { vec![] }
+        if report.rungs.iter().filter(|rung| rung.iterations > 0).count() < 2 {
+            return vec![];
+        }
+        let turns = report.rungs.iter().enumerate().flat_map(|(k, rung)| {
+            let label = format!("{} with {}", rung.method, rung.preconditioner);
+            rung.turns.iter().map(move |&(from, to)| Self { number: k + 1, label: label.clone(), from, to })
+        });
+        let mut bands: Vec<Self> = turns.filter(|band| band.to > band.from).collect();
+        bands.sort_by_key(|band| band.from);
+        bands
     }
 }
 
-const WIDTH: f64 = 880.0;
-const HEIGHT: f64 = 540.0;
-const LEFT: f64 = 84.0;
-const RIGHT: f64 = 28.0;
-const TOP: f64 = 104.0;
-const BOTTOM: f64 = 62.0;
-
-/// Maps iterations and log10 of residuals to the page.
-struct Axes {
+/// Where things are on the page, and how iterations and log10 of residuals map to it.
+struct Sheet {
+    width: f64,
+    height: f64,
+    top: f64,
+    bottom: f64,
     last: f64,
     low: i32,
     high: i32,
 }
 
-impl Axes {
+const LEFT: f64 = 78.0;
+const RIGHT: f64 = 22.0;
+/// Of letters.
+const SIZE: f64 = 14.0;
+/// From one row of a legend to the next.
+const ROW: f64 = 20.0;
+
+impl Sheet {
     fn x(&self, iteration: f64) -> f64 {
-        LEFT + iteration / self.last * (WIDTH - LEFT - RIGHT)
+        LEFT + iteration / self.last * (self.right() - LEFT)
     }
     fn y(&self, decade: f64) -> f64 {
-        let share = (decade - f64::from(self.low)) / f64::from(self.high - self.low);
-        HEIGHT - BOTTOM - share * (HEIGHT - TOP - BOTTOM)
+        // A line along the highest decade does not lie on the frame.
+        let share = (decade - f64::from(self.low)) / (f64::from(self.high - self.low) + 0.3);
+        self.bottom - share * (self.bottom - self.top)
+    }
+    fn right(&self) -> f64 {
+        self.width - RIGHT
     }
 }
+
+/// Words with a mark before them.
+type Entry = (String, String);
 
 impl History<'_> {
     /// The drawing, a document of its own.
     #[must_use]
     pub fn svg(&self) -> String {
+        self.drawing(880.0, 370.0, true)
+    }
+
+    /// The drawing `width` wide around a frame `height` high, and its headings if it is to stand alone.
+    pub(super) fn drawing(&self, width: f64, height: f64, alone: bool) -> String {
         let point = |(k, &v): (usize, &f64)| Some(((k + 1) as f64, log10(v)?));
         let lines: Vec<Vec<(f64, f64)>> =
             self.curves.iter().map(|c| c.history.iter().enumerate().filter_map(point).collect()).collect();
         let checks = self.curves.iter().flat_map(|c| c.checks);
         let checks: Vec<(f64, f64)> = checks.filter_map(|c| Some((c.iteration as f64, log10(c.relative)?))).collect();
         let tolerance = self.tolerance.and_then(log10);
-        let axes = axes(&lines.concat(), &checks, tolerance);
+        let (above, below) = (self.legend(&lines, &checks, tolerance), self.names());
+        let room = width - LEFT - RIGHT;
+        let places = |entries: &[Entry]| flow(entries.iter().map(|e| entry_width(&e.1)), room);
+        let (above_at, below_at) = (places(&above), places(&below));
+        let rows = |at: &[(f64, usize)]| at.last().map_or(0.0, |p| (p.1 + 1) as f64 * ROW);
+        let numbers = if self.bands.is_empty() { 8.0 } else { 22.0 };
+        let head = if alone { 62.0 } else { 4.0 };
+        let top = head + rows(&above_at) + numbers;
+        let (low, high, last) = range(&lines, &checks, tolerance);
+        let bottom = top + height;
+        let sheet = Sheet { width, height: bottom + 56.0 + rows(&below_at), top, bottom, last, low, high };
         let mut s = String::new();
-        let _ = self.draw(&mut s, &axes, &lines, &checks, tolerance);
-        s
-    }
-
-    fn draw(
-        &self,
-        s: &mut String,
-        axes: &Axes,
-        lines: &[Vec<(f64, f64)>],
-        checks: &[(f64, f64)],
-        tolerance: Option<f64>,
-    ) -> std::fmt::Result {
-        let (right, bottom) = (WIDTH - RIGHT, HEIGHT - BOTTOM);
-        writeln!(
+        let style = if alone { format!("<style>{STYLE}</style>") } else { String::new() };
+        let _ = write!(
             s,
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" width=\"{WIDTH}\" height=\"{HEIGHT}\" \
-             class=\"figure ink\" font-family=\"system-ui, Helvetica, Arial, sans-serif\" font-size=\"14\">{STYLE}"
-        )?;
-        writeln!(s, "<rect width=\"{WIDTH}\" height=\"{HEIGHT}\" class=\"paper\"/>")?;
-        writeln!(
-            s,
-            "<text x=\"{LEFT}\" y=\"30\" font-size=\"18\" font-weight=\"600\">{}</text>",
-            escape(&self.title, 84)
-        )?;
-        writeln!(s, "<text x=\"{LEFT}\" y=\"54\" class=\"pale\">{}</text>", escape(&self.subtitle, 110))?;
-
-        for (k, band) in self.bands.iter().enumerate() {
-            let (from, to) = (axes.x(band.from as f64), axes.x(band.to as f64));
-            let (width, height, shade) = (to - from, bottom - TOP, ["even", "odd"][k % 2]);
-            let title = escape(&band.label, 60);
-            writeln!(
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {0}\" width=\"{width}\" height=\"{0}\" \
+             class=\"figure ink\" role=\"img\" font-family=\"system-ui, Helvetica, Arial, sans-serif\" font-size=\"{SIZE}\">{style}",
+            sheet.height
+        );
+        if alone {
+            let (title, subtitle) = (escape(&self.title, 84), escape(&self.subtitle, 110));
+            let _ = write!(
                 s,
-                "<rect x=\"{from:.1}\" y=\"{TOP}\" width=\"{width:.1}\" height=\"{height}\" class=\"{shade}\"><title>{title}</title></rect>"
-            )?;
-            // A narrow band is named by its title alone.
-            let fits = (width / 7.5) as usize;
-            if fits >= 8 {
-                let (x, y, label) = (from + 6.0, TOP + 18.0, escape(&band.label, fits));
-                writeln!(s, "<text x=\"{x:.1}\" y=\"{y}\" class=\"pale\" font-size=\"12\">{label}</text>")?;
-            }
+                "<rect width=\"{width}\" height=\"{}\" class=\"paper\"/>\
+                 <text x=\"{LEFT}\" y=\"28\" font-size=\"18\" font-weight=\"600\">{title}</text>\
+                 <text x=\"{LEFT}\" y=\"51\" class=\"pale\">{subtitle}</text>\n",
+                sheet.height
+            );
         }
-        writeln!(s, "<g class=\"grid\">")?;
-        let decades = decade_ticks(axes);
-        let steps = iteration_ticks(axes.last);
-        for &d in &decades {
-            let y = axes.y(f64::from(d));
-            writeln!(s, "<line x1=\"{LEFT}\" y1=\"{y:.1}\" x2=\"{right}\" y2=\"{y:.1}\"/>")?;
-        }
-        for &k in &steps {
-            let x = axes.x(k);
-            writeln!(s, "<line x1=\"{x:.1}\" y1=\"{TOP}\" x2=\"{x:.1}\" y2=\"{bottom}\"/>")?;
-        }
-        writeln!(s, "</g>")?;
-        writeln!(s, "<g text-anchor=\"end\">")?;
-        for &d in &decades {
-            let y = axes.y(f64::from(d)) + 5.0;
-            writeln!(s, "<text x=\"{}\" y=\"{y:.1}\">1e{d}</text>", LEFT - 10.0)?;
-        }
-        writeln!(s, "</g>\n<g text-anchor=\"middle\">")?;
-        for &k in &steps {
-            writeln!(s, "<text x=\"{:.1}\" y=\"{}\">{k}</text>", axes.x(k), bottom + 22.0)?;
-        }
-        let (middle, centre) = ((LEFT + right) / 2.0, (TOP + bottom) / 2.0);
-        writeln!(s, "<text x=\"{middle}\" y=\"{}\">iteration</text>", HEIGHT - 14.0)?;
-        writeln!(s, "<text transform=\"translate(22 {centre}) rotate(-90)\">relative residual</text>\n</g>")?;
-        let (w, h) = (right - LEFT, bottom - TOP);
-        writeln!(s, "<rect x=\"{LEFT}\" y=\"{TOP}\" width=\"{w}\" height=\"{h}\" class=\"frame\"/>")?;
-
+        write_entries(&mut s, &above, &above_at, head);
+        write_entries(&mut s, &below, &below_at, bottom + 52.0);
+        self.draw_bands(&mut s, &sheet);
+        draw_axes(&mut s, &sheet);
         if let Some(t) = tolerance {
-            let y = axes.y(t);
-            writeln!(s, "<line x1=\"{LEFT}\" y1=\"{y:.1}\" x2=\"{right}\" y2=\"{y:.1}\" class=\"goal\"/>")?;
+            let (y, right) = (sheet.y(t), sheet.right());
+            let _ = writeln!(s, "<line x1=\"{LEFT}\" y1=\"{y:.1}\" x2=\"{right}\" y2=\"{y:.1}\" class=\"goal\"/>");
         }
         for (k, points) in lines.iter().enumerate() {
             // A viewer tells which one the pointer is on.
             let title = if lines.len() > 1 { format!("<title>system {k}</title>") } else { String::new() };
-            draw_line(s, axes, points, &title)?;
+            let _ = draw_line(&mut s, &sheet, points, &title);
         }
-        for &(k, v) in checks {
-            let (x, y) = (axes.x(k), axes.y(v));
-            writeln!(s, "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"5\" class=\"truth\"/>")?;
+        if let [points] = &lines[..] {
+            draw_hover(&mut s, &sheet, points);
         }
-        self.legend(s, lines.iter().any(|points| !points.is_empty()), !checks.is_empty(), tolerance.is_some())?;
-        writeln!(s, "</svg>")
+        for &(k, v) in &checks {
+            let (x, y, value) = (sheet.x(k), sheet.y(v), 10f64.powf(v));
+            let _ = writeln!(
+                s,
+                "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"4.5\" class=\"truth\"><title>iteration {k}: {value:.2e}, recomputed in f64</title></circle>"
+            );
+        }
+        s + "</svg>\n"
     }
 
-    /// One row above the frame, where no line can be under it.
-    fn legend(&self, s: &mut String, history: bool, checks: bool, tolerance: bool) -> std::fmt::Result {
-        let line = |class: &str| format!("<line x1=\"0\" y1=\"-5\" x2=\"28\" y2=\"-5\" class=\"{class}\"/>");
+    fn draw_bands(&self, s: &mut String, sheet: &Sheet) {
+        // Numbers don't overlap: a narrow band's moves aside.
+        let mut free = LEFT - 8.0;
+        for (k, band) in self.bands.iter().enumerate() {
+            let (from, to) = (sheet.x(band.from as f64), sheet.x(band.to as f64));
+            let (wide, high, shade) = (to - from, sheet.bottom - sheet.top, ["even", "odd"][k % 2]);
+            let title =
+                escape(&format!("{} {}: iterations {} to {}", band.number, band.label, band.from + 1, band.to), 90);
+            let _ = writeln!(
+                s,
+                "<rect x=\"{from:.1}\" y=\"{}\" width=\"{wide:.1}\" height=\"{high}\" class=\"{shade}\"><title>{title}</title></rect>",
+                sheet.top
+            );
+            let number = band.number.to_string();
+            let half = width(&number, SIZE) / 2.0;
+            let at = (0.5 * (from + to)).max(free + half);
+            if at - 0.5 * (from + to) < 40.0 {
+                free = at + half + 3.0;
+                let y = sheet.top - 6.0;
+                let _ =
+                    writeln!(s, "<text x=\"{at:.1}\" y=\"{y}\" text-anchor=\"middle\" class=\"pale\">{number}</text>");
+            }
+        }
+    }
+
+    /// What lines and points mean.
+    fn legend(&self, lines: &[Vec<(f64, f64)>], checks: &[(f64, f64)], tolerance: Option<f64>) -> Vec<Entry> {
+        let line = |class: &str| format!("<line x1=\"0\" y1=\"-5\" x2=\"24\" y2=\"-5\" class=\"{class}\"/>");
         let mut entries = vec![];
-        if history {
+        if lines.iter().any(|points| !points.is_empty()) {
             entries.push((line("line"), "the method's estimate".to_string()));
         }
-        if checks {
-            let dot = "<circle cx=\"14\" cy=\"-5\" r=\"5\" class=\"truth\"/>".into();
-            entries.push((dot, "recomputed in f64".into()));
+        if !checks.is_empty() {
+            entries
+                .push(("<circle cx=\"12\" cy=\"-5\" r=\"4.5\" class=\"truth\"/>".into(), "recomputed in f64".into()));
         }
-        if let Some(t) = self.tolerance.filter(|_| tolerance) {
+        if let (Some(t), Some(_)) = (self.tolerance, tolerance) {
             let (short, rounded) = (format!("{t:e}"), format!("{t:.2e}"));
             let t = if short.len() < rounded.len() { short } else { rounded };
             entries.push((line("goal"), format!("tolerance {t}")));
         }
-        for (k, (mark, text)) in entries.iter().enumerate() {
-            let x = LEFT + 212.0 * k as f64;
-            writeln!(s, "<g transform=\"translate({x} {})\">{mark}<text x=\"38\">{text}</text></g>", TOP - 14.0)?;
-        }
-        Ok(())
+        entries
+    }
+
+    /// Who the numbers of bands stand for.
+    fn names(&self) -> Vec<Entry> {
+        let mut named: Vec<&Band> = self.bands.iter().collect();
+        named.sort_by_key(|band| band.number);
+        named.dedup_by_key(|band| band.number);
+        let mark = |n: usize| format!("<text x=\"22\" text-anchor=\"end\" class=\"pale\">{n}</text>");
+        named.into_iter().map(|band| (mark(band.number), band.label.clone())).collect()
     }
 }
 
-fn draw_line(s: &mut String, axes: &Axes, points: &[(f64, f64)], title: &str) -> std::fmt::Result {
+fn entry_width(words: &str) -> f64 {
+    52.0 + width(words, SIZE)
+}
+
+fn write_entries(s: &mut String, entries: &[Entry], at: &[(f64, usize)], top: f64) {
+    for ((mark, words), (x, row)) in entries.iter().zip(at) {
+        let (x, y) = (LEFT + x, top + (*row as f64 + 0.75) * ROW);
+        let words = escape(words, 60);
+        let _ = writeln!(s, "<g transform=\"translate({x:.1} {y:.1})\">{mark}<text x=\"32\">{words}</text></g>");
+    }
+}
+
+fn draw_axes(s: &mut String, sheet: &Sheet) {
+    let (right, bottom, top) = (sheet.right(), sheet.bottom, sheet.top);
+    let decades = decade_ticks(sheet);
+    let (iterations, step) = ticks(0.0, sheet.last, ((right - LEFT) / 90.0).min(sheet.last));
+    let _ = writeln!(s, "<g class=\"grid\">");
+    for &d in &decades {
+        let y = sheet.y(f64::from(d));
+        let _ = writeln!(s, "<line x1=\"{LEFT}\" y1=\"{y:.1}\" x2=\"{right}\" y2=\"{y:.1}\"/>");
+    }
+    for &k in &iterations {
+        let x = sheet.x(k);
+        let _ = writeln!(s, "<line x1=\"{x:.1}\" y1=\"{top}\" x2=\"{x:.1}\" y2=\"{bottom}\"/>");
+    }
+    let _ = writeln!(s, "</g>\n<g text-anchor=\"end\">");
+    for &d in &decades {
+        let y = sheet.y(f64::from(d)) + 5.0;
+        let _ = writeln!(s, "<text x=\"{}\" y=\"{y:.1}\">1e{d}</text>", LEFT - 8.0);
+    }
+    let _ = writeln!(s, "</g>\n<g text-anchor=\"middle\">");
+    for &k in &iterations {
+        let _ = writeln!(s, "<text x=\"{:.1}\" y=\"{}\">{}</text>", sheet.x(k), bottom + 20.0, label(k, step));
+    }
+    let (middle, centre) = ((LEFT + right) / 2.0, (top + bottom) / 2.0);
+    let _ = writeln!(s, "<text x=\"{middle}\" y=\"{}\" class=\"pale\">iteration</text>", bottom + 41.0);
+    let _ = writeln!(
+        s,
+        "<text transform=\"translate(16 {centre}) rotate(-90)\" class=\"pale\">relative residual</text>\n</g>"
+    );
+    let (w, h) = (right - LEFT, bottom - top);
+    let _ = writeln!(s, "<rect x=\"{LEFT}\" y=\"{top}\" width=\"{w}\" height=\"{h}\" class=\"frame\"/>");
+}
+
+/// Strips that tell the values under the pointer.
+fn draw_hover(s: &mut String, sheet: &Sheet, points: &[(f64, f64)]) {
+    let every = (points.len() / 200).max(1);
+    let half = 0.5 * every as f64;
+    for &(k, v) in points.iter().step_by(every) {
+        let (from, to) = (sheet.x((k - half).max(0.0)), sheet.x((k + half).min(sheet.last)));
+        let (wide, high, value) = (to - from, sheet.bottom - sheet.top, 10f64.powf(v));
+        let _ = write!(
+            s,
+            "<rect x=\"{from:.1}\" y=\"{}\" width=\"{wide:.1}\" height=\"{high}\" class=\"hover\"><title>iteration {k}: {value:.2e}</title></rect>",
+            sheet.top
+        );
+    }
+}
+
+fn draw_line(s: &mut String, sheet: &Sheet, points: &[(f64, f64)], title: &str) -> std::fmt::Result {
     if let [(k, v)] = points {
-        let (x, y) = (axes.x(*k), axes.y(*v));
+        let (x, y) = (sheet.x(*k), sheet.y(*v));
         writeln!(s, "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"3\" class=\"dot\">{title}</circle>")?;
     } else if !points.is_empty() {
         write!(s, "<polyline class=\"line\" points=\"")?;
-        for (k, v) in thinned(points, axes) {
-            write!(s, "{:.1},{:.1} ", axes.x(k), axes.y(v))?;
+        for (k, v) in thinned(points, sheet) {
+            write!(s, "{:.1},{:.1} ", sheet.x(k), sheet.y(v))?;
         }
         writeln!(s, "\">{title}</polyline>")?;
     }
@@ -213,12 +288,13 @@ fn draw_line(s: &mut String, axes: &Axes, points: &[(f64, f64)], title: &str) ->
 }
 
 /// NaN, infinity and zero have no place on the axis.
-fn log10(v: f64) -> Option<f64> {
+pub(super) fn log10(v: f64) -> Option<f64> {
     (v > 0.0 && v.is_finite()).then(|| v.log10())
 }
 
-fn axes(points: &[(f64, f64)], checks: &[(f64, f64)], tolerance: Option<f64>) -> Axes {
-    let all = || points.iter().chain(checks);
+/// The decades that everything lies in, and the last iteration.
+pub(super) fn range(lines: &[Vec<(f64, f64)>], checks: &[(f64, f64)], tolerance: Option<f64>) -> (i32, i32, f64) {
+    let all = || lines.iter().flatten().chain(checks);
     let values = || all().map(|p| p.1).chain(tolerance);
     let low = values().fold(f64::INFINITY, f64::min);
     let high = values().fold(f64::NEG_INFINITY, f64::max);
@@ -226,26 +302,18 @@ fn axes(points: &[(f64, f64)], checks: &[(f64, f64)], tolerance: Option<f64>) ->
     // The tolerance should not lie on the frame.
     let low = if values().any(|v| v - f64::from(low) < 0.1) { low - 1 } else { low };
     let last = all().map(|p| p.0).fold(1.0, f64::max);
-    Axes { last, low, high: high.max(low + 1) }
+    (low, high.max(low + 1), last)
 }
 
 /// Whole decades, ten labels or so.
-fn decade_ticks(axes: &Axes) -> Vec<i32> {
-    let step = (axes.high - axes.low + 11) / 12;
-    (axes.low..=axes.high).filter(|d| d.rem_euclid(step) == 0).collect()
-}
-
-/// 1, 2 or 5 times a power of ten apart, and whole.
-fn iteration_ticks(last: f64) -> Vec<f64> {
-    let power = 10f64.powf((last / 8.0).log10().floor());
-    let step =
-        [1.0, 2.0, 5.0, 10.0].map(|f| f * power).into_iter().find(|s| last / s <= 8.0).unwrap_or(power * 10.0).max(1.0);
-    (0..).map(|k| f64::from(k) * step).take_while(|&k| k <= last).collect()
+fn decade_ticks(sheet: &Sheet) -> Vec<i32> {
+    let step = (sheet.high - sheet.low + 11) / 12;
+    (sheet.low..=sheet.high).filter(|d| d.rem_euclid(step) == 0).collect()
 }
 
 /// First, least, greatest and last of each pixel column: what a finer line would show, in fewer points.
-fn thinned(points: &[(f64, f64)], axes: &Axes) -> Vec<(f64, f64)> {
-    let column = |p: &(f64, f64)| axes.x(p.0).floor();
+fn thinned(points: &[(f64, f64)], sheet: &Sheet) -> Vec<(f64, f64)> {
+    let column = |p: &(f64, f64)| sheet.x(p.0).floor();
     let mut out = vec![];
     for group in points.chunk_by(|p, q| column(p) == column(q)) {
         let by = |a: &&(f64, f64), b: &&(f64, f64)| a.1.total_cmp(&b.1);
@@ -276,6 +344,10 @@ mod tests {
         .svg()
     }
 
+    fn sheet(last: f64, low: i32, high: i32) -> Sheet {
+        Sheet { width: 880.0, height: 500.0, top: 90.0, bottom: 440.0, last, low, high }
+    }
+
     fn points(svg: &str) -> usize {
         svg.split("points=\"").nth(1).map_or(0, |s| s.split('"').next().unwrap_or("").split_whitespace().count())
     }
@@ -287,7 +359,7 @@ mod tests {
             let svg = figure(&history);
             assert!(svg.starts_with("<svg") && svg.trim_end().ends_with("</svg>"), "{n}");
             assert!(!svg.contains("NaN") && !svg.contains("inf"), "{n}");
-            assert!(points(&svg) <= 4 * WIDTH as usize, "{n}: {} points", points(&svg));
+            assert!(points(&svg) <= 4 * 880, "{n}: {} points", points(&svg));
         }
     }
 
@@ -304,16 +376,31 @@ mod tests {
         history[31_234] = 1e4;
         history[31_235] = 1e-7;
         let points: Vec<(f64, f64)> = history.iter().enumerate().map(|(k, v)| (k as f64, v.log10())).collect();
-        let kept = thinned(&points, &Axes { last: 50_000.0, low: -8, high: 5 });
+        let kept = thinned(&points, &sheet(50_000.0, -8, 5));
         assert!(kept.contains(&points[31_234]) && kept.contains(&points[31_235]) && kept.len() < 3000);
     }
 
     #[test]
-    fn ticks_are_few_and_round() {
-        for last in [1.0, 2.0, 7.0, 10.0, 99.0, 410.0, 10_000.0, 123_456.0] {
-            let ticks = iteration_ticks(last);
-            assert!((2..=9).contains(&ticks.len()), "{last}: {ticks:?}");
+    fn decades_are_few() {
+        assert!(decade_ticks(&sheet(1.0, -300, 300)).len() <= 13);
+    }
+
+    #[test]
+    fn bands_are_numbered_and_named_however_narrow() {
+        let band = |number, from, to| Band { number, label: format!("method {number}"), from, to };
+        let drawn = History {
+            title: String::new(),
+            subtitle: String::new(),
+            curves: vec![Curve { history: &[1.0; 100], checks: &[] }],
+            bands: vec![band(1, 0, 97), band(2, 97, 98), band(1, 98, 99), band(3, 99, 100)],
+            tolerance: None,
+        };
+        for wide in [880.0, 400.0] {
+            let text = drawn.drawing(wide, 300.0, false);
+            for number in 1..=3 {
+                assert_eq!(text.matches(&format!(">method {number}</text>")).count(), 1);
+            }
+            assert_eq!(text.matches("class=\"pale\">1</text>").count(), 3, "twice above, once below");
         }
-        assert!(decade_ticks(&Axes { last: 1.0, low: -300, high: 300 }).len() <= 13);
     }
 }

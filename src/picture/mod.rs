@@ -6,9 +6,12 @@
 mod bars;
 mod history;
 mod page;
+mod reports;
 mod spectrum;
 mod spy;
 mod svg;
+mod terminal;
 
 pub use history::{Band, Curve, History};
-pub use page::{About, eigen_page, solve_page, svd_page};
+pub use reports::{About, bench_page, eigen_page, solve_page, svd_page};
+pub use terminal::Ink;

@@ -1,6 +1,5 @@
 //! Where the entries of a matrix are: one cell for each entry of a small one, densities for a large one.
 
-use super::svg::STYLE;
 use crate::matrix::Csr;
 use std::fmt::Write;
 
@@ -13,8 +12,14 @@ const SIDE: f64 = 360.0;
 /// Steps of darkness.
 const SHADES: usize = 5;
 
-/// The pattern of `a` as SVG.
-pub(super) fn spy(a: &Csr) -> String {
+/// The pattern of `a` as SVG; in an `order` of its rows and columns (which of them comes to each place), if there is one.
+pub(super) fn spy(a: &Csr, order: Option<&[u32]>) -> String {
+    let places = order.map(|order| {
+        let mut places = vec![0; order.len()];
+        order.iter().enumerate().for_each(|(at, &i)| places[i as usize] = at);
+        places
+    });
+    let moved = |i: usize| places.as_ref().map_or(i, |places| places[i]);
     let longer = a.rows().max(a.cols()).max(1);
     let cells = longer.min(CELLS);
     let place = |i: usize| i * cells / longer;
@@ -22,7 +27,7 @@ pub(super) fn spy(a: &Csr) -> String {
     let mut counts = vec![0usize; high * wide];
     for i in 0..a.rows() {
         for &j in a.row(i).0 {
-            counts[place(i) * wide + place(j as usize)] += 1;
+            counts[place(moved(i)) * wide + place(moved(j as usize))] += 1;
         }
     }
     let most = counts.iter().copied().max().unwrap_or(0).max(1) as f64;
@@ -31,7 +36,7 @@ pub(super) fn spy(a: &Csr) -> String {
     let mut s = String::new();
     let _ = write!(
         s,
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"-1 -1 {:.0} {:.0}\" class=\"spy\" role=\"img\">{STYLE}\
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"-1 -1 {:.0} {:.0}\" class=\"spy\" role=\"img\">\
          <rect width=\"{width:.1}\" height=\"{height:.1}\" class=\"frame\"/>",
         width + 2.0,
         height + 2.0
@@ -62,12 +67,21 @@ mod tests {
     #[test]
     fn a_small_pattern_has_a_cell_for_each_entry() {
         let a = gallery::tridiagonal(8, -1.0, 2.0, -1.0);
-        assert_eq!(spy(&a).matches('M').count(), a.nnz());
+        assert_eq!(spy(&a, None).matches('M').count(), a.nnz());
+    }
+
+    #[test]
+    fn an_order_moves_rows_and_columns_alike() {
+        let a = gallery::tridiagonal(8, -1.0, 2.0, -1.0);
+        let backwards: Vec<u32> = (0..8).rev().collect();
+        assert_eq!(spy(&a, Some(&backwards)), spy(&a, None));
+        let stirred = [0, 4, 1, 5, 2, 6, 3, 7];
+        assert_ne!(spy(&a, Some(&stirred)), spy(&a, None));
     }
 
     #[test]
     fn a_large_pattern_stays_small() {
-        let text = spy(&gallery::random_general(20_000, 10, 1));
+        let text = spy(&gallery::random_general(20_000, 10, 1), None);
         assert!(text.len() < 600_000, "{} bytes", text.len());
         assert!(!text.contains("NaN") && !text.contains("inf"));
         // Entries everywhere, and never more cells than the grid has.

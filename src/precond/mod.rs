@@ -21,6 +21,7 @@ mod spectrum;
 mod ssor;
 mod triangles;
 
+pub(crate) use amg::LevelLine;
 pub(crate) use amg::multigrid_pays;
 pub use amg::{Amg, AmgSettings, Smoothing};
 pub use block_jacobi::BlockJacobi;

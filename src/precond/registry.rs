@@ -308,7 +308,8 @@ preconditioners! {
 }
 
 fn unknown(id: &str) -> Error {
-    let names: Vec<&str> = PRECONDITIONERS.iter().map(|p| p.id).collect();
+    // No text holds a preconditioner of a program's own.
+    let names: Vec<&str> = PRECONDITIONERS.iter().map(|p| p.id).filter(|id| *id != "given").collect();
     Error::input(suggest::unknown("preconditioner", id, &names))
 }
 

@@ -188,7 +188,9 @@ impl Solver {
             system.timings.setup_s += setup_s;
             system.timings.upload_s += upload_s;
             system.timings.solve_s += solve_s;
-            system.rungs.push(Rung { iterations: system.state.iterations, reason: reason.to_string(), ..line.clone() });
+            let iterations = system.state.iterations;
+            let turns = vec![(0, iterations)];
+            system.rungs.push(Rung { iterations, turns, reason: reason.to_string(), ..line.clone() });
             // One whose share is used up may go on in a race.
             let turn_over = reason == Reason::MaxIterations && share < all && system.state.iterations >= share;
             if last || !(turn_over || another_may_help(&reason)) {

@@ -48,6 +48,7 @@ impl Solver {
             precision: candidate.precision,
             setup_s: 0.0,
             iterations: 0,
+            turns: vec![],
             digits: 0.0,
             expected: None,
             reason: String::new(),
@@ -211,14 +212,17 @@ impl Solver {
         let (before, certified) = (system.state.iterations, system.state.certify_time);
         let start = Instant::now();
         let reason = self.slice(k, slice, race, system, call).await?;
-        let state = &system.state;
-        system.timings.solve_s += (start.elapsed() - (state.certify_time - certified)).as_secs_f64();
+        let (end, certify_time) = (system.state.iterations, system.state.certify_time);
+        system.timings.solve_s += (start.elapsed() - (certify_time - certified)).as_secs_f64();
         let (iterations, gained) = race.gained(k);
-        let made = state.iterations - before;
-        let paused = reason == Reason::MaxIterations && state.iterations < self.options.max_iterations && made > 0;
+        let paused = reason == Reason::MaxIterations && end < self.options.max_iterations && end > before;
         let to_go = race.expected(k) / race.entrant(k).each;
         let line = system.line(k, self);
         line.iterations = iterations;
+        match line.turns.last_mut() {
+            Some(turn) if turn.1 == before => turn.1 = end,
+            _ => line.turns.push((before, end)),
+        }
         line.digits = gained;
         line.expected = paused.then_some(to_go as usize);
         line.reason = if paused { "paused for another".into() } else { reason.to_string() };

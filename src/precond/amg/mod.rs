@@ -29,6 +29,7 @@ use crate::matrix::Csr;
 use crate::op::{Dtype, Program, Role, Space, Vector};
 use cycle::Cycle;
 use hierarchy::{Coarsest, Hierarchy, Purpose};
+use std::fmt;
 use std::sync::Arc;
 
 /// Below this many rows plain iterations are over before a hierarchy is set up.
@@ -44,6 +45,32 @@ pub(crate) fn multigrid_pays(n: usize, m_matrix: bool, dominance: f64, near_null
     }
     (m_matrix && dominance > 0.7 && n >= PAYS_FROM)
         .then(|| format!("no off-diagonal entry is positive and n >= {PAYS_FROM}"))
+}
+
+/// A line of the plan about one level: written for people, and read again where levels are drawn.
+pub(crate) struct LevelLine {
+    pub(crate) number: usize,
+    pub(crate) rows: usize,
+    pub(crate) entries: usize,
+    /// What smooths or solves there.
+    pub(crate) solve: String,
+}
+
+impl fmt::Display for LevelLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "amg level {}: {} rows, {} entries, {}", self.number, self.rows, self.entries, self.solve)
+    }
+}
+
+impl LevelLine {
+    /// The level of a line that is one.
+    pub(crate) fn parse(line: &str) -> Option<Self> {
+        let (number, rest) = line.strip_prefix("amg level ")?.split_once(": ")?;
+        let (rows, rest) = rest.split_once(" rows, ")?;
+        let (entries, solve) = rest.split_once(" entries, ")?;
+        let solve = solve.to_string();
+        Some(Self { number: number.parse().ok()?, rows: rows.parse().ok()?, entries: entries.parse().ok()?, solve })
+    }
 }
 
 /// A hierarchy of ever smaller matrices, applied as one V-cycle.
@@ -126,7 +153,8 @@ impl Preconditioner for Amg {
                 Coarsest::Inverse(_) => "dense inverse".into(),
                 Coarsest::Smoother => "smoothing only".into(),
             };
-            out.push(format!("amg level {l}: {} rows, {} entries, {solve}", level.a.rows(), level.a.nnz()));
+            let line = LevelLine { number: l, rows: level.a.rows(), entries: level.a.nnz(), solve };
+            out.push(line.to_string());
         }
         out
     }
