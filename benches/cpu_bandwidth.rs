@@ -8,7 +8,7 @@
 //! form a matrix can be stored in and not only plain CSR, plain slices and the one chosen.
 
 use krylane::matrix::{Csr, gallery};
-use krylane::op::{Dtype, Operator, Plan, Role, Scalar, Space, Vector};
+use krylane::op::{Dtype, Operator, Precisions, Role, Scalar, Space, Vector};
 use krylane::{Allowed, Backend, Harness, Options, Precision, Solver};
 use rayon::prelude::*;
 use std::hint::black_box;
@@ -71,7 +71,7 @@ struct Case {
 impl Case {
     fn new(matrix: &Arc<Csr>, dtype: Dtype, allowed: Allowed) -> Self {
         let n = matrix.rows();
-        let mut space = Space::new(Plan::uniform(dtype));
+        let mut space = Space::new(Precisions::uniform(dtype));
         let a = space.operator("A", Arc::clone(matrix), 0, Role::Working);
         let vectors = ["x", "r", "d", "q"].map(|name| space.vector(name, n));
         let scalars = space.scalars(["rho", "rho_new", "sigma", "alpha", "beta", "rr"]);
@@ -207,7 +207,7 @@ fn bandwidth(rounds: usize, all: bool, files: &[&String], only: &[&String]) {
 /// The second projection of a GMRES step, w −= V h and h' = Vᵀw in one sweep: (k + 2) 8n bytes.
 fn projections(rounds: usize) {
     let (n, k) = (1_000_000, 30);
-    let mut space = Space::new(Plan::uniform(Dtype::F64));
+    let mut space = Space::new(Precisions::uniform(Dtype::F64));
     let (v, w, h) = (space.basis("v", n, k), space.vector("w", n), space.array("h", k));
     let (h2, ww) = (space.array("h2", k), space.scalar("ww"));
     let mut harness = Harness::new(space, 0, Allowed::default()).unwrap();

@@ -42,13 +42,16 @@ struct Tried<'a> {
     double: bool,
     symmetric: bool,
     least_squares: bool,
+    /// The method works in cycles.
+    cycles: bool,
     /// Several methods were tried.
     ladder: bool,
 }
 
 impl<'a> Tried<'a> {
     fn of(r: &'a Report) -> Self {
-        let needs = by_name(&r.method).map(|m| m.needs);
+        let traits = by_name(&r.method).map(|m| m.traits);
+        let needs = traits.as_ref().map(|t| t.needs);
         let first = r.rungs.first().map(|rung| &rung.method);
         Self {
             report: r,
@@ -57,12 +60,9 @@ impl<'a> Tried<'a> {
             double: r.precision.working == Dtype::F64,
             symmetric: needs.as_ref().is_ok_and(|n| n.symmetry()),
             least_squares: needs.is_ok_and(|n| n == Needs::Any),
+            cycles: traits.as_ref().is_ok_and(|t| t.cycles),
             ladder: r.rungs.iter().any(|rung| Some(&rung.method) != first),
         }
-    }
-
-    fn restarts(&self) -> bool {
-        ["gmres", "lgmres", "fgmres"].contains(&self.method)
     }
 
     /// A preconditioner of this name has had its turn, with whatever parameters.
@@ -118,10 +118,10 @@ impl<'a> Tried<'a> {
             return format!("Rounding allows no more on this A: {}.", self.preconditioner());
         }
         match (self.method, reason) {
-            (_, Reason::Stagnated) if self.restarts() => {
+            (_, Reason::Stagnated) if self.cycles => {
                 format!("Try a larger `restart`, bicgstab or idrs, or {}.", self.preconditioner())
             }
-            _ if self.restarts() => format!("Check the matrix, or {}.", self.preconditioner()),
+            _ if self.cycles => format!("Check the matrix, or {}.", self.preconditioner()),
             (_, Reason::Diverged { .. }) => {
                 format!("Try gmres, whose residual never grows, or {}.", self.preconditioner())
             }

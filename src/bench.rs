@@ -7,7 +7,7 @@ use crate::backend::Engine;
 use crate::error::Result;
 use crate::matrix::Csr;
 use crate::op::schedule::Compiler;
-use crate::op::{Combination, Dtype, Plan, Program, Role, Space};
+use crate::op::{Combination, Dtype, Precisions, Program, Role, Space};
 use crate::options::{Backend, Options, Precision};
 use crate::precond::registry::Precond;
 use crate::solve::{Solver, open_engine};
@@ -18,6 +18,7 @@ use std::time::Instant;
 
 /// One measurement.
 #[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
 pub struct Row {
     /// The device's name.
     pub device: String,
@@ -43,7 +44,7 @@ pub struct Row {
 
 /// What to measure.
 #[derive(Clone, Debug)]
-pub struct Plot {
+pub struct Settings {
     /// Where.
     pub backend: Backend,
     /// In which number type.
@@ -73,11 +74,11 @@ fn median(mut v: Vec<f64>) -> f64 {
 ///
 /// # Errors
 /// No such adapter, no f64 there, not enough memory.
-pub fn run(plot: &Plot, problems: &[(String, Arc<Csr>)], hear: &mut dyn FnMut(&Row)) -> Result<Vec<Row>> {
+pub fn run(settings: &Settings, problems: &[(String, Arc<Csr>)], hear: &mut dyn FnMut(&Row)) -> Result<Vec<Row>> {
     let options = Options {
-        backend: plot.backend.clone(),
-        precision: plot.precision,
-        threads: plot.threads,
+        backend: settings.backend.clone(),
+        precision: settings.precision,
+        threads: settings.threads,
         preconditioner: Precond::None,
         rtol: 0.0,
         ..Options::default()
@@ -108,42 +109,42 @@ pub fn run(plot: &Plot, problems: &[(String, Arc<Csr>)], hear: &mut dyn FnMut(&R
         rows.push(row);
     };
 
-    let n = plot.triad;
+    let n = settings.triad;
     let bytes = 3 * (n * dtype.size()) as u64;
-    let seconds = if probe.adapter().kind == "cpu" {
-        host_triad(n, plot.repeat)
+    let seconds = if probe.is_on_host() {
+        host_triad(n, settings.repeat)
     } else {
-        let mut space = Space::new(Plan::uniform(dtype));
+        let mut space = Space::new(Precisions::uniform(dtype));
         let [a, b, c] = ["a", "b", "c"].map(|name| space.vector(name, n));
-        segment(&options, space, plot.repeat, |p| {
+        segment(&options, space, settings.repeat, |p| {
             p.assign(a, Combination::default().plus(1.0, b).plus(0.5, c));
         })?
         .0
     };
     // The host's triad is in f64 whatever the device computes in: bandwidth does not care.
-    let bytes = if probe.adapter().kind == "cpu" { 24 * n as u64 } else { bytes };
+    let bytes = if probe.is_on_host() { 24 * n as u64 } else { bytes };
     add("vectors", "triad", n, 0, seconds, bytes, &mut roof);
 
     for (name, a) in problems {
         let n = a.rows();
-        let mut space = Space::new(Plan::uniform(dtype));
+        let mut space = Space::new(Precisions::uniform(dtype));
         let operator = space.operator("A", Arc::clone(a), 0, Role::Working);
         let [x, y] = ["x", "y"].map(|name| space.vector(name, n));
-        let (seconds, bytes) = segment(&options, space, plot.repeat, |p| p.apply(operator, x, y))?;
+        let (seconds, bytes) = segment(&options, space, settings.repeat, |p| p.apply(operator, x, y))?;
         add(name, "spmv", n, a.nnz(), seconds, bytes, &mut roof);
 
-        let mut space = Space::new(Plan::uniform(dtype));
+        let mut space = Space::new(Precisions::uniform(dtype));
         let [x, y] = ["x", "y"].map(|name| space.vector(name, n));
         let s = space.scalar("s");
-        let (seconds, bytes) = segment(&options, space.clone(), plot.repeat, |p| p.dot(x, y, s))?;
+        let (seconds, bytes) = segment(&options, space.clone(), settings.repeat, |p| p.dot(x, y, s))?;
         add(name, "dot", n, 0, seconds, bytes, &mut roof);
-        let (seconds, bytes) = segment(&options, space, plot.repeat, |p| p.axpy(0.5, x, y))?;
+        let (seconds, bytes) = segment(&options, space, settings.repeat, |p| p.axpy(0.5, x, y))?;
         add(name, "axpy", n, 0, seconds, bytes, &mut roof);
 
         let symmetric = a.first_asymmetry(1e-12).is_none();
         let iterations = [("cg", "cg", 20, 60), ("gmres", "gmres(30)", 30, 90)];
         for (method, label, short, long) in iterations.into_iter().filter(|m| symmetric || m.0 != "cg") {
-            let (seconds, bytes) = iteration(&options, a, method, short, long, plot.repeat)?;
+            let (seconds, bytes) = iteration(&options, a, method, short, long, settings.repeat)?;
             add(name, label, n, a.nnz(), seconds, bytes, &mut roof);
         }
     }

@@ -45,6 +45,11 @@ pub enum Error {
     /// The device went away or refused work.
     #[error("GPU device: {0}")]
     Device(String),
+    /// A solve that did not end in what was asked for, for callers that use `?` on
+    /// [`Report::into_result`](crate::Report::into_result). The message has the advice; inside is a
+    /// [`NotConverged`](crate::NotConverged) with the whole report, to be had by `downcast`.
+    #[error(transparent)]
+    NotConverged(Box<dyn std::error::Error + Send + Sync>),
     /// The system needs more memory than there is.
     #[error("out of memory: {what} needs {needed} bytes, {available} are {}", if *budget { "allowed" } else { "available" })]
     OutOfMemory {
@@ -57,13 +62,14 @@ pub enum Error {
         /// It is the user's word: a budget, not what the machine has.
         budget: bool,
     },
-    /// Work called off before it was done: reading, generating, setting up. A solve reports it as an outcome.
+    /// Work cancelled before it was done: reading, generating, setting up. A solve reports it as an outcome.
     #[error("{0}")]
     Halted(Called),
 }
 
 /// Who ended work early.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Called {
     /// The flag of a [`Halt`](crate::Halt) or of a solver.
     Cancelled,
@@ -93,7 +99,7 @@ impl Error {
             Self::Input(_) | Self::Parse { .. } | Self::Preconditioner { .. } => true,
             Self::Io { .. } => true,
             Self::OutOfMemory { budget, .. } => *budget,
-            Self::NoAdapter(_) | Self::Device(_) | Self::Halted(_) => false,
+            Self::NoAdapter(_) | Self::Device(_) | Self::Halted(_) | Self::NotConverged(_) => false,
         }
     }
 }

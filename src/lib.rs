@@ -86,14 +86,15 @@ mod solve;
 mod testing;
 
 pub use analyse::certify::Certificate;
-pub use backend::Counters;
 #[doc(hidden)]
 pub use backend::cpu::{Allowed, Harness};
 #[cfg(feature = "gpu")]
 pub use backend::gpu::{AdapterDetails, adapters};
+pub use backend::{AdapterInfo, Counters, DeviceKind};
 pub use eigen::{EigenOptions, EigenReport, EigenSolver, Eigenvalue, SvdReport, Which, eigs, svds};
 pub use error::{Called, Error, Result};
 pub use host::halt::Halt;
+pub use host::machine::Run;
 pub use host::random;
 pub use matrix::{ToCsr, ToMatrix};
 pub use method::registry::Method;
@@ -101,7 +102,7 @@ pub use method::registry::Method;
 pub use options::Knobs;
 pub use options::{Backend, Criterion, Options, Precision, When};
 pub use precond::registry::Precond;
-pub use report::{AdapterInfo, BrokenDown, NotConverged, Passed, Reason, Report, Rung, Timings, TrueResidual};
+pub use report::{BrokenDown, NotConverged, Passed, Reason, Report, Rung, Timings, TrueResidual};
 pub use solve::{Builder, Event, Solver, StoredForm, solve};
 
 /// The README's examples are tests.

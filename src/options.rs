@@ -1,4 +1,4 @@
-//! What a solve can be asked for.
+//! The options of a solve.
 
 pub(crate) mod text;
 
@@ -12,6 +12,7 @@ use std::time::Duration;
 
 /// Where to solve.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Backend {
     /// A hardware GPU where there is one and the system is large enough for it, else the CPU.
     #[default]
@@ -42,6 +43,7 @@ impl std::str::FromStr for Backend {
 
 /// Number types of the iteration. The answer is certified in f64 whatever is chosen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Precision {
     /// Mixed where an iteration streams more than caches hold, else f64; mixed on devices without f64.
     #[default]
@@ -68,8 +70,9 @@ impl std::str::FromStr for Precision {
     }
 }
 
-/// Whether to do what may pay or not.
+/// Whether to apply an optional step.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum When {
     /// Where the matrix suggests it.
     #[default]
@@ -92,7 +95,7 @@ impl std::str::FromStr for When {
     }
 }
 
-/// Everything a solve can be asked for. `Default` is what most systems need.
+/// The options of a solve. `Default` suits most systems.
 ///
 /// Write literals with `..Options::default()` at the end: fields are added over time. [`Solver::builder`] sets the same
 /// fields by name.
@@ -165,7 +168,7 @@ impl Default for Options {
     }
 }
 
-/// What tests turn to see that answers do not depend on it, or to make one machine behave like another.
+/// Settings for tests: answers do not depend on them, or they make one machine behave like another.
 #[doc(hidden)]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Knobs {
@@ -217,7 +220,7 @@ impl Knobs {
 }
 
 impl Options {
-    /// Finds what is wrong without a matrix: values out of range, options that exclude each other.
+    /// Checks what needs no matrix: values out of range, options that exclude each other.
     ///
     /// # Errors
     /// The first fault found.
@@ -253,6 +256,24 @@ impl Options {
         Ok(())
     }
 
+    /// Options that have no effect beside the others, or ask for what can't be had: a sentence each, for the report.
+    pub(crate) fn without_effect(&self) -> Vec<String> {
+        let mut found = vec![];
+        if self.near_null.is_some() && !matches!(self.preconditioner, Precond::Auto | Precond::Amg(_)) {
+            found.push(format!("near-null vectors are for multigrid; {} does not use them", self.preconditioner.id()));
+        }
+        if self.atol > 0.0 && matches!(self.criterion, Criterion::BackwardError | Criterion::Componentwise) {
+            found.push(format!("atol is {:e}, and the criterion does not use it", self.atol));
+        }
+        if self.criterion == Criterion::Absolute && self.rtol != Self::default().rtol {
+            found.push(format!("rtol is {:e}, and the criterion absolute does not use it", self.rtol));
+        }
+        if self.criterion != Criterion::Absolute && self.atol == 0.0 && self.rtol < 0.5 * f64::EPSILON {
+            found.push(format!("rtol is {:e}: rounding in f64 hardly allows such a residual", self.rtol));
+        }
+        found
+    }
+
     /// True where the preconditioner is the user's own.
     pub(crate) fn gives_preconditioner(&self) -> bool {
         matches!(self.preconditioner, Precond::Given(_))
@@ -261,6 +282,7 @@ impl Options {
 
 /// Which residual is small enough.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[non_exhaustive]
 pub enum Criterion {
     /// ‖r‖ ≤ max(rtol·‖b‖, atol).
     #[default]

@@ -1,15 +1,18 @@
-//! What a solve tells: the answer, how it ended, and what it cost.
+//! The report of a solve: the answer, how it ended, and what it cost.
 
 use crate::analyse::certify::Certificate;
-use crate::backend::Counters;
-use crate::error::Called;
+use crate::backend::{AdapterInfo, Counters};
+use crate::error::{Called, Error};
+use crate::host::machine::Run;
 use crate::method::{Needs, by_name};
-use crate::op::{Plan, Stop};
+use crate::op::{Precisions, Stop};
 use serde::{Serialize, Serializer, ser::SerializeStruct};
+use std::collections::BTreeMap;
 use std::fmt;
 
-/// Which test an answer passed.
+/// The test that an answer passed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Passed {
     /// ‖r‖ ≤ rtol·‖b‖, or rtol·‖r₀‖ where that criterion was chosen.
     Rtol,
@@ -29,6 +32,7 @@ pub enum Passed {
 
 /// What broke down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum BrokenDown {
     /// ⟨r̂, r⟩ ≈ 0.
     Rho,
@@ -167,7 +171,7 @@ impl Reason {
         }
     }
 
-    /// The particulars behind the name.
+    /// Details of the reason.
     #[must_use]
     pub fn detail(&self) -> String {
         match self {
@@ -278,6 +282,7 @@ impl fmt::Display for Reason {
 
 /// Seconds spent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Timings {
     /// Checks, statistics, preconditioner, plan.
     pub setup_s: f64,
@@ -289,21 +294,9 @@ pub struct Timings {
     pub certify_s: f64,
 }
 
-/// The device a solve ran on.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct AdapterInfo {
-    /// The device's name.
-    pub name: String,
-    /// "cpu", or the graphics interface: "vulkan", "metal", "dx12".
-    pub backend: String,
-    /// The driver and its version.
-    pub driver: String,
-    /// "cpu", "software", "integrated", "discrete", "virtual" or "other".
-    pub kind: String,
-}
-
-/// A look at the truth during a solve.
+/// A true residual computed during a solve.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct TrueResidual {
     /// After how many iterations.
     pub iteration: usize,
@@ -313,13 +306,14 @@ pub struct TrueResidual {
 
 /// A candidate that was tried.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Rung {
     /// Its id.
     pub method: String,
     /// The preconditioner's id.
     pub preconditioner: String,
     /// Number types.
-    pub precision: Plan,
+    pub precision: Precisions,
     /// Seconds of its set-up.
     pub setup_s: f64,
     /// Iterations spent in it.
@@ -337,6 +331,7 @@ pub struct Rung {
 /// The outcome of a solve.
 #[derive(Clone, Debug)]
 #[must_use = "a report says whether x can be trusted"]
+#[non_exhaustive]
 pub struct Report {
     /// The solution, or the best x found.
     pub x: Vec<f64>,
@@ -356,9 +351,9 @@ pub struct Report {
     pub restarts: usize,
     /// ‖r‖/‖b‖ after each iteration, by the method's estimate.
     pub history: Vec<f64>,
-    /// Each look at the truth.
+    /// True residuals computed during the solve.
     pub checks: Vec<TrueResidual>,
-    /// The last word on x.
+    /// The certificate of x.
     pub certificate: Certificate,
     /// Seconds.
     pub timings: Timings,
@@ -369,19 +364,29 @@ pub struct Report {
     /// Where it ran.
     pub adapter: AdapterInfo,
     /// The number types of the candidate that ended it.
-    pub precision: Plan,
+    pub precision: Precisions,
     /// Candidates tried, in the order they entered.
     pub rungs: Vec<Rung>,
     /// What was chosen and why.
     pub plan: Vec<String>,
-    /// What the user should know.
+    /// Warnings.
     pub warnings: Vec<String>,
+    /// What was asked for: every option and its value as text, as [`Options::set`](crate::Options::set) takes them.
+    pub options: Vec<(&'static str, String)>,
+    /// When and where it ran.
+    pub run: Run,
 }
 
 /// A report that did not converge, as an error.
 #[derive(thiserror::Error)]
 #[error("{}: {}", .0.reason, .0.advice())]
 pub struct NotConverged(pub Box<Report>);
+
+impl From<NotConverged> for Error {
+    fn from(e: NotConverged) -> Self {
+        Self::NotConverged(Box::new(e))
+    }
+}
 
 impl fmt::Debug for NotConverged {
     /// As a `main` that returns it prints it: without a million numbers.
@@ -408,9 +413,46 @@ impl Report {
     }
 }
 
+/// What was solved, how, and how it ended: a few lines for people.
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { reason, method, preconditioner, certificate, timings, adapter, run, .. } = self;
+        writeln!(f, "{reason}: {}", self.advice())?;
+        writeln!(f, "  method          {method} with {preconditioner}, {} iterations", self.precision.working)?;
+        for rung in &self.rungs {
+            writeln!(
+                f,
+                "    tried         {} with {} in {}: {} iterations, {}",
+                rung.method, rung.preconditioner, rung.precision.working, rung.iterations, rung.reason
+            )?;
+        }
+        writeln!(
+            f,
+            "  work            {} iterations, {} products, {} applications of M",
+            self.iterations, self.matvecs, self.preconditioner_applications
+        )?;
+        writeln!(
+            f,
+            "  residual        {:.3e} relative, {:.3e} backward error, in f64",
+            certificate.relative, certificate.backward_error
+        )?;
+        writeln!(
+            f,
+            "  seconds         {:.3} set-up, {:.3} upload, {:.3} solve, {:.3} certificates",
+            timings.setup_s, timings.upload_s, timings.solve_s, timings.certify_s
+        )?;
+        writeln!(f, "  device          {} ({}), {}", adapter.name, adapter.backend, adapter.driver)?;
+        writeln!(f, "  run             {} on {}, {} threads", run.date, run.host, run.threads)?;
+        let options: Vec<String> = self.options.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        writeln!(f, "  options         {}", options.join(" "))?;
+        self.plan.iter().try_for_each(|line| writeln!(f, "  plan            {line}"))?;
+        self.warnings.iter().try_for_each(|line| writeln!(f, "  warning         {line}"))
+    }
+}
+
 impl Serialize for Report {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut s = serializer.serialize_struct("Report", 20)?;
+        let mut s = serializer.serialize_struct("Report", 23)?;
         s.serialize_field("schema", &1)?;
         s.serialize_field("reason", self.reason.name())?;
         s.serialize_field("reason_detail", &self.reason.detail())?;
@@ -432,6 +474,8 @@ impl Serialize for Report {
         s.serialize_field("warnings", &self.warnings)?;
         s.serialize_field("checks", &self.checks)?;
         s.serialize_field("history", &self.history)?;
+        s.serialize_field("options", &self.options.iter().cloned().collect::<BTreeMap<_, _>>())?;
+        s.serialize_field("run", &self.run)?;
         s.end()
     }
 }

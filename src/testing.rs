@@ -6,7 +6,7 @@ use crate::backend::cpu::Cpu;
 use crate::matrix::Csr;
 use crate::method::{self, Method, Needs, Normal, System, Tuning, Watch};
 use crate::op::schedule::{Compiled, Compiler};
-use crate::op::{Array, Basis, Dtype, Item, Op, Plan, Program, Role, Space, Stop, Vector};
+use crate::op::{Array, Basis, Dtype, Item, Op, Precisions, Program, Role, Space, Stop, Vector};
 use crate::precond;
 use crate::solve::refine::Renewal;
 use std::collections::HashMap;
@@ -21,7 +21,7 @@ pub(crate) struct Built {
     renewal: Option<Renewal>,
 }
 
-pub(crate) fn build(id: &str, preconditioner: &str, a: &Csr, plan: Plan, restart: usize) -> Built {
+pub(crate) fn build(id: &str, preconditioner: &str, a: &Csr, plan: Precisions, restart: usize) -> Built {
     build_in(Space::new(plan), id, preconditioner, a, restart)
 }
 
@@ -92,7 +92,7 @@ impl Built {
             });
         }
         if m.restarts() {
-            add("exchange", m, &mut |m, p| m.exchange(p, &mut method::Outbox::default()));
+            add("end_cycle", m, &mut |m, p| m.end_cycle(p, &mut method::Outbox::default()));
         }
         if let Some(renewal) = renewal {
             add("renewal", m, &mut |_, p| {
@@ -234,15 +234,13 @@ impl Device {
     pub(crate) fn engine(&self, space: &Space, fuse: bool) -> Box<dyn Engine> {
         #[cfg(feature = "gpu")]
         if let Some(context) = &self.context {
-            let options =
-                crate::Options { knobs: crate::Knobs { fuse, ..crate::Knobs::default() }, ..crate::Options::default() };
-            return Box::new(crate::backend::gpu::Gpu::new(Arc::clone(context), space.clone(), &options).unwrap());
+            return Box::new(crate::backend::gpu::Gpu::new(Arc::clone(context), space.clone(), fuse).unwrap());
         }
         Box::new(Cpu::new(space.clone(), 0, fuse).unwrap())
     }
 
-    pub(crate) fn plan(&self) -> Plan {
-        Plan::uniform(self.dtype)
+    pub(crate) fn plan(&self) -> Precisions {
+        Precisions::uniform(self.dtype)
     }
 
     pub(crate) fn is_cpu(&self) -> bool {
@@ -285,8 +283,7 @@ pub(crate) fn on_devices(f: impl Fn(&Device)) {
         let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let open = |withhold: &[&str]| {
             let withhold = withhold.iter().map(|s| (*s).to_string()).collect();
-            let knobs = crate::Knobs { withhold, ..crate::Knobs::default() };
-            Context::any(&crate::Options { knobs, ..crate::Options::default() })
+            Context::any(&crate::backend::Settings { withhold, ..Default::default() })
         };
         let full = match open(&[]) {
             Ok(context) => context,

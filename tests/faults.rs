@@ -1,55 +1,19 @@
 //! The program under limits, signals, full and closed outputs, and what it takes from pipes and files of options.
 #![cfg(all(feature = "cli", unix))]
 
-use serde_json::Value;
+#[path = "common/program.rs"]
+mod program;
+
+use program::{Folder, PROGRAM, krylane, report, says};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
-
-const PROGRAM: &str = env!("CARGO_BIN_EXE_krylane");
-
-fn krylane<S: AsRef<OsStr>>(args: &[S]) -> Output {
-    Command::new(PROGRAM).args(args).output().expect("the program starts")
-}
 
 /// Runs a line of the shell in which $K is the program.
 fn shell(line: &str) -> Output {
     Command::new("sh").args(["-c", line]).env("K", PROGRAM).output().expect("a shell")
-}
-
-#[track_caller]
-fn expect(output: &Output, code: i32, words: &[&str]) {
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    let (out, err) = (text(&output.stdout), text(&output.stderr));
-    assert_eq!(output.status.code(), Some(code), "stdout: {out}\nstderr: {err}");
-    assert!(!err.contains("panicked"), "{err}");
-    for word in words {
-        assert!(out.contains(word) || err.contains(word), "{word:?} is missing in: {out}{err}");
-    }
-}
-
-struct Folder(tempfile::TempDir);
-
-impl Folder {
-    fn new() -> Self {
-        Self(tempfile::tempdir().expect("a folder"))
-    }
-    fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
-    }
-    fn name(&self, name: &str) -> String {
-        self.path(name).to_str().expect("UTF-8").into()
-    }
-    fn file(&self, name: &str, content: impl AsRef<[u8]>) -> String {
-        std::fs::write(self.path(name), content).expect("written");
-        self.name(name)
-    }
-}
-
-fn report(path: &str) -> Value {
-    serde_json::from_str(&std::fs::read_to_string(path).expect("a report")).expect("JSON")
 }
 
 const SMALL: &str = "%%MatrixMarket matrix coordinate real symmetric\n3 3 5\n1 1 4\n2 1 -1\n2 2 4\n3 2 -1\n3 3 4\n";
@@ -69,7 +33,7 @@ fn memory_is_asked_for_and_refused_with_numbers() {
         &["gen", "poisson3d", "200", "-o", "/dev/null", "--memory-limit", "100M"],
     ] {
         let start = Instant::now();
-        expect(&krylane(args), 2, &["memory"]);
+        says(&krylane(args), 2, &["memory"]);
         assert!(start.elapsed() < Duration::from_secs(20), "{args:?}: {:?}", start.elapsed());
     }
     // By the system's: the environment's fault, and no signal.
@@ -78,7 +42,7 @@ fn memory_is_asked_for_and_refused_with_numbers() {
         "ulimit -v 1500000; $K gen poisson3d 400 -o /dev/null".into(),
         "ulimit -v 1500000; $K eigs poisson3d:170 -b cpu --threads 1".into(),
     ] {
-        expect(&shell(&line), 3, &["out of memory"]);
+        says(&shell(&line), 3, &["out of memory"]);
     }
 }
 
@@ -108,7 +72,7 @@ fn the_first_interrupt_ends_reading_generating_and_set_up() {
         ),
     ] {
         let (output, took) = interrupted(&[&args[..], &["-b", "cpu", "--json", &json]].concat(), 0.7);
-        expect(&output, 130, &["ancelled"]);
+        says(&output, 130, &["ancelled"]);
         assert!(took < Duration::from_millis(2500), "{args:?}: {took:?}");
         let r = report(&json);
         assert_eq!(r["reason"], "Cancelled", "{args:?}");
@@ -130,17 +94,17 @@ fn the_time_limit_covers_set_ups() {
     for precond in ["lu:drop=0,fill=5000", "ilut:drop=1e-9,fill=400", "amg"] {
         let args = ["solve", "poisson3d:64", "-m", "gmres", "-p", precond, "-b", "cpu", "--time-limit", "0.3s"];
         let start = Instant::now();
-        expect(&krylane(&[&args[..], &["--json", &json]].concat()), 1, &["TimeLimit"]);
+        says(&krylane(&[&args[..], &["--json", &json]].concat()), 1, &["TimeLimit"]);
         assert!(start.elapsed() < Duration::from_secs(12), "{precond}: {:?}", start.elapsed());
         assert_eq!(report(&json)["reason"], "TimeLimit", "{precond}");
     }
     // What no clock can count is no limit; units are read.
     for limit in ["1e19", "1e300", "5min", "2h", "500ms"] {
-        expect(&krylane(&["solve", "diag:5", "-b", "cpu", "--time-limit", limit]), 0, &["Converged"]);
-        expect(&krylane(&["eigs", "poisson1d:20", "-b", "cpu", "--time-limit", limit]), 0, &["Converged"]);
+        says(&krylane(&["solve", "diag:5", "-b", "cpu", "--time-limit", limit]), 0, &["Converged"]);
+        says(&krylane(&["eigs", "poisson1d:20", "-b", "cpu", "--time-limit", limit]), 0, &["Converged"]);
     }
     for limit in ["-1", "5x", "", "nan"] {
-        expect(&krylane(&["solve", "diag:5", "--time-limit", limit]), 2, &["--time-limit"]);
+        says(&krylane(&["solve", "diag:5", "--time-limit", limit]), 2, &["--time-limit"]);
     }
 }
 
@@ -149,37 +113,37 @@ fn odd_outputs() {
     let f = Folder::new();
     let a = f.file("A.mtx", SMALL);
     // A closed or full stderr is nobody's fault.
-    expect(&shell(&format!("$K solve {a} -b cpu 2>&-")), 0, &["Converged"]);
-    expect(&shell("$K solve nowhere.mtx 2>/dev/full"), 2, &[]);
-    expect(&shell("$K solve nowhere.mtx 2>&-"), 2, &[]);
-    expect(&shell(&format!("$K solve {a} -b cpu --monitor 1 2>/dev/full")), 0, &["Converged"]);
+    says(&shell(&format!("$K solve {a} -b cpu 2>&-")), 0, &["Converged"]);
+    says(&shell("$K solve nowhere.mtx 2>/dev/full"), 2, &[]);
+    says(&shell("$K solve nowhere.mtx 2>&-"), 2, &[]);
+    says(&shell(&format!("$K solve {a} -b cpu --monitor 1 2>/dev/full")), 0, &["Converged"]);
     // One file for two results, by whatever name; or for what is read.
     let out = f.name("x.mtx");
     std::os::unix::fs::symlink(f.path("x.mtx"), f.path("link.json")).unwrap();
     std::fs::hard_link(f.path("A.mtx"), f.path("same.mtx")).unwrap();
     let solve = |more: &[&str]| krylane(&[&["solve", &a, "-b", "cpu", "--quiet"], more].concat());
-    expect(&solve(&["-o", &out, "--json", &f.name("link.json")]), 2, &["two outputs"]);
-    expect(&solve(&["-o", &f.name("./x.mtx"), "--plot", &f.name("x.svg")]), 0, &[]);
+    says(&solve(&["-o", &out, "--json", &f.name("link.json")]), 2, &["two outputs"]);
+    says(&solve(&["-o", &f.name("./x.mtx"), "--plot", &f.name("x.svg")]), 0, &[]);
     for own in [&a, &f.name("same.mtx"), &f.name("./A.mtx")] {
-        expect(&solve(&["-o", own]), 2, &["is read"]);
+        says(&solve(&["-o", own]), 2, &["is read"]);
     }
     assert_eq!(std::fs::read_to_string(&a).unwrap(), SMALL);
     // An ending that promises something else is refused before the work.
     for (flag, name) in [("-o", "x.png"), ("-o", "x.npz"), ("--plot", "h.pdf"), ("--json", "r.mtx"), ("-o", "y.svg")] {
-        expect(&solve(&[flag, &f.name(name)]), 2, &[name]);
+        says(&solve(&[flag, &f.name(name)]), 2, &[name]);
         assert!(!f.path(name).exists());
     }
-    expect(&krylane(&["gen", "poisson2d", "3", "-o", &f.name("A.png")]), 2, &["A.png"]);
+    says(&krylane(&["gen", "poisson2d", "3", "-o", &f.name("A.png")]), 2, &["A.png"]);
     // What is written is read.
     let x = f.name("x.npy");
-    expect(&solve(&["-o", &x]), 0, &[]);
-    expect(&solve(&["--x0", &x]), 0, &[]);
-    expect(&krylane(&["gen", "poisson2d", "9", "-o", &f.name("A.npz")]), 0, &["81 x 81"]);
-    expect(&krylane(&["solve", &f.name("A.npz"), "-b", "cpu"]), 0, &["npz csr"]);
+    says(&solve(&["-o", &x]), 0, &[]);
+    says(&solve(&["--x0", &x]), 0, &[]);
+    says(&krylane(&["gen", "poisson2d", "9", "-o", &f.name("A.npz")]), 0, &["81 x 81"]);
+    says(&krylane(&["solve", &f.name("A.npz"), "-b", "cpu"]), 0, &["npz csr"]);
     // Names that are no UTF-8.
-    let odd = f.0.path().join(OsStr::from_bytes(b"m\xff.mtx"));
+    let odd = f.path(OsStr::from_bytes(b"m\xff.mtx"));
     std::fs::write(&odd, SMALL).unwrap();
-    let into = f.0.path().join(OsStr::from_bytes(b"x\xfe.npy"));
+    let into = f.path(OsStr::from_bytes(b"x\xfe.npy"));
     let words: [&OsStr; 8] = [
         "solve".as_ref(),
         odd.as_ref(),
@@ -190,29 +154,29 @@ fn odd_outputs() {
         "-o".as_ref(),
         into.as_ref(),
     ];
-    expect(&krylane(&words), 0, &["Converged"]);
+    says(&krylane(&words), 0, &["Converged"]);
     assert!(into.exists());
     // From a pipe, packed or not.
-    expect(&shell(&format!("cat {a} | $K solve - -b cpu")), 0, &["Converged"]);
-    expect(&shell(&format!("gzip -c {a} | $K solve - -b cpu")), 0, &["Converged"]);
-    expect(&shell(&format!("cat {} | $K solve - -b cpu", f.name("A.npz"))), 0, &["81 x 81"]);
+    says(&shell(&format!("cat {a} | $K solve - -b cpu")), 0, &["Converged"]);
+    says(&shell(&format!("gzip -c {a} | $K solve - -b cpu")), 0, &["Converged"]);
+    says(&shell(&format!("cat {} | $K solve - -b cpu", f.name("A.npz"))), 0, &["81 x 81"]);
 }
 
 #[test]
 fn odd_numbers_of_threads_and_backends_for_tests() {
     let start = Instant::now();
-    expect(
+    says(
         &krylane(&["solve", "poisson2d:30", "-b", "cpu", "--threads", "5000"]),
         0,
         &["Converged", "threads instead of"],
     );
     assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
-    expect(&krylane(&["solve", "diag:4", "--backend", "lockstep"]), 3, &["lockstep"]);
-    expect(&krylane(&["solve", "diag:4", "-m", "projection"]), 2, &["projection"]);
+    says(&krylane(&["solve", "diag:4", "--backend", "lockstep"]), 3, &["lockstep"]);
+    says(&krylane(&["solve", "diag:4", "-m", "projection"]), 2, &["projection"]);
     for sigma in ["-1e-3", "-.5", "-0.25"] {
-        expect(&krylane(&["eigs", "poisson2d:6", "-k", "2", "--sigma", sigma, "-b", "cpu"]), 0, &["Converged"]);
+        says(&krylane(&["eigs", "poisson2d:6", "-k", "2", "--sigma", sigma, "-b", "cpu"]), 0, &["Converged"]);
     }
-    expect(&krylane(&["solve", "diag:4", "-b", "cpu", "--rtol", "-1e-8"]), 2, &["rtol"]);
+    says(&krylane(&["solve", "diag:4", "-b", "cpu", "--rtol", "-1e-8"]), 2, &["rtol"]);
 }
 
 #[test]
@@ -223,13 +187,13 @@ fn options_come_from_a_file_and_stand_in_the_report() {
         f.file("o.toml", "method = \"minres\"\nrtol = 1e-10\nmax_iterations = 77\nquiet = true\nbackend = 'cpu'\n");
     let solve = |more: &[&str]| krylane(&[&["solve", &a, "--json", &json], more].concat());
     let output = solve(&["--options", &options]);
-    expect(&output, 0, &[]);
+    says(&output, 0, &[]);
     assert!(output.stdout.is_empty());
     let r = report(&json);
     assert_eq!(r["method"], "minres");
     assert_eq!(r["options_file"]["options"]["max_iterations"], 77);
     // What is typed counts more.
-    expect(&solve(&["--options", &options, "-m", "cg"]), 0, &[]);
+    says(&solve(&["--options", &options, "-m", "cg"]), 0, &[]);
     assert_eq!(report(&json)["method"], "cg");
     for (text, part) in [
         ("metod = 'cg'", "metod is no option of solve"),
@@ -237,15 +201,15 @@ fn options_come_from_a_file_and_stand_in_the_report() {
         ("rtol = 'x'", "--rtol"),
         ("rtol = { a = 1 }", "o.toml:1"),
     ] {
-        expect(&solve(&["--options", &f.file("o.toml", text)]), 2, &[part]);
+        says(&solve(&["--options", &f.file("o.toml", text)]), 2, &[part]);
     }
-    expect(&solve(&["--options", "nowhere.toml"]), 2, &["nowhere.toml"]);
+    says(&solve(&["--options", "nowhere.toml"]), 2, &["nowhere.toml"]);
 }
 
 #[test]
 fn monitor_writes_a_line_every_so_many_iterations() {
     let output = krylane(&["solve", "poisson2d:30", "-m", "cg", "-p", "none", "-b", "cpu", "--monitor", "10"]);
-    expect(&output, 0, &["Converged"]);
+    says(&output, 0, &["Converged"]);
     let err = String::from_utf8(output.stderr).unwrap();
     let iterations: Vec<usize> = err.lines().map(|l| l.split_whitespace().next().unwrap().parse().unwrap()).collect();
     assert!(iterations.starts_with(&[1, 10, 20]), "{err}");
@@ -257,7 +221,7 @@ fn compare_sorts_by_time_and_exports() {
     let table = f.name("t.csv");
     let args = ["compare", "poisson2d:20", "-b", "cpu", "--methods", "cg,minres", "--preconds", "none,jacobi,ic0"];
     let output = krylane(&[&args[..], &["--export", &table]].concat());
-    expect(&output, 0, &["cg", "minres", "ic0", "Converged", "times best"]);
+    says(&output, 0, &["cg", "minres", "ic0", "Converged", "times best"]);
     let text = std::fs::read_to_string(&table).unwrap();
     let rows: Vec<Vec<&str>> = text.lines().skip(1).map(|l| l.split(',').collect()).collect();
     assert_eq!(rows.len(), 6, "{text}");
@@ -265,23 +229,23 @@ fn compare_sorts_by_time_and_exports() {
     assert!(times.is_sorted() && rows.iter().all(|r| r[5].parse::<f64>().unwrap() <= 1e-8), "{text}");
     // Without names: what suits the matrix, auto among it; one that is refused does not stop the others.
     let json = f.name("t.json");
-    expect(&krylane(&["compare", "poisson2d:12", "-b", "cpu", "--export", &json]), 0, &["auto", "amg"]);
+    says(&krylane(&["compare", "poisson2d:12", "-b", "cpu", "--export", &json]), 0, &["auto", "amg"]);
     assert!(report(&json)["rows"].as_array().unwrap().len() > 10);
     let general = ["compare", "convection_diffusion2d:10", "-b", "cpu", "--methods", "gmres,cg", "--preconds", "ilu0"];
-    expect(&krylane(&general), 0, &["gmres", "NotSymmetric"]);
-    expect(&krylane(&["compare", "poisson2d:5", "--methods", "gmrse"]), 2, &["gmres"]);
-    expect(&krylane(&["compare", "poisson2d:5", "--export", &f.name("t.pdf")]), 2, &["t.pdf"]);
+    says(&krylane(&general), 0, &["gmres", "NotSymmetric"]);
+    says(&krylane(&["compare", "poisson2d:5", "--methods", "gmrse"]), 2, &["gmres"]);
+    says(&krylane(&["compare", "poisson2d:5", "--export", &f.name("t.pdf")]), 2, &["t.pdf"]);
 }
 
 #[test]
 fn man_pages_and_completions_go_into_a_folder() {
     let f = Folder::new();
-    expect(&krylane(&["man", &f.name("docs")]), 0, &["man1", "completions"]);
+    says(&krylane(&["man", &f.name("docs")]), 0, &["man1", "completions"]);
     let page = std::fs::read_to_string(f.path("docs/man1/krylane-solve.1")).unwrap();
     assert!(page.contains("--rtol") || page.contains("\\-\\-rtol"), "{page}");
     assert!(Path::new(&f.name("docs/completions/_krylane")).exists());
     for command in ["solve", "eigs", "svds", "gen", "inspect", "compare"] {
         let output = krylane(&[command, "--help"]);
-        expect(&output, 0, &["Examples:", "krylane"]);
+        says(&output, 0, &["Examples:", "krylane"]);
     }
 }

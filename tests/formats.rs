@@ -118,7 +118,7 @@ fn numpy_arrays() {
         (npy("<f8", false, "(7,)", &bytes), "ends after"),
         (npy("<f8", false, "(1, 2, 3)", &bytes), "3 dimensions"),
         (npy("<f8", false, "(9000000000,)", &bytes), "memory limit"),
-        (npy("<c16", false, "(3,)", &bytes), "--complex"),
+        (npy("<c16", false, "(3,)", &bytes), "`complex`"),
         (npy("|O", false, "(6,)", &bytes), "header"),
         (npy("<f8", false, "(6,)", &le(&[f64::NAN; 6], f64::to_le_bytes)), "entry 0 is NaN"),
         (b"\x93NUMPY\x01".to_vec(), "ends within its header"),
@@ -207,7 +207,7 @@ fn harwell_and_rutherford_boeing() {
     assert_eq!(dense(&folder.matrix("a.rza", &skew).unwrap().matrix), [[0.0, -4.0], [4.0, 0.0]]);
     let places = symmetric.replace("rsa", "psa").replace("             1\nps", "             0\nps");
     let message = folder.matrix("a.psa", &places).unwrap_err().to_string();
-    assert!(message.contains("--pattern-as-ones"), "{message}");
+    assert!(message.contains("`pattern_as_ones`"), "{message}");
     let ones = ReadOptions { pattern_as_ones: true, ..options() };
     let loaded = read_matrix(&folder.put("a.psa", &places), &ones).unwrap();
     assert_eq!(dense(&loaded.matrix), [[1.0, 1.0], [1.0, 0.0]]);
@@ -251,7 +251,7 @@ fn petsc_binary() {
     let full = [be(&[1_211_216, 2, 2, -1]), le(&[1.0, 2.0, 3.0, 4.0], f64::to_be_bytes)].concat();
     assert_eq!(dense(&folder.matrix("full", full).unwrap().matrix), [[1.0, 2.0], [3.0, 4.0]]);
     let path = folder.put("z", [&head[..], &le(&[5.0, 1.0, -1.0, 0.0, 2.0, 3.0], f64::to_be_bytes)].concat());
-    assert!(read_matrix(&path, &options()).unwrap_err().to_string().contains("--complex"));
+    assert!(read_matrix(&path, &options()).unwrap_err().to_string().contains("`complex`"));
     let z = read_matrix(&path, &complex()).unwrap();
     assert_eq!((z.matrix, z.imaginary.unwrap().get(2, 1)), (a.matrix, 3.0));
     for (bytes, part) in [

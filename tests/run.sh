@@ -64,6 +64,8 @@ tests() {
 features() {
     say "without a GPU and without the command line"
     cargo clippy --quiet --no-default-features -- -D warnings
+    say "matrices of other libraries"
+    cargo test --quiet --features faer-sparse,nalgebra-sparse --test conversions
 }
 
 campaign() {

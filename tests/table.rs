@@ -70,7 +70,7 @@ const BY_DIAGONAL: [&str; 6] = ["amg", "chebyshev", "neumann", "ssor", "gauss_se
 
 #[test]
 fn every_preconditioner_and_method() {
-    let preconditioners: Vec<&str> = PRECONDITIONERS.iter().map(|p| p.id).filter(|id| *id != "given").collect();
+    let preconditioners: Vec<&str> = PRECONDITIONERS.iter().filter(|p| !p.program_only).map(|p| p.id).collect();
     let mut table = String::new();
     let mut solves = 0;
     for (name, kind, a, b) in systems() {
@@ -80,7 +80,7 @@ fn every_preconditioner_and_method() {
             "",
             preconditioners.iter().map(|p| format!("{p:>13}")).collect::<String>()
         );
-        for method in METHODS.iter().filter(|m| m.id != "projection" && m.needs != Needs::Any) {
+        for method in METHODS.iter().filter(|m| !m.traits.program_only && m.needs != Needs::Any) {
             let _ = write!(table, "{:<18}", method.id);
             for &preconditioner in &preconditioners {
                 let options = Options {

@@ -1,5 +1,6 @@
 //! The layering and the size of files, read from the sources.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -94,13 +95,107 @@ fn a_method_is_a_page() {
 
 #[test]
 fn one_method_does_not_know_another() {
-    let ids = ["bicgstab", "cg", "gmres", "minres", "steepest_descent"];
+    let ids: Vec<&str> = krylane::method::METHODS.iter().map(|m| m.id).collect();
+    let mut seen = 0;
     for (name, code) in code("src/method") {
         let own = Path::new(&name).file_stem().unwrap().to_string_lossy().into_owned();
         if ids.contains(&own.as_str()) {
+            seen += 1;
             for word in words(&code) {
                 assert!(!ids.contains(&word) || word == own, "{name} names {word}");
             }
+        }
+    }
+    assert_eq!(seen, ids.len(), "a file for each method");
+}
+
+/// The README says how many matrices end Converged; the record of that run lies beside it.
+#[test]
+fn the_readme_counts_the_matrices_of_the_record() {
+    let record = fs::read_to_string(root().join("benches/results/2026-11-30-regret.md")).unwrap();
+    let rows = record.lines().filter(|l| l.starts_with('|')).count() - 2;
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    assert!(readme.contains(&format!("Of {rows} square")), "the record has {rows} matrices");
+    assert!(record.contains(&format!("All {rows} ended Converged")));
+}
+
+/// The room of a file: its folder under `src`, or its own name.
+fn room(file: &str) -> &str {
+    let inside = file.trim_start_matches("src/");
+    inside.split('/').next().unwrap_or(inside).trim_end_matches(".rs")
+}
+
+/// The room of each name that `lib.rs` exports.
+fn names_at_root() -> BTreeMap<String, String> {
+    let (_, root) = code("src").into_iter().find(|(name, _)| name == "src/lib.rs").unwrap();
+    let mut names = BTreeMap::new();
+    for statement in root.split(';').filter_map(|s| s.split("pub use ").nth(1)) {
+        let mut parts = words(statement).filter(|w| !w.is_empty());
+        let room = parts.next().unwrap().to_string();
+        parts.for_each(|name| drop(names.insert(name.to_string(), room.clone())));
+    }
+    names
+}
+
+/// Which room names which others, by `crate::` and the command line's `krylane::`.
+fn imports() -> BTreeMap<String, BTreeSet<String>> {
+    let names = names_at_root();
+    let mut graph = BTreeMap::<String, BTreeSet<String>>::new();
+    for (file, code) in code("src") {
+        let own = room(&file);
+        if ["lib", "main", "testing"].contains(&own) || file.contains("tests") {
+            continue;
+        }
+        assert!(!code.contains("crate::{"), "{file}: one line for each room, so that this test sees it");
+        let others = graph.entry(own.to_string()).or_default();
+        for part in code.split("crate::").skip(1).chain(code.split("krylane::").skip(1)) {
+            let word = words(part).next().unwrap_or_default();
+            let other = names.get(word).map_or(word, String::as_str);
+            if other != own && !other.is_empty() {
+                others.insert(other.to_string());
+            }
+        }
+    }
+    graph
+}
+
+/// The layers of the library: a room imports from layers before its own only. `-- --nocapture` prints them.
+#[test]
+fn rooms_do_not_import_each_other_in_circles() {
+    let mut left = imports();
+    assert!(left.len() > 15 && left["solve"].contains("plan") && left["cli"].contains("solve"), "{left:?}");
+    for layer in 0.. {
+        let rooms: Vec<String> = left.keys().cloned().collect();
+        let ready = |others: &BTreeSet<String>| !others.iter().any(|other| rooms.contains(other));
+        let free: Vec<String> = left.iter().filter(|(_, o)| ready(o)).map(|(room, _)| room.clone()).collect();
+        assert!(!free.is_empty() || left.is_empty(), "circles among {left:#?}");
+        for room in &free {
+            let others: Vec<String> = left.remove(room).unwrap().into_iter().collect();
+            println!("{layer} {room:>10} -> {}", others.join(" "));
+        }
+        if left.is_empty() {
+            return;
+        }
+    }
+}
+
+/// Longer than a reader takes in at once; tables of much the same entries are not read in one go.
+const LONG: usize = 500;
+
+/// Files that may be longer, and why.
+const TABLES: [(&str, &str); 1] = [("src/matrix/gallery.rs", "a table of model problems, each a function of its own")];
+
+#[test]
+fn files_are_short() {
+    for folder in ["src", "tests", "examples", "benches", "shaders"] {
+        let mut list = vec![];
+        files(&root().join(folder), &mut list);
+        for path in list.iter().filter(|p| p.extension().is_some_and(|e| e == "rs" || e == "wgsl")) {
+            let name = path.strip_prefix(root()).unwrap().display().to_string();
+            let lines = fs::read_to_string(path).unwrap().lines().count();
+            let excepted = TABLES.iter().any(|(file, _)| *file == name);
+            assert!(excepted || lines <= LONG, "{name}: {lines} lines");
+            assert!(!excepted || lines > LONG, "{name} needs no exception any more");
         }
     }
 }

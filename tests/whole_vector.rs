@@ -122,7 +122,7 @@ fn a_function_runs_on_the_cpu() {
     let refused = Solver::builder(&a).preconditioner(m()).backend(Backend::Gpu).build().err().unwrap();
     assert!(refused.to_string().contains("cpu"), "{refused}");
     let solver = Solver::builder(&a).method(Method::Cg).preconditioner(m()).build().unwrap();
-    assert_eq!(solver.adapter().kind, "cpu");
+    assert_eq!(solver.adapter().kind, krylane::DeviceKind::Cpu);
     let wrong = Precond::Given(Given::function(24, |r, z| z.copy_from_slice(r)));
     let mut solver = Solver::builder(&a).precision(Precision::F64).preconditioner(wrong).build().unwrap();
     assert!(solver.solve(&[1.0; 25]).unwrap_err().to_string().contains("25 x 25"));

@@ -8,7 +8,7 @@
 //! PRECONDITIONER is a method's name, or "invert" for the inverse of A by inner solves; ‖A v − λ v‖ ≤ rtol ‖A‖.
 
 use krylane::matrix::{Csr, gallery};
-use krylane::op::{Dtype, Plan, Role, Space};
+use krylane::op::{Dtype, Precisions, Role, Space};
 use krylane::precond::NearNull;
 use krylane::random::Random;
 use krylane::{Allowed, Backend, EigenOptions, EigenSolver, Harness, Method, Options, Precond, Solver, Which};
@@ -63,7 +63,7 @@ struct Outcome {
 fn product(a: Csr, b: &[f64], threads: usize) -> Result<Outcome> {
     let start = Instant::now();
     let a = Arc::new(a);
-    let mut space = Space::new(Plan::uniform(Dtype::F64));
+    let mut space = Space::new(Precisions::uniform(Dtype::F64));
     let operator = space.operator("A", Arc::clone(&a), 0, Role::Working);
     let [x, y] = ["x", "y"].map(|name| space.vector(name, a.rows()));
     let mut harness = Harness::new(space, threads, Allowed::default())?;

@@ -253,7 +253,7 @@ fn linear(r: &mut Random, n: usize, cols: usize) -> Options {
     if method == "projection" {
         o.method = Method::Projection { subspace: (0..1 + r.below(4)).map(|_| r.vector(n)).collect() };
     }
-    let preconditioners: Vec<&str> = PRECONDITIONERS.iter().map(|p| p.id).filter(|p| *p != "given").collect();
+    let preconditioners: Vec<&str> = PRECONDITIONERS.iter().filter(|p| !p.program_only).map(|p| p.id).collect();
     let preconditioner = match r.below(3) {
         _ if least_squares => *pick(r, &["none", "jacobi", "auto"]),
         0 => "none",

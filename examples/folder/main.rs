@@ -22,7 +22,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let largest: usize = argument(2, "100000").parse()?;
     // Some need more than a name: a subspace, a matrix.
     let methods = list(&argument(5, "auto"), METHODS.iter().map(|m| m.id).filter(|id| *id != "projection"));
-    let preconditioners = list(&argument(6, "auto"), PRECONDITIONERS.iter().map(|p| p.id).filter(|id| *id != "given"));
+    let preconditioners = list(&argument(6, "auto"), PRECONDITIONERS.iter().filter(|p| !p.program_only).map(|p| p.id));
     let rtol: f64 = argument(4, "1e-8").parse()?;
     let cores = std::thread::available_parallelism()?.get();
     let workers = cores.min(methods.len() * preconditioners.len());

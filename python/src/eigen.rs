@@ -40,7 +40,7 @@ pub(crate) fn eigs<'py>(
     options.inverse = inverse.map(|m| m.inner.clone());
     let mut interrupted = interrupts(&a.slot);
     let found = detached(py, || {
-        EigenSolver::new(&a.inner, options).and_then(|s| s.on_exchange(move |_| interrupted()).solve())
+        EigenSolver::new(&a.inner, options).and_then(|s| s.on_cycle(move |_| interrupted()).solve())
     });
     if let Some(e) = [Some(a), inverse].into_iter().flatten().find_map(|m| m.slot.take()) {
         return Err(e);

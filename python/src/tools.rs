@@ -61,7 +61,7 @@ pub(crate) fn devices(py: Python<'_>) -> PyResult<Vec<Bound<'_, PyDict>>> {
             d.set_item("name", &a.info.name)?;
             d.set_item("backend", &a.info.backend)?;
             d.set_item("driver", &a.info.driver)?;
-            d.set_item("kind", &a.info.kind)?;
+            d.set_item("kind", a.info.kind.to_string())?;
             d.set_item("f64", a.f64)?;
             d.set_item("max_binding", a.max_binding)?;
             d.set_item("max_buffer", a.max_buffer)?;

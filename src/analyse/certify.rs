@@ -11,7 +11,7 @@ use crate::matrix::{Csr, Matrix, operator};
 use rayon::prelude::*;
 use serde::Serialize;
 
-/// What is known about a matrix, once a set-up.
+/// Norms of a matrix, computed once per set-up.
 #[derive(Clone, Debug)]
 pub(crate) struct Norms {
     /// The e with 2^e ≤ max|a_ij| < 2^(e+1).
@@ -108,7 +108,7 @@ impl Truth {
         self.normal = Some(gradient);
     }
 
-    /// How far x is from what the solve looks for: ‖r‖/‖b‖, or ‖Aᵀr‖/(‖A‖‖r‖) where that is less.
+    /// The distance of x from a solution: ‖r‖/‖b‖, or ‖Aᵀr‖/(‖A‖‖r‖) where that is less.
     pub(crate) fn distance(&self) -> f64 {
         let c = &self.certificate;
         c.optimality.map_or(c.relative, |o| o.min(c.relative))
@@ -117,6 +117,7 @@ impl Truth {
 
 /// How good an x is, in the user's units. No number in it is NaN; a residual that can't be computed is infinite.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Certificate {
     /// ‖b − A x‖₂.
     pub absolute: f64,
@@ -129,7 +130,7 @@ pub struct Certificate {
     /// the norms above it sees small rows. `None` for an operator, whose |A| is unknown.
     pub componentwise: Option<f64>,
     /// max_i |b − A x|_i / (‖a_i‖₁‖x‖∞ + |b_i|) for rows a_i: the same for changes in the size of each row, so that a
-    /// small x_j beside a large one is let off (Arioli, Demmel and Duff 1989, doi:10.1137/0610013).
+    /// small x_j beside a large one does not count (Arioli, Demmel and Duff 1989, doi:10.1137/0610013).
     pub rowwise: Option<f64>,
     /// ‖Aᵀ(b − A x)‖₂, zero at a least-squares solution; computed where one is looked for.
     pub normal_residual: Option<f64>,
@@ -341,7 +342,7 @@ mod tests {
             let c = truth(&a, &norms, &[1.0, 1.0], &[x, 1.0]).certificate;
             assert_eq!((c.absolute, c.relative, c.backward_error), (f64::INFINITY, f64::INFINITY, f64::INFINITY));
         }
-        // A column without entries: no residual tells of x_1.
+        // A column without entries: no residual depends on x_1.
         let empty = two_by_two([1.0, 0.0, 0.0, 0.0]);
         assert!(certify(&empty, &Norms::of(&empty), &[1.0, 0.0], vec![1.0, f64::NAN]).is_none());
     }
@@ -359,7 +360,7 @@ mod tests {
 
     #[test]
     fn small_rows_are_seen_by_component() {
-        // The second row counts 1e-12 of the first; x_1 is wrong by all of it.
+        // The second row is 1e-12 of the first; x_1 is completely wrong.
         let a = two_by_two([1.0, 0.0, 0.0, 1e-12]);
         let c = truth(&a, &Norms::of(&a), &[1.0, 1e-12], &[1.0, 2.0]).certificate;
         assert!(c.relative < 1e-11 && (c.componentwise.unwrap() - 1.0 / 3.0).abs() < 1e-15, "{c:?}");

@@ -1,12 +1,34 @@
 //! Two backends op by op, for tests: names the first operation after which they differ.
 
-use super::{Counters, Engine, Local, Progress};
+use super::{AdapterInfo, Counters, Device, Engine, Local, Progress};
 use crate::error::Result;
 use crate::matrix::{Csr, Triangular};
 use crate::op::schedule::{Compiled, Compiler, Fusion};
-use crate::op::{Array, Operator, Scalar, Space, Triangle, Vector};
+use crate::op::{Array, Dtype, Operator, Scalar, Space, Triangle, Vector};
 use std::collections::VecDeque;
 use std::sync::Arc;
+
+/// Two devices as one.
+pub(crate) struct Pair {
+    pub(crate) reference: Arc<dyn Device>,
+    pub(crate) tested: Arc<dyn Device>,
+}
+
+impl Device for Pair {
+    fn info(&self) -> &AdapterInfo {
+        self.tested.info()
+    }
+
+    fn widest(&self) -> Dtype {
+        self.tested.widest()
+    }
+
+    fn engine(self: Arc<Self>, space: Space) -> Result<Box<dyn Engine>> {
+        let engine = |device: &Arc<dyn Device>| Arc::clone(device).engine(space.clone());
+        let (reference, tested) = (engine(&self.reference)?, engine(&self.tested)?);
+        Ok(Box::new(Lockstep::new(space, reference, tested)))
+    }
+}
 
 /// A reference and the backend under test. Every operation runs on both, alone, and what it wrote is
 /// compared.
@@ -33,7 +55,7 @@ fn drain(engine: &mut dyn Engine) -> Result<Option<Progress>> {
 }
 
 impl Lockstep {
-    pub(crate) fn new(space: Space, reference: Box<dyn Engine>, tested: Box<dyn Engine>) -> Self {
+    fn new(space: Space, reference: Box<dyn Engine>, tested: Box<dyn Engine>) -> Self {
         Self { space, reference, tested, compiler: Compiler::new(Fusion::NONE), done: VecDeque::new() }
     }
 

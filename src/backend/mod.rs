@@ -1,7 +1,8 @@
 //! Where programs run. A backend allocates what a space lists, carries out compiled segments in
-//! order, and hands records back late; it knows nothing of methods.
+//! order, and returns records later; it knows nothing of methods.
 
 pub(crate) mod cpu;
+mod device;
 #[cfg(feature = "gpu")]
 pub(crate) mod gpu;
 #[cfg(feature = "gpu")]
@@ -9,6 +10,16 @@ pub(crate) mod lockstep;
 pub(crate) mod shared;
 #[cfg(test)]
 mod tests;
+
+pub use device::{AdapterInfo, DeviceKind};
+pub(crate) use device::{BackendEntry, Device, Opened, Settings, Wanted};
+
+/// Every backend, in order of preference. The first one that suits is chosen; the CPU always suits and comes last.
+pub(crate) const BACKENDS: &[BackendEntry] = &[
+    #[cfg(feature = "gpu")]
+    gpu::BACKEND,
+    cpu::BACKEND,
+];
 
 use crate::error::Result;
 use crate::matrix::{Csr, Triangular};
@@ -22,7 +33,7 @@ use std::time::Duration;
 /// A boxed future that stays on its thread.
 pub(crate) type Local<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
 
-/// What one batch brought back.
+/// The results of one batch.
 #[derive(Debug, Default)]
 pub(crate) struct Progress {
     /// Records in the order of publication; none from after a stop.
@@ -33,8 +44,9 @@ pub(crate) struct Progress {
     pub(crate) elapsed: Duration,
 }
 
-/// What a backend did so far, for the report and for tests of its promises.
+/// Counts of what a backend did so far, for reports and tests.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[non_exhaustive]
 pub struct Counters {
     /// Command buffers handed to the device.
     pub submits: u64,

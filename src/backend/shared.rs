@@ -1,23 +1,23 @@
-//! One engine for several solves at once: the segments of all *lanes* run side by side in one program, so that
+//! One engine for several solves at once: the segments of all *clients* run side by side in one program, so that
 //! products with one matrix share a sweep and the matrix is read once for all of them.
 //!
-//! Each lane is an [`Engine`] to its own driver, which knows nothing of the others. What a driver enqueues waits
-//! until every lane waits for the device; then [`Shared::advance`] takes one segment of each, compiles them
-//! together, and hands out what came back. A lane's stop halts the device at the end of the iteration, where the
-//! state of all is whole: the lane leaves, the others go on with what they had issued. So each lane does exactly
+//! Each client is an [`Engine`] to its own driver, which knows nothing of the others. What a driver enqueues waits
+//! until every client waits for the device; then [`Shared::advance`] takes one segment of each, compiles them
+//! together, and hands out what came back. A client's stop halts the device at the end of the iteration, where the
+//! state of all is whole: the client leaves, the others go on with what they had issued. So each client does exactly
 //! what it would do alone, and on the CPU to the same bits.
 
 use super::{Counters, Engine, Local, Progress};
 use crate::error::Result;
 use crate::matrix::{Csr, Triangular};
 use crate::op::schedule::{Compiled, Compiler, Fusion};
-use crate::op::{Array, Copy, Expr, Item, Op, Operator, Scalar, Space, Stop, Triangle, Vector};
+use crate::op::{Array, Expr, HandleMap, Item, Op, Operator, Scalar, Space, Stop, Triangle, Vector};
 use std::collections::{HashMap, VecDeque};
 use std::future::poll_fn;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 
-/// What a lane asks of the engine, in order.
+/// What a client asks of the engine, in order.
 enum Letter {
     Segment(Arc<Compiled>),
     Vector(Vector, Vec<f64>),
@@ -28,14 +28,14 @@ enum Letter {
     Send,
 }
 
-/// A lane's batch: what came back, and how many of its segments have not run.
+/// A client's batch: what came back, and how many of its segments have not run.
 #[derive(Default)]
 struct Batch {
     outstanding: usize,
     progress: Progress,
 }
 
-/// What passes between a lane and the engine.
+/// What passes between a client and the engine.
 #[derive(Default)]
 struct Mailbox {
     letters: VecDeque<Letter>,
@@ -43,13 +43,13 @@ struct Mailbox {
     recording: usize,
     /// Batches sent off, oldest first.
     batches: VecDeque<Batch>,
-    /// The lane's own sticky code.
+    /// The client's own sticky code.
     stop: Option<Stop>,
     wanted: Option<Vector>,
     read: Option<Vec<f64>>,
-    /// The lane's share of the bytes moved.
+    /// The client's share of the bytes moved.
     bytes: u64,
-    /// No solve runs on this lane.
+    /// No solve runs on this client.
     closed: bool,
 }
 
@@ -80,14 +80,14 @@ fn open(mail: &Mail) -> MutexGuard<'_, Mailbox> {
     mail.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// One lane as its driver sees it.
-pub(crate) struct Lane {
+/// One client: the engine as its driver sees it.
+pub(crate) struct Client {
     mail: Mail,
     fusion: Fusion,
     batch_limit: usize,
 }
 
-impl Engine for Lane {
+impl Engine for Client {
     fn fusion(&self) -> Fusion {
         self.fusion
     }
@@ -144,10 +144,10 @@ impl Engine for Lane {
         open(&self.mail).letters.push_back(Letter::Array(a, values.to_vec()));
     }
     fn update_operator(&mut self, _: Operator, _: &Arc<Csr>, _: i32) -> Result<()> {
-        unreachable!("lanes are made anew for new values")
+        unreachable!("clients are made anew for new values")
     }
     fn update_triangle(&mut self, _: Triangle, _: &Arc<Triangular>, _: i32) -> Result<()> {
-        unreachable!("lanes are made anew for new values")
+        unreachable!("clients are made anew for new values")
     }
     /// The shared engine counts.
     fn counters(&self) -> Counters {
@@ -158,25 +158,25 @@ impl Engine for Lane {
     }
 }
 
-/// One lane's segment on its way.
+/// One client's segment on its way.
 type Part = (usize, Arc<Compiled>);
 
-/// Segments of several lanes as one.
+/// Segments of several clients as one.
 struct Issued {
     parts: Vec<Part>,
     /// What moved for all of them.
     bytes: u64,
 }
 
-/// The engine behind the lanes.
+/// The engine behind the clients.
 pub(crate) struct Shared {
     engine: Box<dyn Engine>,
     compiler: Compiler,
     space: Space,
     mail: Vec<Mail>,
-    /// Where each lane's handles are.
-    copies: Vec<Copy>,
-    /// Lanes begin corrections together. Their records grow from step to step, and so stay of one length.
+    /// Where each client's handles are.
+    copies: Vec<HandleMap>,
+    /// Clients begin corrections together. Their records grow from step to step, and so stay of one length.
     together: bool,
     merged: HashMap<Vec<(usize, usize)>, Arc<Compiled>>,
     /// Enqueued and not sent off; sent off.
@@ -185,8 +185,8 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    /// `space` holds the `copies`, one a lane; drivers speak of the handles of the one they were made of.
-    pub(crate) fn new(engine: Box<dyn Engine>, space: Space, copies: Vec<Copy>, together: bool) -> Self {
+    /// `space` holds the `copies`, one per client; drivers speak of the handles of the one they were made of.
+    pub(crate) fn new(engine: Box<dyn Engine>, space: Space, copies: Vec<HandleMap>, together: bool) -> Self {
         Self {
             compiler: Compiler::new(engine.fusion()),
             engine,
@@ -200,31 +200,31 @@ impl Shared {
         }
     }
 
-    /// Lane `k` for its driver.
-    pub(crate) fn lane(&self, k: usize) -> Lane {
+    /// Client `k`, for its driver.
+    pub(crate) fn client(&self, k: usize) -> Client {
         let (fusion, batch_limit) = (self.engine.fusion(), self.engine.batch_limit());
-        Lane { mail: Arc::clone(&self.mail[k]), fusion, batch_limit }
+        Client { mail: Arc::clone(&self.mail[k]), fusion, batch_limit }
     }
 
     pub(crate) fn counters(&self) -> Counters {
         self.engine.counters()
     }
 
-    /// Runs one future a lane to its end. A lane beyond them, or done, is closed. Returns the results and each lane's
+    /// Runs one future per client to its end. A client beyond them, or done, is closed. Returns the results and each client's
     /// share of the bytes moved.
-    pub(crate) async fn run<T>(&mut self, mut lanes: Vec<Local<'_, Result<T>>>) -> Result<Vec<(T, u64)>> {
+    pub(crate) async fn run<T>(&mut self, mut clients: Vec<Local<'_, Result<T>>>) -> Result<Vec<(T, u64)>> {
         for (k, mail) in self.mail.iter().enumerate() {
-            *open(mail) = Mailbox { closed: k >= lanes.len(), ..Mailbox::default() };
+            *open(mail) = Mailbox { closed: k >= clients.len(), ..Mailbox::default() };
         }
-        let mut done: Vec<Option<T>> = lanes.iter().map(|_| None).collect();
+        let mut done: Vec<Option<T>> = clients.iter().map(|_| None).collect();
         loop {
-            // Lanes wait for nothing but the engine, which moves only here: one look at each is enough.
+            // Clients wait for nothing but the engine, which moves only here: one look at each is enough.
             poll_fn(|context| {
-                for (k, lane) in lanes.iter_mut().enumerate() {
+                for (k, client) in clients.iter_mut().enumerate() {
                     if done[k].is_some() {
                         continue;
                     }
-                    match lane.as_mut().poll(context) {
+                    match client.as_mut().poll(context) {
                         Poll::Ready(Ok(value)) => {
                             done[k] = Some(value);
                             open(&self.mail[k]).closed = true;
@@ -244,7 +244,7 @@ impl Shared {
         }
     }
 
-    /// One step for all lanes that wait: reads served, segments issued, the oldest batch brought back.
+    /// One step for all clients that wait: reads served, segments issued, the oldest batch brought back.
     async fn advance(&mut self) -> Result<()> {
         while let Some(parts) = self.next_parts()? {
             self.issue(parts)?;
@@ -264,7 +264,7 @@ impl Shared {
         Ok(())
     }
 
-    /// The next segment of each lane that has one, as far as they go together: segments without records first, so
+    /// The next segment of each client that has one, as far as they go together: segments without records first, so
     /// that iterations meet; then those whose records are of one length.
     fn next_parts(&mut self) -> Result<Option<Vec<Part>>> {
         let parked = |mail: &Mailbox| matches!(mail.letters.front(), Some(Letter::ClearStop));
@@ -333,8 +333,8 @@ impl Shared {
         Ok(())
     }
 
-    /// All parts in one program. Records follow in the order of lanes, then one of all stop codes; the device stops
-    /// where any lane does.
+    /// All parts in one program. Records follow in the order of clients, then one of all stop codes; the device stops
+    /// where any client does.
     fn merge(&self, parts: &[Part]) -> Vec<Op> {
         let (mut head, mut tail, mut codes) = (vec![], vec![], vec![]);
         for (k, segment) in parts {
@@ -377,7 +377,7 @@ impl Shared {
     }
 
     /// Waits for the oldest batch and puts what it brought into the mailboxes. Behind a stop everything else is
-    /// collected as well, and what did not run is issued again for the lanes that did not stop.
+    /// collected as well, and what did not run is issued again for the clients that did not stop.
     async fn bring_back(&mut self) -> Result<()> {
         let Some(flight) = self.flights.pop_front() else { return Ok(()) };
         let progress = self.engine.collect().await?;
@@ -405,7 +405,7 @@ impl Shared {
         Ok(())
     }
 
-    /// Hands out the records of a segment that ran; true where a lane stopped in it.
+    /// Hands out the records of a segment that ran; true where a client stopped in it.
     fn deliver(
         &self,
         issued: &Issued,
@@ -417,7 +417,7 @@ impl Shared {
             brought.push(records.by_ref().take(segment.records.len()).collect());
         }
         let codes = if issued.parts.iter().any(|(_, s)| s.ends()) {
-            records.next().expect("codes follow the records of all lanes")
+            records.next().expect("codes follow the records of all clients")
         } else {
             vec![]
         };

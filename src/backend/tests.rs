@@ -4,7 +4,7 @@ use super::*;
 use crate::host::random::Random;
 use crate::matrix::{Triplets, gallery};
 use crate::op::schedule::{Compiler, Projections};
-use crate::op::{Basis, Combination, Dtype, Expr, Item, Plan, Program, Role, Space};
+use crate::op::{Basis, Combination, Dtype, Expr, Item, Precisions, Program, Role, Space};
 use crate::testing::{Device, Reference, build, on_devices};
 
 const SIZES: [usize; 16] = [0, 1, 31, 32, 33, 63, 64, 65, 255, 256, 257, 1023, 2049, 65535, 65536, 65537];
@@ -380,7 +380,8 @@ impl Engine for Recorder {
 fn iterations_are_issued_without_a_read() {
     for entry in crate::method::METHODS {
         for preconditioner in ["none", "jacobi"] {
-            let mut built = build(entry.id, preconditioner, &gallery::poisson2d(8), Plan::uniform(Dtype::F64), 20);
+            let mut built =
+                build(entry.id, preconditioner, &gallery::poisson2d(8), Precisions::uniform(Dtype::F64), 20);
             let mut engine = Recorder::default();
             let mut compiler = Compiler::new(engine.fusion());
             let start = built.compile(&mut compiler, |m, p| m.start(p));

@@ -1,13 +1,12 @@
 //! The command line as typed.
 
-use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use super::values::{
+    Known, METHOD, bytes, complex_number, duration, eigen_methods, ends, matrix_help, method_names,
+    preconditioner_names, preconditioners,
+};
 use clap::{Parser, Subcommand, ValueEnum, ValueHint};
-use krylane::eigen::EIGEN_METHODS;
-use krylane::io::FORMATS;
+use krylane::Criterion;
 use krylane::matrix::gallery::NAMES;
-use krylane::method::METHODS;
-use krylane::precond::PRECONDITIONERS;
-use krylane::{Criterion, Which};
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -322,7 +321,7 @@ pub(crate) struct SpectrumArgs {
     /// Print nothing but errors.
     #[arg(long, short)]
     pub(crate) quiet: bool,
-    /// Print a line on stderr every N exchanges with the host, also where no terminal is.
+    /// Print a line on stderr every N cycles, also where no terminal is.
     #[arg(long, value_name = "N", num_args = 0..=1, default_missing_value = "1", value_parser = clap::value_parser!(u64).range(1..), help_heading = "Output")]
     pub(crate) monitor: Option<u64>,
     /// Write the report, whatever the outcome; `-` is stdout.
@@ -359,8 +358,7 @@ pub(crate) struct MatrixArgs {
 #[group(skip)]
 #[command(next_help_heading = "Solver")]
 pub(crate) struct SolverArgs {
-    /// The method; auto chooses by the matrix and falls back where one fails.
-    #[arg(long, short, default_value = "auto", value_parser = methods())]
+    #[arg(long, short, default_value = "auto", value_name = "NAME", help = METHOD, value_parser = Known(method_names))]
     pub(crate) method: String,
     #[arg(long, short, value_name = "NAME", default_value = "auto", help = preconditioners(), value_parser = Known(preconditioner_names))]
     pub(crate) precond: String,
@@ -421,7 +419,7 @@ pub(crate) struct SolverArgs {
     /// Batches in flight; results don't depend on it.
     #[arg(long, value_name = "N", hide = true)]
     pub(crate) lag: Option<usize>,
-    /// Iterations a batch; results don't depend on it.
+    /// Iterations per batch; results don't depend on it.
     #[arg(long, value_name = "N", hide = true)]
     pub(crate) batch: Option<usize>,
 }
@@ -487,117 +485,4 @@ pub(crate) struct InspectArgs {
     /// Print JSON.
     #[arg(long)]
     pub(crate) json: bool,
-}
-
-/// A number of bytes, with K, M, G or T for powers of 1024.
-fn bytes(text: &str) -> Result<u64, String> {
-    let (digits, unit) = match text.find(|c: char| !c.is_ascii_digit()) {
-        Some(end) => text.split_at(end),
-        None => (text, ""),
-    };
-    let power = match unit.trim_end_matches("iB").trim_end_matches('B').to_ascii_uppercase().as_str() {
-        "" => 0,
-        "K" => 10,
-        "M" => 20,
-        "G" => 30,
-        "T" => 40,
-        _ => return Err(format!("{unit:?} is no unit; the form is a whole number with K, M, G or T, as in 8G")),
-    };
-    let number: u64 =
-        digits.parse().map_err(|_| "the form is a whole number with K, M, G or T, as in 8G".to_string())?;
-    number.checked_mul(1 << power).ok_or_else(|| format!("{text} is beyond 2^64 bytes"))
-}
-
-/// A real or complex number: 1.5, -3i, 1e-3+2i.
-fn complex_number(text: &str) -> Result<(f64, f64), String> {
-    let wrong = || format!("{text:?} is no number; the form is 1.5, or 1.5+2i");
-    let number = |t: &str| t.parse::<f64>().map_err(|_| wrong());
-    let Some(body) = text.strip_suffix(['i', 'j']).filter(|body| !body.ends_with('n')) else {
-        return Ok((number(text)?, 0.0));
-    };
-    // The sign between the parts is not one of an exponent.
-    let sign = |(k, c): &(usize, char)| *k > 0 && "+-".contains(*c) && !body[..*k].ends_with(['e', 'E']);
-    let at = body.char_indices().rfind(sign).map_or(0, |(k, _)| k);
-    let (re, im) = body.split_at(at);
-    let im = match im {
-        "" | "+" => 1.0,
-        "-" => -1.0,
-        im => number(im)?,
-    };
-    Ok((if re.is_empty() { 0.0 } else { number(re)? }, im))
-}
-
-fn methods() -> PossibleValuesParser {
-    let auto = PossibleValue::new("auto").help("by the matrix, with fall-backs");
-    // Its subspace can't be typed.
-    let offered = METHODS.iter().filter(|m| m.id != "projection");
-    let known = offered.map(|m| PossibleValue::new(m.id).help(m.about));
-    PossibleValuesParser::new(std::iter::once(auto).chain(known))
-}
-
-fn ends() -> PossibleValuesParser {
-    PossibleValuesParser::new(Which::ALL.map(|w| PossibleValue::new(w.id())))
-}
-
-fn eigen_methods() -> PossibleValuesParser {
-    let auto = PossibleValue::new("auto").help("by the matrix");
-    let known = EIGEN_METHODS.iter().map(|m| PossibleValue::new(m.id).help(m.about));
-    PossibleValuesParser::new(std::iter::once(auto).chain(known))
-}
-
-/// Words that are completed and not insisted on: who takes them says what is wrong, and offers the nearest.
-#[derive(Clone)]
-struct Known(fn() -> Vec<(&'static str, &'static str)>);
-
-impl TypedValueParser for Known {
-    type Value = String;
-
-    fn parse_ref(
-        &self,
-        command: &clap::Command,
-        arg: Option<&clap::Arg>,
-        value: &std::ffi::OsStr,
-    ) -> Result<String, clap::Error> {
-        clap::builder::StringValueParser::new().parse_ref(command, arg, value)
-    }
-
-    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
-        Some(Box::new((self.0)().into_iter().map(|(name, about)| PossibleValue::new(name).help(about))))
-    }
-}
-
-/// `given` is the library's.
-fn preconditioner_names() -> Vec<(&'static str, &'static str)> {
-    let known = PRECONDITIONERS.iter().filter(|p| p.id != "given").map(|p| (p.id, p.about));
-    std::iter::once(("auto", "by the matrix, with fall-backs")).chain(known).collect()
-}
-
-fn preconditioners() -> &'static str {
-    "The preconditioner, with parameters behind a colon where it has some, as in ilut:drop=1e-4"
-}
-
-fn matrix_help() -> String {
-    let known: Vec<String> = FORMATS.iter().map(|f| format!(".{} ({})", f.extensions[0], f.name)).collect();
-    format!(
-        "A file, packed by gzip or not: {}; `-` is stdin (Matrix Market or any other); or NAME:SIZE of the gallery where no such file exists, as in poisson2d:500",
-        known.join(", ")
-    )
-}
-
-/// A time: seconds, or a number with ms, s, min or h. What the clock can't count is no limit.
-fn duration(text: &str) -> Result<Duration, String> {
-    let end = text.find(|c: char| c.is_ascii_alphabetic() && !matches!(c, 'e' | 'E')).unwrap_or(text.len());
-    let (number, unit) = text.split_at(end);
-    let factor = match unit {
-        "" | "s" | "sec" => 1.0,
-        "ms" => 1e-3,
-        "m" | "min" => 60.0,
-        "h" => 3600.0,
-        "d" => 86400.0,
-        _ => return Err(format!("{unit:?} is no unit of time; there are ms, s, min, h and d")),
-    };
-    let seconds = number.trim().parse::<f64>().ok().map(|n| n * factor).filter(|s| *s >= 0.0);
-    let seconds = seconds
-        .ok_or_else(|| "the form is a number of seconds, 0 or more, or one with a unit, as in 5min".to_string())?;
-    Ok(Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX))
 }

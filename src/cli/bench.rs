@@ -5,7 +5,7 @@ use super::document::command_line;
 use super::exit::Exit;
 use super::output::{Holds, Target, distinct, print};
 use super::source::name_and_size;
-use krylane::bench::{Plot, Row, run as measure};
+use krylane::bench::{Row, Settings, run as measure};
 use krylane::matrix::{Csr, gallery};
 use krylane::picture::{About, bench_page};
 use krylane::{Backend, Error, Precision};
@@ -34,7 +34,7 @@ fn gpus() -> Vec<Device> {
         .into_iter()
         .filter(|a| a.why_not.is_none())
         .map(|a| {
-            let software = a.info.kind == "software";
+            let software = a.info.kind == krylane::DeviceKind::Software;
             Device {
                 backend: Backend::Adapter(a.index.to_string()),
                 precisions: if a.f64 { vec![Precision::F64, Precision::F32] } else { vec![Precision::F32] },
@@ -68,7 +68,7 @@ pub(super) fn run(args: BenchArgs) -> anyhow::Result<Exit> {
         };
         let problems = names.into_iter().map(problem).collect::<krylane::Result<Vec<_>>>()?;
         for precision in device.precisions {
-            let plot = Plot {
+            let settings = Settings {
                 backend: device.backend.clone(),
                 precision,
                 repeat: args.repeat as usize,
@@ -76,7 +76,7 @@ pub(super) fn run(args: BenchArgs) -> anyhow::Result<Exit> {
                 threads: args.threads,
             };
             let mut first = true;
-            rows.extend(measure(&plot, &problems, &mut |row| {
+            rows.extend(measure(&settings, &problems, &mut |row| {
                 if std::mem::take(&mut first) {
                     let head = format!(
                         "\n{}, {}\n{:16} {:>10} {:10} {:>12} {:>12} {:>9} {:>9}\n",

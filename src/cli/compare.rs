@@ -34,7 +34,7 @@ const LEAST: Duration = Duration::from_secs(2);
 const RUNS: usize = 5;
 const ENOUGH: Duration = Duration::from_secs(1);
 
-/// What is tried where nobody says: the usual ones, by what the matrix is.
+/// What is tried by default, by the kind of matrix.
 const SYMMETRIC: [&str; 3] = ["cg", "minres", "bicgstab"];
 const GENERAL: [&str; 4] = ["gmres", "bicgstab", "idrs", "tfqmr"];
 const FOR_SYMMETRIC: [&str; 7] = ["none", "jacobi", "ic0", "fsai", "chebyshev", "ssor", "amg"];
@@ -124,14 +124,14 @@ impl Compare {
             (true, _) => &SYMMETRIC,
             _ => &GENERAL,
         };
-        let every = METHODS.iter().filter(|m| m.id != "projection").map(|m| m.id).collect();
+        let every = METHODS.iter().filter(|m| !m.traits.program_only).map(|m| m.id).collect();
         let methods = pick(&self.methods, every, usual);
         let usual: &[&str] = match (symmetric, square) {
             (_, false) => &["none", "jacobi"],
             (true, _) => &FOR_SYMMETRIC,
             _ => &FOR_GENERAL,
         };
-        let every = PRECONDITIONERS.iter().filter(|p| p.id != "given").map(|p| p.id).collect();
+        let every = PRECONDITIONERS.iter().filter(|p| !p.program_only).map(|p| p.id).collect();
         let preconds = pick(&self.preconds, every, usual);
         let way = |method: &str, preconditioner: &str| -> krylane::Result<Options> {
             Ok(Options { method: method.parse()?, preconditioner: preconditioner.parse()?, ..self.options.clone() })

@@ -2,9 +2,9 @@
 
 use super::args::{EigsArgs, SpectrumArgs, SvdsArgs};
 use super::document::{Document, MatrixFacts};
-use super::exit::Exit;
+use super::exit::{Exit, flags};
 use super::output::{Holds, Target, distinct, print};
-use super::progress::Exchanges;
+use super::progress::Cycles;
 use super::signals::Signals;
 use super::source::{Matrix, Source};
 use super::summary::{Paint, count, seconds};
@@ -222,20 +222,6 @@ impl Common {
     }
 }
 
-/// A message of the library with the options' names as flags.
-fn flags(message: &str) -> String {
-    let flag = |word: &str| match word {
-        "max_iterations" => "--max-iterations".to_string(),
-        "subspace" => "--subspace".to_string(),
-        "tol" => "--tol".to_string(),
-        word => word.to_string(),
-    };
-    message.split_inclusive(|c: char| !c.is_alphanumeric() && c != '_').fold(String::new(), |text, piece| {
-        let word = piece.trim_end_matches(|c: char| !c.is_alphanumeric() && c != '_');
-        text + &flag(word) + &piece[word.len()..]
-    })
-}
-
 fn exit(reason: &Reason, signals: &Signals) -> Exit {
     match (reason, signals.code()) {
         (reason, _) if reason.is_converged() => Exit::Success,
@@ -284,8 +270,8 @@ impl Eigs {
         let cancel = solver.cancel_flag();
         let signals = Signals::catch(&cancel).context("can't watch for signals")?;
         let watched = signals.clone();
-        let mut progress = Exchanges::new(self.common.quiet, self.common.monitor);
-        let mut solver = solver.on_exchange(move |event| {
+        let mut progress = Cycles::new(self.common.quiet, self.common.monitor);
+        let mut solver = solver.on_cycle(move |event| {
             progress.show(event);
             // The solver clears its flag at the start; a signal from before that counts too.
             if watched.code().is_some() {
@@ -331,7 +317,7 @@ impl Svds {
         options.start = self.common.start(rows.min(cols))?;
         let cancel = Arc::new(AtomicBool::new(false));
         let signals = Signals::catch(&cancel).context("can't watch for signals")?;
-        let mut progress = Exchanges::new(self.common.quiet, self.common.monitor);
+        let mut progress = Cycles::new(self.common.quiet, self.common.monitor);
         let report = svds_until(&matrix.csr, options, &cancel, move |event| progress.show(event))
             .with_context(|| matrix.name.clone())?;
         super::signals::under_way();

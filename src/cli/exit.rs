@@ -23,7 +23,7 @@ impl fmt::Display for NotWritable {
 }
 impl std::error::Error for NotWritable {}
 
-/// A line on stderr; where that is closed or full nobody hears it, and that is no fault.
+/// A line on stderr; where that is closed or full it is lost, and that is not an error.
 pub(crate) fn say(line: &str) {
     let _ = writeln!(std::io::stderr(), "{line}");
 }
@@ -44,11 +44,35 @@ pub(crate) fn exit_code(outcome: anyhow::Result<Exit>) -> u8 {
     }
 }
 
+/// Options that the library's texts name in backticks.
+const OPTIONS: [&str; 13] = [
+    "complex",
+    "damp",
+    "equilibrate",
+    "max_iterations",
+    "max_matvecs",
+    "memory_limit",
+    "pattern_as_ones",
+    "precision",
+    "restart",
+    "rtol",
+    "subspace",
+    "time_limit",
+    "tol",
+];
+
+/// A text of the library with flags in place of options in backticks.
+pub(super) fn flags(text: &str) -> String {
+    let flag = |name: &str| format!("--{}", name.replace('_', "-"));
+    OPTIONS.iter().fold(text.to_string(), |text, name| text.replace(&format!("`{name}`"), &flag(name)))
+}
+
 /// The chain of causes in one line, without what an outer message says already.
 pub(super) fn message(e: &anyhow::Error) -> String {
-    e.chain().map(ToString::to_string).fold(String::new(), |said, next| match said.as_str() {
+    let text = e.chain().map(ToString::to_string).fold(String::new(), |said, next| match said.as_str() {
         "" => next,
         s if s.contains(&next) => said,
         s => format!("{s}: {next}"),
-    })
+    });
+    flags(&text)
 }

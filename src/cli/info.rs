@@ -73,7 +73,9 @@ impl Adapters {
 /// Why `--backend auto` does not take this adapter.
 #[cfg(feature = "gpu")]
 fn passed_over(a: &krylane::AdapterDetails) -> Option<String> {
-    a.why_not.clone().or_else(|| (a.info.kind == "software").then(|| "a software adapter, on request only".into()))
+    a.why_not.clone().or_else(|| {
+        (a.info.kind == krylane::DeviceKind::Software).then(|| "a software adapter, on request only".into())
+    })
 }
 
 fn cpu_features() -> Vec<&'static str> {

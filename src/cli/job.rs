@@ -83,20 +83,10 @@ impl Job {
 /// The library's options; the thread pool is set up on the way.
 pub(super) fn options(args: SolverArgs) -> anyhow::Result<Options> {
     allocator::limit(args.memory_limit);
-    // What belongs to a method stands behind its name: gmres:restart=50.
-    let own = [
-        args.restart.map(|m| format!("restart={m}")),
-        args.side.map(|side| format!("side={side}")),
-        args.damp.map(|lambda| format!("damp={lambda}")),
-    ];
-    let method = own.into_iter().flatten().fold(args.method, |text, pair| {
-        let separator = if text.contains(':') { ',' } else { ':' };
-        format!("{text}{separator}{pair}")
-    });
     let knobs =
         Knobs { fuse: !args.no_fuse, lag: args.lag, batch: args.batch, withhold: args.withhold, ..Knobs::default() };
-    let options = Options {
-        method: method.parse()?,
+    let mut options = Options {
+        method: args.method.parse()?,
         preconditioner: args.precond.parse()?,
         least_squares: args.least_squares,
         backend: backend(&args.backend),
@@ -114,6 +104,14 @@ pub(super) fn options(args: SolverArgs) -> anyhow::Result<Options> {
         memory_limit: args.memory_limit,
         ..Options::default()
     };
+    let own = [
+        ("restart", args.restart.map(|m| m.to_string())),
+        ("side", args.side.map(|side| side.to_string())),
+        ("damp", args.damp.map(|lambda| lambda.to_string())),
+    ];
+    for (name, text) in own.iter().filter_map(|(name, text)| Some((name, text.as_ref()?))) {
+        options.set(name, text)?;
+    }
     options.check()?;
     // The global pool has as many: no engine needs one of its own.
     set_threads(options.threads);

@@ -21,6 +21,7 @@ mod signals;
 mod solve;
 mod source;
 mod summary;
+mod values;
 
 pub use allocator::{Counting, speak_at_the_end};
 

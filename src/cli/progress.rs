@@ -103,15 +103,15 @@ impl Convergence {
 }
 
 /// The largest residual of a wanted pair on its way to its bound.
-pub(super) struct Exchanges {
+pub(super) struct Cycles {
     start: Instant,
     spinner: Spinner,
     monitor: Option<u64>,
-    /// Exchanges heard of.
+    /// Cycles so far.
     heard: u64,
 }
 
-impl Exchanges {
+impl Cycles {
     pub(super) fn new(quiet: bool, monitor: Option<u64>) -> Self {
         let spinner = spinner("setting up", quiet || monitor.is_some());
         Self { start: Instant::now(), spinner, monitor, heard: 0 }

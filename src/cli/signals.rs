@@ -58,7 +58,7 @@ pub(super) fn install(json: Option<Target>) -> io::Result<()> {
     Ok(())
 }
 
-/// Ends the program where work called off early does not end.
+/// Ends the program where cancelled work does not end.
 fn watch() {
     let mut since = None;
     loop {

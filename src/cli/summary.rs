@@ -1,6 +1,7 @@
 //! The outcome of a solve, for people.
 
 use super::document::{Document, Reports};
+use super::exit::flags;
 use krylane::picture::{Band, Curve, History, Ink};
 use krylane::{Options, Reason, Report, Rung};
 use std::fmt::Write;
@@ -161,7 +162,7 @@ fn one(lines: &mut Lines, r: &Report, options: &Options, (read_s, total_s): (f64
         let moved = if bytes >= 1e9 { format!("{:.2} GB", bytes / 1e9) } else { format!("{:.1} MB", bytes / 1e6) };
         lines.line("traffic", &format!("{moved} by the model, {:.1} GB/s", bytes / t.solve_s / 1e9));
     }
-    if r.adapter.backend != "cpu" {
+    if r.adapter.kind != krylane::DeviceKind::Cpu {
         let k = &r.counters;
         lines.line("device", &format!("{} submits, {} dispatches, {} waits", k.submits, k.dispatches, k.syncs));
     }
@@ -208,16 +209,6 @@ fn several(lines: &mut Lines, systems: &[Report], options: &Options, total_s: f6
     let sum = |part: fn(&Report) -> usize| systems.iter().map(part).sum();
     lines.work([sum(|r| r.iterations), sum(|r| r.matvecs), sum(|r| r.restarts)]);
     lines.line("time", &format!("{} for everything", seconds(total_s)));
-}
-
-/// The library's words with the command line's flags in place of options in backticks.
-fn flags(advice: &str) -> String {
-    let mut out = String::new();
-    for (k, part) in advice.split('`').enumerate() {
-        let flag = |name: &str| format!("--{}", name.replace('_', "-"));
-        out += &if k % 2 == 1 { flag(part) } else { part.to_string() };
-    }
-    out
 }
 
 /// How several systems ended.

@@ -103,7 +103,7 @@ impl EigenMethod for Bidiagonal {
         record.extend(left.projections(j));
         p.publish_items(record);
         self.issued += 1;
-        if self.issued == self.m { Next::Exchange } else { Next::More }
+        if self.issued == self.m { Next::EndCycle } else { Next::More }
     }
 
     fn observe(&mut self, record: &[f64]) -> bool {
@@ -126,7 +126,7 @@ impl EigenMethod for Bidiagonal {
         invariant
     }
 
-    fn exchange(&mut self, p: &mut Program, host: &mut Outbox) -> Outlook {
+    fn end_cycle(&mut self, p: &mut Program, host: &mut Outbox) -> Outlook {
         if self.vanished.is_some() {
             // Any u will do that is orthogonal to the others: B has a zero there.
             self.issued = self.known;

@@ -1,4 +1,4 @@
-//! The loop over iterations of an eigenvalue method: batches, inner solves, exchanges, limits.
+//! The loop over iterations of an eigenvalue method: batches, inner solves, ends of cycles, limits.
 
 use super::shift::Inner;
 use super::{EigenMethod, Harvest, InnerSolve, Outlook};
@@ -65,7 +65,7 @@ pub(super) struct Tally {
 /// How a run ended.
 #[derive(Debug, PartialEq)]
 pub(super) enum Ended {
-    /// By the method's estimates all is found.
+    /// By the method's estimates all wanted pairs are found.
     Done,
     Limit(Reason),
     Stagnated,
@@ -83,11 +83,11 @@ impl Session {
         loop {
             let before = tally.iterations;
             let ended = match self.cycle(tally, limits).await? {
-                // Without an iteration there is nothing to exchange.
+                // Without an iteration there is no cycle to end.
                 Some(ended) if tally.iterations == before => return Ok(ended),
                 ended => ended,
             };
-            let outlook = match self.segment(tally, |method, p, host| method.exchange(p, host)).await? {
+            let outlook = match self.segment(tally, |method, p, host| method.end_cycle(p, host)).await? {
                 Ok(outlook) => outlook,
                 Err(why) => return Ok(Ended::Inner(why)),
             };
@@ -116,7 +116,7 @@ impl Session {
         }
     }
 
-    /// Iterations up to an exchange (`None`), or a limit.
+    /// Iterations up to the end of a cycle (`None`), or a limit.
     async fn cycle(&mut self, tally: &mut Tally, limits: &mut Limits<'_>) -> Result<Option<Ended>> {
         let (mut closing, mut over, mut limit, mut pending) = (false, false, false, 0);
         loop {
@@ -139,9 +139,9 @@ impl Session {
                         return Ok(Some(limits.called().map_or(Ended::Inner(why), Ended::Limit)));
                     }
                     self.issue(tally, rest)?;
-                    closing |= next == Next::Exchange;
+                    closing |= next == Next::EndCycle;
                 } else {
-                    closing |= self.method.step(&mut p) == Next::Exchange;
+                    closing |= self.method.step(&mut p) == Next::EndCycle;
                     ops.append(&mut p.ops);
                     self.issue(tally, ops)?;
                 }

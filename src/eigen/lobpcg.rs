@@ -154,7 +154,7 @@ impl EigenMethod for Lobpcg {
         }
         items.extend(self.gram[..self.active.len()].iter().map(|&g| Item::Array(g, k)));
         p.publish_items(items);
-        Next::Exchange
+        Next::EndCycle
     }
 
     fn observe(&mut self, record: &[f64]) -> bool {
@@ -162,7 +162,7 @@ impl EigenMethod for Lobpcg {
         true
     }
 
-    fn exchange(&mut self, p: &mut Program, host: &mut Outbox) -> Outlook {
+    fn end_cycle(&mut self, p: &mut Program, host: &mut Outbox) -> Outlook {
         let worst = self.worst();
         if worst <= 1.0 {
             return Outlook::Done;

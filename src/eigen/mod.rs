@@ -1,7 +1,7 @@
 //! Eigenpairs A x = λ x, A x = λ B x and singular triplets of large sparse matrices.
 //!
 //! Methods are made as those of linear systems are: a device half writes operations, a host half reads the records
-//! and decides at exchanges, here with small dense eigenproblems; the loop is `drive`'s. Every pair that is reported
+//! and decides at the end of each cycle, here with small dense eigenproblems; the loop is `drive`'s. Every pair that is reported
 //! was checked on the host in f64 from the user's own matrix.
 
 mod arnoldi;
@@ -131,7 +131,7 @@ pub(crate) struct EigenSystem {
     pub(crate) seed: u64,
 }
 
-/// What an exchange found.
+/// What the end of a cycle found.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Outlook {
     /// Go on; the largest estimated residual of a wanted pair against its bound.
@@ -179,11 +179,11 @@ pub(crate) trait EigenMethod: Send {
     /// Reads the record of an iteration; true where the host half ends the cycle here.
     fn observe(&mut self, record: &[f64]) -> bool;
 
-    /// After [`Next::Exchange`], an ended cycle or a limit: the small dense work, and operations that put what is
+    /// After [`Next::EndCycle`], a cycle that the host ended, or a limit: the small dense work, and operations that put what is
     /// wanted in order and make ready for the next iteration.
-    fn exchange(&mut self, p: &mut Program, host: &mut Outbox) -> Outlook;
+    fn end_cycle(&mut self, p: &mut Program, host: &mut Outbox) -> Outlook;
 
-    /// What stands on the device after the last exchange.
+    /// What is on the device after the last cycle.
     fn harvest(&self) -> Harvest;
 
     /// The vector that start vectors and random ones are sent to.

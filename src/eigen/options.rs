@@ -1,4 +1,4 @@
-//! What can be asked for.
+//! The options of an eigenproblem.
 
 use crate::error::{Error, Result};
 use crate::matrix::{Csr, Matrix};
@@ -10,6 +10,7 @@ use std::time::Duration;
 
 /// Which end of the spectrum; with a shift, of 1/(λ − σ), as in ARPACK and SciPy.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Which {
     /// Largest modulus; with a shift, nearest to it.
     #[default]
@@ -97,7 +98,7 @@ impl std::str::FromStr for Which {
     }
 }
 
-/// Everything an eigenproblem can be asked for.
+/// The options of an eigenproblem.
 #[derive(Clone, Debug)]
 pub struct EigenOptions {
     /// How many pairs, 6.
@@ -174,7 +175,7 @@ impl Default for EigenOptions {
 }
 
 impl EigenOptions {
-    /// Finds what is wrong without a matrix.
+    /// Checks what needs no matrix.
     ///
     /// # Errors
     /// The first fault found.

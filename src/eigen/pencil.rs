@@ -3,10 +3,10 @@
 use super::options::EigenOptions;
 use super::verify::norm_of;
 use crate::analyse::certify::Norms;
+use crate::analyse::direct::{self, Direct, Refused};
 use crate::analyse::facts::Facts;
 use crate::analyse::probe::norms;
 use crate::error::{Error, Result};
-use crate::host::direct::{self, Direct, Refused};
 use crate::host::random::Random;
 use crate::host::scale::ldexp;
 use crate::matrix::complex::real_form;

@@ -22,7 +22,7 @@ const MULTIGRID_FROM: usize = 2_000;
 /// From this order on a step's orthogonalisation costs more than the products of a polynomial.
 const FILTER_FROM: usize = 5_000;
 
-/// From this condition of A − σB on a shift that nobody asked for is moved away.
+/// From this condition of A − σB on a shift that was chosen automatically is moved.
 const NEAR: f64 = 1e13;
 
 /// What a space is built with.
@@ -111,7 +111,7 @@ pub(super) fn choose(p: &Pencil, options: &EigenOptions, which: Which, notes: &m
     let complete = options.subspace.is_none() && n <= COMPLETE;
     let auto = options.method == "auto";
     let mut which_of_action = which;
-    // Systems to be solved in all, as far as one can tell.
+    // Estimated number of systems to be solved.
     let solves = 3 * k + 20;
 
     // No off-diagonal entry is positive: what multigrid is made for.
@@ -157,14 +157,14 @@ pub(super) fn choose(p: &Pencil, options: &EigenOptions, which: Which, notes: &m
     if method.single && options.k > 1 {
         return Err(Error::input(format!("{id} finds one pair; use lanczos or arnoldi for {}", options.k)));
     }
-    if id == "power" && (which != Which::LM || sigma.is_some()) {
+    if method.dominant && (which != Which::LM || sigma.is_some()) {
         return Err(Error::input(
             "power finds the eigenvalue of largest modulus; use inverse with a shift, or lanczos",
         ));
     }
     let mut acts = Acts::Product;
     let mut own_shift = false;
-    if id == "lobpcg" {
+    if method.preconditioned {
         if which == Which::SM && semidefinite {
             which_of_action = Which::SA;
         } else if !matches!(which, Which::SA | Which::LA | Which::SR | Which::LR) || sigma.is_some() {
@@ -192,7 +192,7 @@ pub(super) fn choose(p: &Pencil, options: &EigenOptions, which: Which, notes: &m
     {
         (acts, which_of_action, own_shift) = (Acts::Shift(shift), Which::LM, true);
     }
-    if matches!(acts, Acts::Product) && id != "lobpcg" {
+    if matches!(acts, Acts::Product) && !method.preconditioned {
         if p.b.is_some() {
             acts = Acts::Mass(Shift::mass(p, solves, options, notes)?);
         } else if p.complex && matches!(which, Which::LI | Which::SI) && p.a.entries().is_some() {
@@ -201,7 +201,7 @@ pub(super) fn choose(p: &Pencil, options: &EigenOptions, which: Which, notes: &m
         }
     }
     let preconditioner = match &options.preconditioner {
-        Precond::Auto if id == "lobpcg" => {
+        Precond::Auto if method.preconditioned => {
             let (chosen, why) = if smallest && positive && facts.m_matrix && n >= MULTIGRID_FROM {
                 (Precond::Amg(AmgSettings::default()), "no off-diagonal entry is positive")
             } else if smallest && positive && !facts.constant_diagonal {
@@ -227,7 +227,7 @@ pub(super) fn choose(p: &Pencil, options: &EigenOptions, which: Which, notes: &m
         None => (2 * k + 20).max(40).min(n),
     };
     let subspace = subspace.min(p.finite);
-    if id == "lanczos" || id == "arnoldi" {
+    if method.basis {
         let all = if subspace == n { ", as many as A has rows" } else { "" };
         notes.push(format!("basis of {subspace} columns{all}"));
     }
@@ -235,7 +235,7 @@ pub(super) fn choose(p: &Pencil, options: &EigenOptions, which: Which, notes: &m
     let end = if which == Which::LM && semidefinite { Which::LA } else { which };
     let ends = matches!(end, Which::LA | Which::LR | Which::SA | Which::SR);
     let plain = matches!(acts, Acts::Product) && p.b.is_none() && p.a.entries().is_some();
-    let filter = auto && id == "lanczos" && ends && plain && n >= FILTER_FROM;
+    let filter = auto && method.basis && method.symmetric && ends && plain && n >= FILTER_FROM;
     if filter {
         which_of_action = end;
         notes.push(format!("after the first cycle a Chebyshev polynomial of A: n >= {FILTER_FROM}"));
@@ -283,7 +283,7 @@ fn near_zero(
     let shift = Shift::at(p, zero, solves, options, notes)?;
     match &shift.solves {
         Solves::Direct(direct) if direct.condition > NEAR => {
-            notes.push("A is all but singular: shifted away from 0".into());
+            notes.push("A is nearly singular: shifted away from 0".into());
             Shift::at(p, c64::new(-1e-8 * p.unit, 0.0), solves, options, notes).map(Some)
         }
         _ => Ok(Some(shift)),

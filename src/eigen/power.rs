@@ -79,7 +79,7 @@ impl EigenMethod for Power {
         self.excess <= 1.0 || !self.excess.is_finite()
     }
 
-    fn exchange(&mut self, _p: &mut Program, _host: &mut Outbox) -> Outlook {
+    fn end_cycle(&mut self, _p: &mut Program, _host: &mut Outbox) -> Outlook {
         match self.excess {
             e if e <= 1.0 => Outlook::Done,
             e if e.is_finite() => Outlook::Going(e),

@@ -19,6 +19,12 @@ pub struct EigenMethodEntry {
     pub inverse: bool,
     /// It finds one pair only.
     pub single: bool,
+    /// It finds nothing but the value of largest modulus, and takes no shift.
+    pub(crate) dominant: bool,
+    /// It keeps a basis that restarts.
+    pub(crate) basis: bool,
+    /// It uses a preconditioner and takes no shift: it finds the largest or the smallest values.
+    pub(crate) preconditioned: bool,
     /// `None`: by dense algebra on the host, without a space.
     pub(crate) build: Option<Build>,
 }
@@ -31,6 +37,9 @@ pub const EIGEN_METHODS: &[EigenMethodEntry] = &[
         symmetric: false,
         inverse: false,
         single: true,
+        dominant: true,
+        basis: false,
+        preconditioned: false,
         build: Some(|space, system| Box::new(power::Power::new(space, system))),
     },
     EigenMethodEntry {
@@ -39,6 +48,9 @@ pub const EIGEN_METHODS: &[EigenMethodEntry] = &[
         symmetric: false,
         inverse: true,
         single: true,
+        dominant: false,
+        basis: false,
+        preconditioned: false,
         build: Some(|space, system| Box::new(inverse::inverse(space, system))),
     },
     EigenMethodEntry {
@@ -47,6 +59,9 @@ pub const EIGEN_METHODS: &[EigenMethodEntry] = &[
         symmetric: true,
         inverse: false,
         single: false,
+        dominant: false,
+        basis: true,
+        preconditioned: false,
         build: Some(|space, system| Box::new(lanczos::lanczos(space, system))),
     },
     EigenMethodEntry {
@@ -55,6 +70,9 @@ pub const EIGEN_METHODS: &[EigenMethodEntry] = &[
         symmetric: false,
         inverse: false,
         single: false,
+        dominant: false,
+        basis: true,
+        preconditioned: false,
         build: Some(|space, system| Box::new(arnoldi::arnoldi(space, system))),
     },
     EigenMethodEntry {
@@ -63,6 +81,9 @@ pub const EIGEN_METHODS: &[EigenMethodEntry] = &[
         symmetric: true,
         inverse: false,
         single: false,
+        dominant: false,
+        basis: false,
+        preconditioned: true,
         build: Some(|space, system| Box::new(lobpcg::Lobpcg::new(space, system))),
     },
     EigenMethodEntry {
@@ -71,6 +92,9 @@ pub const EIGEN_METHODS: &[EigenMethodEntry] = &[
         symmetric: false,
         inverse: false,
         single: false,
+        dominant: false,
+        basis: false,
+        preconditioned: false,
         build: None,
     },
 ];

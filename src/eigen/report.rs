@@ -1,8 +1,8 @@
-//! What an eigenproblem's solution tells.
+//! The report of an eigenproblem.
 
-use crate::backend::Counters;
-use crate::op::Plan;
-use crate::report::{AdapterInfo, Reason, Timings};
+use crate::backend::{AdapterInfo, Counters};
+use crate::op::Precisions;
+use crate::report::{Reason, Timings};
 use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 use std::fmt;
@@ -67,13 +67,14 @@ impl Serialize for Eigenvalue {
 
 /// How a search for eigenpairs or singular triplets ended, and what it cost.
 #[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
 pub struct Outcome {
     /// Version of this layout.
     pub schema: u32,
     /// How it ended.
     #[serde(serialize_with = "name")]
     pub reason: Reason,
-    /// The particulars behind the name.
+    /// Details of the reason.
     pub reason_detail: String,
     /// One sentence on what to try.
     pub advice: String,
@@ -97,7 +98,7 @@ pub struct Outcome {
     pub inner_iterations: usize,
     /// Restarts and passes.
     pub restarts: usize,
-    /// The largest estimated residual of a wanted pair over its bound, at each exchange.
+    /// The largest estimated residual of a wanted pair over its bound, at the end of each cycle.
     pub history: Vec<f64>,
     /// Seconds.
     pub timings: Timings,
@@ -106,16 +107,17 @@ pub struct Outcome {
     /// Where it ran.
     pub adapter: AdapterInfo,
     /// The number types of the last basis.
-    pub precision: Plan,
+    pub precision: Precisions,
     /// What was chosen and why.
     pub plan: Vec<String>,
-    /// What the user should know.
+    /// Warnings.
     pub warnings: Vec<String>,
 }
 
 /// Eigenpairs, and how they were found; what an [`Outcome`] tells can be read off the report itself.
 #[derive(Clone, Debug, Serialize)]
 #[must_use = "a report says whether the pairs can be trusted"]
+#[non_exhaustive]
 pub struct EigenReport {
     /// The wanted eigenvalues, the most wanted first; complex ones in pairs, the positive imaginary part first. One
     /// more than asked for where k would cut a pair; what was found where it did not converge.
@@ -145,6 +147,7 @@ impl Deref for EigenReport {
 /// Singular triplets, and how they were found; as in [`EigenReport`].
 #[derive(Clone, Debug, Serialize)]
 #[must_use = "a report says whether the triplets can be trusted"]
+#[non_exhaustive]
 pub struct SvdReport {
     /// The wanted singular values, the most wanted first.
     pub singular_values: Vec<f64>,
@@ -183,16 +186,16 @@ impl Deref for SvdReport {
 pub(super) fn advice(reason: &Reason, shifts: bool) -> String {
     match reason {
         Reason::Converged(_) => "Every pair is verified: its residual was recomputed in f64.",
-        Reason::MaxIterations if shifts => "Raise max_iterations or subspace, or use a shift near what is wanted.",
-        Reason::MaxIterations => "Raise max_iterations or subspace.",
-        Reason::Stagnated if shifts => "Raise subspace, loosen tol, or use a shift near what is wanted.",
-        Reason::Stagnated => "Raise subspace, or loosen tol.",
+        Reason::MaxIterations if shifts => "Raise `max_iterations` or `subspace`, or use a shift near what is wanted.",
+        Reason::MaxIterations => "Raise `max_iterations` or `subspace`.",
+        Reason::Stagnated if shifts => "Raise `subspace`, loosen `tol`, or use a shift near what is wanted.",
+        Reason::Stagnated => "Raise `subspace`, or loosen `tol`.",
         Reason::TimeLimit => "Raise the time limit; what stands here is the best so far.",
         Reason::Cancelled | Reason::StoppedByCallback => "What stands here is the best so far.",
         Reason::NotSymmetric { .. } => "The matrix is not symmetric: use arnoldi.",
-        Reason::AttainableAccuracy { .. } => "The data allow no smaller residual in f64: loosen tol.",
+        Reason::AttainableAccuracy { .. } => "The data allow no smaller residual in f64: loosen `tol`.",
         Reason::FalseConvergence { .. } => {
-            "Residuals are larger than the method reckoned: raise subspace, or move the shift."
+            "Residuals are larger than the method estimated: raise `subspace`, or move the shift."
         }
         Reason::InconsistentSystem { .. } | Reason::Breakdown(_) => {
             "Systems with A - sigma B were not solved: move sigma a little, or take the preconditioner lu."

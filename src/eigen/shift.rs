@@ -2,8 +2,8 @@
 
 use super::options::EigenOptions;
 use super::pencil::{Mass, Pencil};
+use crate::analyse::direct::{self, BACKWARD_ERROR, Direct, Refused};
 use crate::error::{Error, Result};
-use crate::host::direct::{self, BACKWARD_ERROR, Direct, Refused};
 use crate::host::halt::Halt;
 use crate::host::memory;
 use crate::host::scale::ldexp;
@@ -15,7 +15,7 @@ use faer::c64;
 use std::ops::{ControlFlow, Range};
 use std::sync::Arc;
 
-/// Iterations that a linear solver is reckoned to take for one system where nothing better is known.
+/// Iterations that a linear solver is assumed to take for one system by default.
 const ITERATIONS: f64 = 300.0;
 
 /// A multiplication of dense blocks against one of a sparse product.
@@ -110,7 +110,7 @@ impl Inner {
                 }
             }
             InnerSolver::Iterative(solver) => {
-                let report = solver.solve_polled(b, None).await?;
+                let report = solver.solve_polled(b).await?;
                 let (relative, error) = (report.certificate.relative, report.certificate.backward_error);
                 if report.reason.is_converged() || relative <= 1e-6 && error <= 1e-10 || error <= BACKWARD_ERROR {
                     Ok((report.x, report.iterations))

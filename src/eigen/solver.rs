@@ -16,7 +16,7 @@ use crate::host::halt::Halt;
 use crate::host::scale::ldexp;
 use crate::matrix::{Csr, ToMatrix};
 use crate::op::schedule::Compiler;
-use crate::op::{Plan, Role};
+use crate::op::{Precisions, Role};
 use crate::plan::{DeviceChoice, choose_device};
 use crate::precond;
 use crate::precond::registry::Precond;
@@ -99,7 +99,7 @@ impl EigenSolver {
         let pencil = Pencil::new(a, &options, &mut notes, &mut warnings)?;
         let device = choose_device(&pencil.a, &options.device(), &mut notes)?;
         let which = plan::meant(&pencil, &options, &mut warnings)?;
-        let on_host = device.adapter.backend == "cpu";
+        let on_host = device.is_host();
         let choice = if plan::small(&pencil, &options, on_host) {
             plan::check_dense(&pencil)?;
             notes.push(format!("method dense: order {}, all pairs at once on the host", pencil.n() / pencil.parts()));
@@ -122,14 +122,15 @@ impl EigenSolver {
         })
     }
 
-    /// Calls `f` at each exchange, with the largest estimated residual of a wanted pair over its bound.
+    /// Calls `f` at the end of each cycle, with the largest estimated residual of a wanted pair over its bound.
     #[must_use]
-    pub fn on_exchange(mut self, f: impl FnMut(Event) -> ControlFlow<()> + Send + 'static) -> Self {
+    pub fn on_cycle(mut self, f: impl FnMut(Event) -> ControlFlow<()> + Send + 'static) -> Self {
         self.callback = Box::new(f);
         self
     }
 
-    /// A flag that ends a running solve once it is set; what was found so far is reported.
+    /// A flag that ends the search that runs, or else the next one, once it is set; what was found so far is reported.
+    /// The search that it ends clears it.
     #[must_use]
     pub fn cancel_flag(&self) -> Arc<AtomicBool> {
         Arc::clone(&self.cancel)
@@ -160,10 +161,10 @@ impl EigenSolver {
     /// # Errors
     /// As [`EigenSolver::solve`].
     async fn solve_polled(&mut self) -> Result<EigenReport> {
-        self.cancel.store(false, Ordering::Relaxed);
         let mut found = Found::new(&self.options, self.device.adapter.clone(), self.setup);
         self.halt = Halt::new(Arc::clone(&self.cancel)).within(self.options.time_limit);
-        let reason = match self.facts_against() {
+        let called_off = self.cancel.load(Ordering::Relaxed).then_some(Reason::Cancelled);
+        let reason = match called_off.or_else(|| self.facts_against()) {
             Some(reason) => reason,
             // The problem is borrowed as a whole, and the callback from within it.
             None => {
@@ -176,6 +177,9 @@ impl EigenSolver {
                 }
             }
         };
+        if reason == Reason::Cancelled {
+            self.cancel.store(false, Ordering::Relaxed);
+        }
         Ok(self.report(reason, found))
     }
 
@@ -224,7 +228,7 @@ impl EigenSolver {
     }
 
     /// Plans anew after a run that found too little: away from a shift that lies so much nearer to one eigenvalue than
-    /// to another wanted one that rounding of the first drowns the second, or without a shift that nobody asked for.
+    /// to another wanted one that rounding of the first drowns the second, or without a shift that was chosen automatically.
     fn moved(&mut self, found: &mut Found) -> Result<bool> {
         let Some(choice) = &mut self.choice else { return Ok(false) };
         let Some(shift) = choice.shift() else { return Ok(false) };
@@ -351,7 +355,7 @@ impl Problem for EigenSolver {
     fn session(
         &self,
         device: &DeviceChoice,
-        precision: Plan,
+        precision: Precisions,
         tolerance: f64,
         notes: &mut Vec<String>,
     ) -> Result<Session> {
@@ -366,7 +370,7 @@ impl Problem for EigenSolver {
         let a = space.operator("A", matrix, -norms.exponent, Role::Working);
         let b = p.b.as_ref().zip(p.b_norms.as_ref());
         let mass = b.map(|(b, norms)| space.operator("B", Arc::clone(b), -norms.exponent, Role::Working));
-        let lobpcg = choice.method.id == "lobpcg";
+        let preconditioned = choice.method.preconditioned;
         let (action, inner) = match (&choice.acts, b) {
             (Acts::Shift(shift), _) => {
                 let before = mass.map(|b| (b, space.vector("cv", n)));
@@ -382,7 +386,7 @@ impl Problem for EigenSolver {
             notes.extend(inner.plan().iter().map(|note| format!("inner {note}")));
         }
         let none = Precond::None;
-        let chosen = if lobpcg { &choice.preconditioner } else { &none };
+        let chosen = if preconditioned { &choice.preconditioner } else { &none };
         let request = precond::Request { definite: true, symmetric: true, ..precond::Request::default() };
         let mut m = chosen.build(&p.a, &request)?;
         m.install(&mut space, -norms.exponent);
@@ -416,7 +420,7 @@ impl Problem for EigenSolver {
             seed: self.options.seed,
         };
         let method = (choice.method.build.expect("dense has no session"))(&mut space, system);
-        let engine = device.engine(space.clone(), &self.options.device())?;
+        let engine = device.engine(space.clone())?;
         let purify = p.b.clone().filter(|_| semidefinite);
         Ok(Session { compiler: Compiler::new(engine.fusion()), engine, space, method, a, inner, purify })
     }

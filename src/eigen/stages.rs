@@ -5,12 +5,12 @@ use super::drive::{Ended, Limits, Session, Tally};
 use super::options::EigenOptions;
 use super::report::{Outcome, advice};
 use super::verify::Verified;
-use crate::backend::Counters;
+use crate::backend::{AdapterInfo, Counters};
 use crate::error::{Error, Result};
-use crate::op::{Dtype, Plan};
+use crate::op::{Dtype, Precisions};
 use crate::options::{Backend, Options, Precision};
 use crate::plan::{DeviceChoice, choose_backend, cpu};
-use crate::report::{AdapterInfo, BrokenDown, Passed, Reason, Timings};
+use crate::report::{BrokenDown, Passed, Reason, Timings};
 use crate::solve::drive::Event;
 use std::ops::ControlFlow;
 use std::sync::atomic::AtomicBool;
@@ -28,7 +28,7 @@ pub(super) trait Problem {
     fn session(
         &self,
         device: &DeviceChoice,
-        precision: Plan,
+        precision: Precisions,
         tolerance: f64,
         notes: &mut Vec<String>,
     ) -> Result<Session>;
@@ -48,7 +48,7 @@ pub(super) trait Problem {
     }
 }
 
-/// Hears of every exchange; `Break` ends the search.
+/// Called at the end of every cycle; `Break` ends the search.
 pub(super) type Callback = Box<dyn FnMut(Event) -> ControlFlow<()> + Send>;
 
 /// Ways to end a search from outside.
@@ -90,7 +90,7 @@ async fn search_on(
     let single = match options.precision {
         Precision::F64 if device.widest != Dtype::F64 => {
             return Err(Error::input(format!(
-                "{} has no f64 in shaders; use --precision auto (pairs are verified in f64 all the same)",
+                "{} has no f64 in shaders; use the precision auto (pairs are verified in f64 all the same)",
                 device.adapter.name
             )));
         }
@@ -152,7 +152,7 @@ async fn stage(
 ) -> Result<(Ended, bool)> {
     let upload = Instant::now();
     let tolerance = 0.5 * options.bound().max(if dtype == Dtype::F32 { SINGLE } else { 0.0 });
-    found.precision = Plan::uniform(dtype);
+    found.precision = Precisions::uniform(dtype);
     let mut session = problem.session(device, found.precision, tolerance, &mut found.notes)?;
     found.timings.upload_s += upload.elapsed().as_secs_f64();
     let mut limits = Limits {
@@ -202,7 +202,7 @@ pub(super) struct Found {
     pub(super) timings: Timings,
     pub(super) counters: Counters,
     pub(super) adapter: AdapterInfo,
-    pub(super) precision: Plan,
+    pub(super) precision: Precisions,
     start: Instant,
     /// Words for the report's plan.
     pub(super) notes: Vec<String>,
@@ -220,7 +220,7 @@ impl Found {
             timings: Timings { setup_s: setup, ..Timings::default() },
             counters: Counters::default(),
             adapter,
-            precision: Plan::uniform(Dtype::F64),
+            precision: Precisions::uniform(Dtype::F64),
             start: Instant::now(),
             notes: vec![],
             warnings: vec![],

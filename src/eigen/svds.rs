@@ -16,14 +16,14 @@ use crate::host::random::Random;
 use crate::host::scale::norm2;
 use crate::matrix::{Matrix, ToMatrix};
 use crate::op::schedule::Compiler;
-use crate::op::{Plan, Role};
+use crate::op::{Precisions, Role};
 use crate::plan::{DeviceChoice, choose_device};
 use crate::precond::registry::Precond;
 use crate::report::{Passed, Reason};
 use crate::solve::drive::Event;
 use faer::{Mat, c64};
 use std::ops::ControlFlow;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 /// Up to this many columns a full basis, or a dense method, costs nothing worth saving.
@@ -54,16 +54,6 @@ struct Singular {
 /// Bad input, or a device that fails. Not converging is no error.
 pub fn svds(a: &impl ToMatrix, options: EigenOptions) -> Result<SvdReport> {
     svds_until(a, options, &AtomicBool::new(false), |_| {})
-}
-
-fn transpose(a: &Matrix) -> Result<Matrix> {
-    match a {
-        Matrix::Stored(a) => Ok(a.transpose().into()),
-        Matrix::Free(a) => a
-            .transpose()
-            .map(Matrix::Free)
-            .ok_or_else(|| Error::input("singular values need the operator's transpose; it gives none")),
-    }
 }
 
 fn norms(a: &Matrix) -> Result<Norms> {
@@ -112,7 +102,8 @@ pub fn svds_until(
     let mut plan = vec![];
     let device = choose_device(&a, &options.device(), &mut plan)?;
     let wide = a.cols() > a.rows();
-    let transposed = transpose(&a)?;
+    let none = || Error::input("singular values need the operator's transpose; it gives none");
+    let transposed = a.transposed().ok_or_else(none)?;
     let (a, at) = if wide { (transposed, a) } else { (a, transposed) };
     let small = order <= COMPLETE && a.rows().saturating_mul(order) <= DENSE;
     let k = options.k * parts;
@@ -124,11 +115,13 @@ pub fn svds_until(
     let problem = Singular { norms: [norms(&a)?, norms(&at)?], a, at, options, parts, subspace };
     let mut found = Found::new(&problem.options, device.adapter.clone(), start.elapsed().as_secs_f64());
     // On a GPU that was asked for by name the bidiagonalisation runs there.
-    let direct = small && device.adapter.backend == "cpu" && problem.options.subspace.is_none();
+    let direct = small && device.is_host() && problem.options.subspace.is_none();
     let name = if direct && problem.directly(&mut found) { "dense" } else { "golub_kahan" };
     plan.push(format!("method {name}{}", if wide { ", on the transpose: A is wide" } else { "" }));
     let reason = if name == "dense" {
         Reason::Converged(Passed::Rtol)
+    } else if cancel.load(Ordering::Relaxed) {
+        Reason::Cancelled
     } else {
         plan.push(format!("two bases of {subspace} columns"));
         let mut callback: Callback = Box::new(move |event| {
@@ -185,7 +178,7 @@ impl Problem for Singular {
     fn session(
         &self,
         device: &DeviceChoice,
-        precision: Plan,
+        precision: Precisions,
         tolerance: f64,
         _notes: &mut Vec<String>,
     ) -> Result<Session> {
@@ -197,7 +190,7 @@ impl Problem for Singular {
         let wanted = Wanted { k: k * self.parts, which, tolerance, norm: Size::Known(self.norms[0].scaled_norm) };
         let shape = [self.a.rows(), self.a.cols()];
         let method = Box::new(Bidiagonal::new(&mut space, [a, at], shape, self.subspace, wanted, seed));
-        let engine = device.engine(space.clone(), &self.options.device())?;
+        let engine = device.engine(space.clone())?;
         Ok(Session { compiler: Compiler::new(engine.fusion()), engine, space, method, a, inner: None, purify: None })
     }
 

@@ -67,7 +67,7 @@ pub(super) struct ThickRestart {
     passes: Passes,
     /// What the action becomes after the first cycle.
     filter: Option<(Filter, [f64; 2])>,
-    /// The wanted pairs after the last exchange, over the columns of the basis.
+    /// The wanted pairs after the last cycle, over the columns of the basis.
     found: Vec<Pair>,
 }
 
@@ -111,14 +111,14 @@ impl EigenMethod for ThickRestart {
     }
 
     fn step(&mut self, p: &mut Program) -> Next {
-        if self.decomposition.extend(p) { Next::Exchange } else { Next::More }
+        if self.decomposition.extend(p) { Next::EndCycle } else { Next::More }
     }
 
     fn observe(&mut self, record: &[f64]) -> bool {
         self.decomposition.observe(record)
     }
 
-    fn exchange(&mut self, p: &mut Program, host: &mut Outbox) -> Outlook {
+    fn end_cycle(&mut self, p: &mut Program, host: &mut Outbox) -> Outlook {
         let d = &mut self.decomposition;
         let Some(form) = (self.order)(&d.projected(), &self.wanted) else { return Outlook::NonFinite };
         let size = form.values.len();

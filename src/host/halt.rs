@@ -1,12 +1,12 @@
-//! A way to call long work off: reading a file, setting a preconditioner up, iterating.
+//! A way to cancel long work: reading a file, setting up a preconditioner, iterating.
 
 use crate::error::{Called, Error, Result};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-/// A flag that another thread may set, and the end of the time allowed. Long loops ask [`Halt::check`] now and then;
-/// who is asked learns nothing of the clock but that its time is over.
+/// A flag that another thread may set, and the end of the time allowed. Long loops call [`Halt::check`] now and
+/// then; code that calls it needs no clock.
 #[derive(Clone, Debug, Default)]
 pub struct Halt {
     cancel: Option<Arc<AtomicBool>>,
@@ -32,7 +32,7 @@ impl Halt {
         Self { deadline, ..self }
     }
 
-    /// Whether the work is called off, and by whom.
+    /// Whether the work is cancelled, and by what.
     #[must_use]
     pub fn called(&self) -> Option<Called> {
         if self.cancel.as_ref().is_some_and(|c| c.load(Ordering::Relaxed)) {
@@ -46,10 +46,10 @@ impl Halt {
         self.deadline.map(|d| d.saturating_duration_since(Instant::now()))
     }
 
-    /// Goes on, or not.
+    /// Returns an error where the work is cancelled.
     ///
     /// # Errors
-    /// [`Error::Halted`] where the work is called off.
+    /// [`Error::Halted`] where the work is cancelled or past its deadline.
     pub fn check(&self) -> Result<()> {
         self.called().map_or(Ok(()), |called| Err(Error::Halted(called)))
     }

@@ -1,7 +1,6 @@
 //! How much memory there is, asked before it is taken: what a system says is free, and what the user allows.
 
 use crate::error::{Error, Result};
-use crate::op::{Operator, Space, Triangle};
 
 /// A line of /proc/meminfo in bytes; `None` where there is no such file.
 fn meminfo(name: &str) -> Option<u64> {
@@ -31,31 +30,17 @@ pub(crate) fn check(what: impl FnOnce() -> String, needed: u64, limit: Option<u6
     }
 }
 
-/// Bytes that a device takes for `space`, and what they are for. Matrices count as plain rows: no form takes more.
-pub(crate) fn needed(space: &Space) -> (u64, String) {
-    let vectors = space.vector_bytes();
-    let matrices: u64 = (0..space.operators.len()).map(|k| space.operator_bytes(Operator(k as u16))).sum();
-    let triangles: u64 = (0..space.triangles.len()).map(|k| space.triangle_bytes(Triangle(k as u16))).sum();
-    let text = format!(
-        "{} vectors ({vectors} bytes), {} matrices ({matrices}), {} triangles ({triangles})",
-        space.vector_count(),
-        space.operators.len(),
-        space.triangles.len()
-    );
-    (vectors.saturating_add(matrices).saturating_add(triangles), text)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::op::{Dtype, Plan};
+    use crate::op::{Dtype, Precisions, Space};
 
     #[test]
     fn names_what_is_needed_and_what_there_is() {
-        let mut space = Space::new(Plan::uniform(Dtype::F64));
+        let mut space = Space::new(Precisions::uniform(Dtype::F64));
         space.vector("x", 1000);
         space.basis("v", 1 << 31, 1 << 15);
-        let (bytes, text) = needed(&space);
+        let (bytes, text) = space.needed();
         assert_eq!(bytes, 8000 + (1 << 49), "no 32-bit number on the way");
         assert!(text.contains("32769 vectors"), "{text}");
         let refused = check(|| text, bytes, Some(1 << 20)).unwrap_err();
@@ -63,7 +48,7 @@ mod tests {
         let refused = refused.to_string();
         assert!(refused.contains("562949953429312 bytes, 1048576 are allowed"), "{refused}");
         assert!(check(String::new, 5, Some(5)).is_ok() && check(String::new, 5, None).is_ok());
-        // More than any machine has is no budget's fault.
+        // A need beyond any machine is not reported as a budget.
         let beyond = check(String::new, u64::MAX - 1, Some(u64::MAX));
         assert!(beyond.is_ok() || beyond.is_err_and(|e| !e.is_bad_input()));
         assert_eq!(available(Some(0)), Some(0));

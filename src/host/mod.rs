@@ -1,10 +1,10 @@
 //! What the host needs everywhere: number types, exact powers of two, random numbers, memory, calling off, suggestions,
-//! complete factors, small dense problems.
+//! machines, small dense problems.
 
 pub(crate) mod dense;
-pub(crate) mod direct;
 pub(crate) mod dtype;
 pub(crate) mod halt;
+pub(crate) mod machine;
 pub(crate) mod memory;
 pub(crate) mod pairs;
 pub mod random;

@@ -12,7 +12,7 @@ pub(crate) trait Setting: Sized {
     fn read(text: &str) -> Option<Self>;
     /// A text that `read` takes back.
     fn write(&self) -> String;
-    /// What a range is asked about; `None` where there is nothing to compare.
+    /// The number that must lie in the range; `None` where there is none.
     fn number(&self) -> Option<f64> {
         None
     }
@@ -79,7 +79,7 @@ impl Setting for Option<(f64, f64)> {
     }
 }
 
-/// Vectors have no text: a program hands them over.
+/// Vectors have no text form; only a program can pass them.
 impl Setting for Vec<Vec<f64>> {
     const FORM: &'static str = "a list of vectors, which only a program can give";
     fn read(_text: &str) -> Option<Self> {
@@ -144,7 +144,7 @@ pub(crate) fn within(who: &str, key: &str, value: &impl Setting, range: &RangeIn
     }
 }
 
-/// `id`, and behind a colon the pairs.
+/// `id`, and the pairs after a colon.
 pub(crate) fn text(id: &str, pairs: &[(&str, String)]) -> String {
     let pairs: Vec<String> = pairs.iter().map(|(key, value)| format!("{key}={value}")).collect();
     if pairs.is_empty() { id.into() } else { format!("{id}:{}", pairs.join(",")) }

@@ -20,7 +20,7 @@ pub(crate) fn distance(a: &str, b: &str) -> usize {
 
 /// The candidate nearest to `word`, case aside, if one is near: at most a third of it is wrong.
 pub(crate) fn closest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    // Long words are no typing slip, and the distance costs their product.
+    // Long words are no typing errors, and the cost of the distance is the product of the lengths.
     let word: String = word.chars().take(64).flat_map(char::to_lowercase).collect();
     let limit = (word.chars().count() / 3).max(1);
     let near = candidates.into_iter().map(|c| (distance(&word, c), c)).min_by_key(|&(d, _)| d)?;

@@ -129,14 +129,18 @@ fn read<R: Read>(lines: &mut Lines<R>, options: &ReadOptions, bytes: Option<u64>
     let head = Header::read(lines)?;
     let field = match (head.kind[0], head.values) {
         (b'C', _) if !options.complex => {
-            return Err(lines.error_here("complex values need --complex, which solves the equivalent real form"));
+            return Err(
+                lines.error_here("complex values need the option `complex`, which solves the equivalent real form")
+            );
         }
         (b'C', Some(_)) => Field::Complex,
         (b'I', Some(_)) => Field::Integer,
         (_, Some(_)) => Field::Real,
         (_, None) if options.pattern_as_ones => Field::Pattern,
         (_, None) => {
-            return Err(lines.error_here("the file has places and no values; --pattern-as-ones reads it with ones"));
+            return Err(
+                lines.error_here("the file has places and no values; the option `pattern_as_ones` reads it with ones")
+            );
         }
     };
     let symmetry = match head.kind[1] {

@@ -183,7 +183,7 @@ fn array(
         return Ok(());
     }
     if is_complex && !options.complex {
-        return Err(format!("{name} is complex and needs --complex, which solves the equivalent real form"));
+        return Err(format!("{name} is complex and needs the option `complex`, which solves the equivalent real form"));
     }
     let pattern = if class == 5 {
         let (indices, starts) = (bytes.element()?, bytes.element()?);

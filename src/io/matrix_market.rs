@@ -221,11 +221,14 @@ impl Header {
                     return Err(tokens.error("`array` with `pattern` is no legal combination: no values would be left"));
                 }
                 "pattern" if !options.pattern_as_ones => {
-                    return Err(tokens.error("a `pattern` file has no values; --pattern-as-ones reads it with ones"));
+                    return Err(
+                        tokens.error("a `pattern` file has no values; the option `pattern_as_ones` reads it with ones")
+                    );
                 }
                 "pattern" => Field::Pattern,
                 "complex" if !options.complex => {
-                    return Err(tokens.error("a `complex` file needs --complex, which solves the equivalent real form"));
+                    return Err(tokens
+                        .error("a `complex` file needs the option `complex`, which solves the equivalent real form"));
                 }
                 "complex" => Field::Complex,
                 _ => Field::Real,

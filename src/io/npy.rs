@@ -229,7 +229,7 @@ impl Header {
                 return Ok(Values { re, im: Some(im) });
             }
             (b'c', _) => {
-                let word = "complex data need --complex, which solves the equivalent real form";
+                let word = "complex data need the option `complex`, which solves the equivalent real form";
                 return Err(format!("has type {}; {word}", self.descr).into());
             }
             _ => return Err(format!("has type {}; float32, float64, integers and bool are read", self.descr).into()),

@@ -85,7 +85,7 @@ impl<'o> Objects<'o> {
         let left = self.input.bytes.filter(|_| !self.input.compressed).map(|b| b.saturating_sub(self.at));
         let complex = count > 0 && left.is_some_and(|left| left == count.saturating_mul(16));
         if complex && !self.options.complex {
-            let word = "the values are complex and need --complex, which solves the equivalent real form";
+            let word = "the values are complex and need the option `complex`, which solves the equivalent real form";
             return Err(self.input.error(word));
         }
         let finite = |v: f64| if v.is_finite() { Ok(v) } else { Err(format!("is {v}, not finite")) };

@@ -3,8 +3,7 @@
 
 use super::arnoldi::{Arnoldi, Column};
 use crate::host::dense::givens::HessenbergLeastSquares;
-use crate::method::Seen;
-use crate::op::{Expr, Program, Scalar, Space, Vector};
+use crate::op::{Expr, Program, Scalar, Seen, Space, Vector};
 
 /// A cycle of at most as many columns as it was made for.
 pub(crate) struct Cycle {

@@ -9,8 +9,7 @@
 use super::arnoldi::{Arnoldi, Column};
 use crate::host::dense::eigen::flat;
 use crate::host::random::Random;
-use crate::method::Outbox;
-use crate::op::{Array, Operator, Program, Space, Vector};
+use crate::op::{Array, Operator, Outbox, Program, Space, Vector};
 use faer::Mat;
 
 /// The basis on the device, the small matrix on the host.

@@ -3,5 +3,4 @@
 pub(crate) mod arnoldi;
 pub(crate) mod cycle;
 pub(crate) mod decomposition;
-pub(crate) mod golub_kahan;
 pub(crate) mod ritz;

@@ -5,27 +5,6 @@ use crate::error::{Error, Result};
 use rayon::prelude::*;
 use std::sync::Arc;
 
-/// Integers that other libraries index with.
-pub trait Index: Copy + std::fmt::Display {
-    /// As usize; `None` for one that is negative or too large.
-    fn to_usize(self) -> Option<usize>;
-}
-
-macro_rules! indices {
-    ($($kind:ty),+) => {
-        $(impl Index for $kind {
-            fn to_usize(self) -> Option<usize> {
-                usize::try_from(self).ok()
-            }
-        })+
-    };
-}
-indices!(usize, u64, u32, i64, i32);
-
-fn index(i: impl Index, what: &str) -> Result<usize> {
-    i.to_usize().ok_or_else(|| Error::input(format!("{what} holds the index {i}; indices are counted from 0")))
-}
-
 /// A sparse matrix in compressed-row form: row `i` holds `values[k]` at column `columns[k]` for
 /// `k` in `row_ptr[i]..row_ptr[i + 1]`, columns ascending and unique, values finite.
 ///
@@ -132,78 +111,6 @@ impl Csr {
         let a = Self::assemble(rows, cols, row_ptr, columns, values);
         debug_assert!(a.rows_ascend());
         a
-    }
-
-    /// The same matrix as a `sprs` CSR matrix.
-    #[must_use]
-    pub fn to_sprs(&self) -> sprs::CsMat<f64> {
-        let columns = self.columns.iter().map(|&c| c as usize).collect();
-        sprs::CsMat::new((self.rows, self.cols), self.row_ptr.to_vec(), columns, self.values.to_vec())
-    }
-
-    /// A CSR matrix from arrays of any integers and of f64 or f32. Copies them.
-    ///
-    /// ```
-    /// use krylane::matrix::Csr;
-    /// let a = Csr::from_csr(2, 2, &[0i32, 1, 3], &[0u32, 1, 0], &[4.0f32, 3.0, 1.0])?;
-    /// assert_eq!(a.get(1, 0), 1.0);
-    /// # Ok::<(), krylane::Error>(())
-    /// ```
-    ///
-    /// # Errors
-    /// As [`Csr::new`]; a negative index.
-    pub fn from_csr<P: Index, J: Index, V: Copy + Into<f64>>(
-        rows: usize,
-        cols: usize,
-        row_ptr: &[P],
-        columns: &[J],
-        values: &[V],
-    ) -> Result<Self> {
-        check_size(rows, cols)?;
-        let row_ptr = row_ptr.iter().map(|&p| index(p, "row_ptr")).collect::<Result<_>>()?;
-        // A column that is no u32 is beyond every matrix: named as such below.
-        let narrow = |&j: &J| index(j, "columns").map(|j| u32::try_from(j).unwrap_or(u32::MAX));
-        let columns = columns.iter().map(narrow).collect::<Result<_>>()?;
-        Self::new(rows, cols, row_ptr, columns, values.iter().map(|&v| v.into()).collect())
-    }
-
-    /// A CSC matrix: column j holds rows `row_indices[k]` for k in `col_ptr[j]..col_ptr[j + 1]`. Copies the arrays.
-    ///
-    /// # Errors
-    /// As [`Csr::from_csr`].
-    pub fn from_csc<P: Index, J: Index, V: Copy + Into<f64>>(
-        rows: usize,
-        cols: usize,
-        col_ptr: &[P],
-        row_indices: &[J],
-        values: &[V],
-    ) -> Result<Self> {
-        // Faults are told in words of rows; the transpose of a CSR matrix has them as columns.
-        let fault = |e: Error| Error::input(format!("as CSC, with columns for rows: {e}"));
-        Ok(Self::from_csr(cols, rows, col_ptr, row_indices, values).map_err(fault)?.transpose())
-    }
-
-    /// A matrix from triplets (i, j, a_ij); those of one place are summed.
-    ///
-    /// ```
-    /// use krylane::matrix::Csr;
-    /// let a = Csr::from_triplets(2, 2, [(0, 0, 2.0), (1, 1, 3.0), (1, 1, 1.0)])?;
-    /// assert_eq!(a.get(1, 1), 4.0);
-    /// # Ok::<(), krylane::Error>(())
-    /// ```
-    ///
-    /// # Errors
-    /// As [`Triplets::push`]; a negative index.
-    pub fn from_triplets<I: Index, J: Index, V: Into<f64>>(
-        rows: usize,
-        cols: usize,
-        entries: impl IntoIterator<Item = (I, J, V)>,
-    ) -> Result<Self> {
-        let mut t = Triplets::new(rows, cols)?;
-        for (i, j, v) in entries {
-            t.push(index(i, "a triplet's row")?, index(j, "a triplet's column")?, v.into())?;
-        }
-        t.to_csr()
     }
 
     /// The identity of order `n`.
@@ -395,77 +302,6 @@ impl Csr {
         Self::trusted(self.rows, self.cols, row_ptr, new_columns, values)
     }
 
-    /// The first entry (i, j) with |a_ij − a_ji| > `tolerance`·√|a_ii a_jj| (or > `tolerance`·max|a_ij|
-    /// where a diagonal entry is zero), or `None` for a symmetric matrix.
-    #[must_use]
-    pub fn first_asymmetry(&self, tolerance: f64) -> Option<(usize, usize)> {
-        if !self.is_square() {
-            return Some((0, 0));
-        }
-        let diagonal = self.diagonal();
-        let largest = crate::host::scale::largest(&self.values);
-        let differs = |i: usize, j: u32, d: f64| {
-            // √|a_ii|·√|a_jj| and not √|a_ii a_jj|: the product can leave f64's range.
-            let scale = diagonal[i].abs().sqrt() * diagonal[j as usize].abs().sqrt();
-            d.abs() > tolerance * if scale > 0.0 { scale } else { largest }
-        };
-        if self.mirrored(differs) {
-            return None;
-        }
-        let t = self.transpose();
-        (0..self.rows).into_par_iter().find_map_first(|i| {
-            let ((ca, va), (ct, vt)) = (self.row(i), t.row(i));
-            let (mut p, mut q) = (0, 0);
-            while p < ca.len() || q < ct.len() {
-                let cp = ca.get(p).copied().unwrap_or(u32::MAX);
-                let cq = ct.get(q).copied().unwrap_or(u32::MAX);
-                let j = cp.min(cq);
-                let mut d = 0.0;
-                if cp == j {
-                    d += va[p];
-                    p += 1;
-                }
-                if cq == j {
-                    d -= vt[q];
-                    q += 1;
-                }
-                if differs(i, j, d) {
-                    return Some((i, j as usize));
-                }
-            }
-            None
-        })
-    }
-
-    /// True where every entry has a partner across the diagonal that does not differ. Cost: a search of row j for each
-    /// entry (i, j) above the diagonal, no memory.
-    pub(super) fn mirrored(&self, differs: impl Fn(usize, u32, f64) -> bool + Sync) -> bool {
-        const BLOCK: usize = 1 << 12;
-        // How many entries a block has above and below the diagonal; all below have partners if as many above do.
-        let count = |block: usize| {
-            let (mut above, mut below) = (0, 0);
-            for i in block * BLOCK..self.rows.min((block + 1) * BLOCK) {
-                let (columns, values) = self.row(i);
-                for (&j, v) in columns.iter().zip(values) {
-                    if (j as usize) < i {
-                        below += 1;
-                    } else if j as usize > i {
-                        above += 1;
-                        let (across, partners) = self.row(j as usize);
-                        let d = v - partners[across.binary_search(&(i as u32)).ok()?];
-                        if d != 0.0 && differs(i, j, d) {
-                            return None;
-                        }
-                    }
-                }
-            }
-            Some((above, below))
-        };
-        let add = |a: (usize, usize), b: (usize, usize)| Some((a.0 + b.0, a.1 + b.1));
-        let counts = (0..self.rows.div_ceil(BLOCK)).into_par_iter().map(count).try_reduce(|| (0, 0), add);
-        counts.is_some_and(|(above, below)| above == below)
-    }
-
     fn rows_ascend(&self) -> bool {
         const BLOCK: usize = 1 << 12;
         (0..self.rows.div_ceil(BLOCK)).into_par_iter().all(|block| {
@@ -517,105 +353,10 @@ fn first<T: Sync>(all: &[T], bad: impl Fn(&T) -> bool + Sync) -> Option<usize> {
     all[block * BLOCK..].iter().position(bad).map(|k| block * BLOCK + k)
 }
 
-fn check_size(rows: usize, cols: usize) -> Result<()> {
+pub(super) fn check_size(rows: usize, cols: usize) -> Result<()> {
     let limit = u32::MAX as usize;
     if rows > limit || cols > limit {
         return Err(Error::input(format!("{rows} x {cols} is beyond the limit of {limit} rows and columns")));
     }
     Ok(())
-}
-
-/// Coordinates (i, j, a_ij) on their way to a [`Csr`]: any order, duplicates are summed.
-#[derive(Clone, Debug, Default)]
-pub struct Triplets {
-    rows: usize,
-    cols: usize,
-    entries: Vec<(u32, u32, f64)>,
-}
-
-impl Triplets {
-    /// An empty list for a `rows` × `cols` matrix.
-    ///
-    /// # Errors
-    /// More than 2³² − 1 rows or columns.
-    pub fn new(rows: usize, cols: usize) -> Result<Self> {
-        check_size(rows, cols)?;
-        Ok(Self { rows, cols, entries: Vec::new() })
-    }
-
-    /// Adds a_ij += v.
-    ///
-    /// # Errors
-    /// An index out of range or a value that is not finite.
-    pub fn push(&mut self, i: usize, j: usize, v: f64) -> Result<()> {
-        if i >= self.rows || j >= self.cols {
-            return Err(Error::input(format!("entry ({i}, {j}) is outside a {} x {} matrix", self.rows, self.cols)));
-        }
-        if !v.is_finite() {
-            return Err(Error::input(format!("entry ({i}, {j}) is {v}")));
-        }
-        self.entries.push((i as u32, j as u32, v));
-        Ok(())
-    }
-
-    /// Number of entries pushed so far, duplicates counted.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.entries.len()
-    }
-
-    /// True before the first push.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
-    }
-
-    /// Sorts into rows by counting; duplicates of one place are summed in the order of the pushes.
-    ///
-    /// # Errors
-    /// A sum of duplicates beyond f64.
-    pub fn to_csr(&self) -> Result<Csr> {
-        let mut row_ptr = vec![0usize; self.rows + 1];
-        for e in &self.entries {
-            row_ptr[e.0 as usize + 1] += 1;
-        }
-        for i in 0..self.rows {
-            row_ptr[i + 1] += row_ptr[i];
-        }
-        let mut next = row_ptr.clone();
-        let mut columns = vec![0u32; self.entries.len()];
-        let mut values = vec![0.0; self.entries.len()];
-        for &(i, j, v) in &self.entries {
-            let k = next[i as usize];
-            next[i as usize] += 1;
-            columns[k] = j;
-            values[k] = v;
-        }
-        Csr::new(self.rows, self.cols, row_ptr, columns, values)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_first_asymmetry_is_named_on_either_side_of_the_diagonal() {
-        let of = |entries: &[(usize, usize, f64)]| {
-            let mut t = Triplets::new(4, 4).unwrap();
-            entries.iter().for_each(|&(i, j, v)| t.push(i, j, v).unwrap());
-            t.to_csr().unwrap().first_asymmetry(1e-12)
-        };
-        let pair = [(0, 0, 1.0), (1, 3, 2.0), (3, 1, 2.0), (2, 2, 1.0)];
-        assert_eq!(of(&pair), None);
-        // Above alone, below alone, and a pair that differs: by much, and within the tolerance.
-        assert_eq!(of(&[&pair[..], &[(0, 2, 1.0)]].concat()), Some((0, 2)));
-        assert_eq!(of(&[&pair[..], &[(2, 0, 1.0)]].concat()), Some((0, 2)));
-        assert_eq!(of(&[&pair[..], &[(1, 2, 5.0), (2, 1, 4.0)]].concat()), Some((1, 2)));
-        assert_eq!(of(&[&pair[..], &[(0, 2, 1.0), (2, 0, 1.0 + 1e-13)]].concat()), None);
-        // A stored zero has no need of a partner.
-        assert_eq!(of(&[&pair[..], &[(2, 0, 0.0)]].concat()), None);
-        let wide = Csr::new(2, 3, vec![0, 1, 2], vec![0, 1], vec![1.0; 2]).unwrap();
-        assert_eq!(wide.first_asymmetry(0.0), Some((0, 0)));
-    }
 }

@@ -1,5 +1,5 @@
 //! Equilibration: powers of two for the rows and columns that bring the largest entry of each near 1 (Ruiz 2001,
-//! RAL-TR-2001-034), so that no row drowns in the rounding of another. Powers of two change no digit.
+//! RAL-TR-2001-034), so that no row is lost in the rounding of another. Powers of two change no digit.
 //!
 //! Works on exponents alone: halves the largest exponent of every row and column at once until none is beyond ±1.
 //! A symmetric matrix gets the same power for row and column i. Cost: a pass over the exponents for every halving of

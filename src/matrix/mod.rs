@@ -11,14 +11,17 @@ pub(crate) mod operator;
 pub(crate) mod order;
 mod stats;
 mod stencil;
+mod symmetry;
 pub(crate) mod triangular;
+mod triplets;
 
 pub use array::Keeper;
 pub use convert::{ToCsr, ToMatrix};
+pub use csr::Csr;
 pub(crate) use csr::inverse_order;
-pub use csr::{Csr, Index, Triplets};
 pub use operator::{LinearOperator, Matrix, RowFunction, RowShader, Structure, VectorFunction};
 pub use stats::Stats;
 pub use stencil::Stencil;
 pub use triangular::Triangular;
 pub(crate) use triangular::{RowOrder, halves, split};
+pub use triplets::{Index, Triplets};

@@ -14,8 +14,9 @@ use std::sync::Arc;
 /// Rows that one thread computes at once, at least.
 const GRAIN: usize = 1024;
 
-/// What is known of an operator by its maker's word. A few products with fixed vectors are compared with it.
+/// What the user states about an operator. A few products with fixed vectors check it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Structure {
     /// Nothing.
     #[default]
@@ -79,11 +80,34 @@ pub trait LinearOperator: Send + Sync {
         false
     }
 
-    /// False where products are too dear to be spent on finding out what A is. Then the maker's word is taken without
-    /// a test, and ‖A‖ stays unknown: backward errors are told as if it were 0.
+    /// False where products are too expensive to test what A is. Then what the user states is taken without
+    /// a test, and ‖A‖ stays unknown: backward errors are computed as if it were 0.
     fn may_be_probed(&self) -> bool {
         true
     }
+}
+
+/// What the user may state about an operator, for functions of rows and of whole vectors alike.
+macro_rules! stated_properties {
+    () => {
+        /// States that A = Aᵀ.
+        #[must_use]
+        pub fn symmetric(self) -> Self {
+            Self { structure: Structure::Symmetric, ..self }
+        }
+
+        /// States that A is symmetric positive definite.
+        #[must_use]
+        pub fn definite(self) -> Self {
+            Self { structure: Structure::Definite, ..self }
+        }
+
+        /// With its diagonal.
+        #[must_use]
+        pub fn with_diagonal(self, diagonal: Vec<f64>) -> Self {
+            Self { diagonal: Some(diagonal), ..self }
+        }
+    };
 }
 
 /// An operator made of a function for one entry of A x.
@@ -112,23 +136,7 @@ impl<F: Fn(usize, &[f64]) -> f64 + Send + Sync> RowFunction<F> {
         Self { rows, cols, f, structure: Structure::General, diagonal: None, shader: None }
     }
 
-    /// A = Aᵀ, on your word.
-    #[must_use]
-    pub fn symmetric(self) -> Self {
-        Self { structure: Structure::Symmetric, ..self }
-    }
-
-    /// A is symmetric positive definite, on your word.
-    #[must_use]
-    pub fn definite(self) -> Self {
-        Self { structure: Structure::Definite, ..self }
-    }
-
-    /// With its diagonal.
-    #[must_use]
-    pub fn with_diagonal(self, diagonal: Vec<f64>) -> Self {
-        Self { diagonal: Some(diagonal), ..self }
-    }
+    stated_properties!();
 
     /// With its twin for GPUs.
     #[must_use]
@@ -193,23 +201,7 @@ impl<F: Fn(&[f64], &mut [f64]) + Send + Sync> VectorFunction<F> {
         Self { rows, cols, f, transpose: None, structure: Structure::General, diagonal: None }
     }
 
-    /// A = Aᵀ, on your word.
-    #[must_use]
-    pub fn symmetric(self) -> Self {
-        Self { structure: Structure::Symmetric, ..self }
-    }
-
-    /// A is symmetric positive definite, on your word.
-    #[must_use]
-    pub fn definite(self) -> Self {
-        Self { structure: Structure::Definite, ..self }
-    }
-
-    /// With its diagonal.
-    #[must_use]
-    pub fn with_diagonal(self, diagonal: Vec<f64>) -> Self {
-        Self { diagonal: Some(diagonal), ..self }
-    }
+    stated_properties!();
 
     /// With its transpose, y = Aᵀ x, for least-squares methods.
     #[must_use]

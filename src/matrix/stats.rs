@@ -1,4 +1,4 @@
-//! What a matrix looks like, in numbers.
+//! Statistics of a matrix.
 
 use crate::matrix::Csr;
 use std::collections::HashSet;
@@ -7,8 +7,9 @@ use std::fmt;
 /// Distinct values are counted up to here: what fits one byte per entry, and one more.
 const MAX_DISTINCT: usize = 257;
 
-/// Figures of a matrix, for people and for choosing formats and methods.
+/// Statistics of a matrix, for people and for the choice of forms and methods.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
+#[non_exhaustive]
 pub struct Stats {
     /// Number of rows.
     pub rows: usize,

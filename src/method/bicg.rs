@@ -26,7 +26,7 @@ pub(super) struct BiCg {
     alpha: Scalar,
     beta: Scalar,
     rr: Scalar,
-    /// ⟨r̂, r̂⟩ and ⟨q, q⟩, ⟨d̂, d̂⟩: what is small is judged by them.
+    /// ⟨r̂, r̂⟩ and ⟨q, q⟩, ⟨d̂, d̂⟩: the scale for tests against zero.
     ss: Scalar,
     qq: Scalar,
     dd: Scalar,

@@ -52,7 +52,7 @@ impl BiCgStabL {
     }
 
     /// BiCG step j = 0 or 1: r_0 … r_j and u_0 … u_{j+1} one step on, then r_{j+1} = A M r_j.
-    fn bicg(&self, p: &mut Program, j: usize) {
+    fn bicg_step(&self, p: &mut Program, j: usize) {
         let Self { ref sys, shadow, r, u, mr, mu, rho, rho_new, sigma, alpha, beta, .. } = *self;
         let plain = sys.m.is_identity();
         p.dot(shadow, r[j], rho_new);
@@ -96,8 +96,8 @@ impl Method for BiCgStabL {
     fn step(&mut self, p: &mut Program) -> Next {
         let Self { ref sys, r, u, mr, rho, rho_new, gamma, gram, det, old, rr, shadow_norm, .. } = *self;
         let sum = Combination::default;
-        self.bicg(p, 0);
-        self.bicg(p, 1);
+        self.bicg_step(p, 0);
+        self.bicg_step(p, 1);
         // The least squares in 2 unknowns by its normal equations; in 1 where r_1 and r_2 are parallel.
         let [g11, g12, g22, g01, g02] = gram;
         for (i, j, g) in [(1, 1, g11), (1, 2, g12), (2, 2, g22), (0, 1, g01), (0, 2, g02)] {

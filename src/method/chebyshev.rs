@@ -87,9 +87,9 @@ impl Chebyshev {
     fn enlarged(&self, (a, b): (f64, f64)) -> (f64, f64) {
         let (Some(&first), Some(&last)) = (self.norms.first(), self.norms.last()) else { return (a, b) };
         let (m, theta, delta) = ((self.norms.len() - 1) as f64, 0.5 * (b + a), 0.5 * (b - a));
-        // ln of T_m at the eigenvalue that rules the residual, against the 1 of those inside.
+        // ln of T_m at the eigenvalue that dominates the residual; it is 1 inside the interval.
         let excess = (last / first).ln() + m * (theta / delta).acosh();
-        // Less than a factor e² is within what restarts and rounding do.
+        // A factor below e² can come from restarts and rounding.
         if excess.is_nan() || excess <= 2.0 {
             return (a, b);
         }
@@ -131,7 +131,7 @@ impl Method for Chebyshev {
         self.issued += 1;
         if self.interval.is_none() {
             self.probe(p);
-            return if self.issued == PROBES.min(s.n) { Next::Exchange } else { Next::More };
+            return if self.issued == PROBES.min(s.n) { Next::EndCycle } else { Next::More };
         }
         p.apply(s.a, d, q); //                  q = A d
         p.axpy(1.0, d, s.x); //                 x += d
@@ -144,7 +144,7 @@ impl Method for Chebyshev {
         p.assign(d, next);
         p.set(rho, rho_new);
         s.watch.residual(p, rr.sqrt(), &[]);
-        if self.given.is_none() && self.issued == self.cycle { Next::Exchange } else { Next::More }
+        if self.given.is_none() && self.issued == self.cycle { Next::EndCycle } else { Next::More }
     }
 
     fn observe(&mut self, record: &[f64]) -> Seen {
@@ -155,7 +155,7 @@ impl Method for Chebyshev {
         Seen { residual: record[0], done: false }
     }
 
-    fn exchange(&mut self, _p: &mut Program, host: &mut Outbox) {
+    fn end_cycle(&mut self, _p: &mut Program, host: &mut Outbox) {
         match self.interval {
             None => self.interval = ritz::extremes(&self.coefficients).map(|(a, b)| (a / MARGIN, b * MARGIN)),
             Some(interval) if self.norms.len() == self.cycle => {

@@ -24,7 +24,7 @@ macro_rules! methods {
     ($(#[doc = $about:literal] $(#[doc = $more:literal])* $name:ident $({ $(
         $(#[doc = $doc:literal])+ $field:ident: $kind:ty = $default:expr $(, in $range:expr)?;
     )+ })? = $id:literal, $traits:expr, $build:expr;)+) => {
-        /// Which method, with its own options. As text: the id, and behind a colon what differs from the defaults.
+        /// Which method, with its own options. As text: the id, and parameters that differ from the defaults after a colon.
         ///
         /// ```
         /// use krylane::{Method, precond::Side};

@@ -1,9 +1,9 @@
 //! Conjugate residuals (Stiefel 1955, doi:10.1007/BF02564277), preconditioned.
 //!
 //! For A symmetric; minimises the M-norm of the residual (‖r‖ without M) over the Krylov space for A definite,
-//! where it walks with MINRES. M symmetric positive definite. The directions are A M A-orthogonal:
+//! where it equals MINRES. M symmetric positive definite. The directions are A M A-orthogonal:
 //! d = z + β d, A d = A z + β A d. Each iteration: 1 product, 3 dots (5 with M); keeps x, r, d, q = A d, w = A z
-//! (and z, M q with M). Its residual falls monotonely, so stop early with it rather than with CG.
+//! (and z, M q with M). Its residual falls monotonically, so stop early with it rather than with CG.
 //! For A indefinite ⟨z, A z⟩ can vanish, which is a breakdown: use MINRES there.
 
 use super::{Method, Next, RELIABLE, System};

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 /// What a method needs of A.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub enum Needs {
     /// Any A, rectangular or singular: a least-squares solution.
     Any,
@@ -37,10 +38,14 @@ pub struct Traits {
     pub sides: &'static [Side],
     /// It can end at a least-squares solution, certified by ‖Aᵀr‖.
     pub least_squares: bool,
-    /// M r is carried along by a recurrence: an M that rounds more than the vectors do would part the two.
+    /// M r is updated by a recurrence, so M must not round more than the vectors do.
     pub carries_preconditioned: bool,
     /// It multiplies by Aᵀ and Mᵀ as well, for square A.
     pub two_sided: bool,
+    /// It works in cycles; longer cycles converge faster and cost more.
+    pub cycles: bool,
+    /// Only a program can give what it asks for: it has no text.
+    pub program_only: bool,
 }
 
 impl Traits {
@@ -52,7 +57,15 @@ impl Traits {
             Needs::Symmetric | Needs::Definite => &[Side::Split],
             Needs::Square | Needs::Any => &[Side::Right],
         };
-        Self { needs, sides, least_squares: false, carries_preconditioned: false, two_sided: false }
+        Self {
+            needs,
+            sides,
+            least_squares: false,
+            carries_preconditioned: false,
+            two_sided: false,
+            cycles: false,
+            program_only: false,
+        }
     }
 
     /// M can be on these sides.
@@ -71,6 +84,18 @@ impl Traits {
     #[must_use]
     pub const fn two_sided(self) -> Self {
         Self { two_sided: true, ..self }
+    }
+
+    /// It works in cycles.
+    #[must_use]
+    pub const fn cycles(self) -> Self {
+        Self { cycles: true, ..self }
+    }
+
+    /// Only a program can give what it asks for.
+    #[must_use]
+    pub const fn program_only(self) -> Self {
+        Self { program_only: true, ..self }
     }
 
     /// It carries M r along by a recurrence.
@@ -128,8 +153,7 @@ impl fmt::Debug for MethodEntry {
 
 /// A method of the user's own, for [`Method::Own`](crate::Method::Own).
 ///
-/// `build` is called once for each rung of the ladder, and once for each of several right-hand sides that run side by
-/// side. See the example `own_method`.
+/// `build` is called once for each candidate, and once for each of several right-hand sides that run side by side. See the example `own_method`.
 #[derive(Clone, Debug)]
 pub struct OwnMethod(Arc<MethodEntry>);
 

@@ -38,14 +38,14 @@ impl Method for Fgmres {
         self.s.precondition(p, self.cycle.newest(), z); //      z_j = M_j v_j
         p.apply(self.s.a, z, self.cycle.arnoldi.w); //          w = A z_j
         self.cycle.extend(p);
-        if self.cycle.issued == self.cycle.ls.capacity() { Next::Exchange } else { Next::More }
+        if self.cycle.issued == self.cycle.ls.capacity() { Next::EndCycle } else { Next::More }
     }
 
     fn observe(&mut self, record: &[f64]) -> Seen {
         self.cycle.observe(record)
     }
 
-    fn exchange(&mut self, p: &mut Program, host: &mut Outbox) {
+    fn end_cycle(&mut self, p: &mut Program, host: &mut Outbox) {
         host.send(self.y, &self.cycle.ls.solve());
         p.multi_add(self.z, self.cycle.ls.len(), self.y, self.s.x); //   x += Z y
     }

@@ -112,14 +112,14 @@ impl Method for Gcrotmk {
             p.multi_subtract(self.c, k, self.h, w); //      w -= C C'w
         }
         self.cycle.extend(p);
-        if self.cycle.issued == self.cycle.ls.capacity() { Next::Exchange } else { Next::More }
+        if self.cycle.issued == self.cycle.ls.capacity() { Next::EndCycle } else { Next::More }
     }
 
     fn observe(&mut self, record: &[f64]) -> Seen {
         self.cycle.observe(record)
     }
 
-    fn exchange(&mut self, p: &mut Program, host: &mut Outbox) {
+    fn end_cycle(&mut self, p: &mut Program, host: &mut Outbox) {
         let y = self.cycle.ls.solve();
         if y.is_empty() {
             return;

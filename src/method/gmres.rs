@@ -55,14 +55,14 @@ impl Method for Gmres {
             p.apply(self.s.a, z, self.cycle.arnoldi.w); //      w = A z
         }
         self.cycle.extend(p);
-        if self.cycle.issued == self.cycle.ls.capacity() { Next::Exchange } else { Next::More }
+        if self.cycle.issued == self.cycle.ls.capacity() { Next::EndCycle } else { Next::More }
     }
 
     fn observe(&mut self, record: &[f64]) -> Seen {
         self.cycle.observe(record)
     }
 
-    fn exchange(&mut self, p: &mut Program, host: &mut Outbox) {
+    fn end_cycle(&mut self, p: &mut Program, host: &mut Outbox) {
         let Self { ref s, ref cycle, z, left, y } = *self;
         let (arnoldi, ls) = (&cycle.arnoldi, &cycle.ls);
         host.send(y, &ls.solve());

@@ -67,14 +67,14 @@ impl Method for Lgmres {
             p.apply(self.s.a, self.z, w); //                        w = A M v_j
         }
         self.cycle.extend(p);
-        if self.cycle.issued >= self.columns() { Next::Exchange } else { Next::More }
+        if self.cycle.issued >= self.columns() { Next::EndCycle } else { Next::More }
     }
 
     fn observe(&mut self, record: &[f64]) -> Seen {
         self.cycle.observe(record)
     }
 
-    fn exchange(&mut self, p: &mut Program, host: &mut Outbox) {
+    fn end_cycle(&mut self, p: &mut Program, host: &mut Outbox) {
         let Self { ref s, ref cycle, z, dx, zz, .. } = *self;
         let (y, w) = (cycle.ls.solve(), cycle.arnoldi.w);
         if y.is_empty() {

@@ -2,12 +2,12 @@
 //! without forming AᵀA.
 //!
 //! For any A: rectangular, square, singular; x is the solution of least norm among equals. ‖Aᵀr‖ falls
-//! monotonely (in LSQR only ‖r‖ does), so that least-squares problems may be stopped early; ‖r‖ lies a little
+//! monotonically (in LSQR only ‖r‖ does), so that least-squares problems may be stopped early; ‖r‖ lies a little
 //! above LSQR's. Each iteration: 1 product with A, 1 with Aᵀ, 2 dots (3 with M ≈ (AᵀA)⁻¹); keeps x, h, h̄ and the
 //! four vectors of the process (five with M). ‖r‖ is found by a second QR factorisation, of numbers only.
 
+use super::golub_kahan::GolubKahan;
 use super::{Method, Next, System};
-use crate::krylov::golub_kahan::GolubKahan;
 use crate::op::{Combination, Expr, Program, Scalar, Space, Vector};
 
 pub(super) struct Lsmr {

@@ -3,11 +3,11 @@
 //!
 //! For any A: rectangular, square, singular; x is the solution of least norm among equals. In exact arithmetic
 //! CG on AᵀA x = Aᵀb, without forming AᵀA and as accurate as κ(A) allows; iterations grow with κ(A), ‖r‖ falls
-//! monotonely, ‖Aᵀr‖ nearly so. Each iteration: 1 product with A, 1 with Aᵀ, 2 dots (3 with M ≈ (AᵀA)⁻¹); keeps x, d,
+//! monotonically, ‖Aᵀr‖ nearly so. Each iteration: 1 product with A, 1 with Aᵀ, 2 dots (3 with M ≈ (AᵀA)⁻¹); keeps x, d,
 //! and the four vectors of the process (five with M). Square systems that CG, MINRES or GMRES can solve are theirs.
 
+use super::golub_kahan::GolubKahan;
 use super::{Method, Next, System};
-use crate::krylov::golub_kahan::GolubKahan;
 use crate::op::{Combination, Expr, Program, Scalar, Space, Vector};
 
 pub(super) struct Lsqr {

@@ -17,6 +17,7 @@ mod fcg;
 mod fgmres;
 mod gcrotmk;
 mod gmres;
+mod golub_kahan;
 mod idrs;
 mod lgmres;
 mod lsmr;
@@ -31,7 +32,7 @@ mod steepest_descent;
 mod tfqmr;
 mod watch;
 
-pub use crate::op::Outbox;
+pub use crate::op::{Next, Outbox, Seen};
 pub use entry::{MethodEntry, Needs, OwnMethod, Traits};
 pub use registry::{METHODS, by_name};
 pub use watch::Watch;
@@ -112,37 +113,19 @@ const RELIABLE: f64 = 0.1;
 /// The same of the bicg family: each renewal disturbs its two-sided recurrences a little, so it is renewed less often.
 const SELDOM: f64 = 1e-2;
 
-/// Numbers a method is tuned by.
+/// Parameters of a method.
 #[derive(Clone, Debug, Default)]
 pub struct Tuning {
     /// Columns of a GMRES cycle.
     pub restart: usize,
-    /// Where M stands, for methods that have a choice.
+    /// The side of the preconditioner, for methods that have a choice.
     pub side: Side,
     /// Bounds of the spectrum of A M on the device, where the user knows them.
     pub spectrum: Option<(f64, f64)>,
     /// Orthonormal vectors that span the subspace of a projection.
     pub subspace: Vec<Arc<Vec<f64>>>,
-    /// What a method has learnt serves the next right-hand side.
+    /// What a method has learnt is used for the next right-hand side.
     pub recycle: bool,
-}
-
-/// What a method does after an iteration.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Next {
-    /// Another iteration, without waiting for the host.
-    More,
-    /// The host reads all records, then [`Method::exchange`] runs.
-    Exchange,
-}
-
-/// What a record told the host half.
-#[derive(Clone, Copy, PartialEq, Debug)]
-pub struct Seen {
-    /// ‖r‖ after the iteration, as the method estimates it.
-    pub residual: f64,
-    /// True where the host half ends the cycle here; iterations issued beyond are not used.
-    pub done: bool,
 }
 
 /// A Krylov method: a device half that appends operations and a host half that reads records.
@@ -165,9 +148,9 @@ pub trait Method: Send {
         Seen { residual: record[0], done: false }
     }
 
-    /// Operations that bring x up to date after [`Next::Exchange`] or [`Seen::done`]; the driver renews r
+    /// Operations that bring x up to date after [`Next::EndCycle`] or [`Seen::done`]; the driver renews r
     /// and starts again. Methods that keep x up to date in each iteration have none.
-    fn exchange(&mut self, _p: &mut Program, _host: &mut Outbox) {}
+    fn end_cycle(&mut self, _p: &mut Program, _host: &mut Outbox) {}
 
     /// Operations after r was replaced by the true residual of a refresh, x zeroed: keeps of the old state
     /// what is worth keeping. By default a fresh start.
@@ -186,15 +169,15 @@ pub trait Method: Send {
         1e5
     }
 
-    /// What it was built on.
+    /// The system that it was built with.
     fn system(&mut self) -> &mut System;
 
-    /// Products with A that the next [`Method::exchange`] makes; the driver keeps them free below its limit on products.
+    /// Products with A that the next [`Method::end_cycle`] makes; the driver keeps them free below its limit on products.
     fn closing_products(&self) -> usize {
         0
     }
 
-    /// True where cycles end in exchanges, so that r must be renewed on the device.
+    /// True where the method works in cycles, so that r must be renewed on the device.
     fn restarts(&self) -> bool {
         false
     }

@@ -70,7 +70,7 @@ impl Method for Projection {
         p.multi_dot(v, given.len(), s.r, g);
         p.publish_items(vec![Item::Value(rr.sqrt()), Item::Array(h, given.len()), Item::Array(g, given.len())]);
         self.issued += 1;
-        if self.issued == given.len() { Next::Exchange } else { Next::More }
+        if self.issued == given.len() { Next::EndCycle } else { Next::More }
     }
 
     fn observe(&mut self, record: &[f64]) -> Seen {
@@ -82,7 +82,7 @@ impl Method for Projection {
         Seen { residual: record[0], done: false }
     }
 
-    fn exchange(&mut self, p: &mut Program, host: &mut Outbox) {
+    fn end_cycle(&mut self, p: &mut Program, host: &mut Outbox) {
         if !self.done && self.columns.len() == self.given.len() {
             host.send(self.y, &elimination::solve(&self.columns, &self.rhs));
             p.multi_add(self.v, self.given.len(), self.y, self.s.x); //     x += V y

@@ -3,10 +3,8 @@
 
 use super::choice::{Settings, methods};
 use super::entry::{MethodEntry, Needs, OwnMethod, Traits};
-use super::{
-    bicg, bicgstab, bicgstabl, cg, cgs, chebyshev, cr, fcg, fgmres, gcrotmk, gmres, idrs, lgmres, lsmr, lsqr,
-    minimal_residual, minres, projection, qmr, richardson, steepest_descent, tfqmr,
-};
+// Every module of the folder, so that a new entry needs no import.
+use super::*;
 use crate::error::{Error, Result};
 use crate::host::pairs::{self, Pairs, Setting};
 use crate::host::suggest;
@@ -33,7 +31,7 @@ methods! {
         restart: usize = 30, in 1.0..=10_000.0;
         /// The side of the preconditioner.
         side: Side = Side::Auto;
-    } = "gmres", Traits::new(Needs::Square).sides(&[Side::Right, Side::Left]),
+    } = "gmres", Traits::new(Needs::Square).sides(&[Side::Right, Side::Left]).cycles(),
         |space, system, tuning| Box::new(gmres::Gmres::new(space, system, tuning));
     /// x += omega M r; spectrum in the right half plane, omega estimated unless given
     Richardson {
@@ -48,7 +46,7 @@ methods! {
     Projection {
         /// Vectors that span the subspace; dependent ones are left out.
         subspace: Vec<Vec<f64>> = Vec::<Vec<f64>>::new();
-    } = "projection", Traits::new(Needs::Square),
+    } = "projection", Traits::new(Needs::Square).program_only(),
         |space, system, tuning| Box::new(projection::Projection::new(space, system, &tuning.subspace));
     /// Chebyshev's iteration; A symmetric positive definite, spectrum estimated unless given
     Chebyshev {
@@ -78,13 +76,13 @@ methods! {
     Fgmres {
         /// Columns of a cycle, 30.
         restart: usize = 30, in 1.0..=10_000.0;
-    } = "fgmres", Traits::new(Needs::Square),
+    } = "fgmres", Traits::new(Needs::Square).cycles(),
         |space, system, tuning| Box::new(fgmres::Fgmres::new(space, system, tuning.restart));
     /// GMRES enlarged by corrections of earlier cycles; any square A
     Lgmres {
         /// Columns of a cycle, 30.
         restart: usize = 30, in 1.0..=10_000.0;
-    } = "lgmres", Traits::new(Needs::Square),
+    } = "lgmres", Traits::new(Needs::Square).cycles(),
         |space, system, tuning| Box::new(lgmres::Lgmres::new(space, system, tuning.restart));
     /// GMRES that keeps directions over restarts, and with recycle over solves; any square A
     Gcrotmk {
@@ -93,7 +91,7 @@ methods! {
         /// The directions of a solve serve the next one, also after [`crate::Solver::update`]. A solve depends on
         /// those before it then.
         recycle: bool = false;
-    } = "gcrotmk", Traits::new(Needs::Square),
+    } = "gcrotmk", Traits::new(Needs::Square).cycles(),
         |space, system, tuning| Box::new(gcrotmk::Gcrotmk::new(space, system, tuning));
     /// Bi-conjugate gradients, with the transpose; any square A, short recurrence
     BiCg = "bicg", Traits::new(Needs::Square).two_sided(),
@@ -108,7 +106,7 @@ methods! {
         damp: f64 = 0.0, in 0.0..=f64::MAX;
     } = "lsqr", Traits::new(Needs::Any).least_squares(),
         |space, system, _| Box::new(lsqr::Lsqr::new(space, system));
-    /// As lsqr, but A'r falls monotonely: safe to stop early; any A
+    /// As lsqr, but A'r falls monotonically: safe to stop early; any A
     Lsmr {
         /// λ ≥ 0: minimises ‖b − A x‖² + λ²‖x‖², by the stacked system [A; λI] x ≈ [b; 0]. Residuals and certificate are
         /// those of that system.

@@ -5,7 +5,7 @@ use super::{Array, Basis, Cond, Expr, Item, Op, Scalar, Space, Term, Vector};
 
 /// Where the handles of the one space are in one copy.
 #[derive(Clone, Debug)]
-pub(crate) struct Copy {
+pub(crate) struct HandleMap {
     vectors: Vec<u16>,
     bases: u16,
     scalars: u16,
@@ -16,9 +16,9 @@ pub(crate) struct Copy {
 
 impl Space {
     /// `count` copies of this space in one.
-    pub(crate) fn copies(&self, count: usize) -> (Self, Vec<Copy>) {
+    pub(crate) fn copies(&self, count: usize) -> (Self, Vec<HandleMap>) {
         let mut wide = self.clone();
-        let mut copies: Vec<Copy> = vec![];
+        let mut copies: Vec<HandleMap> = vec![];
         for k in 0..count {
             let mut vectors = vec![];
             for (i, info) in self.vectors.iter().enumerate() {
@@ -39,7 +39,7 @@ impl Space {
                 wide.scalars.extend_from_slice(&self.scalars);
                 wide.arrays.extend_from_slice(&self.arrays);
             }
-            copies.push(Copy { vectors, bases, scalars, arrays, stop: Scalar(0) });
+            copies.push(HandleMap { vectors, bases, scalars, arrays, stop: Scalar(0) });
         }
         for copy in &mut copies {
             copy.stop = wide.scalar("stop");
@@ -48,7 +48,7 @@ impl Space {
     }
 }
 
-impl Copy {
+impl HandleMap {
     pub(crate) fn vector(&self, v: Vector) -> Vector {
         match v {
             Vector::Own(i) => Vector::Own(self.vectors[i as usize]),

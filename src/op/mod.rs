@@ -13,12 +13,12 @@ pub(crate) mod schedule;
 mod space;
 
 pub use crate::host::dtype::Dtype;
-pub(crate) use copies::Copy;
+pub(crate) use copies::HandleMap;
 pub use expr::{Cond, Expr};
-pub use outbox::Outbox;
+pub use outbox::{Next, Outbox, Seen};
 pub use program::{Combination, Program};
 pub(crate) use space::{OperatorData, TriangleData};
-pub use space::{Plan, Role, Space};
+pub use space::{Precisions, Role, Space};
 
 use std::fmt;
 

@@ -1,8 +1,8 @@
-//! What the host half of a method sends to the device.
+//! What passes between the device half of a method and its host half.
 
 use super::{Array, Scalar, Vector};
 
-/// Numbers on their way to the device, written before an exchange's operations run.
+/// Numbers on their way to the device, written before the operations of [`Method::end_cycle`](crate::method::Method::end_cycle) run.
 #[derive(Default)]
 pub struct Outbox {
     pub(crate) arrays: Vec<(Array, Vec<f64>)>,
@@ -25,4 +25,22 @@ impl Outbox {
     pub fn set(&mut self, scalar: Scalar, value: f64) {
         self.scalars.push((scalar, value));
     }
+}
+
+/// What a method does after an iteration.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Next {
+    /// Another iteration, without waiting for the host.
+    More,
+    /// The host reads all records, then [`Method::end_cycle`](crate::method::Method::end_cycle) runs.
+    EndCycle,
+}
+
+/// What a record told the host half.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Seen {
+    /// ‖r‖ after the iteration, as the method estimates it.
+    pub residual: f64,
+    /// True where the host half ends the cycle here; iterations issued beyond are not used.
+    pub done: bool,
 }

@@ -3,7 +3,7 @@
 use super::{Array, Basis, Cond, Dtype, Expr, Item, Op, Operator, Scalar, Space, Stop, Term, Triangle, Vector};
 use std::fmt;
 
-/// A straight list of operations: one start, one iteration, one exchange.
+/// A straight list of operations: one start, one iteration, one end of a cycle.
 ///
 /// The verbs check shapes and aliasing at once and panic with the vectors' names: a slip in a method
 /// is a bug of the method, not of its input.

@@ -5,7 +5,7 @@ use crate::matrix::{Matrix, Triangular};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-/// What a vector is for; the [`Plan`] says which number type that means.
+/// What a vector is for; the [`Precisions`] say which number type that means.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Role {
     /// Directions, residuals, bases: what an iteration streams.
@@ -18,7 +18,7 @@ pub enum Role {
 
 /// The number type of each role.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, serde::Serialize)]
-pub struct Plan {
+pub struct Precisions {
     /// For [`Role::Working`].
     pub working: Dtype,
     /// For [`Role::Accumulate`].
@@ -27,7 +27,7 @@ pub struct Plan {
     pub preconditioner: Dtype,
 }
 
-impl Plan {
+impl Precisions {
     /// One type for everything.
     #[must_use]
     pub fn uniform(dtype: Dtype) -> Self {
@@ -100,7 +100,7 @@ pub(crate) struct TriangleData {
 /// Every handle of one solve. Methods ask it for vectors; a backend allocates what it lists.
 #[derive(Clone, Debug)]
 pub struct Space {
-    pub(crate) plan: Plan,
+    pub(crate) plan: Precisions,
     pub(crate) vectors: Vec<VectorInfo>,
     pub(crate) bases: Vec<BasisInfo>,
     pub(crate) scalars: Vec<String>,
@@ -117,7 +117,7 @@ pub(super) fn index(len: usize, what: &str) -> u16 {
 impl Space {
     /// An empty space under a precision plan.
     #[must_use]
-    pub fn new(plan: Plan) -> Self {
+    pub fn new(plan: Precisions) -> Self {
         Self {
             plan,
             vectors: vec![],
@@ -288,5 +288,19 @@ impl Space {
             0 => data.matrix.plain_bytes(self.plan.dtype(data.role).size()),
             stored => stored,
         }
+    }
+
+    /// Bytes that a device takes for all of it, and what they are for. Matrices count as plain rows: no form takes more.
+    pub(crate) fn needed(&self) -> (u64, String) {
+        let vectors = self.vector_bytes();
+        let matrices: u64 = (0..self.operators.len()).map(|k| self.operator_bytes(Operator(k as u16))).sum();
+        let triangles: u64 = (0..self.triangles.len()).map(|k| self.triangle_bytes(Triangle(k as u16))).sum();
+        let text = format!(
+            "{} vectors ({vectors} bytes), {} matrices ({matrices}), {} triangles ({triangles})",
+            self.vector_count(),
+            self.operators.len(),
+            self.triangles.len()
+        );
+        (vectors.saturating_add(matrices).saturating_add(triangles), text)
     }
 }

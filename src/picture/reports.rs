@@ -7,13 +7,14 @@ use super::spectrum::{Point, spectrum};
 use super::spy::spy;
 use super::svg::escape;
 use crate::analyse::certify::Certificate;
+use crate::backend::AdapterInfo;
 use crate::bench;
 use crate::eigen::{EigenOptions, EigenReport, Eigenvalue, Outcome, SvdReport, Which, eigs};
 use crate::matrix::order::rcm;
 use crate::matrix::{Csr, Stats};
 use crate::options::Backend;
 use crate::precond::LevelLine;
-use crate::report::{AdapterInfo, Report, Timings};
+use crate::report::{Report, Timings};
 use std::fmt::Write;
 use std::time::Duration;
 

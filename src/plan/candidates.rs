@@ -7,13 +7,13 @@ use super::race::Entrant;
 use super::transform::{Change, Ordering};
 use crate::matrix::order::minimum_degree::Cost;
 use crate::method::MethodEntry;
-use crate::op::{Dtype, Plan};
+use crate::op::{Dtype, Precisions};
 
 /// A method with a preconditioner under a change of variables.
 pub(crate) struct Candidate {
     pub(crate) method: MethodEntry,
     pub(crate) preconditioner: String,
-    pub(crate) precision: Plan,
+    pub(crate) precision: Precisions,
     pub(crate) restart: usize,
     /// Iterations without progress before a short recurrence is called stagnant.
     pub(crate) window: usize,
@@ -21,16 +21,17 @@ pub(crate) struct Candidate {
     pub(crate) change: Change,
     /// What the race knows of it.
     pub(crate) entrant: Entrant,
-    /// The one before it once more with a preconditioner in full precision, for where a narrow one is to blame.
+    /// The candidate before it again, with the preconditioner in full precision, in case the narrow one was at fault.
     pub(crate) again: bool,
     /// Its set-up can be counted once its change of variables is made: how much is dropped.
     pub(crate) counted: Option<Dropped>,
 }
 
-/// What stands for the preconditioner that costs nothing to set up.
+/// Placeholder for the preconditioner that costs nothing to set up.
 pub(super) const SIMPLE: &str = "";
 
-/// What the looks at a matrix say of candidates.
+/// Facts about a matrix that decide which candidates suit.
+#[derive(Clone, Copy)]
 pub(super) struct Seen {
     /// Symmetric, with a positive diagonal.
     pub(super) definite: bool,
@@ -54,7 +55,7 @@ pub(crate) struct Dropped {
     /// Iterations with them, and applications of them in each.
     least: f64,
     applications: f64,
-    /// Nanoseconds for a multiplication of the set-up, and for an entry of the factors: short rows pay more for places.
+    /// Nanoseconds per multiplication of the set-up, and per entry of the factors.
     pace: (f64, f64),
 }
 
@@ -121,7 +122,7 @@ impl Row {
         Self::new(General, method, SIMPLE, "as asked")
     }
 
-    /// The last word where A is singular and b outside its range.
+    /// The candidate for a singular A with b outside its range.
     pub(super) const fn least_squares() -> Self {
         Self::new(General, "lsqr", "none", "where A proves singular and b outside its range")
     }
@@ -324,7 +325,7 @@ pub(super) fn rows(seen: &Seen, asked: bool) -> Vec<Row> {
     of_kind.filter(|r| if asked { r.preconditioner == SIMPLE } else { (r.when)(seen) }).copied().collect()
 }
 
-/// What sizes of a system make of the numbers in the table.
+/// Sizes of a system, which turn the numbers of the table into work.
 pub(crate) struct Sizes {
     /// Bytes of a product, and of a vector.
     pub(super) product: f64,
@@ -337,7 +338,7 @@ pub(crate) struct Sizes {
     pub(super) symmetric: bool,
 }
 
-/// Bytes that stand for the launches of an iteration, and for those of a session.
+/// Overhead of the launches of an iteration and of a session, as bytes.
 pub(crate) const LAUNCH: f64 = 4e4;
 const SESSION: f64 = 2e6;
 
@@ -364,7 +365,7 @@ impl Sizes {
         self.work((ns + UPLOAD) * self.entries) + SESSION
     }
 
-    pub(super) fn entrant(&self, row: &Row, precision: Plan) -> Entrant {
+    pub(super) fn entrant(&self, row: &Row, precision: Precisions) -> Entrant {
         let narrow = if precision.working == Dtype::F32 { 0.6 } else { 1.0 };
         let (products, vectors) = if row.counted.is_some() { (6.0, 12.0) } else { row.each };
         let setup = match row.counted {
@@ -411,7 +412,7 @@ impl Candidate {
         format!("{} with {}{matched}{precision}", self.method.id, self.preconditioner)
     }
 
-    /// Whether it is to be counted and its order is not known yet.
+    /// Whether its set-up can be counted and its order is not known yet.
     pub(crate) fn needs_order(&self) -> bool {
         self.counted.is_some() && self.change.order == Ordering::LittleFill
     }

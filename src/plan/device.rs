@@ -1,13 +1,11 @@
-//! Where to solve: the CPU, or a GPU that answers and is worth its launches.
+//! Where to solve: the CPU, or a device that answers and is worth its overhead.
 
-use crate::backend::{Engine, cpu::Cpu};
+use crate::backend::{AdapterInfo, BACKENDS, Device, Engine, Opened, Settings, Wanted};
 use crate::error::{Error, Result};
 use crate::matrix::Matrix;
-use crate::op::{Dtype, Plan, Space};
+use crate::op::{Dtype, Precisions, Space};
 use crate::options::{Backend, Options};
 use crate::precond::registry::Precond;
-use crate::report::AdapterInfo;
-#[cfg(feature = "gpu")]
 use std::sync::Arc;
 
 /// The device chosen.
@@ -15,66 +13,85 @@ pub(crate) struct DeviceChoice {
     pub(crate) adapter: AdapterInfo,
     /// The widest type that residuals can be computed in there.
     pub(crate) widest: Dtype,
-    #[cfg(feature = "gpu")]
-    pub(crate) gpu: Option<Arc<crate::backend::gpu::Context>>,
+    device: Arc<dyn Device>,
 }
 
 impl DeviceChoice {
-    /// True for the CPU.
-    pub(crate) fn is_cpu(&self) -> bool {
-        #[cfg(feature = "gpu")]
-        return self.gpu.is_none();
-        #[cfg(not(feature = "gpu"))]
-        true
+    fn new(device: Arc<dyn Device>) -> Self {
+        Self { adapter: device.info().clone(), widest: device.widest(), device }
+    }
+
+    /// True for the CPU backend, which calls functions of the host and solves with triangles row by row.
+    pub(crate) fn is_host(&self) -> bool {
+        self.device.is_host()
     }
 
     /// An empty space for this device.
-    pub(crate) fn space(&self, plan: Plan) -> Space {
-        #[cfg(feature = "gpu")]
-        if self.gpu.is_some() {
-            return Space::new(plan).without_triangles();
-        }
-        Space::new(plan)
+    pub(crate) fn space(&self, plan: Precisions) -> Space {
+        self.device.space(plan)
     }
 
     /// An engine on this device over `space`.
-    pub(crate) fn engine(&self, space: Space, options: &Options) -> Result<Box<dyn Engine>> {
-        let cpu = |space| Cpu::new(space, options.threads, options.knobs.fuse).map(Box::new);
-        #[cfg(feature = "gpu")]
-        if let Some(context) = &self.gpu {
-            use crate::backend::{gpu::Gpu, lockstep::Lockstep};
-            let gpu = Box::new(Gpu::new(Arc::clone(context), space.clone(), options)?);
-            return Ok(match options.backend {
-                Backend::Lockstep => Box::new(Lockstep::new(space.clone(), cpu(space)?, gpu)),
-                _ => gpu,
-            });
-        }
-        Ok(cpu(space)?)
+    pub(crate) fn engine(&self, space: Space) -> Result<Box<dyn Engine>> {
+        Arc::clone(&self.device).engine(space)
     }
 }
 
-/// Below this many entries a kernel launch costs more than the work.
-#[cfg(feature = "gpu")]
-const GPU_FROM_NNZ: usize = 300_000;
+fn settings(options: &Options) -> Settings {
+    let knobs = options.knobs.clone();
+    Settings {
+        threads: options.threads,
+        fuse: knobs.fuse,
+        withhold: knobs.withhold,
+        binding_limit: knobs.binding_limit,
+        prefer_gpu: knobs.prefer_gpu,
+        lose_device_after: knobs.lose_device_after,
+    }
+}
 
-fn cpu_info(threads: usize) -> AdapterInfo {
-    let threads = if threads == 0 { rayon::current_num_threads() } else { threads };
-    AdapterInfo {
-        name: format!("CPU, {threads} thread{}", if threads == 1 { "" } else { "s" }),
-        backend: "cpu".into(),
-        driver: format!("krylane {}", env!("CARGO_PKG_VERSION")),
-        kind: "cpu".into(),
+/// The first device of backend `id`.
+fn first_of(id: &str, options: &Options) -> Result<DeviceChoice> {
+    let absent = || Error::NoAdapter(format!("this krylane was built without the feature `{id}`; use the backend cpu"));
+    let entry = BACKENDS.iter().find(|b| b.id == id).ok_or_else(absent)?;
+    match (entry.open)(Wanted::Any, &settings(options))? {
+        Opened::Device(device) => Ok(DeviceChoice::new(device)),
+        Opened::Unsuitable(why) => Err(Error::NoAdapter(why)),
+    }
+}
+
+/// The device called `name`, of whatever backend; the backend itself where that is its name.
+fn named(name: &str, options: &Options) -> Result<DeviceChoice> {
+    if BACKENDS.iter().any(|b| b.id == name) {
+        return first_of(name, options);
+    }
+    let mut refused = None;
+    for entry in BACKENDS {
+        match (entry.open)(Wanted::Named(name), &settings(options)) {
+            Ok(Opened::Device(device)) => return Ok(DeviceChoice::new(device)),
+            Ok(Opened::Unsuitable(_)) => {}
+            Err(e) => refused = refused.or(Some(e)),
+        }
+    }
+    match refused {
+        Some(e) => Err(e),
+        None => first_of("gpu", options),
     }
 }
 
 /// The CPU as the device.
 pub(crate) fn cpu(options: &Options) -> DeviceChoice {
-    DeviceChoice {
-        adapter: cpu_info(options.threads),
-        widest: Dtype::F64,
-        #[cfg(feature = "gpu")]
-        gpu: None,
-    }
+    first_of("cpu", options).expect("the CPU needs no feature and no driver")
+}
+
+#[cfg(feature = "gpu")]
+fn lockstep(options: &Options) -> Result<DeviceChoice> {
+    let (reference, tested) = (first_of("cpu", options)?.device, first_of("gpu", options)?.device);
+    Ok(DeviceChoice::new(Arc::new(crate::backend::lockstep::Pair { reference, tested })))
+}
+
+#[cfg(not(feature = "gpu"))]
+fn lockstep(options: &Options) -> Result<DeviceChoice> {
+    first_of("gpu", options)
 }
 
 /// The device for a stored matrix of `nnz` entries.
@@ -114,38 +131,37 @@ pub(crate) fn choose_device(a: &Matrix, options: &Options, notes: &mut Vec<Strin
 }
 
 fn choose_for(work: usize, what: &str, options: &Options, notes: &mut Vec<String>) -> Result<DeviceChoice> {
-    let cpu = |notes: &mut Vec<String>, why: &str| {
-        notes.push(format!("backend cpu: {why}"));
-        cpu(options)
-    };
-    if options.backend == Backend::Cpu {
-        return Ok(cpu(notes, "as asked"));
-    }
-    #[cfg(feature = "gpu")]
-    {
-        use crate::backend::gpu::Context;
-        let wanted = match &options.backend {
-            Backend::Auto if options.knobs.prefer_gpu => Context::any(options),
-            Backend::Auto if work < GPU_FROM_NNZ => {
-                return Ok(cpu(notes, &format!("{work} {what} are too few for a GPU to pay")));
-            }
-            Backend::Auto => match Context::hardware(options)? {
-                Some(context) => Ok(context),
-                None => return Ok(cpu(notes, "no hardware GPU answers (software adapters are used on request only)")),
-            },
-            Backend::Adapter(name) => Context::named(name, options),
-            _ => Context::any(options),
-        };
-        let context = wanted?;
-        notes.push(format!("backend {}: {}", context.info().backend, context.info().name));
-        Ok(DeviceChoice { adapter: context.info().clone(), widest: context.widest(), gpu: Some(context) })
-    }
-    #[cfg(not(feature = "gpu"))]
-    {
-        let _ = (work, what);
-        if options.backend == Backend::Auto {
-            return Ok(cpu(notes, "built without the feature `gpu`"));
+    let choice = match &options.backend {
+        Backend::Auto => return suitable(work, what, options, notes),
+        Backend::Cpu => {
+            notes.push("backend cpu: as asked".into());
+            return Ok(cpu(options));
         }
-        Err(Error::NoAdapter("this krylane was built without the feature `gpu`; use the backend cpu".into()))
+        Backend::Gpu => first_of("gpu", options)?,
+        Backend::Adapter(name) => named(name, options)?,
+        Backend::Lockstep => lockstep(options)?,
+    };
+    notes.push(format!("backend {}: {}", choice.adapter.backend, choice.adapter.name));
+    Ok(choice)
+}
+
+/// The first device in the order of the table that is worth its overhead; the CPU is the last one.
+fn suitable(work: usize, what: &str, options: &Options, notes: &mut Vec<String>) -> Result<DeviceChoice> {
+    let mut reasons = vec![];
+    for entry in BACKENDS {
+        match (entry.open)(Wanted::Suitable { work, what }, &settings(options))? {
+            Opened::Unsuitable(why) => reasons.push(why),
+            Opened::Device(device) => {
+                let choice = DeviceChoice::new(device);
+                let why = match reasons.is_empty() {
+                    _ if !choice.is_host() => choice.adapter.name.clone(),
+                    true => "built without the feature `gpu`".into(),
+                    false => reasons.join("; "),
+                };
+                notes.push(format!("backend {}: {why}", choice.adapter.backend));
+                return Ok(choice);
+            }
+        }
     }
+    Err(Error::NoAdapter(reasons.join("; ")))
 }

@@ -18,10 +18,10 @@ use crate::host::memory;
 use crate::matrix::{Csr, Matrix, Structure, equilibrate};
 use crate::method::registry::Method;
 use crate::method::{self, Needs};
-use crate::op::{Dtype, Plan, Role};
+use crate::op::{Dtype, Precisions, Role};
 use crate::options::{Options, Precision, When};
 use crate::precond;
-use crate::precond::registry::Precond;
+use crate::precond::registry::{Precond, entry_of};
 use candidates::{LONG, Row, SIMPLE, Seen, rows};
 use order::equilibrates;
 use race::{Move, Race};
@@ -42,14 +42,13 @@ pub(crate) struct Chosen {
     pub(crate) warnings: Vec<String>,
 }
 
-/// Whether `spec` names this preconditioner, whatever its parameters.
-fn names(spec: &str, id: &str) -> bool {
-    spec.split(':').next() == Some(id)
+fn is_multigrid(preconditioner: &str) -> bool {
+    entry_of(preconditioner).is_some_and(|p| p.multigrid)
 }
 
 /// Nearly complete factors want the matrix in an order of their own, scaled alike.
 fn nearly_complete(preconditioner: &str) -> bool {
-    names(preconditioner, "lu")
+    entry_of(preconditioner).is_some_and(|p| p.nearly_complete)
 }
 
 /// The candidates for a system; reasons go to `notes`.
@@ -83,7 +82,7 @@ pub(crate) fn choose(
         _ if a.diagonal().is_none() => ("none", "the operator gives no diagonal".to_string()),
         _ => ("none", format!("{zero} diagonal entries are zero or missing")),
     };
-    if asked == Some("jacobi") && zero > 0 && facts.word.is_none() {
+    if asked.and_then(entry_of).is_some_and(|p| p.diagonal) && zero > 0 && facts.word.is_none() {
         warnings
             .push(format!("{zero} diagonal entries are zero or missing; their rows are scaled by their largest entry"));
     }
@@ -95,7 +94,7 @@ pub(crate) fn choose(
         symmetric: facts.symmetric(),
         zero,
         one_sign: positive == n || negative == n,
-        triangles: device.is_cpu() && entries.is_some(),
+        triangles: device.is_host() && entries.is_some(),
         stored: entries.is_some(),
         elliptic,
     };
@@ -106,7 +105,13 @@ pub(crate) fn choose(
             if components == 1 { "" } else { "s" }
         ));
     }
-    let mut table = if auto { rows(&seen, asked.is_some()) } else { vec![Row::asked(options.method.id())] };
+    let one_sided = facts.symmetric() && options.preconditioner.entry().is_some_and(|p| !p.symmetric);
+    let fits = if one_sided { Seen { definite: false, symmetric: false, ..seen } } else { seen };
+    let mut table = if auto { rows(&fits, asked.is_some()) } else { vec![Row::asked(options.method.id())] };
+    if auto && one_sided {
+        let id = options.preconditioner.id();
+        notes.push(format!("methods for A that need not be symmetric: {id} is not symmetric where A is"));
+    }
     if options.least_squares && entries.is_some() {
         notes.push("least squares: lsqr comes last, where A proves singular and b outside its range".into());
         table.push(Row::least_squares());
@@ -140,7 +145,7 @@ pub(crate) fn choose(
     if auto && table.iter().any(|r| r.restart.map(|m| m.min(long)) > Some(room)) {
         notes.push(format!("restart at most {room}: a longer basis would take half of the memory that is left"));
     }
-    let multigrid_row = |row: &Row| names(&what(row), "amg");
+    let multigrid_row = |row: &Row| is_multigrid(&what(row));
     if options.precision == Precision::Auto && precisions.len() > 1 && table.iter().any(multigrid_row) {
         notes.push("precision under amg: f64 iterations around a cycle in f32".into());
     }
@@ -152,14 +157,14 @@ pub(crate) fn choose(
         cached: precision::streamed(a) < precision::CACHED,
         symmetric: seen.symmetric,
     };
-    // Multigrid is sure of itself on what looks like a mesh.
+    // On what looks like a mesh multigrid starts without waiting for others.
     let sure = seen.symmetric && elliptic && (options.near_null.is_some() || entries.is_some_and(|a| is_mesh(a)));
     let mut candidates: Vec<Candidate> = vec![];
     // Where each line's candidates stand.
     let mut places: Vec<(usize, usize)> = vec![];
     for row in &table {
         let preconditioner = what(row);
-        let own_precision = names(&preconditioner, "amg") || nearly_complete(&preconditioner);
+        let own_precision = is_multigrid(&preconditioner) || nearly_complete(&preconditioner);
         // A cycle of multigrid moves most of the bytes and is f32 anyway; what f32 iterations save beside it,
         // their renewals cost. Nearly complete factors are set up once, and few iterations follow.
         let minimises = !least_squares && row.method == "lsqr";
@@ -167,7 +172,7 @@ pub(crate) fn choose(
         let wide = precisions.last().filter(|p| own && p.working == Dtype::F64);
         let first = candidates.len();
         // A narrow cycle under GMRES, or over rows of very different size, can be too coarse: then once more in full.
-        let narrow = |p: &Plan| names(&preconditioner, "amg") && p.dtype(Role::Preconditioner) != p.working;
+        let narrow = |p: &Precisions| is_multigrid(&preconditioner) && p.dtype(Role::Preconditioner) != p.working;
         let plans = wide.map_or(&precisions[..], std::slice::from_ref).iter().flat_map(|&p| {
             let full = narrow(&p).then(|| (p.with_preconditioner(p.working), true));
             [Some((p, false)), full].into_iter().flatten()
@@ -185,12 +190,12 @@ pub(crate) fn choose(
             if sure {
                 // Iterations without multigrid grow as on a grid in the plane.
                 let part = row.part.map_or(1.0, |p| p.2);
-                match names(&preconditioner, "amg") {
+                match is_multigrid(&preconditioner) {
                     true => entrant.sure = true,
                     false if row.counted.is_none() => entrant.least = 3.0 * part * (n as f64).sqrt(),
-                    // Beyond the plane factors fill: not even their order, which counts them, is worth its time.
+                    // Beyond two dimensions factors fill in: even finding the order that counts them is not worth its time.
                     false if entries.is_some_and(|a| a.nnz() > 6 * n) => {
-                        let multigrid = table.iter().position(|r| r.preconditioner == "amg");
+                        let multigrid = table.iter().position(|r| is_multigrid(r.preconditioner));
                         let place = multigrid.and_then(|l| places.get(l)).map(|place| place.1);
                         entrant.behind = entrant.behind.or(place);
                     }
@@ -223,7 +228,7 @@ pub(crate) fn choose(
 /// What all candidates of a line have in common.
 struct Kind {
     rows: usize,
-    precision: Plan,
+    precision: Precisions,
     reorder: bool,
     definite: bool,
     again: bool,
@@ -246,7 +251,7 @@ fn candidate(
     let minimises = method.needs == Needs::Any;
     // Corrections of least squares come from the CPU.
     let narrow = minimises && precision.working == Dtype::F32;
-    let precision = if narrow { Plan::uniform(Dtype::F32) } else { precision };
+    let precision = if narrow { Precisions::uniform(Dtype::F32) } else { precision };
     let inside = if method.traits.carries_preconditioned { precision.working } else { precision.preconditioner };
     let own = method.needs == Needs::Square && nearly_complete(&preconditioner);
     let order = match reorder {
@@ -266,7 +271,7 @@ fn candidate(
         preconditioner,
         precision: precision.with_preconditioner(inside),
         restart,
-        // Short recurrences may rest for long on hard systems before they fall.
+        // Residuals of short recurrences may stagnate for long on hard systems before they fall.
         window: rows.clamp(1000, 5000),
         change: Change { equilibrate, order, matched },
         entrant,
@@ -339,7 +344,7 @@ fn say(
     }
     for row in table {
         let why = match row.preconditioner {
-            "amg" => multigrid.unwrap_or(row.why),
+            spec if is_multigrid(spec) => multigrid.unwrap_or(row.why),
             SIMPLE if asked.is_none() && row.behind.is_none() => simple.unwrap_or(row.why),
             _ => row.why,
         };
@@ -352,7 +357,7 @@ fn say(
     }
 }
 
-/// An operator's word about itself, held against the candidates.
+/// Checks what an operator says of itself against what the candidates need.
 fn word(facts: &Facts, candidates: &[Candidate], warnings: &mut Vec<String>, notes: &mut Vec<String>) -> Result<()> {
     if facts.word == Some(Structure::General)
         && let Some(candidate) = candidates.iter().find(|c| c.method.needs.symmetry())

@@ -3,7 +3,7 @@
 use super::device::DeviceChoice;
 use crate::error::{Error, Result};
 use crate::matrix::Matrix;
-use crate::op::{Dtype, Plan};
+use crate::op::{Dtype, Precisions};
 use crate::options::{Options, Precision};
 
 /// Bytes that caches may hold: an iteration over less is not bound by memory, and f64 costs it little.
@@ -21,13 +21,13 @@ pub(super) fn precisions(
     device: &DeviceChoice,
     least_squares: bool,
     notes: &mut Vec<String>,
-) -> Result<Vec<Plan>> {
-    let double = Plan::uniform(Dtype::F64).with_preconditioner(Dtype::F32);
+) -> Result<Vec<Precisions>> {
+    let double = Precisions::uniform(Dtype::F64).with_preconditioner(Dtype::F32);
     let has_f64 = device.widest == Dtype::F64;
     // A correction of least squares starts with Aᵀr, which the CPU computes.
-    let single = if least_squares { Plan::uniform(Dtype::F32) } else { Plan::mixed(device.widest) };
+    let single = if least_squares { Precisions::uniform(Dtype::F32) } else { Precisions::mixed(device.widest) };
     let mixed = match single.accumulate {
-        // The correction of a correction: the device has nothing wider.
+        // The device has no wider type: the CPU corrects.
         Dtype::F32 => "f32 iterations, residual and x in f64 on the CPU".to_string(),
         wide => format!("f32 iterations, residual and x in {wide}, renewed as they converge"),
     };
@@ -35,7 +35,7 @@ pub(super) fn precisions(
     let (plans, why) = match options.precision {
         Precision::F64 if !has_f64 => {
             return Err(Error::input(format!(
-                "{} has no f64 in shaders; use --precision auto, f32 or mixed (answers are certified in f64 all the same)",
+                "{} has no f64 in shaders; use the precision auto, f32 or mixed (answers are certified in f64 all the same)",
                 device.adapter.name
             )));
         }

@@ -74,7 +74,7 @@ pub(crate) enum Move {
     SetUp(usize),
     /// So many iterations more of this one.
     Run(usize, usize),
-    /// Nobody is left.
+    /// No candidate is left.
     Over,
 }
 
@@ -86,7 +86,7 @@ pub(crate) struct Race {
     /// Digits of the best x so far, and of the x at the start.
     best: f64,
     start: f64,
-    /// Work of all, set-ups included.
+    /// Total work, set-ups included.
     total: f64,
 }
 
@@ -123,7 +123,7 @@ impl Race {
         if *standing == Standing::Runs && *spent > 0.0 { self.expected(k) / entrant.each } else { 0.0 }
     }
 
-    /// What is known better of one that waits.
+    /// Better numbers for one that waits.
     pub(crate) fn revise(&mut self, k: usize, entrant: Entrant, spent: f64) {
         self.runners[k].entrant = entrant;
         self.total += spent;
@@ -153,7 +153,7 @@ impl Race {
         let runner = &mut self.runners[k];
         let gained = digits - runner.looks.last().map_or(digits, |l| l.1);
         if gained > 0.0 {
-            // Another's digits are not its own.
+            // Digits gained by others do not count as its own.
             runner.looks.iter_mut().for_each(|l| l.1 += gained);
         }
         if runner.looks.is_empty() {
@@ -179,7 +179,7 @@ impl Race {
         self.runners[k].standing = Standing::Out;
     }
 
-    /// What next; `current` runs now.
+    /// The next move; `current` runs now.
     pub(crate) fn next(&self, current: Option<usize>) -> Move {
         let least = |list: &mut dyn Iterator<Item = usize>| {
             list.map(|k| (k, self.expected(k))).min_by(|a, b| a.1.total_cmp(&b.1))
@@ -236,7 +236,7 @@ mod tests {
     use super::*;
     use crate::host::random::Random;
 
-    /// A candidate as it truly is: digits after each iteration.
+    /// A candidate with a known curve: digits after each iteration.
     struct Fake {
         entrant: Entrant,
         digits: fn(f64, f64) -> f64,
@@ -269,7 +269,7 @@ mod tests {
         }
     }
 
-    /// The work until one has all digits; nobody's digits help another.
+    /// The work until one has all digits; the digits of one do not help another.
     fn run(fakes: &[Fake]) -> f64 {
         let mut race = Race::new(fakes.iter().map(|f| f.entrant), 0.0, GOAL);
         let mut current = None;

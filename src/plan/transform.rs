@@ -212,8 +212,7 @@ impl Transform {
     }
 }
 
-/// Powers of two beyond which the rows of a matrix are strangers to each other in `dtype`: one is lost in the rounding of
-/// another.
+/// Exponent gap beyond which one row of a matrix is lost in the rounding of another, in `dtype`.
 pub(crate) fn digits(dtype: Dtype) -> i32 {
     match dtype {
         Dtype::F32 => 24,

@@ -41,7 +41,7 @@ use crate::matrix::{Csr, Triangular};
 use crate::op::{Operator, Program, Space, Triangle, Vector};
 use std::sync::Arc;
 
-/// Where M stands.
+/// The side of the preconditioner M.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Side {
     /// As suits the method: the first of its sides.
@@ -162,7 +162,7 @@ mod tests {
     use crate::host::random::Random;
     use crate::matrix::gallery;
     use crate::op::schedule::Compiler;
-    use crate::op::{Dtype, Plan, Role};
+    use crate::op::{Dtype, Precisions, Role};
 
     /// M on the CPU, ready to be applied.
     struct Applied {
@@ -177,7 +177,7 @@ mod tests {
 
     impl Applied {
         fn new(a: &Arc<Csr>, spec: &str, exponent: i32) -> Self {
-            Self::within(Space::new(Plan::uniform(Dtype::F64)), a, spec, exponent)
+            Self::within(Space::new(Precisions::uniform(Dtype::F64)), a, spec, exponent)
         }
 
         fn within(mut space: Space, a: &Arc<Csr>, spec: &str, exponent: i32) -> Self {
@@ -248,6 +248,14 @@ mod tests {
     }
 
     #[test]
+    fn every_symmetric_preconditioner_is_in_the_list() {
+        let symmetric = PRECONDITIONERS.iter().filter(|p| p.symmetric && !p.program_only && p.id != "none");
+        for entry in symmetric {
+            assert!(ALL.iter().any(|spec| registry::entry_of(spec).unwrap().id == entry.id), "{} is missing", entry.id);
+        }
+    }
+
+    #[test]
     fn symmetric_positive_definite_and_deterministic() {
         let matrices = [
             gallery::poisson2d(17),
@@ -264,7 +272,7 @@ mod tests {
                 assert_eq!(m.apply(&x), m.apply(&x), "{spec}: applied twice");
                 assert_eq!(m.apply(&x), Applied::new(&a, spec, 0).apply(&x), "{spec}: set up twice");
                 // By Jacobi sweeps in place of triangular solves.
-                let space = Space::new(Plan::uniform(Dtype::F64)).without_triangles();
+                let space = Space::new(Precisions::uniform(Dtype::F64)).without_triangles();
                 assert_symmetric_and_definite(&mut Applied::within(space, &a, spec, 0), spec, &x, &y);
             }
         }
@@ -352,7 +360,7 @@ mod tests {
                     }
                     // As many Jacobi sweeps as there are levels, but one, are exact; more are not made.
                     let sweeps = |more: &str| {
-                        let space = Space::new(Plan::uniform(Dtype::F64)).without_triangles();
+                        let space = Space::new(Precisions::uniform(Dtype::F64)).without_triangles();
                         let mut m = Applied::within(space, &a, &format!("{spec}{more}"), 0);
                         (near(&m.apply(&r)), m.m.describe().concat())
                     };

@@ -27,7 +27,9 @@ impl NearNull {
         }
         let n = vectors[0].len();
         if block == 0 || !n.is_multiple_of(block) {
-            return Err(Error::input(format!("near-null vectors of {n} entries are no nodes of {block} unknowns")));
+            return Err(Error::input(format!(
+                "near-null vectors of {n} entries are not a multiple of {block} unknowns per node"
+            )));
         }
         for (k, v) in vectors.iter().enumerate() {
             if v.len() != n {

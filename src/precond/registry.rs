@@ -1,10 +1,8 @@
 //! The table of preconditioners: one entry each. It makes the enum [`Precond`] with each one's own parameters, its
 //! text, and [`PRECONDITIONERS`].
 
-use super::{
-    Amg, AmgSettings, BlockJacobi, Chebyshev, Fill, Given, Identity, Ilu, InverseFactors, Jacobi, Kind, NearNull,
-    Preconditioner, Relaxation, Scaling, Ssor, matrix_free,
-};
+// Every module of the folder, so that a new entry needs no import.
+use super::*;
 use crate::error::{Error, Result};
 use crate::host::halt::Halt;
 use crate::host::pairs::{self, Pairs, Setting};
@@ -31,7 +29,7 @@ pub struct Request {
     pub room: Option<u64>,
     /// Multiplications of complete LU factors of A in its order, where they were counted.
     pub operations: Option<f64>,
-    /// What calls a set-up off.
+    /// What cancels a set-up.
     pub halt: Halt,
 }
 
@@ -43,6 +41,57 @@ pub struct PreconditionerEntry {
     pub id: &'static str,
     /// One line for help texts.
     pub about: &'static str,
+    /// M = Mᵀ where A = Aᵀ; true too for a program's own, which says so itself.
+    pub symmetric: bool,
+    /// It has a form for AᵀA, which least-squares methods need.
+    pub normal: bool,
+    /// Only a program can give it: it has no text.
+    pub program_only: bool,
+    /// It rests on the diagonal: zeros there weaken it.
+    pub(crate) diagonal: bool,
+    /// A multigrid cycle: it moves most of the bytes of an iteration.
+    pub(crate) multigrid: bool,
+    /// Nearly complete factors: they want the matrix in an order of their own.
+    pub(crate) nearly_complete: bool,
+}
+
+impl PreconditionerEntry {
+    const fn new(id: &'static str, about: &'static str) -> Self {
+        Self {
+            id,
+            about,
+            symmetric: true,
+            normal: false,
+            program_only: false,
+            diagonal: false,
+            multigrid: false,
+            nearly_complete: false,
+        }
+    }
+
+    const fn program_only(self) -> Self {
+        Self { program_only: true, ..self }
+    }
+
+    const fn diagonal(self) -> Self {
+        Self { diagonal: true, ..self }
+    }
+
+    const fn multigrid(self) -> Self {
+        Self { multigrid: true, ..self }
+    }
+
+    const fn nearly_complete(self) -> Self {
+        Self { nearly_complete: true, ..self }
+    }
+
+    const fn normal(self) -> Self {
+        Self { normal: true, ..self }
+    }
+
+    const fn nonsymmetric(self) -> Self {
+        Self { symmetric: false, ..self }
+    }
 }
 
 /// A variant from text: plain, with parameters, or with settings that read themselves.
@@ -78,7 +127,7 @@ macro_rules! write_out {
 macro_rules! preconditioners {
     ($(#[doc = $about:literal] $(#[doc = $more:literal])* $name:ident $({ $(
         $(#[doc = $doc:literal])+ $field:ident: $kind:ty = $default:expr $(, in $range:expr)?;
-    )+ })? $(($inner:ident: $settings:ty))? = $id:literal, |$a:pat_param, $request:pat_param| $build:expr;)+) => {
+    )+ })? $(($inner:ident: $settings:ty))? = $id:literal $([$($is:ident),+])?, |$a:pat_param, $request:pat_param| $build:expr;)+) => {
         /// Which preconditioner, with its own parameters. As text: the id, and behind a colon what differs from the
         /// defaults.
         ///
@@ -106,7 +155,7 @@ macro_rules! preconditioners {
 
         /// Every preconditioner.
         pub const PRECONDITIONERS: &[PreconditionerEntry] =
-            &[$(PreconditionerEntry { id: $id, about: $about.trim_ascii() },)+];
+            &[$(PreconditionerEntry::new($id, $about.trim_ascii())$($(.$is())+)?,)+];
 
         impl Precond {
             /// The name users type.
@@ -180,16 +229,16 @@ macro_rules! preconditioners {
 
 preconditioners! {
     /// M = I
-    None = "none", |_, _| Box::new(Identity);
+    None = "none" [normal], |_, _| Box::new(Identity);
     /// The inverse of the diagonal
-    Jacobi = "jacobi", |a, request| match request.normal {
+    Jacobi = "jacobi" [normal, diagonal], |a, request| match request.normal {
         true => Box::new(Jacobi::normal(a)),
         false => Box::new(Jacobi::new(a, request.definite)),
     };
     /// Symmetric diagonal scaling: S A S has largest entries near 1; positive definite whatever A is
     Scaling = "scaling", |a, _| Box::new(Scaling::new(a));
     /// Algebraic multigrid by smoothed aggregation; amg:theta=0.08,smoother=chebyshev,degree=1,coarse=300; smoothers: chebyshev, l1_jacobi, spai0, gauss_seidel
-    Amg(settings: AmgSettings) = "amg", |a, request| Box::new(Amg::new(a, settings, request)?);
+    Amg(settings: AmgSettings) = "amg" [multigrid], |a, request| Box::new(Amg::new(a, settings, request)?);
     /// Incomplete LU factors on the pattern of A; on a GPU solved by Jacobi sweeps, ilu0:sweeps=4
     Ilu0 {
         /// Jacobi sweeps in place of a triangular solve, where a device has none; `None` is as many as suit the factors.
@@ -208,14 +257,14 @@ preconditioners! {
         fill: f64 = 2.0, in 0.0..=1000.0;
         /// As for [`Precond::Ilu0`].
         sweeps: Option<usize> = Option::None, in 1.0..=100.0;
-    } = "ilut", |a, request| Box::new(Ilu::threshold(a, Fill { drop, growth: fill }, sweeps, request)?);
+    } = "ilut" [nonsymmetric], |a, request| Box::new(Ilu::threshold(a, Fill { drop, growth: fill }, sweeps, request)?);
     /// LU factors but for small entries, of A in an order that fills little; lu:drop=1e-6,fill=50; on a GPU solved by Jacobi sweeps
     Lu {
         /// Entries below this part of the row's mean size are dropped.
         drop: f64 = 1e-6, in 0.0..=1.0;
         /// Entries of L and U for each of A, at most.
         fill: f64 = 50.0, in 1.0..=1e6;
-    } = "lu", |a, request| Box::new(Ilu::nearly_whole(a, Fill { drop, growth: fill }, request)?);
+    } = "lu" [nonsymmetric, nearly_complete], |a, request| Box::new(Ilu::nearly_whole(a, Fill { drop, growth: fill }, request)?);
     /// Symmetric successive over-relaxation; ssor:omega=1,order=natural or colours; on a GPU solved by Jacobi sweeps
     Ssor {
         /// ω.
@@ -231,7 +280,7 @@ preconditioners! {
         order: Relaxation = Relaxation::Natural;
         /// As for [`Precond::Ilu0`].
         sweeps: Option<usize> = Option::None, in 1.0..=100.0;
-    } = "gauss_seidel", |a, request| Box::new(Ssor::build_forward(a, order, sweeps, request)?);
+    } = "gauss_seidel" [nonsymmetric], |a, request| Box::new(Ssor::build_forward(a, order, sweeps, request)?);
     /// Factorised sparse approximate inverse; A symmetric positive definite
     Fsai = "fsai", |a, request| Box::new(InverseFactors::build(a, Kind::Fsai, request)?);
     /// Sparse approximate inverses of ilu0's factors: ilu0 as products
@@ -255,7 +304,7 @@ preconditioners! {
         degree: usize = 4, in 1.0..=64.0;
     } = "neumann", |a, request| Box::new(Chebyshev::new(a, degree, true, request)?);
     /// The library user's own, a matrix or operations
-    Given(given: Given) = "given", |a, request| given.build(&a.into(), request)?;
+    Given(given: Given) = "given" [normal, program_only], |a, request| given.build(&a.into(), request)?;
 }
 
 fn unknown(id: &str) -> Error {
@@ -264,10 +313,19 @@ fn unknown(id: &str) -> Error {
     Error::input(suggest::unknown("preconditioner", id, &names))
 }
 
-/// Those that know a form for AᵀA.
-const NORMAL: [&str; 3] = ["none", "jacobi", "given"];
+/// The line of the preconditioner that `spec` names, as in `amg:theta=0.1`.
+pub(crate) fn entry_of(spec: &str) -> Option<&'static PreconditionerEntry> {
+    let id = spec.split(':').next().unwrap_or(spec);
+    PRECONDITIONERS.iter().find(|p| p.id == id)
+}
 
 impl Precond {
+    /// Its line of the table; `None` for [`Precond::Auto`].
+    #[must_use]
+    pub fn entry(&self) -> Option<&'static PreconditionerEntry> {
+        entry_of(self.id())
+    }
+
     /// Sets it up for A.
     ///
     /// # Errors
@@ -275,11 +333,12 @@ impl Precond {
     pub fn build(&self, a: &Matrix, request: &Request) -> Result<Box<dyn Preconditioner>> {
         self.check()?;
         request.halt.check()?;
-        if request.normal && !NORMAL.contains(&self.id()) {
+        if request.normal && !self.entry().is_some_and(|e| e.normal) {
+            let normal: Vec<&str> = PRECONDITIONERS.iter().filter(|p| p.normal).map(|p| p.id).collect();
             return Err(Error::input(format!(
                 "{} is no preconditioner of A'A, which least-squares methods need; they take {}",
                 self.id(),
-                NORMAL.join(", ")
+                normal.join(", ")
             )));
         }
         match a {
@@ -308,7 +367,7 @@ mod tests {
         for m in typed {
             assert_eq!(m.to_string().parse::<Precond>().unwrap(), m, "{m}");
         }
-        for entry in PRECONDITIONERS.iter().filter(|p| p.id != "given") {
+        for entry in PRECONDITIONERS.iter().filter(|p| !p.program_only) {
             let m: Precond = entry.id.parse().unwrap();
             assert_eq!((m.id(), m.to_string().as_str()), (entry.id, entry.id));
         }

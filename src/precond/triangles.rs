@@ -12,7 +12,7 @@ use crate::matrix::Triangular;
 use crate::op::{Combination, Operator, Program, Role, Space, Triangle, Vector};
 use std::sync::Arc;
 
-/// Sweeps where nobody says how many.
+/// Sweeps by default.
 pub(super) const SWEEPS: usize = 4;
 
 /// T⁻¹ in a space.

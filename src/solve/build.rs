@@ -155,10 +155,10 @@ impl Solver {
     /// An engine over `space` for candidate `k`, where there is memory for it.
     fn engine(&self, k: usize, space: &Space) -> Result<Box<dyn Engine>> {
         let candidate = &self.candidates[k];
-        let (needed, parts) = memory::needed(space);
+        let (needed, parts) = space.needed();
         let what = || format!("{} with {}: {parts}", candidate.method.id, candidate.preconditioner);
         memory::check(what, needed, self.options.memory_limit)?;
-        self.device.engine(space.clone(), &self.options)
+        self.device.engine(space.clone())
     }
 
     /// Builds candidate `k`: space, preconditioner, method, engine; and says how long its transform and preconditioner took.
@@ -170,15 +170,15 @@ impl Solver {
         Ok((prepared.session(built, engine), setup))
     }
 
-    /// Builds candidate `k` for `lanes` right-hand sides at once.
-    pub(super) fn lanes(&mut self, k: usize, lanes: usize, halt: &Halt) -> Result<(Block, Duration)> {
+    /// Builds candidate `k` for `count` right-hand sides at once.
+    pub(super) fn block_of(&mut self, k: usize, count: usize, halt: &Halt) -> Result<(Block, Duration)> {
         let (prepared, m, setup) = self.prepare(k, halt)?;
         let m = Common::new(m);
-        let built: Vec<Built> = (0..lanes).map(|_| prepared.build(Box::new(m.clone()))).collect();
-        let (space, copies) = built[0].space.copies(lanes);
+        let built: Vec<Built> = (0..count).map(|_| prepared.build(Box::new(m.clone()))).collect();
+        let (space, copies) = built[0].space.copies(count);
         let together = built[0].method.restarts();
         let shared = Shared::new(self.engine(k, &space)?, space, copies, together);
-        let sessions = built.into_iter().enumerate().map(|(j, b)| prepared.session(b, Box::new(shared.lane(j))));
+        let sessions = built.into_iter().enumerate().map(|(j, b)| prepared.session(b, Box::new(shared.client(j))));
         Ok((Block { candidate: k, sessions: sessions.collect(), shared }, setup))
     }
 }

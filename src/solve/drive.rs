@@ -1,4 +1,4 @@
-//! The one loop over iterations: batches, lag, limits, exchanges, corrections, certificates.
+//! The one loop over iterations: batches, lag, limits, ends of cycles, corrections, certificates.
 //!
 //! A solve is a chain of corrections. Each takes the true residual r = b − A x, computed on the host in
 //! f64, scales it by a power of two, lets the method solve A d = r on the device, and adds d to x. In f64
@@ -25,8 +25,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-/// What the caller hears after each iteration.
+/// An iteration, as callbacks are told of it.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct Event {
     /// Iterations so far.
     pub iteration: usize,
@@ -36,7 +37,7 @@ pub struct Event {
     pub system: usize,
 }
 
-/// Sees x as it comes into being; `Break` ends the solve.
+/// Called with x after each iteration; `Break` ends the solve.
 pub(crate) type Watcher = Box<dyn FnMut(usize, &[f64]) -> ControlFlow<()> + Send>;
 
 /// Bounds on a solve and the ways to end it from outside.
@@ -51,14 +52,14 @@ pub(crate) struct Limits<'a> {
     pub(crate) window: usize,
     /// Batches in flight beyond the one waited for; results don't depend on it.
     pub(crate) lag: Option<usize>,
-    /// Iterations a batch; results don't depend on it.
+    /// Iterations per batch; results don't depend on it.
     pub(crate) batch: Option<usize>,
-    /// Asked where `max_iterations` is met: a later limit lets the run go on as if nothing had been asked.
+    /// Called where `max_iterations` is reached; if it returns a larger limit, the run continues unchanged.
     pub(crate) more: Option<&'a mut (dyn FnMut(&State) -> usize + Send)>,
 }
 
 impl Limits<'_> {
-    /// Whether the limit on iterations is met for good.
+    /// Whether the limit on iterations is reached and `more` does not raise it.
     pub(super) fn met(&mut self, state: &State) -> bool {
         if state.iterations >= self.max_iterations
             && let Some(more) = &mut self.more
@@ -68,7 +69,7 @@ impl Limits<'_> {
         state.iterations >= self.max_iterations
     }
 
-    /// Whether someone or the clock ends the solve.
+    /// Whether the solve is cancelled or past its deadline.
     pub(super) fn called_off(&self) -> Option<Ended> {
         if self.cancel.load(Ordering::Relaxed) {
             return Some(Ended::Cancelled);
@@ -76,7 +77,7 @@ impl Limits<'_> {
         self.deadline.is_some_and(|d| Instant::now() >= d).then_some(Ended::TimeLimit)
     }
 
-    /// One iteration at a time where somebody wants to see each x.
+    /// One iteration at a time where a watcher wants each x.
     pub(super) fn pace(&self, batches: bool) -> (usize, Option<usize>) {
         match self.watcher {
             Some(_) => (0, Some(1)),
@@ -105,15 +106,15 @@ pub(crate) struct Session {
     pub(crate) renewal: Option<Renewal>,
     /// Where the bound on ‖r‖ grows with ‖x‖.
     pub(crate) growing: Option<Growing>,
-    /// How the user's system looks on the device.
+    /// The change of variables between the user's system and the device's.
     pub(crate) transform: Arc<Transform>,
-    /// How many iterations a batch held last, by measured time.
+    /// Iterations in the next batch, chosen by measured time.
     pub(crate) batch: usize,
-    /// Where it stood when others had their turn.
+    /// Its state when it was paused, if it was.
     pub(crate) paused: Option<Paused>,
 }
 
-/// A run that was left and may go on.
+/// A paused run that may continue.
 pub(crate) struct Paused {
     best: Certified,
     /// That of [`Refinement`].
@@ -150,9 +151,9 @@ struct Refinement {
     exponent: i32,
     /// The method's directions are worth keeping: the last correction ended by its estimate.
     resume: bool,
-    /// Nothing was found that solves the system: a least-squares solution will do.
+    /// The system was not solved: a least-squares solution is accepted.
     settle: bool,
-    /// ‖Aᵀr‖/(‖A‖‖r‖) at which a least-squares method looks up.
+    /// ‖Aᵀr‖/(‖A‖‖r‖) at which a least-squares method stops and is checked.
     optimality: f64,
     /// ‖r‖/‖b‖ where ‖Aᵀr‖ was first small enough, and nothing was proved yet.
     suspected: Option<f64>,
@@ -174,7 +175,7 @@ pub(super) enum Ended {
     Callback,
 }
 
-/// How the device's numbers are told to the user.
+/// Factors from the device's units to the user's.
 #[derive(Clone, Copy)]
 pub(super) struct Units {
     /// ‖r‖/‖b‖ of one unit of the device's residual.
@@ -199,7 +200,7 @@ impl Session {
         let resumed = self.take_up(state);
         let reason = self.refine(problem, state, limits, resumed).await?;
         let Some(aside) = state.aside.take() else { return Ok(reason) };
-        // What passed a test is the answer, however small the residual of another x is.
+        // An x that passed a test is the answer, even if another x has a smaller residual.
         let answered = reason.is_converged() || reason == Reason::LeastSquares;
         if answered || aside.truth().distance() >= state.best.truth().distance() {
             return Ok(reason);
@@ -208,7 +209,7 @@ impl Session {
         Ok(reason.of(state.best.truth().certificate.relative))
     }
 
-    /// The x that a pause left, where the method's directions are worth it and the best x is no digit ahead of it.
+    /// The x at the pause, if the method's directions are worth keeping and the best x is less than one digit ahead.
     fn own(&self, state: &State) -> Option<&Paused> {
         let near = |p: &&Paused| p.best.truth().distance() <= 10.0 * state.best.truth().distance();
         self.paused.as_ref().filter(|p| p.trusted).filter(near)
@@ -219,7 +220,7 @@ impl Session {
         self.own(state).map_or(&state.best, |p| &p.best).truth().certificate.relative
     }
 
-    /// Goes on from its own x with its directions, where it has one.
+    /// Continues from the x at the pause with the method's directions, if there is one.
     fn take_up(&mut self, state: &mut State) -> Option<i32> {
         if self.own(state).is_none() {
             self.paused = None;
@@ -232,7 +233,7 @@ impl Session {
         Some(paused.exponent)
     }
 
-    /// How far x is from what the iteration looks for: by ‖D_r r‖·2^−e where rows are scaled.
+    /// The distance of x from a solution, in the norm of the iteration: ‖D_r r‖·2^−e where rows are scaled.
     fn distance(&self, truth: &Truth, e: i32) -> f64 {
         if self.transform.scales() { norm2(&self.transform.residual(&truth.residual, e)) } else { truth.distance() }
     }
@@ -357,13 +358,13 @@ impl Session {
         let whole = if problem.null.is_some() { norm * (before / norm2(&residual)) } else { norm };
         let mut goal = whole * (problem.target(truth) / before);
         if problem.null.is_some() {
-            // What is left of the solvable part shall vanish beside what can't be solved.
+            // The rest of the solvable part must be small beside the part that can't be solved.
             goal = goal.min(0.5 * problem.rtol * whole);
         }
         let least_squares = self.normal.is_some() || problem.least_squares;
         let mut optimality = if least_squares || refinement.settle { refinement.optimality } else { 0.0 };
         if refinement.corrections > 0 {
-            // The first estimate was too hopeful: ask for more this time.
+            // The estimate met the goal and the true residual did not: aim lower.
             goal *= 0.5;
             // A settling run ends at the first x that will do: rounding may allow no more.
             optimality *= if refinement.settle { 1.0 } else { 0.5 };
@@ -399,7 +400,7 @@ impl Session {
         let grows = problem.criterion == Criterion::BackwardError
             && !self.transform.scales()
             && truth.certificate.solution_norm == 0.0;
-        // The certificate counts with the last x, not with the one before.
+        // The certificate uses the last x, not the one before it.
         let slope = if grows { 0.99 * problem.rtol * problem.norms.scaled_norm } else { 0.0 };
         if let Some(growing) = self.growing {
             self.engine.write_scalar(growing.slope, slope);
@@ -428,7 +429,7 @@ impl Session {
             return Ok((Ended::OutOfRange(exponent), last * unit));
         }
         let Some(mut candidate) = problem.certify(corrected, &mut state.certify_time) else {
-            // The last finite x is kept. A limit that was met is told all the same.
+            // The last finite x is kept. A limit that was reached is reported all the same.
             let by_estimate = matches!(ended, Ended::Stop(_) | Ended::Estimate | Ended::Invariant);
             return Ok((if by_estimate { Ended::Stop(Stop::NonFinite) } else { ended }, last * unit));
         };
@@ -437,7 +438,7 @@ impl Session {
         }
         let relative = candidate.truth().certificate.relative;
         state.checks.push(TrueResidual { iteration: state.iterations, relative });
-        // The best x is kept, and one that passes whatever the iteration thinks of it.
+        // The best x is kept, and any x that passes.
         let (nearer, now) = (self.distance(candidate.truth(), e), self.distance(state.best.truth(), e));
         if ended == Ended::MaxIterations && limits.more.is_some() {
             let trusted = worth_keeping(norm, last, norm * (nearer / now));

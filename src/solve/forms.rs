@@ -8,6 +8,7 @@ use crate::plan::{self, DeviceChoice};
 
 /// The form in which a device keeps the matrix.
 #[derive(Clone, Debug, serde::Serialize)]
+#[non_exhaustive]
 pub struct StoredForm {
     /// The device.
     pub device: String,
@@ -30,7 +31,7 @@ impl Solver {
         let form = |device: &DeviceChoice| {
             let mut space = Space::new(plan);
             let a = space.operator("A", transform.matrix.clone(), transform.remaining, Role::Working);
-            let engine = device.engine(space.clone(), &self.options)?;
+            let engine = device.engine(space.clone())?;
             Ok(StoredForm {
                 device: device.adapter.name.clone(),
                 precision: plan.working,
@@ -39,7 +40,7 @@ impl Solver {
             })
         };
         let cpu = plan::cpu(&self.options);
-        let other = (self.device.adapter.kind != "cpu").then_some(&self.device);
+        let other = (!self.device.is_host()).then_some(&self.device);
         std::iter::once(&cpu).chain(other).map(form).collect()
     }
 

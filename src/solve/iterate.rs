@@ -1,4 +1,4 @@
-//! The loop over iterations of one correction: batches, lag, limits, exchanges, renewals on the device.
+//! The loop over iterations of one correction: batches, lag, limits, ends of cycles, renewals on the device.
 
 use crate::backend::{Progress, deliver};
 use crate::error::Result;
@@ -19,11 +19,11 @@ struct Issued {
     bytes: u64,
 }
 
-/// Aim for this long a batch on a device that has batches.
+/// Target duration of a batch, in seconds, on a device that has batches.
 const BATCH_SECONDS: f64 = 0.03;
 
 impl Session {
-    /// Runs iterations, exchanges and renewals until the device or the host half stops, or a limit is met.
+    /// Runs iterations, ends of cycles and renewals until the device or the host half stops, or a limit is met.
     pub(super) async fn iterate(
         &mut self,
         state: &mut State,
@@ -40,7 +40,7 @@ impl Session {
         let mut cycles = vec![norm];
         let mut poor = 0;
         loop {
-            // Look at the truth before a residual kept in f32 has drifted from it.
+            // Recompute the true residual before the one kept in f32 has drifted from it.
             let narrow = self.space.plan.working == Dtype::F32;
             let tolerance = if narrow { goal.max(norm * self.method.reduction()) } else { goal };
             self.watch_from(tolerance);
@@ -63,7 +63,7 @@ impl Session {
             if self.method.restarts() {
                 let mut outbox = Outbox::default();
                 let mut p = Program::new(&self.space);
-                self.method.exchange(&mut p, &mut outbox);
+                self.method.end_cycle(&mut p, &mut outbox);
                 deliver(outbox, &mut *self.engine)?;
                 let (ops, applications, inner) = (p.ops, p.preconditioned, p.inner_products);
                 self.issue_extra(state, ops, applications, inner)?;
@@ -72,7 +72,7 @@ impl Session {
             }
             let refines = self.renewal.is_some_and(|n| n.refines());
             if units.slope > 0.0 && ended.is_none() && !refines {
-                // x is up to date here alone.
+                // x is up to date only here.
                 let x = self.engine.read_vector(self.x).await?;
                 goal = goal.max(floor + units.slope * norm2(&x));
                 ended = (last <= goal).then_some(Ended::Estimate);
@@ -84,7 +84,7 @@ impl Session {
                 self.finish(state).await?;
                 return Ok((ended, last));
             }
-            // A cycle ended without an answer.
+            // A cycle ended without convergence.
             if let [.., third, _, _, now] = cycles[..]
                 && now > 0.99 * third
             {
@@ -99,7 +99,7 @@ impl Session {
                 let truth = self.renew_and_measure(state).await?;
                 state.checks.push(TrueResidual { iteration: state.iterations, relative: truth * unit });
                 resume = estimated && worth_keeping(norm, last, truth);
-                // A NaN ends here, too, and the certificate tells.
+                // A NaN ends the loop too; the certificate reports it.
                 let go_on = estimated && truth > goal && truth.is_finite() || ended.is_none();
                 if !go_on {
                     return Ok((ended.unwrap_or(Ended::Estimate), truth));
@@ -113,7 +113,7 @@ impl Session {
                     *end = truth;
                 }
             } else {
-                let (x, r, renewal) = (self.x, self.r, self.renewal.expect("a method that exchanges restarts"));
+                let (x, r, renewal) = (self.x, self.r, self.renewal.expect("a method with cycles restarts"));
                 self.segment(state, |_, p| renewal.renew(p, x, r))?;
             }
             state.restarts += usize::from(self.method.restarts());
@@ -151,7 +151,7 @@ impl Session {
         if self.space.plan.working == Dtype::F32 { f64::from(f32::MAX) } else { f64::MAX }
     }
 
-    /// Sets the stops of the iterations to come.
+    /// Sets the stopping conditions of the next iterations.
     fn watch_from(&mut self, tolerance: f64) {
         let largest = self.largest();
         for (scalar, value) in
@@ -164,7 +164,7 @@ impl Session {
         }
     }
 
-    /// Issues and reads iterations until a stop, a limit (`Some`) or an exchange (`None`).
+    /// Issues and reads iterations until a stop, a limit (`Some`) or the end of a cycle (`None`).
     async fn pump(
         &mut self,
         state: &mut State,
@@ -203,7 +203,7 @@ impl Session {
                     let bytes = self.engine.enqueue(&compiled)?;
                     pending.push_back(Issued { products, applications, bytes });
                     issued += 1;
-                    closing |= next == Next::Exchange;
+                    closing |= next == Next::EndCycle;
                 }
                 if size > room && !closing {
                     closing = true;
@@ -260,7 +260,7 @@ impl Session {
         Ok(ended.or(limit_met.then_some(Ended::MaxIterations)))
     }
 
-    /// Lets the watcher see x. Where iterations run in f32, x is whole only when it is renewed; nothing is shown then.
+    /// Shows x to the watcher. Where iterations run in f32, x is whole only when it is renewed; nothing is shown then.
     async fn show(&mut self, state: &State, limits: &mut Limits<'_>, units: Units) -> Result<Option<Ended>> {
         let Some(watcher) = limits.watcher.as_mut() else { return Ok(None) };
         if self.renewal.is_some_and(|n| n.refines()) {
@@ -278,7 +278,7 @@ impl Session {
         compiled.products.iter().filter(ours).count()
     }
 
-    /// Issues a segment that is no iteration; it goes off with the batch that follows.
+    /// Issues a segment that is no iteration; it is sent with the next batch.
     pub(super) fn segment(
         &mut self,
         state: &mut State,
@@ -298,7 +298,7 @@ impl Session {
         Ok(())
     }
 
-    /// Waits for everything sent off; the records that nobody has read.
+    /// Waits for everything sent off; returns the records not read yet.
     async fn drain(&mut self) -> Result<Vec<Vec<f64>>> {
         self.engine.flush()?;
         let mut records = vec![];
@@ -316,7 +316,7 @@ impl Session {
         }
         let each = progress.elapsed.as_secs_f64() / done as f64;
         let wanted = (BATCH_SECONDS / each).floor().max(1.0) as usize;
-        // At most double, so that one lucky reading can't make a batch that runs for seconds.
+        // At most double, so that one short measurement can't make a batch that runs for seconds.
         self.batch = wanted.min(2 * self.batch).clamp(1, self.engine.batch_limit());
     }
 }

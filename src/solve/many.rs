@@ -1,14 +1,14 @@
 //! Several right-hand sides: the first system's race names a candidate, whose copies run side by side and read the
 //! matrix once for all.
 
-use super::race::{Entry, WORSE};
-use super::solver::{Begun, Solver, another_may_help};
+use super::race::WORSE;
+use super::solver::Solver;
+use super::system::{Call, Heard, System, another_may_help};
 use crate::backend::shared::Shared;
 use crate::backend::{Counters, Local};
 use crate::error::{Error, Result};
-use crate::report::{Reason, Report, Rung, Timings};
+use crate::report::{Reason, Report, Rung};
 use crate::solve::drive::{Event, Limits, Session};
-use crate::solve::problem::{Problem, State};
 use std::cell::RefCell;
 use std::ops::ControlFlow;
 use std::time::Instant;
@@ -27,19 +27,6 @@ impl Block {
     pub(super) fn counters(&self) -> Counters {
         self.shared.counters()
     }
-}
-
-/// One system on its way.
-struct System<'a> {
-    problem: Problem<'a>,
-    state: State,
-    rungs: Vec<Rung>,
-    timings: Timings,
-    reason: Option<Reason>,
-    /// What did not do side by side.
-    failed: Option<usize>,
-    /// b is known to be outside the range of A, and a least-squares solution will do.
-    minimise: bool,
 }
 
 impl System<'_> {
@@ -61,7 +48,7 @@ impl Solver {
     /// # Errors
     /// As [`Solver::solve`], for the first b at fault.
     pub fn solve_many<B: AsRef<[f64]>>(&mut self, b: &[B]) -> Result<Vec<Report>> {
-        pollster::block_on(self.many(b, None::<&[B]>))
+        self.hearing(|solver, callback| pollster::block_on(solver.many(b, None::<&[B]>, callback)))
     }
 
     /// [`Solver::solve_many`] from an x₀ for each b.
@@ -69,10 +56,15 @@ impl Solver {
     /// # Errors
     /// As [`Solver::solve_many`]; another count of x₀ than of b.
     pub fn solve_many_from<B: AsRef<[f64]>, X: AsRef<[f64]>>(&mut self, b: &[B], x0: &[X]) -> Result<Vec<Report>> {
-        pollster::block_on(self.many(b, Some(x0)))
+        self.hearing(|solver, callback| pollster::block_on(solver.many(b, Some(x0), callback)))
     }
 
-    async fn many<B: AsRef<[f64]>, X: AsRef<[f64]>>(&mut self, b: &[B], x0: Option<&[X]>) -> Result<Vec<Report>> {
+    async fn many<B: AsRef<[f64]>, X: AsRef<[f64]>>(
+        &mut self,
+        b: &[B],
+        x0: Option<&[X]>,
+        callback: Heard<'_>,
+    ) -> Result<Vec<Report>> {
         if let Some(x0) = x0
             && x0.len() != b.len()
         {
@@ -83,7 +75,7 @@ impl Solver {
             self.check_vectors(b.as_ref(), start(k)).map_err(|e| Error::input(format!("right-hand side {k}: {e}")))?;
         }
         self.enter()?;
-        let deadline = self.deadline();
+        let mut call = Call { deadline: self.deadline(), callback };
         let held = self.held();
         let stacked: Vec<_> = b.iter().map(|b| self.stacked(b.as_ref())).collect();
         let mut reports = vec![];
@@ -91,18 +83,18 @@ impl Solver {
             let mut systems = vec![];
             for k in first..b.len().min(first + SIDE_BY_SIDE) {
                 let timings = self.first_timings();
-                let Begun { problem, state, reason, minimise } = self.begin(&held, &stacked[k], start(k));
-                let state = State { system: k, ..state };
-                systems.push(System { problem, state, rungs: vec![], timings, reason, failed: None, minimise });
+                let mut system = self.begin(&held, &stacked[k], start(k), timings);
+                system.state.system = k;
+                systems.push(system);
             }
             let before = self.counters();
             // The first system tells which candidate solves the others side by side.
             if self.leader().is_none()
                 && let Some(system) = systems.iter_mut().find(|s| s.waits())
             {
-                self.alone(system, deadline).await?;
+                self.alone(system, &mut call).await?;
             }
-            match self.side_by_side(&mut systems, deadline).await {
+            match self.side_by_side(&mut systems, &mut call).await {
                 Err(Error::Device(message)) => {
                     let reason = self.lost(message)?;
                     systems.iter_mut().filter(|s| s.reason.is_none()).for_each(|s| s.reason.clone_from(&reason));
@@ -110,7 +102,7 @@ impl Solver {
                 ended => ended?,
             }
             for system in systems.iter_mut().filter(|s| s.reason.is_none()) {
-                self.alone(system, deadline).await?;
+                self.alone(system, &mut call).await?;
             }
             let counters = self.counters().since(&before);
             for System { state, rungs, timings, reason, .. } in systems {
@@ -119,6 +111,7 @@ impl Solver {
             }
         }
         self.interrupted = false;
+        reports.iter().for_each(|report: &Report| self.obeyed(&report.reason));
         Ok(reports)
     }
 
@@ -127,15 +120,14 @@ impl Solver {
         if self.candidates.len() == 1 { Some(0) } else { self.winner.map(|w| w.0) }
     }
 
-    async fn alone(&mut self, system: &mut System<'_>, deadline: Option<Instant>) -> Result<()> {
-        let System { problem, state, rungs, timings, failed, minimise, .. } = system;
-        let entry = Entry { failed: *failed, minimise: *minimise };
-        system.reason = Some(self.race_on(entry, deadline, problem, state, rungs, timings).await?);
+    async fn alone(&mut self, system: &mut System<'_>, call: &mut Call<'_>) -> Result<()> {
+        system.reason = Some(self.race_on(system, call).await?);
         Ok(())
     }
 
     /// Runs the leading candidate for all systems that want it.
-    async fn side_by_side(&mut self, systems: &mut [System<'_>], deadline: Option<Instant>) -> Result<()> {
+    async fn side_by_side(&mut self, systems: &mut [System<'_>], call: &mut Call<'_>) -> Result<()> {
+        let deadline = call.deadline;
         let open = systems.iter().filter(|s| s.waits()).count();
         // One alone needs no company.
         let Some(leader) = self.leader().filter(|_| open > 1) else { return Ok(()) };
@@ -143,7 +135,7 @@ impl Solver {
         let (mut upload_s, mut setup_s) = (0.0, 0.0);
         let mut block = match self.block.take().filter(|b| b.candidate == leader && b.sessions.len() >= open) {
             Some(block) => block,
-            None => match self.lanes(leader, open, &self.halt(deadline)) {
+            None => match self.block_of(leader, open, &self.halt(deadline)) {
                 Ok((mut block, setup)) => {
                     setup_s = setup.as_secs_f64();
                     upload_s = (upload.elapsed() - setup).as_secs_f64();
@@ -161,17 +153,17 @@ impl Solver {
         // With others to go on, no more than what a race grants to its last winner.
         let all = self.options.max_iterations;
         let share = self.winner.filter(|_| !last).map_or(all, |w| (WORSE * w.1 + 10).min(all));
-        let callback = RefCell::new(&mut self.callback);
+        let callback = RefCell::new(&mut *call.callback);
         let start = Instant::now();
-        let mut lanes: Vec<Local<'_, Result<Reason>>> = vec![];
+        let mut runs: Vec<Local<'_, Result<Reason>>> = vec![];
         let mut taken = vec![];
         let mut sessions = block.sessions.iter_mut();
         for (k, system) in systems.iter_mut().enumerate().filter(|(_, s)| s.waits()) {
-            let session = sessions.next().expect("as many lanes as open systems");
+            let session = sessions.next().expect("as many sessions as open systems");
             let System { problem, state, .. } = system;
             taken.push(k);
             let (callback, cancel, options) = (&callback, &self.cancel, &self.options);
-            lanes.push(Box::pin(async move {
+            runs.push(Box::pin(async move {
                 let mut heard = |event: Event| -> ControlFlow<()> { (callback.borrow_mut())(event) };
                 let mut limits = Limits {
                     max_iterations: share,
@@ -188,7 +180,7 @@ impl Solver {
                 session.run(problem, state, &mut limits).await
             }));
         }
-        let outcomes = block.shared.run(lanes).await?;
+        let outcomes = block.shared.run(runs).await?;
         let solve_s = start.elapsed().as_secs_f64();
         for (k, (reason, bytes)) in taken.into_iter().zip(outcomes) {
             let system = &mut systems[k];

@@ -12,6 +12,7 @@ mod race;
 pub(crate) mod refine;
 mod singular;
 mod solver;
+mod system;
 mod update;
 
 pub use builder::Builder;

@@ -2,8 +2,9 @@
 //! this is what they are played with.
 
 use super::drive::Limits;
-use super::problem::{Problem, State};
-use super::solver::{Solver, another_may_help};
+use super::problem::State;
+use super::solver::Solver;
+use super::system::{Call, System, another_may_help};
 use crate::analyse::certify::certify;
 use crate::error::{Error, Result};
 use crate::method::Needs;
@@ -11,7 +12,7 @@ use crate::op::Triangle;
 use crate::plan::race::{Move, Race, Standing};
 use crate::plan::{Candidate, LAUNCH};
 use crate::precond;
-use crate::report::{Reason, Rung, Timings};
+use crate::report::{Reason, Rung};
 use std::time::Instant;
 
 /// Where the last winner takes so many times the iterations it took then, the race is open again.
@@ -22,14 +23,9 @@ fn digits(relative: f64) -> f64 {
     if relative > 0.0 { -relative.log10() } else { 300.0 }
 }
 
-/// What a race leaves behind in a report: each candidate once, in the order they entered.
-struct Board<'a> {
-    rungs: &'a mut Vec<Rung>,
-    places: Vec<(usize, usize)>,
-}
-
-impl Board<'_> {
-    fn of(&mut self, k: usize, solver: &Solver) -> &mut Rung {
+impl System<'_> {
+    /// The report's line of candidate `k`.
+    fn line(&mut self, k: usize, solver: &Solver) -> &mut Rung {
         let place = match self.places.iter().find(|p| p.0 == k) {
             Some(&(_, place)) => place,
             None => {
@@ -40,15 +36,6 @@ impl Board<'_> {
         };
         &mut self.rungs[place]
     }
-}
-
-/// How a system comes to the race.
-#[derive(Clone, Copy, Default)]
-pub(super) struct Entry {
-    /// This candidate has failed before.
-    pub(super) failed: Option<usize>,
-    /// b is known to be outside the range of A, and a least-squares solution will do.
-    pub(super) minimise: bool,
 }
 
 impl Solver {
@@ -69,17 +56,9 @@ impl Solver {
     }
 
     /// The race; on another device where the one it runs on fails.
-    pub(super) async fn race_on(
-        &mut self,
-        entry: Entry,
-        deadline: Option<Instant>,
-        problem: &Problem<'_>,
-        state: &mut State,
-        rungs: &mut Vec<Rung>,
-        timings: &mut Timings,
-    ) -> Result<Reason> {
+    pub(super) async fn race_on(&mut self, system: &mut System<'_>, call: &mut Call<'_>) -> Result<Reason> {
         loop {
-            match self.race(entry, deadline, problem, state, rungs, timings).await {
+            match self.race(system, call).await {
                 Err(Error::Device(message)) => match self.lost(message)? {
                     Some(reason) => return Ok(reason),
                     None => continue,
@@ -91,52 +70,38 @@ impl Solver {
 
     /// Lets the candidates race until one converges or all have failed. Where A proves singular and b outside its range,
     /// a least-squares method has the last word if that will do.
-    pub(super) async fn race(
-        &mut self,
-        entry: Entry,
-        deadline: Option<Instant>,
-        problem: &Problem<'_>,
-        state: &mut State,
-        rungs: &mut Vec<Rung>,
-        timings: &mut Timings,
-    ) -> Result<Reason> {
-        let mut board = Board { rungs, places: vec![] };
+    pub(super) async fn race(&mut self, system: &mut System<'_>, call: &mut Call<'_>) -> Result<Reason> {
+        system.places.clear();
         let last = self.minimising();
-        if !entry.minimise {
-            let reason = self.contest(entry.failed, deadline, problem, state, &mut board, timings).await?;
-            let reason = problem.diagnosed(reason, &state.best);
+        if !system.minimise {
+            let reason = self.contest(system, call).await?;
+            let reason = system.problem.diagnosed(reason, &system.state.best);
             let singular = matches!(reason, Reason::Singular { .. } | Reason::InconsistentSystem { .. });
             if !singular || last.is_none() {
                 return Ok(reason);
             }
-            // x has run away along a null vector: least squares begin anew.
+            // x has grown along a null vector: the least-squares method starts from zero.
             let zero = vec![0.0; self.a.cols()];
-            state.best = certify(&self.a, problem.norms, problem.b, zero).expect("zeros are finite");
+            let problem = &system.problem;
+            system.state.best = certify(&self.a, problem.norms, problem.b, zero).expect("zeros are finite");
         }
         let k = last.expect("asked for above, or by the entry");
         let mut race = Race::new(self.candidates.iter().map(|c| c.entrant), 0.0, 1.0);
         (0..self.candidates.len()).filter(|&j| j != k).for_each(|j| race.out(j));
-        if let Some(reason) = self.open(k, deadline, timings, &mut board)? {
-            board.of(k, self).reason = reason.to_string();
+        if let Some(reason) = self.open(k, system, call.deadline)? {
+            system.line(k, self).reason = reason.to_string();
             return Ok(reason);
         }
         race.ready(k);
-        self.turn(k, usize::MAX, deadline, problem, state, &mut race, &mut board, timings).await
+        self.turn(k, usize::MAX, &mut race, system, call).await
     }
 
-    /// The race proper.
-    async fn contest(
-        &mut self,
-        failed: Option<usize>,
-        deadline: Option<Instant>,
-        problem: &Problem<'_>,
-        state: &mut State,
-        board: &mut Board<'_>,
-        timings: &mut Timings,
-    ) -> Result<Reason> {
-        let truth = state.best.truth();
+    /// The race itself.
+    async fn contest(&mut self, system: &mut System<'_>, call: &mut Call<'_>) -> Result<Reason> {
+        let failed = system.failed;
+        let truth = system.state.best.truth();
         let relative = truth.certificate.relative;
-        let goal = digits(problem.target(truth) / truth.norm * relative).clamp(0.5, 16.0);
+        let goal = digits(system.problem.target(truth) / truth.norm * relative).clamp(0.5, 16.0);
         let mut race = Race::new(self.candidates.iter().map(|c| c.entrant), digits(relative), goal);
         self.sessions.iter_mut().flatten().for_each(|s| s.paused = None);
         for k in failed.into_iter().chain(self.minimising()) {
@@ -145,7 +110,7 @@ impl Solver {
         for k in 0..self.candidates.len() {
             self.recount(k, &mut race, 0.0);
         }
-        // The last winner starts, and has its time.
+        // The last winner starts, and gets a share of the time.
         let mut favourite = self.winner.filter(|&(k, _)| Some(k) != failed);
         let mut current = None;
         let mut last = Reason::MaxIterations;
@@ -164,22 +129,22 @@ impl Solver {
                 Move::SetUp(k) => {
                     let start = Instant::now();
                     let counted = self.count(k, &mut race)?;
-                    timings.setup_s += start.elapsed().as_secs_f64();
+                    system.timings.setup_s += start.elapsed().as_secs_f64();
                     if counted {
                         continue;
                     }
-                    match self.open(k, deadline, timings, board)? {
+                    match self.open(k, system, call.deadline)? {
                         None => {
                             race.ready(k);
-                            race.starts(k, digits(state.best.truth().certificate.relative));
+                            race.starts(k, digits(system.state.best.truth().certificate.relative));
                             current = Some(k);
                         }
                         Some(reason @ (Reason::Cancelled | Reason::TimeLimit)) => {
-                            board.of(k, self).reason = reason.to_string();
+                            system.line(k, self).reason = reason.to_string();
                             return Ok(reason);
                         }
                         Some(reason) => {
-                            board.of(k, self).reason = reason.to_string();
+                            system.line(k, self).reason = reason.to_string();
                             race.out(k);
                             if self.candidates.get(k + 1).is_some_and(|c| c.again) {
                                 race.out(k + 1);
@@ -191,21 +156,21 @@ impl Solver {
                     continue;
                 }
             };
-            if let Some(reason) = self.open(k, deadline, timings, board)? {
-                // Its memory went to another meanwhile, and is not to be had again.
+            if let Some(reason) = self.open(k, system, call.deadline)? {
+                // Its memory was given to another meanwhile and is not available again.
                 race.out(k);
                 last = reason;
                 continue;
             }
-            let left = self.options.max_iterations.saturating_sub(state.iterations);
+            let left = self.options.max_iterations.saturating_sub(system.state.iterations);
             if left == 0 {
                 return Ok(Reason::MaxIterations);
             }
             current = Some(k);
-            let before = state.iterations;
-            let reason = self.turn(k, slice, deadline, problem, state, &mut race, board, timings).await?;
-            let made = state.iterations - before;
-            if reason == Reason::MaxIterations && state.iterations < self.options.max_iterations && made > 0 {
+            let before = system.state.iterations;
+            let reason = self.turn(k, slice, &mut race, system, call).await?;
+            let made = system.state.iterations - before;
+            if reason == Reason::MaxIterations && system.state.iterations < self.options.max_iterations && made > 0 {
                 continue;
             }
             if another_may_help(&reason) && race.contested(k) {
@@ -219,7 +184,7 @@ impl Solver {
                     race.out(k + 1);
                 }
                 if reason == Reason::IndefiniteOperator {
-                    // So it is for all that want a definite A.
+                    // The same holds for all candidates that need a definite A.
                     let definite = |c: &Candidate| c.method.needs == Needs::Definite;
                     (0..self.candidates.len()).filter(|&j| definite(&self.candidates[j])).for_each(|j| race.out(j));
                 }
@@ -229,7 +194,7 @@ impl Solver {
                 last = reason;
                 continue;
             }
-            // Others keep no memory.
+            // The other candidates give up their memory.
             (0..self.sessions.len()).filter(|&j| j != k).for_each(|j| self.sessions[j] = None);
             return Ok(reason);
         }
@@ -240,26 +205,23 @@ impl Solver {
         &mut self,
         k: usize,
         slice: usize,
-        deadline: Option<Instant>,
-        problem: &Problem<'_>,
-        state: &mut State,
         race: &mut Race,
-        board: &mut Board<'_>,
-        timings: &mut Timings,
+        system: &mut System<'_>,
+        call: &mut Call<'_>,
     ) -> Result<Reason> {
-        let (before, certified) = (state.iterations, state.certify_time);
+        let (before, certified) = (system.state.iterations, system.state.certify_time);
         let start = Instant::now();
-        let reason = self.slice(k, slice, deadline, problem, state, race).await?;
-        timings.solve_s += (start.elapsed() - (state.certify_time - certified)).as_secs_f64();
+        let reason = self.slice(k, slice, race, system, call).await?;
+        let (end, certify_time) = (system.state.iterations, system.state.certify_time);
+        system.timings.solve_s += (start.elapsed() - (certify_time - certified)).as_secs_f64();
         let (iterations, gained) = race.gained(k);
-        let made = state.iterations - before;
-        let paused = reason == Reason::MaxIterations && state.iterations < self.options.max_iterations && made > 0;
+        let paused = reason == Reason::MaxIterations && end < self.options.max_iterations && end > before;
         let to_go = race.expected(k) / race.entrant(k).each;
-        let line = board.of(k, self);
+        let line = system.line(k, self);
         line.iterations = iterations;
         match line.turns.last_mut() {
-            Some(turn) if turn.1 == before => turn.1 = state.iterations,
-            _ => line.turns.push((before, state.iterations)),
+            Some(turn) if turn.1 == before => turn.1 = end,
+            _ => line.turns.push((before, end)),
         }
         line.digits = gained;
         line.expected = paused.then_some(to_go as usize);
@@ -275,13 +237,13 @@ impl Solver {
         &mut self,
         k: usize,
         slice: usize,
-        deadline: Option<Instant>,
-        problem: &Problem<'_>,
-        state: &mut State,
         race: &mut Race,
+        system: &mut System<'_>,
+        call: &mut Call<'_>,
     ) -> Result<Reason> {
+        let System { problem, state, .. } = system;
         let most = self.options.max_iterations;
-        // As long as others may do better they keep half of the iterations that are left.
+        // While others may do better, they keep half of the remaining iterations.
         let part = |iterations: usize, more: usize| iterations + more.min((most - iterations).div_ceil(2));
         let contested = race.contested(k);
         let session = self.sessions[k].as_mut().expect("set up before it runs");
@@ -311,9 +273,9 @@ impl Solver {
         let mut limits = Limits {
             max_iterations: if contested { part(state.iterations, slice) } else { most },
             max_matvecs: self.options.max_matvecs,
-            deadline,
+            deadline: call.deadline,
             cancel: &self.cancel,
-            callback: &mut self.callback,
+            callback: &mut *call.callback,
             watcher: self.watcher.as_mut(),
             window: self.candidates[k].window,
             lag: self.options.knobs.lag,
@@ -357,29 +319,23 @@ impl Solver {
         true
     }
 
-    /// Sets candidate `k` up; why not, where it can't be.
-    fn open(
-        &mut self,
-        k: usize,
-        deadline: Option<Instant>,
-        timings: &mut Timings,
-        board: &mut Board<'_>,
-    ) -> Result<Option<Reason>> {
+    /// Sets candidate `k` up; the reason where that fails.
+    fn open(&mut self, k: usize, system: &mut System<'_>, deadline: Option<Instant>) -> Result<Option<Reason>> {
         if self.sessions[k].is_some() {
             return Ok(None);
         }
         let (upload, halt) = (Instant::now(), self.halt(deadline));
         let mut made = self.session(k, &halt);
         if matches!(made, Err(Error::OutOfMemory { .. })) && self.sessions.iter().any(Option::is_some) {
-            // Those that are paused start anew if they have their turn.
+            // Paused candidates start anew when their turn comes.
             self.sessions.iter_mut().for_each(|s| *s = None);
             made = self.session(k, &halt);
         }
         match made {
             Ok((mut session, setup)) => {
-                timings.setup_s += setup.as_secs_f64();
-                timings.upload_s += (upload.elapsed() - setup).as_secs_f64();
-                board.of(k, self).setup_s += setup.as_secs_f64();
+                system.timings.setup_s += setup.as_secs_f64();
+                system.timings.upload_s += (upload.elapsed() - setup).as_secs_f64();
+                system.line(k, self).setup_s += setup.as_secs_f64();
                 self.plan.extend(session.method.system().m.describe());
                 self.sessions[k] = Some(session);
                 Ok(None)

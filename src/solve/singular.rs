@@ -8,7 +8,7 @@
 //! Cost: a complete factorisation, counted first and done only where it takes a second at most.
 
 use crate::analyse::certify::Norms;
-use crate::host::direct::{self, Direct};
+use crate::analyse::direct::{self, Direct};
 use crate::host::scale::{exponent, largest, ldexp, norm2};
 use crate::matrix::equilibrate::scales;
 use crate::matrix::{Csr, Triplets};

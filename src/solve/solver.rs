@@ -2,35 +2,32 @@
 
 use super::builder::Builder;
 use super::many::Block;
-use super::race::Entry;
-use crate::analyse::certify::{Certificate, Norms, Truth, certify};
+use super::system::{Call, Heard};
 use crate::analyse::facts::Facts;
 use crate::analyse::range::Range;
-use crate::backend::{Counters, Engine};
+use crate::backend::{AdapterInfo, Counters, Engine};
 use crate::error::{Error, Result};
 use crate::host::halt::Halt;
 use crate::host::memory;
-use crate::host::scale::ldexp;
 use crate::matrix::{Csr, Matrix, ToMatrix};
 use crate::method::registry::Method;
 use crate::method::{MethodEntry, Needs};
-use crate::op::{Plan, Space};
+use crate::op::{Precisions, Space};
 use crate::options::{Criterion, Options};
 use crate::plan::transform::{Change, Transform};
 use crate::plan::{self, Candidate, Chosen, DeviceChoice, Sizes};
-use crate::report::{AdapterInfo, Passed, Reason, Report, Rung, Timings};
+use crate::report::{Reason, Report, Timings};
 use crate::solve::drive::{Event, Session, Watcher};
-use crate::solve::problem::{Problem, State};
 use std::borrow::Cow;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-/// Hears of every iteration; `Break` ends the solve.
+/// Called after every iteration; `Break` ends the solve.
 type Callback = Box<dyn FnMut(Event) -> ControlFlow<()> + Send>;
 
-/// A matrix with a plan for it. Solves any number of right-hand sides; what the first solve allocated,
+/// A matrix with a plan for solving with it. Solves any number of right-hand sides; what the first solve allocated,
 /// compiled and uploaded serves the next ones.
 pub struct Solver {
     /// A; with λI below it where the problem is damped.
@@ -65,7 +62,7 @@ pub struct Solver {
     pub(super) watcher: Option<Watcher>,
     /// The device failed in the call before.
     pub(super) device_failed: bool,
-    /// A call has begun and not come to its end: what the device holds is anybody's guess.
+    /// A call has begun and has not ended normally: the state on the device is not known.
     pub(super) interrupted: bool,
 }
 
@@ -123,8 +120,9 @@ impl Solver {
         let choice = plan::choose_device(&a, &options, &mut notes)?;
         let least_squares = options.method.is_least_squares();
         let order = if least_squares { None } else { plan::choose_order(&a, &options, &mut notes)? };
-        let Chosen { candidates, first, sizes, warnings } =
+        let Chosen { candidates, first, sizes, mut warnings } =
             plan::choose(&a, &facts, &options, &choice, order.is_some(), &mut notes)?;
+        warnings.extend(options.without_effect());
         let transposed = candidates.iter().any(|c| c.method.needs == Needs::Any);
         let transpose = if transposed { Some(transpose(&a)?) } else { None };
         let range = Arc::new(Range::new(options.method.settings().damp));
@@ -177,7 +175,8 @@ impl Solver {
         self
     }
 
-    /// A flag that ends a running solve once it is set; the best x so far is reported.
+    /// A flag that ends the solve that runs, or else the next one, once it is set; the best x so far is reported. The
+    /// solve that it ends clears it.
     #[must_use]
     pub fn cancel_flag(&self) -> Arc<AtomicBool> {
         Arc::clone(&self.cancel)
@@ -201,12 +200,17 @@ impl Solver {
         &self.device.adapter
     }
 
+    /// True where the CPU backend solves.
+    pub(crate) fn is_on_host(&self) -> bool {
+        self.device.is_host()
+    }
+
     /// Solves A x = b from x₀ = 0.
     ///
     /// # Errors
     /// b of the wrong length or not finite; a device that fails.
     pub fn solve(&mut self, b: &(impl AsRef<[f64]> + ?Sized)) -> Result<Report> {
-        pollster::block_on(self.solve_polled(b.as_ref(), None))
+        self.hearing(|solver, callback| pollster::block_on(solver.solve_heard(b.as_ref(), None, callback)))
     }
 
     /// Solves A x = b from x₀.
@@ -218,30 +222,66 @@ impl Solver {
         b: &(impl AsRef<[f64]> + ?Sized),
         x0: &(impl AsRef<[f64]> + ?Sized),
     ) -> Result<Report> {
-        pollster::block_on(self.solve_polled(b.as_ref(), Some(x0.as_ref())))
+        self.hearing(|solver, callback| pollster::block_on(solver.solve_heard(b.as_ref(), Some(x0.as_ref()), callback)))
     }
 
-    /// [`Solver::solve_from`] for callers that are futures already. It waits for the device all the same.
-    pub(crate) async fn solve_polled(&mut self, b: &[f64], x0: Option<&[f64]>) -> Result<Report> {
+    /// Solves A x = b from x₀, and calls `f` after each iteration in place of what [`Solver::on_iteration`] was given.
+    /// `f` may borrow from the caller.
+    ///
+    /// ```
+    /// use krylane::{Solver, matrix::gallery};
+    /// use std::ops::ControlFlow;
+    /// let a = gallery::poisson2d(20);
+    /// let mut residuals = vec![];
+    /// let mut solver = Solver::builder(&a).build()?;
+    /// let report = solver.solve_watched(&vec![1.0; a.rows()], None, |event| {
+    ///     residuals.push(event.residual);
+    ///     ControlFlow::Continue(())
+    /// })?;
+    /// assert_eq!(residuals.len(), report.iterations);
+    /// # Ok::<(), krylane::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Solver::solve`].
+    pub fn solve_watched(
+        &mut self,
+        b: &(impl AsRef<[f64]> + ?Sized),
+        x0: Option<&[f64]>,
+        mut f: impl FnMut(Event) -> ControlFlow<()>,
+    ) -> Result<Report> {
+        pollster::block_on(self.solve_heard(b.as_ref(), x0, &mut f))
+    }
+
+    /// Runs `f` with the callback that the solver holds.
+    pub(super) fn hearing<T>(&mut self, f: impl FnOnce(&mut Self, Heard<'_>) -> T) -> T {
+        let mut callback = std::mem::replace(&mut self.callback, Box::new(|_| ControlFlow::Continue(())));
+        let answer = f(self, &mut callback);
+        self.callback = callback;
+        answer
+    }
+
+    /// [`Solver::solve`] for callers that are futures already, without a callback. It waits for the device all the same.
+    pub(crate) async fn solve_polled(&mut self, b: &[f64]) -> Result<Report> {
+        self.solve_heard(b, None, &mut |_| ControlFlow::Continue(())).await
+    }
+
+    async fn solve_heard(&mut self, b: &[f64], x0: Option<&[f64]>, callback: Heard<'_>) -> Result<Report> {
         self.check_vectors(b, x0)?;
         self.enter()?;
-        let deadline = self.deadline();
-        let mut timings = self.first_timings();
+        let mut call = Call { deadline: self.deadline(), callback };
+        let timings = self.first_timings();
         let (held, b) = (self.held(), self.stacked(b));
-        let Begun { problem, mut state, reason, minimise } = self.begin(&held, &b, x0);
-        let counters_before = self.counters();
-
-        let mut rungs: Vec<Rung> = vec![];
-        let reason = match reason {
+        let mut system = self.begin(&held, &b, x0, timings);
+        let before = self.counters();
+        let reason = match system.reason.take() {
             Some(reason) => reason,
-            None => {
-                let entry = Entry { failed: None, minimise };
-                self.race_on(entry, deadline, &problem, &mut state, &mut rungs, &mut timings).await?
-            }
+            None => self.race_on(&mut system, &mut call).await?,
         };
-        let counters = self.counters().since(&counters_before);
+        let counters = self.counters().since(&before);
         self.interrupted = false;
-        Ok(self.report(reason, state, rungs, timings, counters))
+        self.obeyed(&reason);
+        Ok(self.report(reason, system.state, system.rungs, system.timings, counters))
     }
 
     pub(super) fn check_vectors(&self, b: &[f64], x0: Option<&[f64]>) -> Result<()> {
@@ -278,7 +318,7 @@ impl Solver {
         left.and_then(|t| Instant::now().checked_add(t))
     }
 
-    /// What calls a rung's set-up off.
+    /// What cancels the set-up of a candidate.
     pub(super) fn halt(&self, deadline: Option<Instant>) -> Halt {
         Halt::new(Arc::clone(&self.cancel)).until(deadline)
     }
@@ -288,7 +328,6 @@ impl Solver {
         if std::mem::replace(&mut self.interrupted, true) {
             self.forget_sessions();
         }
-        self.cancel.store(false, Ordering::Relaxed);
         self.revive()
     }
 
@@ -297,136 +336,11 @@ impl Solver {
         self.block = None;
     }
 
-    pub(super) fn held(&self) -> Held {
-        // MINRES may end at a least-squares solution, and its A is its own transpose.
-        let own = || {
-            (self.facts.symmetric() && self.candidates.iter().any(|r| r.method.traits.least_squares)).then_some(&self.a)
-        };
-        let asked = &self.candidates[self.first].method;
-        // A method asked for by name may minimise where nothing solves; a race says so before it starts.
-        let may_minimise = asked.traits.least_squares && self.options.method != Method::Auto;
-        let null = may_minimise && asked.needs != Needs::Any && self.facts.null_components.1 > 0;
-        Held {
-            a: self.a.clone(),
-            transpose: self.transpose.as_ref().or_else(own).cloned(),
-            range: Arc::clone(&self.range),
-            norms: self.facts.norms.clone(),
-            null: null.then(|| self.facts.clone()),
-            may_minimise,
+    /// Clears the flag that ended a solve.
+    pub(super) fn obeyed(&self, reason: &Reason) {
+        if *reason == Reason::Cancelled {
+            self.cancel.store(false, Ordering::Relaxed);
         }
-    }
-
-    /// The system, what is known of x₀, and the reason where there is nothing to iterate for.
-    pub(super) fn begin<'a>(&self, held: &'a Held, b: &'a [f64], x0: Option<&[f64]>) -> Begun<'a> {
-        let mut x = x0.map_or_else(|| vec![0.0; self.a.cols()], <[f64]>::to_vec);
-        let zero_rhs = b.iter().all(|&v| v == 0.0);
-        if zero_rhs {
-            x.fill(0.0);
-        }
-        let certify_start = Instant::now();
-        let best = certify(&held.a, &held.norms, b, x).expect("x0 was found finite");
-        let inconsistent = self.null_component(best.truth());
-        let minimise = held.may_minimise && inconsistent.is_some();
-        let problem = Problem {
-            matrix: &held.a,
-            transpose: held.transpose.as_ref(),
-            least_squares: minimise || self.candidates[self.first].method.needs == Needs::Any,
-            null: held.null.as_ref().filter(|_| minimise),
-            norms: &held.norms,
-            b,
-            rtol: self.options.rtol,
-            atol: self.options.atol,
-            criterion: self.options.criterion,
-            initial: best.truth().certificate.relative,
-            start: (best.truth().norm, best.truth().exponent),
-            range: &held.range,
-        };
-        let state = State {
-            system: 0,
-            best,
-            aside: None,
-            iterations: 0,
-            matvecs: 0,
-            applications: 0,
-            restarts: 0,
-            bytes: 0,
-            history: vec![],
-            checks: vec![],
-            certify_time: certify_start.elapsed(),
-        };
-        let reason = if zero_rhs {
-            Some(Reason::Converged(Passed::ZeroRhs))
-        } else if problem.passed(state.best.truth()).is_some() {
-            Some(Reason::Converged(Passed::InitialGuess))
-        } else {
-            self.refusal(inconsistent.filter(|_| !minimise && self.minimising().is_none()))
-        };
-        let minimise = inconsistent.is_some() && self.minimising().is_some();
-        Begun { problem, state, reason, minimise }
-    }
-
-    pub(super) fn report(
-        &self,
-        reason: Reason,
-        state: State,
-        rungs: Vec<Rung>,
-        timings: Timings,
-        counters: Counters,
-    ) -> Report {
-        // Who had the last turn: one that was paused may have come back.
-        let last = rungs.iter().max_by_key(|r| r.turns.last().map_or(0, |turn| turn.1));
-        let first = &self.candidates[self.first];
-        let (x, certificate) = state.best.into_answer();
-        let mut warnings = self.warnings.clone();
-        warnings.extend(unseen_rows(&reason, &certificate, &self.options));
-        Report {
-            reason,
-            method: last.map_or_else(|| first.method.id.to_string(), |r| r.method.clone()),
-            preconditioner: last.map_or_else(|| first.preconditioner.clone(), |r| r.preconditioner.clone()),
-            precision: last.map_or(first.precision, |r| r.precision),
-            iterations: state.iterations,
-            matvecs: state.matvecs,
-            preconditioner_applications: state.applications,
-            restarts: state.restarts,
-            history: state.history,
-            checks: state.checks,
-            certificate,
-            timings: Timings { certify_s: state.certify_time.as_secs_f64(), ..timings },
-            counters,
-            bytes_moved: state.bytes,
-            adapter: self.device.adapter.clone(),
-            rungs,
-            plan: self.plan.clone(),
-            warnings,
-            x,
-        }
-    }
-
-    /// Reasons not to iterate at all; `inconsistent` is what of b nothing can solve.
-    fn refusal(&self, inconsistent: Option<f64>) -> Option<Reason> {
-        let first = &self.candidates[self.first];
-        if first.method.needs.symmetry()
-            && let Some((i, j)) = self.facts.asymmetry
-        {
-            return Some(Reason::NotSymmetric { i, j });
-        }
-        inconsistent.map(|null_component| Reason::InconsistentSystem { null_component })
-    }
-
-    /// The candidate that has the last word where a solution in the sense of least squares will do.
-    pub(super) fn minimising(&self) -> Option<usize> {
-        self.candidates.iter().position(|r| self.options.method == Method::Auto && r.method.needs == Needs::Any)
-    }
-
-    /// ‖part of r in known null vectors of a symmetric A‖ / ‖b‖, where that is more than the tolerance.
-    fn null_component(&self, truth: &Truth) -> Option<f64> {
-        if self.facts.null_components.1 == 0 {
-            return None;
-        }
-        let (null, _) = self.facts.split_null(&truth.residual);
-        let rhs = ldexp(truth.certificate.rhs_norm, -truth.exponent);
-        let target = self.options.rtol * rhs + ldexp(self.options.atol, -truth.exponent);
-        (null > target.max(64.0 * f64::EPSILON * rhs)).then_some(null / rhs)
     }
 
     pub(super) fn counters(&self) -> Counters {
@@ -462,25 +376,9 @@ impl Solver {
 
     /// The number types of the candidate that starts.
     #[must_use]
-    pub fn precision(&self) -> Plan {
+    pub fn precision(&self) -> Precisions {
         self.candidates[self.first].precision
     }
-}
-
-/// A part of its own size that a row may be left with before a user hears of it.
-const UNSEEN: f64 = 1e-5;
-
-/// Rows that the norm of a residual which passed does not see, because they are small beside others.
-fn unseen_rows(reason: &Reason, c: &Certificate, options: &Options) -> Option<String> {
-    let left = c.rowwise.filter(|&left| reason.is_converged() && left > UNSEEN.max(100.0 * options.rtol))?;
-    // Of rows of one size, a residual within its bound leaves no more than this.
-    (left > 1e3 * c.backward_error).then(|| {
-        format!(
-            "small rows are hardly solved: |r|_i/(|a_i||x| + |b_i|) is up to {left:.1e}, by component {:.1e}; x may be wrong \
-             there. Scale the rows, or ask for the criterion componentwise",
-            c.componentwise.unwrap_or(left)
-        )
-    })
 }
 
 /// [A; λI].
@@ -497,41 +395,7 @@ pub(super) fn transpose(a: &Matrix) -> Result<Matrix> {
     a.transposed().ok_or_else(|| Error::input("the method needs the operator's transpose; it gives none"))
 }
 
-/// What the problems of one call refer to while the solver is at work on them.
-pub(super) struct Held {
-    pub(super) a: Matrix,
-    pub(super) transpose: Option<Matrix>,
-    pub(super) range: Arc<Range>,
-    pub(super) norms: Norms,
-    pub(super) null: Option<Facts>,
-    pub(super) may_minimise: bool,
-}
-
-/// A system before the candidate that starts; the reason where there is nothing to climb for.
-pub(super) struct Begun<'a> {
-    pub(super) problem: Problem<'a>,
-    pub(super) state: State,
-    pub(super) reason: Option<Reason>,
-    /// b is known to be outside the range of A, and a least-squares solution will do.
-    pub(super) minimise: bool,
-}
-
-/// Whether another candidate may end better than by `reason`.
-pub(super) fn another_may_help(reason: &Reason) -> bool {
-    matches!(
-        reason,
-        Reason::Stagnated
-            | Reason::FalseConvergence { .. }
-            | Reason::Diverged { .. }
-            | Reason::Breakdown(_)
-            | Reason::IndefiniteOperator
-            | Reason::IndefinitePreconditioner
-            | Reason::IllConditioned { .. }
-            | Reason::NonFinite { .. }
-    )
-}
-
 /// An engine on the device that `options` name, over `space`.
 pub(crate) fn open_engine(options: &Options, space: Space) -> Result<Box<dyn Engine>> {
-    plan::choose_backend(usize::MAX, options, &mut vec![])?.engine(space, options)
+    plan::choose_backend(usize::MAX, options, &mut vec![])?.engine(space)
 }

@@ -5,6 +5,7 @@
 //! on the number of threads.
 
 mod cache;
+mod device;
 mod form;
 mod free;
 mod harness;
@@ -15,6 +16,7 @@ mod sweep;
 mod tests;
 mod triangle;
 
+pub(crate) use device::BACKEND;
 pub use harness::Harness;
 
 use super::{Counters, Engine, Local, Progress};
@@ -33,7 +35,7 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 use triangle::Triangle;
 
-/// Instructions that sweeps are compiled for; the bits don't depend on them.
+/// Instruction sets that sweeps are compiled for; the bits don't depend on them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Simd {
     /// What every processor of the target has.

@@ -16,7 +16,7 @@ mod overlap;
 /// and a million rows make enough chunks to balance.
 pub(super) const CHUNK: usize = 1024;
 
-/// Below this many chunks a second thread costs more than it brings.
+/// Below this many chunks a second thread costs more than it saves.
 const PARALLEL_FROM: usize = 16;
 
 /// Chunks that one thread takes at once, at least.

@@ -7,7 +7,7 @@ use crate::backend::Engine;
 use crate::host::random::Random;
 use crate::matrix::{Csr, gallery};
 use crate::op::schedule::Compiler;
-use crate::op::{Combination, Dtype, Plan, Program, Role, Space, Vector};
+use crate::op::{Combination, Dtype, Precisions, Program, Role, Space, Vector};
 use std::sync::Arc;
 
 const SIZES: [usize; 17] = [0, 1, 7, 8, 9, 31, 32, 33, 63, 64, 65, 255, 256, 257, 1023, 1024, 1025];
@@ -110,7 +110,7 @@ fn check_products(a: Csr, exponent: i32) {
     for dtype in [Dtype::F64, Dtype::F32] {
         let expected = bits(&multiply(&a, exponent, dtype, &x));
         for allowed in forms() {
-            let mut space = Space::new(Plan::uniform(dtype));
+            let mut space = Space::new(Precisions::uniform(dtype));
             let m = space.operator("A", Arc::clone(&a), exponent, Role::Working);
             let (u, y) = (space.vector("u", a.cols()), space.vector("y", a.rows()));
             let mut cpu = Cpu::with_formats(space, 0, true, allowed).unwrap();
@@ -273,7 +273,7 @@ fn a_stencil_takes_little_memory() {
 }
 
 /// x, y, z, d in working precision, s in accumulate precision.
-fn vectors(n: usize, plan: Plan, threads: usize) -> (Cpu, [Vector; 5]) {
+fn vectors(n: usize, plan: Precisions, threads: usize) -> (Cpu, [Vector; 5]) {
     let mut space = Space::new(plan);
     let [x, y, z, d] = ["x", "y", "z", "d"].map(|name| space.vector(name, n));
     let s = space.accumulator("s", n);
@@ -284,12 +284,12 @@ fn vectors(n: usize, plan: Plan, threads: usize) -> (Cpu, [Vector; 5]) {
     (cpu, [x, y, z, d, s])
 }
 
-fn plans() -> [Plan; 3] {
-    let mixed = Plan { accumulate: Dtype::F64, ..Plan::uniform(Dtype::F32) };
-    [Plan::uniform(Dtype::F64), Plan::uniform(Dtype::F32), mixed]
+fn plans() -> [Precisions; 3] {
+    let mixed = Precisions { accumulate: Dtype::F64, ..Precisions::uniform(Dtype::F32) };
+    [Precisions::uniform(Dtype::F64), Precisions::uniform(Dtype::F32), mixed]
 }
 
-fn assert_near(got: &[f64], expected: impl Fn(usize) -> f64, plan: Plan, what: &str) {
+fn assert_near(got: &[f64], expected: impl Fn(usize) -> f64, plan: Precisions, what: &str) {
     let tolerance = if plan.working == Dtype::F64 { 1e-14 } else { 2e-6 };
     for (i, &g) in got.iter().enumerate() {
         let e = expected(i);
@@ -373,7 +373,7 @@ fn projections_of_any_width() {
     for dtype in [Dtype::F64, Dtype::F32] {
         for n in sizes() {
             for k in [0, 1, 3, 4, 5, 8, 13] {
-                let mut space = Space::new(Plan::uniform(dtype));
+                let mut space = Space::new(Precisions::uniform(dtype));
                 let (v, w) = (space.basis("v", n, k.max(1)), space.vector("w", n));
                 let (h, g) = (space.array("h", k.max(1)), space.array("g", k.max(1)));
                 let plan = space.plan;
@@ -434,7 +434,7 @@ fn bits_do_not_depend_on_threads_or_instructions() {
 #[test]
 fn new_values_take_a_form_of_their_own() {
     let a = Arc::new(gallery::poisson2d(40));
-    let mut space = Space::new(Plan::uniform(Dtype::F64));
+    let mut space = Space::new(Precisions::uniform(Dtype::F64));
     let m = space.operator("A", Arc::clone(&a), 0, Role::Working);
     let (x, y) = (space.vector("x", a.rows()), space.vector("y", a.rows()));
     let seen_by_the_driver = space.clone();

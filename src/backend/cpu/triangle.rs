@@ -29,7 +29,7 @@ pub(super) struct Triangle {
     order: Order,
 }
 
-/// In which order rows are solved; it changes no bit.
+/// The order in which rows are solved; it changes no bit.
 enum Order {
     /// One after the other.
     Serial,
@@ -173,7 +173,7 @@ mod tests {
     use crate::host::random::Random;
     use crate::matrix::{gallery, halves, split};
     use crate::op::schedule::Compiler;
-    use crate::op::{Plan, Program, Role, Space};
+    use crate::op::{Precisions, Program, Role, Space};
 
     #[test]
     fn a_triangle_reads_the_values_that_products_use() {
@@ -182,7 +182,7 @@ mod tests {
         let of = |a: &_| halves(split(a, None), [vec![0.5; 300], vec![0.5; 300]], None)[0].clone();
         let t = of(&a);
         let x = Random::new(2).vector(300);
-        let mut space = Space::new(Plan::uniform(Dtype::F64));
+        let mut space = Space::new(Precisions::uniform(Dtype::F64));
         let (r, z) = (space.vector("r", 300), space.vector("z", 300));
         let n = space.operator("N", t.strict_shared(), -1, Role::Working);
         let handle = space.triangle("T", Arc::clone(&t), -1, Role::Working);

@@ -1,10 +1,9 @@
 //! A GPU device, opened without a window: adapters, features, limits, and errors that never panic.
 
 use super::pipelines::Compiled;
+use crate::backend::{AdapterInfo, DeviceKind, Settings};
 use crate::error::{Error, Result};
 use crate::op::Dtype;
-use crate::options::Options;
-use crate::report::AdapterInfo;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -19,6 +18,8 @@ pub(crate) struct Context {
     pub(super) queue: wgpu::Queue,
     info: AdapterInfo,
     has_f64: bool,
+    /// Engines put several operations in one sweep.
+    pub(super) fuse: bool,
     pub(super) double_single_withheld: bool,
     /// Whether double-single arithmetic passed its test; see `self_test.rs`.
     pub(super) double_single: OnceLock<bool>,
@@ -41,6 +42,7 @@ pub(crate) struct Context {
 
 /// What `krylane info` shows of an adapter.
 #[derive(Clone, Debug, serde::Serialize)]
+#[non_exhaustive]
 pub struct AdapterDetails {
     /// Number to name it by.
     pub index: usize,
@@ -70,17 +72,17 @@ fn instance() -> wgpu::Instance {
 fn details(adapter: &wgpu::Adapter) -> AdapterInfo {
     let i = adapter.get_info();
     let kind = match i.device_type {
-        wgpu::DeviceType::Cpu => "software",
-        wgpu::DeviceType::IntegratedGpu => "integrated",
-        wgpu::DeviceType::DiscreteGpu => "discrete",
-        wgpu::DeviceType::VirtualGpu => "virtual",
-        wgpu::DeviceType::Other => "other",
+        wgpu::DeviceType::Cpu => DeviceKind::Software,
+        wgpu::DeviceType::IntegratedGpu => DeviceKind::Integrated,
+        wgpu::DeviceType::DiscreteGpu => DeviceKind::Discrete,
+        wgpu::DeviceType::VirtualGpu => DeviceKind::Virtual,
+        wgpu::DeviceType::Other => DeviceKind::Other,
     };
     AdapterInfo {
         name: i.name,
         backend: i.backend.to_str().into(),
         driver: format!("{} {}", i.driver, i.driver_info).trim().into(),
-        kind: kind.into(),
+        kind,
     }
 }
 
@@ -120,7 +122,7 @@ pub fn adapters() -> Vec<AdapterDetails> {
         .collect()
 }
 
-/// What a panic said, behind a colon.
+/// The message of a panic, after a colon.
 fn said(panic: &(dyn std::any::Any + Send)) -> String {
     let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
     text.map_or_else(String::new, |text| format!(": {text}"))
@@ -133,19 +135,19 @@ pub(super) fn buffer_size(bytes: u64) -> u64 {
 
 impl Context {
     /// The first hardware GPU, or `None`.
-    pub(crate) fn hardware(options: &Options) -> Result<Option<Arc<Self>>> {
+    pub(crate) fn hardware(settings: &Settings) -> Result<Option<Arc<Self>>> {
         match all().into_iter().find(|a| a.get_info().device_type != wgpu::DeviceType::Cpu) {
-            Some(adapter) => Self::open(&adapter, options).map(Some),
+            Some(adapter) => Self::open(&adapter, settings).map(Some),
             None => Ok(None),
         }
     }
 
     /// The first adapter; `WGPU_ADAPTER_NAME` narrows the choice.
-    pub(crate) fn any(options: &Options) -> Result<Arc<Self>> {
+    pub(crate) fn any(settings: &Settings) -> Result<Arc<Self>> {
         match std::env::var("WGPU_ADAPTER_NAME") {
-            Ok(name) if !name.is_empty() => Self::named(&name, options),
+            Ok(name) if !name.is_empty() => Self::named(&name, settings),
             _ => match all().first() {
-                Some(adapter) => Self::open(adapter, options),
+                Some(adapter) => Self::open(adapter, settings),
                 None => Err(Error::NoAdapter(
                     "no GPU adapter answers; on Debian `apt-get install mesa-vulkan-drivers libvulkan1` brings a software one, or use the backend cpu".into(),
                 )),
@@ -154,7 +156,7 @@ impl Context {
     }
 
     /// The adapter with this number, or whose name or driver contains this text.
-    pub(crate) fn named(name: &str, options: &Options) -> Result<Arc<Self>> {
+    pub(crate) fn named(name: &str, settings: &Settings) -> Result<Arc<Self>> {
         let list = all();
         let matches = |a: &wgpu::Adapter| {
             let info = details(a);
@@ -166,7 +168,7 @@ impl Context {
             Err(_) => list.iter().find(|a| matches(a)),
         };
         match found {
-            Some(adapter) => Self::open(adapter, options),
+            Some(adapter) => Self::open(adapter, settings),
             None => {
                 let names: Vec<String> =
                     list.iter().enumerate().map(|(i, a)| format!("{i}: {}", details(a).name)).collect();
@@ -177,7 +179,7 @@ impl Context {
         }
     }
 
-    fn open(adapter: &wgpu::Adapter, options: &Options) -> Result<Arc<Self>> {
+    fn open(adapter: &wgpu::Adapter, settings: &Settings) -> Result<Arc<Self>> {
         let info = details(adapter);
         let has = adapter.limits();
         // Buffer sizes as large as the adapter gives, and room for a product whose operand is formed on the way;
@@ -188,7 +190,7 @@ impl Context {
             max_storage_buffers_per_shader_stage: has.max_storage_buffers_per_shader_stage.clamp(8, STORAGE_WANTED),
             ..wgpu::Limits::defaults()
         };
-        let withheld = |name: &str| options.knobs.withhold.iter().any(|w| w == name);
+        let withheld = |name: &str| settings.withhold.iter().any(|w| w == name);
         let has_f64 = adapter.features().contains(wgpu::Features::SHADER_F64) && !withheld("f64");
         let features = if has_f64 { wgpu::Features::SHADER_F64 } else { wgpu::Features::empty() };
         let request = adapter.request_device(&wgpu::DeviceDescriptor {
@@ -213,12 +215,13 @@ impl Context {
                 note(&seen, format!("lost: {text}"));
             }
         });
-        let max_binding = options.knobs.binding_limit.unwrap_or(u64::MAX).min(limits.max_storage_buffer_binding_size);
+        let max_binding = settings.binding_limit.unwrap_or(u64::MAX).min(limits.max_storage_buffer_binding_size);
         Ok(Arc::new(Self {
             device,
             queue,
             info,
             has_f64,
+            fuse: settings.fuse,
             double_single_withheld: withheld("double-single"),
             double_single: OnceLock::new(),
             max_binding,
@@ -229,7 +232,7 @@ impl Context {
             compiled: Mutex::default(),
             failure,
             submissions: AtomicU64::new(0),
-            lose_after: options.knobs.lose_device_after.unwrap_or(u64::MAX),
+            lose_after: settings.lose_device_after.unwrap_or(u64::MAX),
         }))
     }
 

@@ -8,6 +8,7 @@
 //!   sweep before it left, evaluates the scalars, then runs. So a dot product costs no kernel of its own.
 
 mod context;
+mod device;
 mod form;
 mod lower;
 mod memory;
@@ -19,13 +20,13 @@ mod text;
 
 pub(crate) use context::Context;
 pub use context::{AdapterDetails, adapters};
+pub(crate) use device::BACKEND;
 
 use super::{Counters, Engine, Local, Progress};
 use crate::error::{Error, Result};
 use crate::matrix::{Csr, Matrix, Triangular};
 use crate::op::schedule::{Compiled, Fusion, Projections};
 use crate::op::{Array, Dtype, Operator, Scalar, Space, Stop, Triangle, Vector};
-use crate::options::Options;
 use form::Choice;
 use lower::{Carry, Lowered};
 use memory::{Memory, Params, Slice};
@@ -100,13 +101,13 @@ pub(crate) struct Gpu {
 
 impl Gpu {
     /// Allocates and uploads what `space` lists.
-    pub(crate) fn new(context: Arc<Context>, space: Space, options: &Options) -> Result<Self> {
+    pub(crate) fn new(context: Arc<Context>, space: Space, fuse: bool) -> Result<Self> {
         // What runs unfused is there to be read, and to compare with.
-        Self::with_forms(context, space, options, if options.knobs.fuse { form::choose } else { form::plain })
+        Self::with_forms(context, space, fuse, if fuse { form::choose } else { form::plain })
     }
 
     /// `choose` finds the form of each matrix.
-    fn with_forms(context: Arc<Context>, space: Space, options: &Options, choose: Choose) -> Result<Self> {
+    fn with_forms(context: Arc<Context>, space: Space, fuse: bool, choose: Choose) -> Result<Self> {
         if let Some(t) = space.triangles.first() {
             return Err(Error::input(format!(
                 "{} is a triangle to solve with, one row after the other, which this backend doesn't do; make its space without triangles",
@@ -140,7 +141,7 @@ impl Gpu {
         Ok(Self {
             context,
             real,
-            fuse: options.knobs.fuse,
+            fuse,
             choose,
             memory,
             scalar_count,

@@ -89,12 +89,12 @@ impl Context {
 
 #[cfg(test)]
 mod tests {
+    use crate::backend::Settings;
     use crate::backend::gpu::Context;
-    use crate::{Knobs, Options};
 
     #[test]
     fn the_masked_form_is_exact_here() {
-        let Ok(context) = Context::any(&Options::default()) else {
+        let Ok(context) = Context::any(&Settings::default()) else {
             assert!(
                 std::env::var_os("KRYLANE_REQUIRE_GPU").is_none(),
                 "KRYLANE_REQUIRE_GPU is set and no adapter answers"
@@ -103,8 +103,7 @@ mod tests {
         };
         assert!(context.double_single(), "{} changes double-single arithmetic", context.info().name);
         let withhold = vec!["double-single".to_string()];
-        let without =
-            Context::any(&Options { knobs: Knobs { withhold, ..Knobs::default() }, ..Options::default() }).unwrap();
+        let without = Context::any(&Settings { withhold, ..Settings::default() }).unwrap();
         assert!(!without.double_single());
     }
 }

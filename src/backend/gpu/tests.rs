@@ -8,7 +8,7 @@ use super::*;
 use crate::matrix::gallery;
 use crate::method::Needs;
 use crate::op::schedule::{Compiler, traffic};
-use crate::op::{Op, Plan, forming};
+use crate::op::{Op, Precisions, forming};
 use crate::testing::{build, build_in};
 use std::collections::BTreeSet;
 
@@ -126,7 +126,7 @@ fn products_of_every_form_are_valid() {
         }
         check("pieces", &text::plain(&SPMV_PIECES, Types { real: item, item }, false));
         // In a sweep with dot products and everything else that takes room.
-        let mut built = build("cg", "jacobi", &gallery::poisson2d(6), Plan::uniform(item), 5);
+        let mut built = build("cg", "jacobi", &gallery::poisson2d(6), Precisions::uniform(item), 5);
         let step = Compiler::new(FUSION).compile(built.segments().remove(2).1, &built.space);
         for form in forms(item).into_iter().filter(|f| !f.alone()) {
             for source in sweeps(&built.space, &[Arc::clone(&step)], item, |_| form) {
@@ -141,7 +141,7 @@ fn products_of_every_form_are_valid() {
 fn sweeps_that_form_what_they_gather_are_valid() {
     for dtype in [Dtype::F32, Dtype::F64] {
         for preconditioner in ["none", "jacobi"] {
-            let mut built = build("cg", preconditioner, &gallery::poisson2d(6), Plan::uniform(dtype), 5);
+            let mut built = build("cg", preconditioner, &gallery::poisson2d(6), Precisions::uniform(dtype), 5);
             let d = built.segments()[2].1.iter().find_map(Op::gathers).unwrap();
             let step = Compiler::new(FUSION).compile(built.segments().remove(2).1, &built.space);
             assert_eq!(forming::deferrable(&step, &built.space), Some(d));
@@ -240,11 +240,11 @@ fn sweeps_of_every_method_are_valid() {
         };
         for preconditioner in crate::precond::PRECONDITIONERS.iter().filter(|p| suits(p.id)) {
             let plans = [
-                (Dtype::F32, Plan::uniform(Dtype::F32)),
-                (Dtype::F64, Plan::uniform(Dtype::F64)),
-                (Dtype::F64, Plan::uniform(Dtype::F64).with_preconditioner(Dtype::F32)),
-                (Dtype::F64, Plan::mixed(Dtype::F64)),
-                (Dtype::F32, Plan::mixed(Dtype::DoubleSingle)),
+                (Dtype::F32, Precisions::uniform(Dtype::F32)),
+                (Dtype::F64, Precisions::uniform(Dtype::F64)),
+                (Dtype::F64, Precisions::uniform(Dtype::F64).with_preconditioner(Dtype::F32)),
+                (Dtype::F64, Precisions::mixed(Dtype::F64)),
+                (Dtype::F32, Precisions::mixed(Dtype::DoubleSingle)),
             ];
             for (dtype, plan) in plans {
                 let space = Space::new(plan).without_triangles();

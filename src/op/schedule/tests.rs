@@ -4,7 +4,7 @@ use super::*;
 use crate::backend::Engine;
 use crate::host::random::Random;
 use crate::matrix::gallery;
-use crate::op::{Array, Basis, Combination, Dtype, Expr, Plan, Program, Role};
+use crate::op::{Array, Basis, Combination, Dtype, Expr, Precisions, Program, Role};
 use crate::testing::{Built, Device, Reference, build, on_devices};
 
 /// What the GPU backend asks for.
@@ -19,7 +19,7 @@ const CPU: Fusion = Fusion {
 };
 
 fn method(id: &str, preconditioner: &str) -> Built {
-    build(id, preconditioner, &gallery::poisson2d(10), Plan::uniform(Dtype::F64), 5)
+    build(id, preconditioner, &gallery::poisson2d(10), Precisions::uniform(Dtype::F64), 5)
 }
 
 /// Stages and bytes of the j-th step.
@@ -127,7 +127,7 @@ fn schedules_lose_and_double_nothing() {
 /// A random program over two lengths, two matrices, a basis and its arrays. Coefficients are bounded, so
 /// that a difference is a hazard missed and not a rounding grown large.
 fn program(random: &mut Random, dtype: Dtype, length: usize, n: usize) -> (Space, Vec<Op>) {
-    let mut space = Space::new(Plan::uniform(dtype));
+    let mut space = Space::new(Precisions::uniform(dtype));
     let a = space.operator("a", Arc::new(gallery::tridiagonal(n, 0.5, -0.25, 0.25)), 0, Role::Working);
     let c = space.operator("c", Arc::new(gallery::cyclic_shift(n)), 0, Role::Working);
     let mut vectors: Vec<Vector> = ["x", "y", "z", "u"].map(|name| space.vector(name, n)).to_vec();

@@ -106,7 +106,7 @@ mod tests {
     use super::super::{Amg, AmgSettings};
     use crate::matrix::gallery;
     use crate::op::schedule::{Compiler, Fusion, Projections};
-    use crate::op::{Dtype, Operator, Plan, Program, Role, Space};
+    use crate::op::{Dtype, Operator, Precisions, Program, Role, Space};
     use crate::precond::{Preconditioner, Request};
     use std::sync::Arc;
 
@@ -119,7 +119,7 @@ mod tests {
         let rows: Vec<u64> = amg.hierarchy.levels.iter().map(|l| l.a.rows() as u64).collect();
         let levels = rows.len() - 1;
         assert!(levels >= 2, "{rows:?}");
-        let mut space = Space::new(Plan::uniform(Dtype::F64).with_preconditioner(Dtype::F32));
+        let mut space = Space::new(Precisions::uniform(Dtype::F64).with_preconditioner(Dtype::F32));
         space.operator("A", Arc::clone(&a), 0, Role::Working);
         let (r, z) = (space.vector("r", a.rows()), space.vector("z", a.rows()));
         amg.install(&mut space, 0);

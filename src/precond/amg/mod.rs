@@ -100,7 +100,7 @@ impl Amg {
             frugal: request.frugal,
         };
         let hierarchy = Hierarchy::new(a, &purpose)?;
-        // Values put in later are nobody's to call off.
+        // An update of values can't be cancelled.
         let purpose = Purpose { halt: Halt::default(), ..purpose };
         Ok(Self { hierarchy, purpose, cycle: None, stored: (8, false) })
     }

@@ -2,7 +2,7 @@
 //! doi:10.1109/SC.2014.68), for rows of any lengths. A sweep of its own.
 
 use super::panel::Panel;
-use super::{Cell, Choice, Columns, Form, Look, Rows, SLICE, Suits, as_they_stand, slices};
+use super::{Choice, Columns, Form, Look, Rows, SLICE, Suits, slices};
 use crate::backend::gpu::text::{Shader, WORKGROUP, block_sums, fill, shader};
 use crate::matrix::Csr;
 
@@ -59,10 +59,6 @@ impl Rows for Blocks {
         let (rows, entries) = ((end - first) as u64, of.a.row_ptr()[end] - of.a.row_ptr()[first]);
         // Two neighbouring blocks have more than 1024 entries, or rows, together.
         (entries, rows + (entries as u64).div_ceil(64) + rows.div_ceil(64))
-    }
-
-    fn pack(&self, of: &Choice, panel: &mut Panel) -> Vec<Cell> {
-        as_they_stand(of.a, panel)
     }
 
     fn ends(&self, _: &Panel, cells: usize) -> Vec<usize> {

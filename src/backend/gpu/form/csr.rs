@@ -1,7 +1,6 @@
 //! CSR, an invocation a row: the plain form, which no matrix is given unasked.
 
-use super::panel::Panel;
-use super::{Cell, Choice, Columns, Form, Look, Rows, SLICE, Suits, as_they_stand, ends_of_rows};
+use super::{Form, Look, Rows, Suits};
 use crate::backend::gpu::text::{Shader, fill, shader, type_name};
 use crate::op::Dtype;
 
@@ -32,21 +31,5 @@ impl Rows for Csrs {
     #[cfg(test)]
     fn shaders(&self) -> Vec<&'static Shader> {
         vec![&ROW_CSR, &ROW_CSR_PAIR]
-    }
-
-    fn unit(&self, columns: Columns) -> usize {
-        if columns == Columns::Short { SLICE } else { 1 }
-    }
-
-    fn size(&self, of: &Choice, first: usize, end: usize) -> (usize, u64) {
-        (of.a.row_ptr()[end] - of.a.row_ptr()[first], (end - first) as u64)
-    }
-
-    fn pack(&self, of: &Choice, panel: &mut Panel) -> Vec<Cell> {
-        as_they_stand(of.a, panel)
-    }
-
-    fn ends(&self, panel: &Panel, _: usize) -> Vec<usize> {
-        ends_of_rows(panel)
     }
 }

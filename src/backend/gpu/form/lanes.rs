@@ -1,7 +1,6 @@
 //! Lanes: CSR, several invocations a row, for long rows of which there are few.
 
-use super::panel::Panel;
-use super::{Cell, Choice, Columns, Form, Look, Rows, SLICE, Step, Suits, as_they_stand, ends_of_rows};
+use super::{Form, Look, Rows, Step, Suits};
 use crate::backend::gpu::text::{Shader, WORKGROUP, fill, shader, type_name};
 
 const ROW_LANES: Shader = shader!("row_lanes.wgsl");
@@ -56,21 +55,5 @@ impl Rows for Lanes {
     /// The lanes compute the product before the sweep's loop, for one vector.
     fn shared_products(&self) -> usize {
         1
-    }
-
-    fn unit(&self, columns: Columns) -> usize {
-        if columns == Columns::Short { SLICE } else { 1 }
-    }
-
-    fn size(&self, of: &Choice, first: usize, end: usize) -> (usize, u64) {
-        (of.a.row_ptr()[end] - of.a.row_ptr()[first], (end - first) as u64)
-    }
-
-    fn pack(&self, of: &Choice, panel: &mut Panel) -> Vec<Cell> {
-        as_they_stand(of.a, panel)
-    }
-
-    fn ends(&self, panel: &Panel, _: usize) -> Vec<usize> {
-        ends_of_rows(panel)
     }
 }

@@ -29,7 +29,7 @@ use std::fmt::Write;
 /// Rows of a slice, and rows that share what their short columns count from.
 const SLICE: usize = 32;
 
-/// How rows lie in the two buffers.
+/// How rows lie in the two buffers: as in CSR, where a form says nothing else.
 pub(super) trait Rows {
     /// The layout in words.
     fn describe(&self) -> String;
@@ -82,17 +82,26 @@ pub(super) trait Rows {
     }
 
     /// Panels are cut at multiples of so many rows.
-    fn unit(&self, columns: Columns) -> usize;
+    fn unit(&self, columns: Columns) -> usize {
+        if columns == Columns::Short { SLICE } else { 1 }
+    }
 
     /// Places that the rows `first .. end` have, padding among them, and words of the pattern beside their columns and
     /// codes.
-    fn size(&self, of: &Choice, first: usize, end: usize) -> (usize, u64);
+    fn size(&self, of: &Choice, first: usize, end: usize) -> (usize, u64) {
+        (of.a.row_ptr()[end] - of.a.row_ptr()[first], (end - first) as u64)
+    }
 
     /// Puts where rows start into the pattern of an empty panel; what stands at each place.
-    fn pack(&self, of: &Choice, panel: &mut Panel) -> Vec<Cell>;
+    fn pack(&self, of: &Choice, panel: &mut Panel) -> Vec<Cell> {
+        as_they_stand(of.a, panel)
+    }
 
     /// Places of the rows that share what their short columns count from, group by group: where each ends.
-    fn ends(&self, panel: &Panel, cells: usize) -> Vec<usize>;
+    fn ends(&self, panel: &Panel, _cells: usize) -> Vec<usize> {
+        let groups = (0..panel.rows).step_by(SLICE);
+        groups.map(|g| panel.pattern[(g + SLICE).min(panel.rows)] as usize).collect()
+    }
 
     /// What stands in the pattern behind the columns.
     fn finish(&self, _of: &Choice, _panel: &mut Panel) {}
@@ -378,12 +387,6 @@ fn as_they_stand(a: &Csr, panel: &mut Panel) -> Vec<Cell> {
     panel.pattern.extend(ptr[first..=end].iter().map(|p| (p - ptr[first]) as u32));
     let entries = (ptr[first]..ptr[end]).into_par_iter();
     entries.map(|k| Cell { column: a.columns()[k], value: a.values()[k] }).collect()
-}
-
-/// Where each group of 32 rows of a CSR panel ends.
-fn ends_of_rows(panel: &Panel) -> Vec<usize> {
-    let groups = (0..panel.rows).step_by(SLICE);
-    groups.map(|g| panel.pattern[(g + SLICE).min(panel.rows)] as usize).collect()
 }
 
 #[cfg(test)]

@@ -2,12 +2,12 @@
 
 use super::runs::RUN_CHUNK;
 use super::*;
-use crate::backend::Engine;
 use crate::backend::gpu::{Choose, Context, Gpu};
+use crate::backend::{Engine, Settings};
 use crate::host::random::Random;
 use crate::matrix::{Triplets, gallery};
 use crate::op::schedule::{Compiler, Fusion, Projections};
-use crate::op::{Operator, Plan, Program, Role, Space};
+use crate::op::{Operator, Precisions, Program, Role, Space};
 use crate::testing::{Reference, build, on_devices};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -122,7 +122,7 @@ fn products(engine: &mut Gpu, space: &Space, given: &[Vec<f64>]) -> (Vec<Vec<f64
 }
 
 /// A space of these matrices, with x and y each.
-fn space_of(matrices: &[Csr], plan: Plan) -> Space {
+fn space_of(matrices: &[Csr], plan: Precisions) -> Space {
     let mut space = Space::new(plan);
     space.scalar("s");
     for a in matrices {
@@ -168,7 +168,7 @@ fn every_form_multiplies() {
         let given = inputs(&matrices, |x| device.round(x));
         for (way, choose) in ways() {
             let what = format!("{way} on {}", device.name);
-            let make = || Gpu::with_forms(Arc::clone(&context), space.clone(), &crate::Options::default(), choose);
+            let make = || Gpu::with_forms(Arc::clone(&context), space.clone(), true, choose);
             let mut engine = make().unwrap();
             let found = products(&mut engine, &space, &given);
             check(&what, &space, &given, &found, device.epsilon());
@@ -185,15 +185,13 @@ fn unchecked_kernels_give_the_same_bits() {
         let Some(checked) = device.gpu() else { return };
         let withhold =
             if device.dtype == Dtype::F32 { vec!["checks".into(), "f64".into()] } else { vec!["checks".into()] };
-        let knobs = crate::Knobs { withhold, ..crate::Knobs::default() };
-        let options = crate::Options { knobs, ..crate::Options::default() };
-        let unchecked = Context::any(&options).unwrap();
+        let unchecked = Context::any(&Settings { withhold, ..Settings::default() }).unwrap();
         assert!(checked.checked && !unchecked.checked, "tests are built with debug assertions");
         let space = space_of(&matrices, device.plan());
         let given = inputs(&matrices, |x| device.round(x));
         for (way, choose) in ways().into_iter().take(10) {
             let [expected, found] = [&checked, &unchecked].map(|context| {
-                let mut engine = Gpu::with_forms(Arc::clone(context), space.clone(), &options, choose).unwrap();
+                let mut engine = Gpu::with_forms(Arc::clone(context), space.clone(), true, choose).unwrap();
                 products(&mut engine, &space, &given)
             });
             assert!(found == expected, "{way} on {}", device.name);
@@ -211,8 +209,7 @@ fn every_form_takes_new_values() {
         let mut random = Random::new(77);
         for (way, choose) in ways().into_iter().take(7) {
             let mut space = space_of(&before, device.plan());
-            let options = crate::Options::default();
-            let mut engine = Gpu::with_forms(Arc::clone(&context), space.clone(), &options, choose).unwrap();
+            let mut engine = Gpu::with_forms(Arc::clone(&context), space.clone(), true, choose).unwrap();
             let first = products(&mut engine, &space, &given);
             for kind in [0, 2, 3] {
                 for (k, a) in before.iter().enumerate() {
@@ -250,11 +247,8 @@ fn panels_of_every_form_multiply() {
         // A vector must fit; the third matrix's takes twice that.
         for (set, limit) in [(&matrices[..2], limit), (&matrices[2..], 4 * limit)] {
             let withhold = if device.dtype == Dtype::F32 { vec!["f64".into()] } else { vec![] };
-            let options = crate::Options {
-                knobs: crate::Knobs { binding_limit: Some(limit), withhold, ..crate::Knobs::default() },
-                ..crate::Options::default()
-            };
-            let context = Context::any(&options).unwrap();
+            let context =
+                Context::any(&Settings { binding_limit: Some(limit), withhold, ..Settings::default() }).unwrap();
             let space = space_of(set, device.plan());
             let given = inputs(set, |x| device.round(x));
             for (way, choose) in ways().into_iter().take(10) {
@@ -263,7 +257,7 @@ fn panels_of_every_form_multiply() {
                     // Every row is a pattern of its own, so that the patterns alone fill a binding.
                     continue;
                 }
-                let mut engine = Gpu::with_forms(Arc::clone(&context), space.clone(), &options, choose).unwrap();
+                let mut engine = Gpu::with_forms(Arc::clone(&context), space.clone(), true, choose).unwrap();
                 let what = format!("{way} on {}: {:?}", device.name, engine.memory.operators[0].form);
                 let panels: Vec<usize> = engine.memory.operators.iter().map(|m| m.panels.len()).collect();
                 assert!(set.len() == 1 || panels.iter().all(|&p| p > 1), "{what}: {panels:?}");
@@ -322,7 +316,7 @@ fn forms_follow_the_rows() {
 fn bytes_of_an_iteration() {
     let a = gallery::poisson3d(32);
     let step = |way: &str, dtype: Dtype| {
-        let mut built = build("cg", "none", &a, Plan::uniform(dtype), 5);
+        let mut built = build("cg", "none", &a, Precisions::uniform(dtype), 5);
         let choose = ways().into_iter().find(|w| w.0 == way).unwrap().1;
         built.space.operators[0].stored_bytes.store(choose(&a, 0, dtype).bytes(), Ordering::Relaxed);
         let fusion = Fusion {

@@ -6,10 +6,10 @@
 //! M is needed (Arridge, Betcke and Harhanen 2014, doi:10.1088/0266-5611/30/6/065008). A step: 1 product with A, 1
 //! with Aᵀ, 2 dots (3 with M); keeps u and A v of one length, p, Aᵀu (and v with M) of the other.
 
-use crate::method::System;
+use super::System;
 use crate::op::{Combination, Expr, Operator, Program, Scalar, Space, Vector};
 
-/// The newest vectors and coefficients, the vectors times their coefficient: nothing is divided but in passing.
+/// The newest vectors, each times its coefficient, and the coefficients: a division is made only within a combination.
 pub(crate) struct GolubKahan {
     a: Operator,
     transpose: Operator,

@@ -1,15 +1,17 @@
 //! The program from outside: exit codes, reports, files, signals.
 #![cfg(feature = "cli")]
 
+#[path = "../common/program.rs"]
+mod program;
+
+mod ends;
+
 use krylane::io::{ReadOptions, read_columns, read_matrix, read_vector, write_columns};
+use program::{Folder, PROGRAM, expect, krylane, report};
 use serde_json::Value;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output, Stdio};
-
-fn krylane(args: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_krylane")).args(args).output().expect("the program starts")
-}
 
 /// Runs `solve … --backend cpu`, where no GPU can make a difference.
 fn solve(args: &[&str]) -> Output {
@@ -17,46 +19,10 @@ fn solve(args: &[&str]) -> Output {
 }
 
 #[track_caller]
-fn expect(output: &Output, code: i32) -> (String, String) {
-    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("UTF-8");
-    let (out, err) = (text(&output.stdout), text(&output.stderr));
-    assert_eq!(output.status.code(), Some(code), "stdout: {out}\nstderr: {err}");
-    assert!(!err.contains("panicked"), "{err}");
-    (out, err)
-}
-
-#[track_caller]
 fn refuses(output: &Output, code: i32, words: &[&str]) {
     let (_, err) = expect(output, code);
     for word in words {
         assert!(err.contains(word), "{word:?} is missing in: {err}");
-    }
-}
-
-fn report(path: &Path) -> Value {
-    serde_json::from_str(&fs::read_to_string(path).expect("a report")).expect("JSON")
-}
-
-struct Folder(tempfile::TempDir);
-
-impl Folder {
-    fn new() -> Self {
-        Self(tempfile::tempdir().expect("a folder"))
-    }
-    fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
-    }
-    fn name(&self, name: &str) -> String {
-        self.path(name).to_str().expect("UTF-8").into()
-    }
-    fn file(&self, name: &str, content: impl AsRef<[u8]>) -> String {
-        fs::write(self.path(name), content).expect("written");
-        self.name(name)
-    }
-    /// Names of everything in the folder.
-    fn list(&self) -> Vec<String> {
-        let entries = fs::read_dir(self.0.path()).expect("a folder");
-        entries.map(|e| e.expect("an entry").file_name().to_string_lossy().into_owned()).collect()
     }
 }
 
@@ -373,7 +339,7 @@ fn outputs_that_cannot_be_written_exit_3() {
     for flag in ["--json", "--output", "--plot"] {
         // Found before the solve: this one would never end.
         refuses(&solve(&["poisson2d:900", "--rtol", "0", flag, &nowhere]), 3, &["can't write", "no/such/folder"]);
-        refuses(&solve(&["diag:3", flag, dir.0.path().to_str().unwrap()]), 3, &["can't write"]);
+        refuses(&solve(&["diag:3", flag, dir.path("").to_str().unwrap()]), 3, &["can't write"]);
     }
     refuses(&krylane(&["gen", "diag", "3", "-o", &nowhere]), 3, &["can't write"]);
     let same = dir.name("same");
@@ -459,122 +425,4 @@ fn inspect_info_list_and_completions() {
     }
     let (out, _) = expect(&krylane(&["solve", "--help"]), 0);
     assert!(out.contains("Exit codes") && !out.contains("--lag"));
-}
-
-#[test]
-fn hidden_switches_change_no_bit() {
-    let dir = Folder::new();
-    let x = |more: &[&str]| {
-        expect(&solve(&[&["poisson2d:25", "-o", &dir.name("x")], more].concat()), 0);
-        fs::read(dir.path("x")).unwrap()
-    };
-    let plain = x(&[]);
-    for more in [&["--threads", "1"][..], &["--lag", "7", "--batch", "3"], &["--lag", "0"]] {
-        assert_eq!(x(more), plain, "{more:?}");
-    }
-}
-
-/// A reader that goes away, as in `krylane … | head`, is no error.
-#[test]
-fn closed_pipes_are_no_error() {
-    for args in
-        [&["gen", "poisson2d", "200", "-o", "-"][..], &["gen", "--list"], &["solve", "diag:3", "--backend", "cpu"]]
-    {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_krylane"))
-            .args(args)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the program starts");
-        drop(child.stdout.take());
-        let (_, err) = expect(&child.wait_with_output().expect("an end"), 0);
-        assert_eq!(err, "");
-    }
-}
-
-#[cfg(unix)]
-#[test]
-fn signals_end_the_solve_and_results_are_written() {
-    for (signal, code) in [("INT", 130), ("TERM", 143)] {
-        let dir = Folder::new();
-        let (json, x) = (dir.name("r.json"), dir.name("x.mtx"));
-        // rtol 0 on a system that needs thousands of iterations: it would run for minutes.
-        let mut child = Command::new(env!("CARGO_BIN_EXE_krylane"))
-            .args(["solve", "poisson2d:700", "--backend", "cpu", "--rtol", "1e-13", "-m", "steepest_descent"])
-            .args(["--max-iterations", "100000000", "--quiet", "--json", &json, "--output", &x, "--monitor"])
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the program starts");
-        // The first iteration is told, however slow the machine is.
-        let mut told = std::io::BufReader::new(child.stderr.take().expect("piped"));
-        std::io::BufRead::read_line(&mut told, &mut String::new()).expect("a line");
-        let sent = Command::new("kill").args([format!("-{signal}"), child.id().to_string()]).status();
-        assert!(sent.expect("kill").success());
-        expect(&child.wait_with_output().expect("an end"), code);
-        assert_eq!(report(&dir.path("r.json"))["reason"], "Cancelled");
-        assert!(report(&dir.path("r.json"))["iterations"].as_u64() > Some(0));
-        assert_eq!(read_vector(Path::new(&x), &ReadOptions::default()).unwrap().len(), 490_000);
-    }
-}
-
-#[test]
-fn eigenpairs() {
-    let f = Folder::new();
-    let (json, vectors) = (f.name("r.json"), f.name("v.mtx"));
-    let common = ["--backend", "cpu", "--json", &json];
-    let args = [&["eigs", "poisson2d:20", "-k", "3", "--which", "SA", "--output", &vectors], &common[..]].concat();
-    let (out, _) = expect(&krylane(&args), 0);
-    assert!(out.contains("Converged") && out.contains("plan"), "{out}");
-    let r = report(Path::new(&json));
-    let values: Vec<f64> = r["eigenvalues"].as_array().unwrap().iter().map(|v| v.as_f64().unwrap()).collect();
-    let s = |j: f64| 4.0 * (j * std::f64::consts::PI / 42.0).sin().powi(2);
-    for (found, expected) in values.iter().zip([2.0 * s(1.0), s(1.0) + s(2.0), s(1.0) + s(2.0)]) {
-        assert!((found - expected).abs() < 1e-9, "{values:?}");
-    }
-    assert_eq!((values.len(), r["reason"].as_str()), (3, Some("Converged")));
-    let bound = 1e-10 * r["matrix_norm"].as_f64().unwrap();
-    assert!(r["residuals"].as_array().unwrap().iter().all(|v| v.as_f64().unwrap() <= bound));
-    assert!(fs::read_to_string(&vectors).unwrap().starts_with("%%MatrixMarket matrix array real general\n400 3\n"));
-
-    // A complex pair; the generalised problem; a shift.
-    let rotation = f.file("j.mtx", "%%MatrixMarket matrix coordinate real general\n2 2 2\n1 2 -1\n2 1 1\n");
-    expect(&krylane(&[&["eigs", &rotation, "-k", "2"], &common[..]].concat()), 0);
-    let r = report(Path::new(&json));
-    assert!((r["eigenvalues"][0]["im"].as_f64().unwrap() - 1.0).abs() < 1e-12, "{}", r["eigenvalues"]);
-    let mass = f.file("m.mtx", "%%MatrixMarket matrix coordinate real general\n2 2 2\n1 1 2\n2 2 4\n");
-    let diagonal = f.file("d.mtx", "%%MatrixMarket matrix coordinate real general\n2 2 2\n1 1 6\n2 2 4\n");
-    expect(&krylane(&[&["eigs", &diagonal, "-k", "1", "--mass", &mass, "--which", "la"], &common[..]].concat()), 0);
-    assert!((report(Path::new(&json))["eigenvalues"][0].as_f64().unwrap() - 3.0).abs() < 1e-12);
-    expect(&krylane(&[&["eigs", "poisson1d:300", "-k", "1", "--sigma", "2.0"], &common[..]].concat()), 0);
-    assert!((report(Path::new(&json))["eigenvalues"][0].as_f64().unwrap() - 2.0).abs() < 0.011);
-
-    // Numbers that begin with a sign, complex ones too.
-    for sigma in ["-1e-3", "-.5", "-2", "-0.5+1e-1i", "-i", "1-2e-3j"] {
-        expect(&krylane(&[&["eigs", "poisson2d:6", "-k", "2", "--sigma", sigma], &common[..]].concat()), 0);
-    }
-    refuses(&krylane(&["eigs", "poisson2d:6", "--sigma", "-x"]), 2, &["-x", "1.5+2i"]);
-    refuses(&krylane(&["solve", "poisson2d:6", "--rtol", "-1e-3"]), 2, &["rtol"]);
-    // A Hermitian matrix: real values, complex vectors; what is wrong with B is in its own file.
-    let pauli = f.file("p.mtx", "%%MatrixMarket matrix coordinate complex hermitian\n2 2 1\n2 1 0 3\n");
-    expect(&krylane(&[&["eigs", &pauli, "--complex", "-k", "2", "-o", &vectors], &common[..]].concat()), 0);
-    let values: Vec<f64> =
-        report(Path::new(&json))["eigenvalues"].as_array().unwrap().iter().map(|v| v.as_f64().unwrap()).collect();
-    assert!((values[0].abs() - 3.0).abs() < 1e-12 && (values[0] + values[1]).abs() < 1e-12, "{values:?}");
-    assert!(fs::read_to_string(&vectors).unwrap().starts_with("%%MatrixMarket matrix array complex general\n2 2\n"));
-    expect(&krylane(&[&["svds", &pauli, "--complex", "-k", "1"], &common[..]].concat()), 0);
-    assert!((report(Path::new(&json))["singular_values"][0].as_f64().unwrap() - 3.0).abs() < 1e-12);
-    let mass = f.file("n.mtx", "%%MatrixMarket matrix coordinate real general\n3 3 1\n1 1 2\n");
-    refuses(&krylane(&["eigs", "poisson1d:5", "-k", "1", "--mass", &mass]), 2, &["n.mtx", "B is 3 x 3"]);
-
-    expect(&krylane(&[&["eigs", "poisson2d:60", "-k", "3", "--max-iterations", "40"], &common[..]].concat()), 1);
-    assert_eq!(report(Path::new(&json))["reason"], "MaxIterations");
-    refuses(&krylane(&["eigs", "poisson1d:5", "-k", "6"]), 2, &["k is 6", "order 5"]);
-    refuses(&krylane(&["eigs", "poisson1d:5", "-k", "0"]), 2, &["k is 0"]);
-    refuses(&krylane(&["eigs", "poisson1d:5", "--which", "XX"]), 2, &["XX"]);
-    refuses(&krylane(&["eigs", "poisson1d:5", "-k", "1", "--mass", "nowhere.mtx"]), 2, &["nowhere.mtx"]);
-
-    let args = [&["svds", &diagonal, "-k", "2", "--output", &vectors], &common[..]].concat();
-    expect(&krylane(&args), 0);
-    let r = report(Path::new(&json));
-    assert!((r["singular_values"][0].as_f64().unwrap() - 6.0).abs() < 1e-12, "{}", r["singular_values"]);
 }

@@ -1,0 +1,54 @@
+//! The CPU as a device.
+
+use super::Cpu;
+use crate::backend::{AdapterInfo, BackendEntry, Device, DeviceKind, Engine, Opened, Settings, Wanted};
+use crate::error::Result;
+use crate::op::{Dtype, Space};
+use std::sync::Arc;
+
+pub(crate) const BACKEND: BackendEntry = BackendEntry {
+    id: "cpu",
+    open: |wanted, settings| {
+        Ok(match wanted {
+            Wanted::Named(name) => Opened::Unsuitable(format!("the CPU has no adapter {name:?}")),
+            Wanted::Any | Wanted::Suitable { .. } => Opened::Device(Arc::new(Host::new(settings))),
+        })
+    },
+};
+
+struct Host {
+    info: AdapterInfo,
+    threads: usize,
+    fuse: bool,
+}
+
+impl Host {
+    fn new(settings: &Settings) -> Self {
+        let threads = if settings.threads == 0 { rayon::current_num_threads() } else { settings.threads };
+        let info = AdapterInfo {
+            name: format!("CPU, {threads} thread{}", if threads == 1 { "" } else { "s" }),
+            backend: "cpu".into(),
+            driver: format!("krylane {}", env!("CARGO_PKG_VERSION")),
+            kind: DeviceKind::Cpu,
+        };
+        Self { info, threads: settings.threads, fuse: settings.fuse }
+    }
+}
+
+impl Device for Host {
+    fn info(&self) -> &AdapterInfo {
+        &self.info
+    }
+
+    fn widest(&self) -> Dtype {
+        Dtype::F64
+    }
+
+    fn is_host(&self) -> bool {
+        true
+    }
+
+    fn engine(self: Arc<Self>, space: Space) -> Result<Box<dyn Engine>> {
+        Ok(Box::new(Cpu::new(space, self.threads, self.fuse)?))
+    }
+}

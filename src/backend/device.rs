@@ -1,0 +1,127 @@
+//! What a device is to the rest of the library: a backend opens devices, a device makes engines.
+
+use super::Engine;
+use crate::error::Result;
+use crate::op::{Dtype, Precisions, Space};
+use std::fmt;
+use std::sync::Arc;
+
+/// What kind of device it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum DeviceKind {
+    /// The CPU backend.
+    #[default]
+    Cpu,
+    /// A graphics driver that computes on the CPU.
+    Software,
+    /// A GPU that shares the memory of the host.
+    Integrated,
+    /// A GPU with memory of its own.
+    Discrete,
+    /// A GPU shared by virtual machines.
+    Virtual,
+    /// Something else.
+    Other,
+}
+
+impl fmt::Display for DeviceKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Cpu => "cpu",
+            Self::Software => "software",
+            Self::Integrated => "integrated",
+            Self::Discrete => "discrete",
+            Self::Virtual => "virtual",
+            Self::Other => "other",
+        })
+    }
+}
+
+/// The device a solve ran on.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[non_exhaustive]
+pub struct AdapterInfo {
+    /// The device's name.
+    pub name: String,
+    /// "cpu", or the graphics interface: "vulkan", "metal", "dx12".
+    pub backend: String,
+    /// The driver and its version.
+    pub driver: String,
+    /// What kind of device it is.
+    pub kind: DeviceKind,
+}
+
+/// What a device is opened with.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    /// Threads of the CPU; 0 is all.
+    pub(crate) threads: usize,
+    /// Several operations per sweep.
+    pub(crate) fuse: bool,
+    /// Features to ignore, as if the device lacked them.
+    pub(crate) withhold: Vec<String>,
+    /// Bytes that one binding of a GPU may have.
+    pub(crate) binding_limit: Option<u64>,
+    /// Any device suits, a software one too, for any size.
+    pub(crate) prefer_gpu: bool,
+    /// The device is lost at the submission after so many.
+    pub(crate) lose_device_after: Option<u64>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            threads: 0,
+            fuse: true,
+            withhold: vec![],
+            binding_limit: None,
+            prefer_gpu: false,
+            lose_device_after: None,
+        }
+    }
+}
+
+/// Which device of a backend is wanted.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Wanted<'a> {
+    /// One that is worth its overhead where a product takes `work` multiplications, which are `what`.
+    Suitable { work: usize, what: &'a str },
+    /// The first.
+    Any,
+    /// The one whose name contains this text, or that has this number.
+    Named(&'a str),
+}
+
+/// What a backend answers.
+pub(crate) enum Opened {
+    Device(Arc<dyn Device>),
+    /// It has none that suits, and why.
+    Unsuitable(String),
+}
+
+/// A device that makes engines.
+pub(crate) trait Device: Send + Sync {
+    /// What it is, for people.
+    fn info(&self) -> &AdapterInfo;
+    /// The widest type that residuals can be computed in there.
+    fn widest(&self) -> Dtype;
+    /// True where engines call functions of the host and solve with triangles row by row.
+    fn is_host(&self) -> bool {
+        false
+    }
+    /// An empty space for programs on this device.
+    fn space(&self, plan: Precisions) -> Space {
+        if self.is_host() { Space::new(plan) } else { Space::new(plan).without_triangles() }
+    }
+    /// An engine with memory for what `space` lists.
+    fn engine(self: Arc<Self>, space: Space) -> Result<Box<dyn Engine>>;
+}
+
+/// A line of the table of backends.
+pub(crate) struct BackendEntry {
+    /// The name users type.
+    pub(crate) id: &'static str,
+    pub(crate) open: fn(Wanted<'_>, &Settings) -> Result<Opened>,
+}

@@ -1,0 +1,62 @@
+//! When and where something ran.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// When and where a solve ran.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[non_exhaustive]
+pub struct Run {
+    /// The name of the machine; "unknown" where the system gives none.
+    pub host: String,
+    /// UTC at the end of the solve, as in 2026-11-29T23:59:59Z.
+    pub date: String,
+    /// Threads that the host worked with.
+    pub threads: usize,
+    /// Of this library.
+    pub version: String,
+}
+
+impl Run {
+    /// The present moment on this machine.
+    pub(crate) fn now(threads: usize) -> Self {
+        let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
+        let threads = if threads == 0 { rayon::current_num_threads() } else { threads };
+        Self { host: host(), date: date(seconds), threads, version: env!("CARGO_PKG_VERSION").into() }
+    }
+}
+
+fn host() -> String {
+    let told = std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
+    let set = || ["HOSTNAME", "COMPUTERNAME"].into_iter().find_map(|name| std::env::var(name).ok());
+    told.or_else(set).map_or_else(|| "unknown".into(), |name| name.trim().to_string())
+}
+
+/// Seconds since 1970 as a date (the proleptic Gregorian calendar; Hinnant, "chrono-compatible low-level date
+/// algorithms").
+fn date(seconds: u64) -> String {
+    let (days, rest) = (seconds / 86_400 + 719_468, seconds % 86_400);
+    let (era, day) = (days / 146_097, days % 146_097);
+    let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
+    let day = day - (365 * year + year / 4 - year / 100);
+    let month = (5 * day + 2) / 153;
+    let (day, month) = (day - (153 * month + 2) / 5 + 1, if month < 10 { month + 3 } else { month - 9 });
+    let year = era * 400 + year + u64::from(month <= 2);
+    format!("{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z", rest / 3600, rest / 60 % 60, rest % 60)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::date;
+
+    #[test]
+    fn dates() {
+        for (seconds, expected) in [
+            (0, "1970-01-01T00:00:00Z"),
+            (951_782_400, "2000-02-29T00:00:00Z"),
+            (1_709_251_199, "2024-02-29T23:59:59Z"),
+            (4_107_542_400, "2100-03-01T00:00:00Z"),
+        ] {
+            assert_eq!(date(seconds), expected);
+        }
+    }
+}
