@@ -183,6 +183,11 @@ pub(crate) trait EigenMethod: Send {
     /// wanted in order and make ready for the next iteration.
     fn exchange(&mut self, p: &mut Program, host: &mut Outbox) -> Outlook;
 
+    /// θ and ‖A x − θ B x‖ of each wanted pair before an exchange, for a method whose pairs improve step by step.
+    fn estimates(&self) -> Vec<[f64; 2]> {
+        vec![]
+    }
+
     /// What stands on the device after the last exchange.
     fn harvest(&self) -> Harvest;
 
