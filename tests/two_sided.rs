@@ -7,8 +7,8 @@ use krylane::matrix::{Csr, LinearOperator, Matrix, VectorFunction, gallery};
 use krylane::precond::Given;
 use krylane::random::Random;
 use krylane::{Backend, Method, Options, Precond, Report, Solver};
-use std::ops::Range;
-use std::sync::Arc;
+use std::ops::{ControlFlow, Range};
+use std::sync::{Arc, Mutex};
 
 fn options(method: &str) -> Options {
     Options {
@@ -148,6 +148,55 @@ fn directions_serve_the_next_solve() {
     let mut forgets = Solver::new(&a, options("gcrotmk:restart=15")).unwrap();
     let _ = forgets.solve(&b).unwrap();
     assert_eq!(forgets.solve(&near).unwrap().history, alone.history);
+}
+
+#[test]
+fn directions_can_be_taken_to_another_solver() {
+    let _guard = one_at_a_time();
+    let a = gallery::convection_diffusion2d(30, [0.3, 0.2]);
+    let mut random = Random::new(7);
+    let b = random.vector(a.rows());
+    let near: Vec<f64> = b.iter().zip(random.vector(a.rows())).map(|(b, d)| b + 0.01 * d).collect();
+    for (method, most) in [("gcrotmk:restart=15", 15), ("lgmres:restart=15", 3)] {
+        let made = || Solver::new(&a, options(method)).unwrap();
+        let mut first = made();
+        assert!(first.directions().unwrap().is_empty());
+        let _ = first.solve(&b).unwrap();
+        let kept = first.directions().unwrap();
+        assert!(!kept.is_empty() && kept.len() <= most && kept.iter().all(|v| v.len() == a.cols()), "{method}");
+        let alone = made().solve(&near).unwrap();
+        let mut second = made().start_with(kept).unwrap();
+        let after = second.solve(&near).unwrap();
+        assert!(after.reason.is_converged() && after.history != alone.history, "{method}");
+        // lgmres takes them in, but they stand for what its own cycles lost; gcrotmk's span what was solved.
+        let fewer = after.iterations < alone.iterations;
+        assert!(fewer || method.starts_with("lgmres"), "{method}: {} of {}", after.iterations, alone.iterations);
+        // Each solve starts with them afresh.
+        assert_eq!(second.solve(&near).unwrap().history, after.history);
+    }
+    for (method, given) in [("cg", vec![]), ("gcrotmk", vec![vec![1.0; 3]]), ("lgmres", vec![vec![f64::NAN; 900]])] {
+        assert!(Solver::new(&a, options(method)).unwrap().start_with(given).is_err(), "{method}");
+    }
+}
+
+#[test]
+fn least_squares_methods_see_the_condition_number() {
+    let diagonal: Vec<f64> = (0..200).map(|i| 10f64.powf(-4.0 * f64::from(i) / 199.0)).collect();
+    let a = gallery::diagonal(&diagonal);
+    let b = Random::new(3).vector(200);
+    for method in ["lsqr", "lsmr"] {
+        let seen = Arc::new(Mutex::new(vec![]));
+        let heard = Arc::clone(&seen);
+        let mut solver = Solver::new(&a, options(method)).unwrap().on_iteration(move |event| {
+            let condition = event.condition.unwrap();
+            heard.lock().unwrap().push(condition);
+            if condition > 1e3 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        });
+        let report = solver.solve(&b).unwrap();
+        let seen = seen.lock().unwrap();
+        assert_eq!(report.reason.name(), "StoppedByCallback", "{method}");
+        assert!((1e3..1.1e4).contains(seen.last().unwrap()) && seen[0] < 10.0, "{method}: {:?}", seen.last());
+    }
 }
 
 #[test]

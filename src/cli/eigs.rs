@@ -102,8 +102,8 @@ impl Common {
     }
 
     /// The start vector of `n` entries, if there is one.
-    fn start(&self, n: usize) -> krylane::Result<Option<Vec<f64>>> {
-        self.start.as_ref().map(|path| self.source.vector("start", path, n, "rows")).transpose()
+    fn start(&self, n: usize) -> krylane::Result<Vec<Vec<f64>>> {
+        self.start.iter().map(|path| self.source.vector("start", path, n, "rows")).collect()
     }
 
     /// Everything asked for, whatever the outcome; `lines` are the values.

@@ -60,6 +60,8 @@ pub(super) struct Tally {
     pub(super) inner_solves: usize,
     pub(super) inner_iterations: usize,
     pub(super) history: Vec<f64>,
+    /// Those of [`EigenMethod::estimates`].
+    pub(super) estimates: Vec<Vec<[f64; 2]>>,
 }
 
 /// How a run ended.
@@ -87,6 +89,7 @@ impl Session {
                 Some(ended) if tally.iterations == before => return Ok(ended),
                 ended => ended,
             };
+            tally.estimates.extend(Some(self.method.estimates()).filter(|e| !e.is_empty()));
             let outlook = match self.segment(tally, |method, p, host| method.end_cycle(p, host)).await? {
                 Ok(outlook) => outlook,
                 Err(why) => return Ok(Ended::Inner(why)),
@@ -100,7 +103,7 @@ impl Session {
             };
             tally.restarts += 1;
             tally.history.push(worst);
-            let event = Event { iteration: tally.iterations, residual: worst, system: 0 };
+            let event = Event { iteration: tally.iterations, residual: worst, system: 0, condition: None };
             if let Some(ended) = ended {
                 return Ok(ended);
             }

@@ -7,8 +7,7 @@
 //! column that is not converged; keeps 7 blocks of vectors. Use it for the smallest eigenvalues where a good
 //! preconditioner is known, for instance amg.
 
-use super::plan::block;
-use super::{EigenMethod, EigenSystem, Harvest, InnerSolve, Outlook};
+use super::{EigenMethod, EigenSystem, Harvest, InnerSolve, Outlook, plan::block};
 use crate::host::dense::eigen::{flat, orthonormal_columns, symmetric};
 use crate::host::random::Random;
 use crate::krylov::arnoldi::Arnoldi;
@@ -200,6 +199,10 @@ impl EigenMethod for Lobpcg {
         p.rotate(self.images, k, self.kept, self.rotation);
         (0..nb).for_each(|j| host.set(self.theta[j], self.t[(j, j)]));
         Outlook::Going(worst)
+    }
+
+    fn estimates(&self) -> Vec<[f64; 2]> {
+        (0..self.s.wanted.k.min(self.kept)).map(|j| [self.t[(j, j)], self.record[j]]).collect()
     }
 
     fn harvest(&self) -> Harvest {

@@ -183,6 +183,11 @@ pub(crate) trait EigenMethod: Send {
     /// wanted in order and make ready for the next iteration.
     fn end_cycle(&mut self, p: &mut Program, host: &mut Outbox) -> Outlook;
 
+    /// θ and ‖A x − θ B x‖ of each wanted pair before the end of a cycle, for a method whose pairs improve step by step.
+    fn estimates(&self) -> Vec<[f64; 2]> {
+        vec![]
+    }
+
     /// What is on the device after the last cycle.
     fn harvest(&self) -> Harvest;
 

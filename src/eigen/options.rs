@@ -128,8 +128,9 @@ pub struct EigenOptions {
     pub tol: f64,
     /// Columns of the basis; `None` lets the plan choose.
     pub subspace: Option<usize>,
-    /// The start vector; `None` is random.
-    pub start: Option<Vec<f64>>,
+    /// Where to start: a block of vectors for lobpcg, which fills up what is missing; other methods start from their
+    /// sum. Random where there is none.
+    pub start: Vec<Vec<f64>>,
     /// Of the random vectors: the same seed gives the same bits.
     pub seed: u64,
     /// Bound on iterations, 100 000: columns of a basis, steps of lobpcg.
@@ -162,7 +163,7 @@ impl Default for EigenOptions {
             preconditioner: Precond::Auto,
             tol: 1e-10,
             subspace: None,
-            start: None,
+            start: vec![],
             seed: 1,
             max_iterations: 100_000,
             time_limit: None,
@@ -234,7 +235,7 @@ impl EigenOptions {
         {
             return Err(Error::input(format!("a basis of {m} columns is too small for {} pairs", self.k)));
         }
-        check_start(self.start.as_deref(), n)
+        check_start(&self.start, n)
     }
 
     /// The bound on residuals that is used: no smaller than rounding allows.
@@ -256,17 +257,18 @@ impl EigenOptions {
     }
 }
 
-/// A start vector must point somewhere.
-pub(super) fn check_start(start: Option<&[f64]>, n: usize) -> Result<()> {
-    let Some(v) = start else { return Ok(()) };
-    if v.len() != n {
-        return Err(Error::input(format!("the start vector has {} entries; it needs {n}", v.len())));
-    }
-    if let Some(i) = v.iter().position(|x| !x.is_finite()) {
-        return Err(Error::input(format!("start[{i}] is {}", v[i])));
-    }
-    if v.iter().all(|&x| x == 0.0) {
-        return Err(Error::input("the start vector is zero"));
+/// Start vectors must point somewhere.
+pub(super) fn check_start(start: &[Vec<f64>], n: usize) -> Result<()> {
+    for v in start {
+        if v.len() != n {
+            return Err(Error::input(format!("the start vector has {} entries; it needs {n}", v.len())));
+        }
+        if let Some(i) = v.iter().position(|x| !x.is_finite()) {
+            return Err(Error::input(format!("start[{i}] is {}", v[i])));
+        }
+        if v.iter().all(|&x| x == 0.0) {
+            return Err(Error::input("the start vector is zero"));
+        }
     }
     Ok(())
 }

@@ -132,6 +132,10 @@ pub struct EigenReport {
     pub vectors: Vec<Vec<f64>>,
     /// Vectors are those of a real form: A is complex, or σ is.
     pub complex: bool,
+    /// λ and ‖A x − λ B x‖ of each wanted pair at each step of lobpcg, as it reckoned them for xᵀB x = 1; empty for other
+    /// methods.
+    #[serde(skip)]
+    pub estimates: Vec<Vec<[f64; 2]>>,
     /// The rest.
     #[serde(flatten)]
     pub outcome: Outcome,

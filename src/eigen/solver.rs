@@ -287,7 +287,16 @@ impl EigenSolver {
         found.warnings.extend(self.warnings.iter().cloned());
         let names = self.choice.as_ref().map_or(["dense", &preconditioner], |c| [c.method.id, &preconditioner]);
         let bound = self.options.bound();
+        // On the device A and B stand times powers of two.
+        let exponent = self.pencil.facts.norms.exponent;
+        let mass = self.pencil.b_norms.as_ref().map_or(0, |norms| norms.exponent);
+        let estimates = std::mem::take(&mut found.tally.estimates);
+        let user = |[value, residual]: [f64; 2]| {
+            [ldexp(value, exponent - mass), ldexp(residual, exponent) * (-0.5 * f64::from(mass)).exp2()]
+        };
+        let estimates = estimates.into_iter().map(|pairs| pairs.into_iter().map(user).collect()).collect();
         let mut report = EigenReport {
+            estimates,
             eigenvalues: vec![],
             residuals: vec![],
             bounds: vec![],

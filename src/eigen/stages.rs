@@ -164,7 +164,7 @@ async fn stage(
     for attempt in 1.. {
         let start = Instant::now();
         let from: Vec<Vec<f64>> = match &found.pairs[..] {
-            [] => options.start.iter().cloned().collect(),
+            [] => options.start.clone(),
             pairs => pairs.iter().flat_map(|pair| problem.starts(pair)).collect(),
         };
         let ended = session.run(&from, &mut found.tally, &mut limits).await?;

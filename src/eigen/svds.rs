@@ -98,7 +98,7 @@ pub fn svds_until(
             order / parts
         )));
     }
-    check_start(options.start.as_deref(), order)?;
+    check_start(&options.start, order)?;
     let mut plan = vec![];
     let device = choose_device(&a, &options.device(), &mut plan)?;
     let wide = a.cols() > a.rows();

@@ -10,6 +10,7 @@
 use super::{Method, Next, Outbox, Seen, System, Tuning};
 use crate::krylov::cycle::Cycle;
 use crate::op::{Array, Basis, Expr, Program, Scalar, Space, Vector};
+use std::sync::Arc;
 
 /// k at most.
 const KEPT: usize = 20;
@@ -26,6 +27,10 @@ pub(super) struct Gcrotmk {
     h: Array,
     ww: Scalar,
     gamma: Scalar,
+    /// Directions to start with.
+    given: Vec<Vector>,
+    /// They are to be taken up.
+    fresh: bool,
     /// Pairs made; number i stands in column i mod k.
     made: usize,
     /// Pairs outlive their solve.
@@ -42,8 +47,9 @@ impl Gcrotmk {
         let (z, c, u) = (space.vector("z", s.n), space.basis("c", s.n, k), space.basis("u", s.n, k));
         let (y, h) = (space.array("y", m), space.array("h", k));
         let [ww, gamma] = space.scalars(["ww", "gamma"]);
+        let given = tuning.subspace.iter().take(k).map(|v| space.constant("given", Arc::clone(v))).collect();
         let recycle = tuning.recycle;
-        Self { s, cycle, z, c, u, k, y, h, ww, gamma, made: 0, recycle, stale: false }
+        Self { s, cycle, z, c, u, k, y, h, ww, gamma, given, fresh: true, made: 0, recycle, stale: false }
     }
 
     fn kept(&self) -> usize {
@@ -75,7 +81,7 @@ impl Gcrotmk {
 impl Method for Gcrotmk {
     fn begin(&mut self, correction: usize) {
         if correction == 0 && !self.recycle {
-            self.made = 0;
+            (self.made, self.fresh) = (0, true);
         }
     }
 
@@ -84,6 +90,10 @@ impl Method for Gcrotmk {
     }
 
     fn start(&mut self, p: &mut Program) {
+        if std::mem::take(&mut self.fresh) && !self.given.is_empty() {
+            self.given.iter().enumerate().for_each(|(j, &v)| p.copy(v, self.u.column(j)));
+            (self.made, self.stale) = (self.given.len(), true);
+        }
         let k = self.kept();
         if self.stale {
             for j in 0..k {
@@ -138,6 +148,10 @@ impl Method for Gcrotmk {
         p.dot(c.column(j), s.r, gamma);
         p.axpy(gamma, u.column(j), s.x); //                 x += <c, r> u
         self.made += 1;
+    }
+
+    fn directions(&self) -> Vec<Vector> {
+        (0..self.kept()).map(|j| self.u.column(j)).collect()
     }
 
     /// C = A U of the cycle's correction.

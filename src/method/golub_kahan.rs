@@ -9,6 +9,39 @@
 use super::System;
 use crate::op::{Combination, Expr, Operator, Program, Scalar, Space, Vector};
 
+/// The condition number of A, as far as the process has seen it (Fong and Saunders 2011, section 5.2): the extremes on the
+/// diagonal of R̄, where R is the upper bidiagonal factor of B and R̄ that of Rᵀ. A lower bound, mostly a close one.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Condition {
+    /// The cosine of the last rotation, and the last diagonal entry of R̄.
+    c: f64,
+    last: Option<f64>,
+    largest: f64,
+    smallest: f64,
+    /// The estimate; `None` before the first step.
+    pub(crate) estimate: Option<f64>,
+}
+
+impl Default for Condition {
+    fn default() -> Self {
+        Self { c: 1.0, last: None, largest: 0.0, smallest: f64::INFINITY, estimate: None }
+    }
+}
+
+impl Condition {
+    /// After a step that gave R the diagonal entry ρ, and θ beside it.
+    pub(crate) fn step(&mut self, rho: f64, theta: f64) {
+        if let Some(last) = self.last {
+            self.largest = self.largest.max(last);
+            self.smallest = self.smallest.min(last);
+        }
+        let open = self.c * rho;
+        self.estimate = Some(self.largest.max(open) / self.smallest.min(open));
+        let closed = open.hypot(theta);
+        (self.c, self.last) = (open / closed, Some(closed));
+    }
+}
+
 /// The newest vectors, each times its coefficient, and the coefficients: a division is made only within a combination.
 pub(crate) struct GolubKahan {
     a: Operator,

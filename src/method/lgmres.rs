@@ -7,9 +7,10 @@
 //! product, two passes of projection (4nj flops each); keeps x, r, w, m + k + 1 basis vectors, k corrections
 //! (and z with M). Use it where GMRES(m) slows down from cycle to cycle; without restarts it is GMRES.
 
-use super::{Method, Next, Outbox, Seen, System};
+use super::{Method, Next, Outbox, Seen, System, Tuning};
 use crate::krylov::cycle::Cycle;
 use crate::op::{Array, Basis, Expr, Program, Scalar, Space, Vector};
+use std::sync::Arc;
 
 /// k, how many earlier corrections a cycle takes in.
 const KEPT: usize = 3;
@@ -26,17 +27,20 @@ pub(super) struct Lgmres {
     zz: Scalar,
     y: Array,
     y_dx: Array,
+    /// Directions that stand for corrections at the start.
+    given: Vec<Vector>,
     /// Corrections made for this right-hand side; number i stands in column i mod k.
     corrections: usize,
 }
 
 impl Lgmres {
-    pub(super) fn new(space: &mut Space, s: System, restart: usize) -> Self {
-        let m = restart.min(s.n.max(1));
+    pub(super) fn new(space: &mut Space, s: System, tuning: &Tuning) -> Self {
+        let m = tuning.restart.min(s.n.max(1));
         let cycle = Cycle::new(space, s.n, m + KEPT);
         let (z, dx, zz) = (space.vector("z", s.n), space.basis("dx", s.n, KEPT), space.scalar("zz"));
         let (y, y_dx) = (space.array("y", m), space.array("y_dx", KEPT));
-        Self { s, cycle, m, z, dx, zz, y, y_dx, corrections: 0 }
+        let given = tuning.subspace.iter().take(KEPT).map(|v| space.constant("given", Arc::clone(v))).collect();
+        Self { s, cycle, m, z, dx, zz, y, y_dx, given, corrections: 0 }
     }
 
     /// Columns of this cycle.
@@ -53,6 +57,10 @@ impl Method for Lgmres {
     }
 
     fn start(&mut self, p: &mut Program) {
+        if self.corrections == 0 {
+            self.given.iter().enumerate().for_each(|(j, &v)| p.copy(v, self.dx.column(j)));
+            self.corrections = self.given.len();
+        }
         self.cycle.start(p, self.s.r);
     }
 
@@ -96,6 +104,10 @@ impl Method for Lgmres {
         p.dot(z, z, zz);
         p.scale(Expr::from(1.0) / zz.sqrt(), z, dx.column(self.corrections % KEPT));
         self.corrections += 1;
+    }
+
+    fn directions(&self) -> Vec<Vector> {
+        (0..self.corrections.min(KEPT)).map(|j| self.dx.column(j)).collect()
     }
 
     fn restarts(&self) -> bool {

@@ -6,13 +6,14 @@
 //! above LSQR's. Each iteration: 1 product with A, 1 with Aᵀ, 2 dots (3 with M ≈ (AᵀA)⁻¹); keeps x, h, h̄ and the
 //! four vectors of the process (five with M). ‖r‖ is found by a second QR factorisation, of numbers only.
 
-use super::golub_kahan::GolubKahan;
-use super::{Method, Next, System};
+use super::golub_kahan::{Condition, GolubKahan};
+use super::{Method, Next, Seen, System};
 use crate::op::{Combination, Expr, Program, Scalar, Space, Vector};
 
 pub(super) struct Lsmr {
     s: System,
     process: GolubKahan,
+    condition: Condition,
     h: Vector,
     h_bar: Vector,
     /// First rotation: B to an upper bidiagonal R.
@@ -96,6 +97,7 @@ impl Lsmr {
         Self {
             s,
             process,
+            condition: Condition::default(),
             h,
             h_bar,
             alpha_bar,
@@ -119,6 +121,7 @@ impl Lsmr {
 
 impl Method for Lsmr {
     fn start(&mut self, p: &mut Program) {
+        self.condition = Condition::default();
         let GolubKahan { alpha, beta, v, .. } = self.process;
         self.process.start(&self.s, p);
         p.scale(Expr::from(1.0) / alpha, v, self.h); //                 h = v
@@ -161,8 +164,17 @@ impl Method for Lsmr {
         // h = v - (theta/rho) h
         p.assign(h, Combination::default().plus(Expr::from(1.0) / alpha, v).plus(-(theta / rho), h));
         let norm = self.estimate.step(p, self);
-        s.watch.normal(p, norm, process.normal_norm(zeta_bar.abs()));
+        s.watch.normal(p, norm, process.normal_norm(zeta_bar.abs()), &[rho.into(), theta.into()]);
         Next::More
+    }
+
+    fn observe(&mut self, record: &[f64]) -> Seen {
+        self.condition.step(record[1], record[2]);
+        Seen { residual: record[0], done: false }
+    }
+
+    fn condition(&self) -> Option<f64> {
+        self.condition.estimate
     }
 
     fn system(&mut self) -> &mut System {

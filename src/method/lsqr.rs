@@ -6,13 +6,14 @@
 //! monotonically, ‖Aᵀr‖ nearly so. Each iteration: 1 product with A, 1 with Aᵀ, 2 dots (3 with M ≈ (AᵀA)⁻¹); keeps x, d,
 //! and the four vectors of the process (five with M). Square systems that CG, MINRES or GMRES can solve are theirs.
 
-use super::golub_kahan::GolubKahan;
-use super::{Method, Next, System};
+use super::golub_kahan::{Condition, GolubKahan};
+use super::{Method, Next, Seen, System};
 use crate::op::{Combination, Expr, Program, Scalar, Space, Vector};
 
 pub(super) struct Lsqr {
     s: System,
     process: GolubKahan,
+    condition: Condition,
     /// Direction of x, times ρ.
     d: Vector,
     /// What is left of the right-hand side; ‖r‖.
@@ -32,12 +33,13 @@ impl Lsqr {
         let d = space.vector("d", s.n);
         let [phi_bar, phi, rho_bar, rho, c, sn, theta] =
             space.scalars(["phi_bar", "phi", "rho_bar", "rho", "c", "sn", "theta"]);
-        Self { s, process, d, phi_bar, phi, rho_bar, rho, c, sn, theta }
+        Self { s, process, condition: Condition::default(), d, phi_bar, phi, rho_bar, rho, c, sn, theta }
     }
 }
 
 impl Method for Lsqr {
     fn start(&mut self, p: &mut Program) {
+        self.condition = Condition::default();
         let Self { ref s, ref process, d, phi_bar, rho_bar, .. } = *self;
         process.start(s, p);
         p.scale(Expr::from(1.0) / process.alpha, process.v, d); //      d = v
@@ -46,7 +48,7 @@ impl Method for Lsqr {
     }
 
     fn step(&mut self, p: &mut Program) -> Next {
-        let Self { ref s, ref process, d, phi_bar, phi, rho_bar, rho, c, sn, theta } = *self;
+        let Self { ref s, ref process, d, phi_bar, phi, rho_bar, rho, c, sn, theta, .. } = *self;
         let GolubKahan { alpha, beta, v, .. } = *process;
         process.step(s, p);
         // The rotation that takes beta out of the column.
@@ -61,8 +63,17 @@ impl Method for Lsqr {
         // d = v - (theta/rho) d
         p.assign(d, Combination::default().plus(Expr::from(1.0) / alpha, v).plus(-(theta / rho), d));
         let normal = process.normal_norm(phi_bar * (alpha * c.abs()));
-        s.watch.normal(p, phi_bar.into(), normal);
+        s.watch.normal(p, phi_bar.into(), normal, &[rho.into(), theta.into()]);
         Next::More
+    }
+
+    fn observe(&mut self, record: &[f64]) -> Seen {
+        self.condition.step(record[1], record[2]);
+        Seen { residual: record[0], done: false }
+    }
+
+    fn condition(&self) -> Option<f64> {
+        self.condition.estimate
     }
 
     fn system(&mut self) -> &mut System {

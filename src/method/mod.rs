@@ -122,7 +122,7 @@ pub struct Tuning {
     pub side: Side,
     /// Bounds of the spectrum of A M on the device, where the user knows them.
     pub spectrum: Option<(f64, f64)>,
-    /// Orthonormal vectors that span the subspace of a projection.
+    /// Orthonormal vectors: they span the subspace of a projection, or are directions to start with.
     pub subspace: Vec<Arc<Vec<f64>>>,
     /// What a method has learnt is used for the next right-hand side.
     pub recycle: bool,
@@ -146,6 +146,16 @@ pub trait Method: Send {
     /// Reads the record of an iteration; by default its first number is ‖r‖.
     fn observe(&mut self, record: &[f64]) -> Seen {
         Seen { residual: record[0], done: false }
+    }
+
+    /// The condition number of A M^½, as far as a method has seen it that estimates one.
+    fn condition(&self) -> Option<f64> {
+        None
+    }
+
+    /// Directions of x that a method keeps for systems to come, once it has any.
+    fn directions(&self) -> Vec<Vector> {
+        vec![]
     }
 
     /// Operations that bring x up to date after [`Next::EndCycle`] or [`Seen::done`]; the driver renews r

@@ -83,7 +83,7 @@ methods! {
         /// Columns of a cycle, 30.
         restart: usize = 30, in 1.0..=10_000.0;
     } = "lgmres", Traits::new(Needs::Square).cycles(),
-        |space, system, tuning| Box::new(lgmres::Lgmres::new(space, system, tuning.restart));
+        |space, system, tuning| Box::new(lgmres::Lgmres::new(space, system, tuning));
     /// GMRES that keeps directions over restarts, and with recycle over solves; any square A
     Gcrotmk {
         /// Columns of a cycle, 30.

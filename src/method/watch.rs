@@ -37,9 +37,9 @@ impl Watch {
 
     /// The same for a least-squares method that keeps track of ‖Aᵀr‖ as well: progress is that norm's, and the
     /// solution of the normal equations is one more stop.
-    pub fn normal(&self, p: &mut Program, norm: Expr, normal: Expr) {
+    pub fn normal(&self, p: &mut Program, norm: Expr, normal: Expr, extra: &[Expr]) {
         self.progress(p, normal.clone());
-        p.publish(std::slice::from_ref(&norm));
+        p.publish(&[std::slice::from_ref(&norm), extra].concat());
         self.stops(p, norm.clone());
         p.stop_if(normal.le(self.optimality * norm), Stop::LeastSquares);
     }

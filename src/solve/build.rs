@@ -143,7 +143,8 @@ impl Solver {
         let scale = if m.is_identity() { exponent } else { 0 };
         let settings = self.options.method.settings();
         let spectrum = settings.spectrum.map(|(a, b)| (ldexp(a, scale), ldexp(b, scale)));
-        let subspace: Vec<_> = settings.subspace.iter().map(|v| transform.direction(v)).collect();
+        let given = settings.subspace.iter().chain(&self.directions);
+        let subspace: Vec<_> = given.map(|v| transform.direction(v)).collect();
         let subspace = orthonormal(subspace).into_iter().map(Arc::new).collect();
         let tuning =
             Tuning { restart: candidate.restart, side: settings.side, spectrum, subspace, recycle: settings.recycle };

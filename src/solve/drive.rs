@@ -35,6 +35,8 @@ pub struct Event {
     pub residual: f64,
     /// Which right-hand side, where there are several.
     pub system: usize,
+    /// The condition number of A as far as lsqr and lsmr have seen it since they last started: an estimate from below.
+    pub condition: Option<f64>,
 }
 
 /// Called with x after each iteration; `Break` ends the solve.

@@ -234,7 +234,8 @@ impl Session {
                 let seen = self.method.observe(&record);
                 *last = seen.residual;
                 state.history.push(seen.residual * unit);
-                let event = Event { iteration: state.iterations, residual: seen.residual * unit, system: state.system };
+                let (residual, condition) = (seen.residual * unit, self.method.condition());
+                let event = Event { iteration: state.iterations, residual, system: state.system, condition };
                 if (limits.callback)(event).is_break() {
                     ended = ended.or(Some(Ended::Callback));
                 }

@@ -60,6 +60,8 @@ pub struct Solver {
     pub(super) cancel: Arc<AtomicBool>,
     pub(super) callback: Callback,
     pub(super) watcher: Option<Watcher>,
+    /// Those of [`Solver::start_with`].
+    pub(super) directions: Vec<Vec<f64>>,
     /// The device failed in the call before.
     pub(super) device_failed: bool,
     /// A call has begun and has not ended normally: the state on the device is not known.
@@ -149,6 +151,7 @@ impl Solver {
             callback: Box::new(|_| ControlFlow::Continue(())),
             watcher: None,
             device_failed: false,
+            directions: vec![],
             interrupted: false,
         })
     }
@@ -173,6 +176,43 @@ impl Solver {
     pub fn on_iterate(mut self, f: impl FnMut(usize, &[f64]) -> ControlFlow<()> + Send + 'static) -> Self {
         self.watcher = Some(Box::new(f));
         self
+    }
+
+    /// Directions that gcrotmk and lgmres start each solve with, as those of an earlier solve with a like matrix
+    /// ([`Solver::directions`]); a product each. What a method can't keep of them it leaves out.
+    ///
+    /// # Errors
+    /// A vector of the wrong length or not finite; a method that keeps no directions.
+    pub fn start_with(mut self, directions: Vec<Vec<f64>>) -> Result<Self> {
+        let keeps = matches!(self.options.method, Method::Gcrotmk { .. } | Method::Lgmres { .. });
+        if !keeps {
+            let id = self.options.method.id();
+            return Err(Error::input(format!("{id} keeps no directions; gcrotmk and lgmres do")));
+        }
+        let n = self.a.cols();
+        if let Some(v) = directions.iter().find(|v| v.len() != n || v.iter().any(|x| !x.is_finite())) {
+            let fault = format!("a direction has {} entries; it needs {n} finite ones", v.len());
+            return Err(Error::input(fault));
+        }
+        self.directions = directions;
+        self.forget_sessions();
+        Ok(self)
+    }
+
+    /// The directions that the method kept of the last solve, for systems to come: some at most, none from other methods
+    /// than gcrotmk and lgmres.
+    ///
+    /// # Errors
+    /// A device that fails.
+    pub fn directions(&mut self) -> Result<Vec<Vec<f64>>> {
+        let zero = vec![0.0; self.a.cols()];
+        let Some(session) = self.sessions.iter_mut().flatten().next() else { return Ok(vec![]) };
+        let mut kept = vec![];
+        for v in session.method.directions() {
+            let d = pollster::block_on(session.engine.read_vector(v))?;
+            kept.push(session.transform.corrected(&zero, &d, 0));
+        }
+        Ok(kept)
     }
 
     /// A flag that ends the solve that runs, or else the next one, once it is set; the best x so far is reported. The

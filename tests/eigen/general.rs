@@ -168,16 +168,31 @@ fn corners() {
     // A start in one eigenvector hides nothing.
     let v: Vec<f64> = (1..=30).map(|i| (f64::from(i) * PI / 31.0).sin()).collect();
     for method in ["lanczos", "arnoldi"] {
-        let wanted = EigenOptions { start: Some(v.clone()), method: method.into(), ..options(&cpu(), 3, Which::LA) };
+        let wanted = EigenOptions { start: vec![v.clone()], method: method.into(), ..options(&cpu(), 3, Which::LA) };
         let report = eigs(&a, wanted).unwrap();
         same(&format!("{method} from an eigenvector"), &a, None, &report, &first(path(30), 3, |v| -v));
     }
+    // A block of them is where lobpcg starts, and nothing is left to do; its steps are told.
+    let block: Vec<Vec<f64>> =
+        (1..=3).map(|k| (1..=60).map(|i| (f64::from(i * k) * PI / 61.0).sin()).collect()).collect();
+    let wanted = EigenOptions { method: "lobpcg".into(), ..options(&cpu(), 3, Which::SA) };
+    let long = gallery::poisson1d(60);
+    let far = eigs(&long, wanted.clone()).unwrap();
+    let near = eigs(&long, EigenOptions { start: block, ..wanted }).unwrap();
+    same("lobpcg from a block", &long, None, &near, &first(path(60), 3, |v| v));
+    assert!(near.iterations < far.iterations, "{} of {}", near.iterations, far.iterations);
+    let last = far.estimates.last().unwrap();
+    assert!(far.estimates.len() + 1 >= far.iterations && last.len() == 3);
+    for ([value, residual], pair) in last.iter().zip(&far.eigenvalues) {
+        assert!((value - pair.re).abs() < 1e-9 && *residual < 1e-8, "{value}, {residual}");
+    }
+
     for (what, wanted, word) in [
         ("k = 0", EigenOptions { k: 0, ..EigenOptions::default() }, "k is 0"),
         ("k > n", EigenOptions { k: 31, ..EigenOptions::default() }, "order 30"),
-        ("zero start", EigenOptions { start: Some(vec![0.0; 30]), ..EigenOptions::default() }, "zero"),
-        ("NaN start", EigenOptions { start: Some(vec![f64::NAN; 30]), ..EigenOptions::default() }, "NaN"),
-        ("short start", EigenOptions { start: Some(vec![1.0; 3]), ..EigenOptions::default() }, "3 entries"),
+        ("zero start", EigenOptions { start: vec![vec![0.0; 30]], ..EigenOptions::default() }, "zero"),
+        ("NaN start", EigenOptions { start: vec![vec![f64::NAN; 30]], ..EigenOptions::default() }, "NaN"),
+        ("short start", EigenOptions { start: vec![vec![1.0; 3]], ..EigenOptions::default() }, "3 entries"),
         ("tol", EigenOptions { tol: f64::NAN, ..EigenOptions::default() }, "tol"),
         ("sigma", EigenOptions { sigma: Some(f64::INFINITY), ..EigenOptions::default() }, "sigma"),
         ("method", EigenOptions { method: "lanczoss".into(), ..EigenOptions::default() }, "lanczos"),
