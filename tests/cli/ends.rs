@@ -52,8 +52,8 @@ fn signals_end_the_solve_and_results_are_written() {
         let sent = Command::new("kill").args([format!("-{signal}"), child.id().to_string()]).status();
         assert!(sent.expect("kill").success());
         expect(&child.wait_with_output().expect("an end"), code);
-        assert_eq!(report(&dir.path("r.json"))["reason"], "Cancelled");
-        assert!(report(&dir.path("r.json"))["iterations"].as_u64() > Some(0));
+        assert_eq!(report(dir.path("r.json"))["reason"], "Cancelled");
+        assert!(report(dir.path("r.json"))["iterations"].as_u64() > Some(0));
         assert_eq!(read_vector(Path::new(&x), &ReadOptions::default()).unwrap().len(), 490_000);
     }
 }

@@ -37,7 +37,7 @@ fn converges_with_a_whole_report() {
         assert!(out.contains(word), "{word} is missing in: {out}");
     }
     assert!(!out.contains('\x1b'), "colours in a pipe");
-    let r = report(&dir.path("r.json"));
+    let r = report(dir.path("r.json"));
     assert_eq!(r["reason"], "Converged");
     assert_eq!(r["adapter"]["backend"], "cpu");
     assert_eq!(r["version"], env!("CARGO_PKG_VERSION"));
@@ -91,7 +91,7 @@ fn solution_round_trip() {
     // The answer as initial guess leaves nothing to do.
     let json = dir.name("r.json");
     expect(&solve(&[&a, "--rhs", &b, "--x0", &x, "--rtol", "1e-9", "--json", &json]), 0);
-    let r = report(&dir.path("r.json"));
+    let r = report(dir.path("r.json"));
     assert_eq!((&r["iterations"], &r["reason_detail"]), (&0.into(), &"InitialGuess".into()));
 }
 
@@ -102,7 +102,7 @@ fn complex_systems() {
     expect(&krylane(&["gen", "helmholtz2d", "24", "-o", &a, "--quiet"]), 0);
     refuses(&solve(&[&a]), 2, &["--complex", "A.mtx:1"]);
     expect(&solve(&[&a, "--complex", "--rhs", "random:1", "--output", &x, "--json", &json]), 0);
-    let r = report(&dir.path("r.json"));
+    let r = report(dir.path("r.json"));
     assert_eq!((&r["matrix"]["complex"], &r["matrix"]["rows"]), (&true.into(), &1152.into()));
     // In complex numbers, from the files.
     let complex = ReadOptions { complex: true, ..ReadOptions::default() };
@@ -144,7 +144,7 @@ fn least_squares_exit_0_where_asked_for() {
     for method in ["lsqr", "lsmr"] {
         let (out, _) = expect(&solve(&[&a, "-m", method, "--json", &json]), 0);
         assert!(out.contains("LeastSquares") && out.contains("|A'r|"), "{out}");
-        let r = report(&dir.path("r.json"));
+        let r = report(dir.path("r.json"));
         assert_eq!(r["reason"], "LeastSquares");
         assert!(r["certificate"]["optimality"].as_f64().unwrap() <= 1e-8);
         assert!(r["certificate"]["normal_residual"].as_f64().unwrap() <= 1e-7);
@@ -163,7 +163,7 @@ fn least_squares_exit_0_where_asked_for() {
     // MINRES finds one too, but was asked for a solution.
     let singular = dir.file("S.mtx", "%%MatrixMarket matrix coordinate real general\n3 3 2\n1 1 1\n2 2 -2\n");
     expect(&solve(&[&singular, "-m", "minres", "--json", &json]), 1);
-    assert_eq!(report(&dir.path("r.json"))["reason"], "LeastSquares");
+    assert_eq!(report(dir.path("r.json"))["reason"], "LeastSquares");
 }
 
 #[test]
@@ -188,7 +188,7 @@ fn several_right_hand_sides() {
     for word in ["3 of 3 systems solved", "worst first; asked for rtol 1e-8", "2 right-hand sides side by side"] {
         assert!(out.contains(word), "{word} is missing in: {out}");
     }
-    let r = report(&dir.path("r.json"));
+    let r = report(dir.path("r.json"));
     assert!(r["reason"].is_null() && r["matrix"]["rows"] == 400 && r["total_s"].is_number());
     let systems = r["systems"].as_array().unwrap();
     assert_eq!(systems.len(), 3);
@@ -198,7 +198,7 @@ fn several_right_hand_sides() {
         assert!(system["certificate"]["relative"].as_f64().unwrap() <= 1e-8);
         let (seed, own) = (format!("random:{}", 5 + k), dir.name("own"));
         expect(&solve(&["poisson2d:20", "--rhs", &seed, "--json", &own, "-o", &dir.name("y.mtx"), "--quiet"]), 0);
-        let own = report(&dir.path("own"));
+        let own = report(dir.path("own"));
         for key in ["reason", "iterations", "history", "checks", "certificate"] {
             assert_eq!(system[key], own[key], "{key} of {k}");
         }
@@ -214,13 +214,13 @@ fn several_right_hand_sides() {
     write_columns(Path::new(&rhs), 400, &b).unwrap();
     let args = ["poisson2d:20", "--rhs", &rhs, "--x0", &x, "--rtol", "1e-7", "--json", &json];
     expect(&solve(&args), 0);
-    for system in report(&dir.path("r.json"))["systems"].as_array().unwrap() {
+    for system in report(dir.path("r.json"))["systems"].as_array().unwrap() {
         assert_eq!((&system["iterations"], &system["reason_detail"]), (&0.into(), &"InitialGuess".into()));
     }
     let [one, two] = [dir.name("one.mtx"), dir.name("two.mtx")];
     write_columns(Path::new(&one), 400, &b[..1]).unwrap();
     expect(&solve(&["poisson2d:20", "--rhs", &one, "--json", &json]), 0);
-    assert_eq!(report(&dir.path("r.json"))["reason"], "Converged", "one column is one system");
+    assert_eq!(report(dir.path("r.json"))["reason"], "Converged", "one column is one system");
 
     // The worst decides, and comes first.
     write_columns(Path::new(&two), 400, &[vec![0.0; 400], b[0].clone()]).unwrap();
@@ -266,7 +266,7 @@ fn limits_exit_1_with_everything_written() {
     ] {
         let (out, _) = expect(&solve(&[&["poisson2d:40", "-m", "cg", limit, value], &files[..]].concat()), 1);
         assert!(out.contains(reason));
-        assert_eq!(report(&dir.path("r.json"))["reason"], reason);
+        assert_eq!(report(dir.path("r.json"))["reason"], reason);
         assert_eq!(read_vector(&dir.path("x.mtx"), &ReadOptions::default()).unwrap().len(), 1600);
         assert!(fs::read_to_string(dir.path("h.svg")).unwrap().contains("</svg>"));
         dir.list().iter().for_each(|name| fs::remove_file(dir.path(name)).unwrap());
@@ -279,7 +279,7 @@ fn wrong_method_for_the_matrix_is_an_outcome() {
     let json = dir.name("r.json");
     let (out, _) = expect(&solve(&["grcar:20", "-m", "cg", "--json", &json]), 1);
     assert!(out.contains("gmres"), "advice: {out}");
-    assert_eq!(report(&dir.path("r.json"))["reason"], "NotSymmetric");
+    assert_eq!(report(dir.path("r.json"))["reason"], "NotSymmetric");
 }
 
 #[test]
@@ -350,7 +350,7 @@ fn outputs_that_cannot_be_written_exit_3() {
         // The others are written all the same.
         let json = dir.name("r.json");
         refuses(&solve(&["diag:3", "--output", "/dev/full", "--json", &json]), 3, &["/dev/full"]);
-        assert_eq!(report(&dir.path("r.json"))["reason"], "Converged");
+        assert_eq!(report(dir.path("r.json"))["reason"], "Converged");
     }
 }
 
