@@ -78,7 +78,8 @@ pub(super) fn unreachable(a: &Csr, b: &[f64], size: f64) -> Option<f64> {
     let (own_norm, b_norm) = (norm2(&own), norm2(&small));
     let along: f64 = own.iter().zip(&small).map(|(w, b)| w * b).sum::<f64>().abs();
     // What ‖Aᵀw‖‖x‖ may take of it, in the units of `small`.
-    let slack = ldexp(norm2(&gradient), e - eb) * size;
+    let es = exponent(size);
+    let slack = ldexp(norm2(&gradient) * ldexp(size, -es), e - eb + es);
     let part = along / own_norm / b_norm;
     (2.0 * slack <= along && part.is_finite()).then_some(part)
 }
