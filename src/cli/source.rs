@@ -91,13 +91,15 @@ impl Source {
                 let _spinner = progress::spinner(&format!("reading {}", path.display()), quiet);
                 let loaded = read_matrix(path, &self.read_options())?;
                 let csr = real_form(loaded.matrix, loaded.imaginary, options.complex)?;
-                let name = path.display().to_string();
+                let piped = path == Path::new("/dev/stdin");
+                let name = if piped { "stdin".into() } else { path.display().to_string() };
                 let seconds = start.elapsed().as_secs_f64();
                 Ok(Matrix { name, csr: Arc::new(csr), complex: options.complex, notes: Some(loaded.notes), seconds })
             }
             Self::Gallery(g) => {
                 let _spinner = progress::spinner(&format!("making {}:{}", g.name, g.size), quiet);
-                let name = format!("{}:{}", g.name, g.size);
+                let params: String = g.params.iter().map(|(key, value)| format!(" {key}={value}")).collect();
+                let name = format!("{}:{}{params}", g.name, g.size);
                 let csr = Arc::new(g.make()?);
                 let seconds = start.elapsed().as_secs_f64();
                 Ok(Matrix { name, csr, complex: g.is_complex(), notes: None, seconds })

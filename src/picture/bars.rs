@@ -103,10 +103,10 @@ pub(super) fn rows(rows: &[(String, f64, String)], class: impl Fn(usize) -> &'st
         let share = (100.0 * value / most).max(0.3);
         let _ = write!(
             html,
-            "<span>{}</span><span class=\"track\"><i class=\"{}\" style=\"width:{share:.1}%\"></i></span><b>{}</b>",
+            "<span>{}</span><b>{}</b><span class=\"track\"><i class=\"{}\" style=\"width:{share:.1}%\"></i></span>",
             escape(name, 60),
-            class(k),
-            escape(text, 60)
+            escape(text, 60),
+            class(k)
         );
     }
     html + "</div>"

@@ -98,6 +98,11 @@ pub(super) fn seconds(s: f64) -> String {
     }
 }
 
+/// 10⁹ bytes a second.
+pub(super) fn rate(gb: f64) -> String {
+    if gb >= 10.0 { format!("{gb:.1} GB/s") } else { format!("{gb:.2} GB/s") }
+}
+
 /// Bytes, in the unit that leaves few digits.
 pub(super) fn bytes(b: f64) -> String {
     match b {
@@ -127,7 +132,7 @@ svg.levels{max-width:640px;margin:0 auto;display:block;width:100%;height:auto}\
 pre{background:var(--card);border:1px solid var(--line);border-radius:8px;padding:12px;white-space:pre-wrap;overflow-wrap:anywhere;font-size:.85rem}\
 .stack{width:100%;height:26px;display:block;border-radius:5px}.legend{list-style:none;display:flex;flex-wrap:wrap;gap:6px 22px;padding:0;margin:10px 0}\
 .legend i{display:inline-block;width:12px;height:12px;border-radius:3px;margin-right:7px}\
-.rows{display:grid;grid-template-columns:max-content 1fr max-content;gap:8px 12px;align-items:center;margin:14px 0}.rows b{font-weight:600;font-variant-numeric:tabular-nums}\
+.rows{display:grid;grid-template-columns:max-content 1fr max-content;grid-auto-flow:dense;gap:8px 12px;align-items:center;margin:14px 0}.rows span{grid-column:1}.rows .track{grid-column:2}.rows b{grid-column:3;font-weight:600;font-variant-numeric:tabular-nums}\
 .track{background:var(--card);border-radius:4px}.track i{display:block;height:18px;border-radius:4px}\
 .key0{background:#0969da}.key1{background:#8250df}.key2{background:#1a7f37}.key3{background:#bf8700}.key4{background:#57606a}\
 @media (prefers-color-scheme:dark){.key0{background:#1f6feb}.key1{background:#a371f7}.key2{background:#238636}.key3{background:#d29922}.key4{background:#9198a1}}\
@@ -135,5 +140,5 @@ li{margin:3px 0;overflow-wrap:anywhere}.note{color:var(--pale);font-size:.92rem;
 @media (max-width:640px){.wide{display:none}.narrow{display:block}main{padding:16px 14px 40px}\
 table:not(.facts) thead{display:none}table:not(.facts) tr{display:block;border-bottom:1px solid var(--line);padding:8px 0}\
 table:not(.facts) td{display:flex;gap:10px;border:0;padding:2px 0}table:not(.facts) td::before{content:attr(data-head);color:var(--pale);flex:0 0 42%;font-size:.9rem}\
-.rows{grid-template-columns:1fr max-content}.rows .track{grid-column:1/-1;grid-row:auto}.rows span:not(.track){grid-column:1}}\
+.rows{grid-template-columns:1fr max-content;grid-auto-flow:row;gap:2px 12px}.rows b{grid-column:2}.rows .track{grid-column:1/-1;margin-bottom:8px}}\
 @media print{section{break-inside:avoid}}";

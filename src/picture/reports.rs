@@ -2,7 +2,7 @@
 
 use super::bars::{levels, parts, row_lengths, rows};
 use super::history::{Band, Curve, History};
-use super::page::{Page, at_two_widths, bytes, captioned, facts, seconds, table};
+use super::page::{Page, at_two_widths, bytes, captioned, facts, rate, seconds, table};
 use super::spectrum::{Point, spectrum};
 use super::spy::spy;
 use super::svg::escape;
@@ -258,8 +258,7 @@ fn pairs(
 /// The page of measurements.
 #[must_use]
 pub fn bench_page(rows: &[bench::Row], about: &About) -> String {
-    let devices = rows.iter().filter(|r| r.operation == "triad").count();
-    let outcome = format!("{} measurements on {devices} device and number type pairs", rows.len());
+    let outcome = format!("{} measurements", rows.len());
     let mut page = Page::new(
         about.name,
         None,
@@ -270,7 +269,7 @@ pub fn bench_page(rows: &[bench::Row], about: &About) -> String {
         let named = |r: &bench::Row| {
             if r.operation == "triad" { "triad".into() } else { format!("{}, {}", r.operation, r.problem) }
         };
-        let bars: Vec<_> = group.iter().map(|r| (named(r), r.gb_per_s, format!("{:.1} GB/s", r.gb_per_s))).collect();
+        let bars: Vec<_> = group.iter().map(|r| (named(r), r.gb_per_s, rate(r.gb_per_s))).collect();
         let lines = group.iter().map(|r| {
             let per_row = format!("{:.1}", r.bytes as f64 / r.n.max(1) as f64);
             [
@@ -392,22 +391,23 @@ fn time(page: &mut Page, t: &Timings, moved: u64, adapter: &AdapterInfo, about: 
     }
     let mut html = parts(&stages, seconds);
     if moved > 0 && t.solve_s > 0.0 {
-        let rate = moved as f64 / 1e9 / t.solve_s;
+        let reached = moved as f64 / 1e9 / t.solve_s;
         let moved = bytes(moved as f64);
         match about.bandwidth.filter(|_| cpu) {
             Some(roof) => {
                 let bars = [
-                    ("iterations".to_string(), rate, format!("{rate:.1} GB/s")),
-                    ("the machine's memory (triad)".into(), roof, format!("{roof:.1} GB/s")),
+                    ("iterations".to_string(), reached, rate(reached)),
+                    ("the machine's memory (triad)".into(), roof, rate(roof)),
                 ];
-                let note = if rate > roof { "; caches held a part of it" } else { "" };
+                let note = if reached > roof { "; caches held a part of it" } else { "" };
                 html += &rows(&bars, |k| ["key2", "key4"][k]);
                 let _ = write!(html, "<p class=\"note\">{moved} were moved by the iterations, by the model{note}.</p>");
             }
             None => {
                 let _ = write!(
                     html,
-                    "<p class=\"note\">{moved} were moved by the iterations, by the model: {rate:.1} GB/s.</p>"
+                    "<p class=\"note\">{moved} were moved by the iterations, by the model: {}.</p>",
+                    rate(reached)
                 );
             }
         }
