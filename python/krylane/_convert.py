@@ -106,7 +106,12 @@ def operator(
     """
     rows, cols = (int(n) for n in a.shape)
     wrap = _interleaved if as_complex else (lambda f: _real(f, name))
-    back = wrap(a.rmatvec) if transposed and hasattr(a, "rmatvec") else None
+    back = None
+    if structure != "general":
+        # Its own transpose, or in the real form that of a Hermitian one.
+        back = wrap(a.matvec)
+    elif transposed and hasattr(a, "rmatvec"):
+        back = wrap(a.rmatvec)
     unit = 2 if as_complex else 1
     return _core.Matrix.operator(unit * rows, unit * cols, wrap(a.matvec), back, structure, probe)
 

@@ -1,12 +1,29 @@
 """The part of the package that is Rust. Use what `krylane` exports."""
 
-from typing import Any, Callable
+from typing import Any, Callable, final
 
 import numpy as np
 from numpy.typing import NDArray
 
+__all__ = [
+    "Matrix",
+    "Report",
+    "Solver",
+    "__version__",
+    "cli",
+    "devices",
+    "eigs",
+    "gallery",
+    "gallery_list",
+    "methods",
+    "preconditioners",
+    "read_matrix",
+    "read_vector",
+    "svds",
+]
 __version__: str
 
+@final
 class Matrix:
     @staticmethod
     def csr(
@@ -34,11 +51,14 @@ class Matrix:
     @property
     def nnz(self) -> int | None: ...
 
+@final
 class Report:
     @property
     def x(self) -> NDArray[np.float64]: ...
     @property
     def error(self) -> BaseException | None: ...
+    @property
+    def condition(self) -> float | None: ...
     @property
     def reason(self) -> str: ...
     @property
@@ -61,14 +81,23 @@ class Report:
     def history(self) -> NDArray[np.float64]: ...
     def json(self) -> str: ...
 
+@final
 class Solver:
-    def __init__(self, a: Matrix, options: dict[str, Any], m: Matrix | None = None, watched: bool = False) -> None: ...
+    def __new__(
+        cls,
+        a: Matrix,
+        options: dict[str, Any],
+        m: Matrix | None = None,
+        watched: bool = False,
+        directions: NDArray[np.float64] | None = None,
+    ) -> Solver: ...
     def solve(
         self,
         b: NDArray[np.float64],
         x0: NDArray[np.float64] | None = None,
         event: Callable[[int, float, int], Any] | None = None,
         iterate: Callable[[int, NDArray[np.float64]], Any] | None = None,
+        limit: float = 0.0,
     ) -> Report: ...
     def solve_many(
         self,
@@ -77,6 +106,7 @@ class Solver:
         event: Callable[[int, float, int], Any] | None = None,
     ) -> list[Report]: ...
     def update(self, matrix: Matrix) -> None: ...
+    def directions(self) -> NDArray[np.float64]: ...
     @property
     def plan(self) -> list[str]: ...
     @property
@@ -85,19 +115,13 @@ class Solver:
     def device(self) -> str: ...
 
 def eigs(
-    a: Matrix, options: dict[str, Any], mass: Matrix | None = None, inverse: Matrix | None = None
-) -> tuple[
-    NDArray[np.float64],
-    NDArray[np.float64],
-    NDArray[np.float64],
-    NDArray[np.float64],
-    NDArray[np.float64],
-    bool,
-    str,
-]: ...
-def svds(
-    a: Matrix, options: dict[str, Any]
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], str]: ...
+    a: Matrix,
+    options: dict[str, Any],
+    mass: Matrix | None = None,
+    inverse: Matrix | None = None,
+    m: Matrix | None = None,
+) -> dict[str, Any]: ...
+def svds(a: Matrix, options: dict[str, Any]) -> dict[str, Any]: ...
 def gallery(name: str, size: int, params: list[tuple[str, float]]) -> Matrix: ...
 def gallery_list() -> list[tuple[str, str, list[tuple[str, float]]]]: ...
 def read_matrix(path: str, complex: bool) -> tuple[Matrix, Matrix | None]: ...

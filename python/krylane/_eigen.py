@@ -3,38 +3,55 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, Callable
 
 import numpy as np
 
 from . import _convert, _core
 from ._options import EigenOptions, checked
 from ._result import EigenResult, SvdResult
+from .errors import Interrupted
+
 
 def _complex_vectors(im: np.ndarray, rows: np.ndarray) -> np.ndarray:
     """Columns, from rows that hold the real and the imaginary part of a complex pair one after the other."""
     vectors = rows.T.astype(np.complex128)
-    j = 0
-    while j < len(im):
-        if im[j] != 0 and j + 1 < len(im):
-            re, part = rows[j], rows[j + 1]
-            vectors[:, j], vectors[:, j + 1] = re + 1j * part, re - 1j * part
-            j += 2
-        else:
-            j += 1
+    for j in np.flatnonzero(im > 0):
+        vectors[:, j], vectors[:, j + 1] = rows[j] + 1j * rows[j + 1], rows[j] - 1j * rows[j + 1]
     return vectors
 
 
-def _found(out: tuple) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, dict]:
-    """Values, vectors as columns, residuals and their bounds, the outcome."""
-    re, im, rows, residuals, bounds, real_form, text = out
-    outcome = json.loads(text)
-    if real_form:
-        vectors = (rows[:, 0::2] + 1j * rows[:, 1::2]).T
-        return re + 1j * im, np.ascontiguousarray(vectors), residuals, bounds, outcome
-    if np.any(im):
-        return re + 1j * im, _complex_vectors(im, rows), residuals, bounds, outcome
-    return re, np.ascontiguousarray(rows.T), residuals, bounds, outcome
+def columns(rows: np.ndarray, real_form: bool) -> np.ndarray:
+    """Vectors as columns, from rows; with `real_form` pairs of real and imaginary part."""
+    rows = np.ascontiguousarray(rows)
+    return np.ascontiguousarray((rows.view(np.complex128) if real_form else rows).T)
+
+
+class Pairs:
+    """What the library found: values, vectors as columns, residuals and their bounds, the steps of lobpcg, the outcome."""
+
+    def __init__(self, found: dict[str, Any]) -> None:
+        re, im, rows = found["re"], found["im"], found["vectors"]
+        self.residuals, self.bounds = found["residuals"], found["bounds"]
+        self.outcome: dict[str, Any] = json.loads(found["outcome"])
+        steps = found["estimates"]
+        self.estimates = steps.reshape(len(steps), steps.shape[1] // 2, 2)
+        if found["complex"]:
+            self.values, self.vectors = re + 1j * im, columns(rows, True)
+        elif np.any(im):
+            self.values, self.vectors = re + 1j * im, _complex_vectors(im, rows)
+        else:
+            self.values, self.vectors = re, columns(rows, False)
+        hand_on(found, lambda: EigenResult(self.values, self.vectors, self.residuals, self.outcome))
+
+
+def hand_on(found: dict[str, Any], result: Callable[[], Any]) -> None:
+    """The exception that a callable or Ctrl-C raised, if one did; the latter with what was found."""
+    error = found["error"]
+    if isinstance(error, KeyboardInterrupt):
+        raise Interrupted(result()) from error
+    if error is not None:
+        raise error
 
 
 def eigs(A: Any, k: int = 6, *, B: Any = None, **options: Any) -> EigenResult:
@@ -55,7 +72,9 @@ def eigs(A: Any, k: int = 6, *, B: Any = None, **options: Any) -> EigenResult:
             A shift: pairs near it.
         tol : float
             Bound on ``|A v - w B v| / |A|``; 1e-10.
-        method, preconditioner, subspace, start, seed, max_iterations, time_limit, backend, precision, threads
+        start : array_like
+            (n,) or (n, m): where to start.
+        method, preconditioner, subspace, seed, max_iterations, time_limit, backend, precision, threads
             As in the library's documentation of `EigenOptions`.
 
     Returns
@@ -72,35 +91,50 @@ def eigs(A: Any, k: int = 6, *, B: Any = None, **options: Any) -> EigenResult:
     """
     words = checked({**options, "k": k}, EigenOptions.__annotations__, "eigs")
     if "start" in words:
-        words["start"] = np.ascontiguousarray(words["start"], dtype=np.float64)
-    w, v, residuals, _, outcome = _found(problem(A, B, words))
-    return EigenResult(w, v, residuals, outcome)
+        words["start"] = np.atleast_2d(np.asarray(words["start"], dtype=np.float64).T)
+    pairs = Pairs(problem(A, B, words))
+    return EigenResult(pairs.values, pairs.vectors, pairs.residuals, pairs.outcome)
 
 
-def problem(A: Any, B: Any, words: dict[str, Any], structure: str = "general", inverse: Any = None) -> tuple:
-    """What the library finds; complex problems in their real form, a complex shift in two numbers."""
-    as_complex = any(_convert.is_complex(m) for m in (A, B) if m is not None)
+def problem(
+    A: Any,
+    B: Any,
+    words: dict[str, Any],
+    structure: str = "general",
+    *,
+    inverse: Any = None,
+    m: Any = None,
+    as_complex: bool = False,
+    probe: bool = True,
+) -> dict[str, Any]:
+    """What the library finds; complex problems in their real form, a complex shift in two numbers.
+
+    `inverse` is that of A - sigma B, `m` a preconditioner near the inverse of A. Without `probe` an operator A is taken
+    for what `structure` says of it.
+    """
+    as_complex = as_complex or any(_convert.is_complex(f) for f in (A, B) if f is not None)
     words = {**words, "complex": True} if as_complex else dict(words)
-    if np.iscomplexobj(words.get("sigma")):
+    if np.iscomplexobj(words.get("sigma", 0.0)):
         sigma = complex(words["sigma"])
         words.update(sigma=sigma.real, sigma_im=sigma.imag)
-    a = _convert.any_matrix(A, as_complex=as_complex, structure=structure, transposed=True)
+    a = _convert.any_matrix(A, as_complex=as_complex, structure=structure, transposed=True, probe=probe)
     mass = None if B is None else _convert.matrix(B, as_complex=as_complex, name="B")
-    m = None if inverse is None else _convert.any_matrix(inverse, as_complex=as_complex, structure=structure, probe=False)
-    return _core.eigs(a, words, mass, m)
+    known = {"as_complex": as_complex, "structure": structure, "probe": False}
+    solve, near = (None if f is None else _convert.any_matrix(f, **known) for f in (inverse, m))
+    return _core.eigs(a, words, mass, solve, near)
 
 
 def svds(A: Any, k: int = 6, **options: Any) -> SvdResult:
-    """The k largest (``which="LM"``) or smallest ("SM") singular values of a real A with their vectors.
+    """The k largest (``which="LM"``) or smallest ("SM") singular values of A with their vectors.
 
     Parameters
     ----------
     A : sparse array or matrix, array_like, LinearOperator with rmatvec
-        (m, n).
+        (m, n), real or complex.
     k : int
         How many.
     **options
-        which, tol, subspace, seed, max_iterations, time_limit, backend, precision, threads, as for `eigs`.
+        which, tol, subspace, start, seed, max_iterations, time_limit, backend, precision, threads, as for `eigs`.
 
     Returns
     -------
@@ -114,5 +148,12 @@ def svds(A: Any, k: int = 6, **options: Any) -> SvdResult:
     [3.0, 2.0]
     """
     words = checked({**options, "k": k}, EigenOptions.__annotations__, "svds")
-    s, left, right, residuals, text = _core.svds(_convert.any_matrix(A, transposed=True), words)
-    return SvdResult(s, np.ascontiguousarray(left.T), np.ascontiguousarray(right.T), residuals, json.loads(text))
+    z = _convert.is_complex(A)
+    if "start" in words:
+        start = np.asarray(words["start"], dtype=np.complex128 if z else np.float64).T
+        words["start"] = np.ascontiguousarray(np.atleast_2d(start)).view(np.float64)
+    found = _core.svds(_convert.any_matrix(A, as_complex=z, transposed=True), {**words, "complex": z})
+    left, right = (columns(found[side], z) for side in ("left", "right"))
+    result = SvdResult(found["values"], left, right, found["residuals"], json.loads(found["outcome"]))
+    hand_on(found, lambda: result)
+    return result

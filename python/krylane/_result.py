@@ -262,7 +262,9 @@ class EigenResult:
 class SvdResult(EigenResult):
     """Singular triplets, and how they were found: `singular_values`, `left` and `right` vectors as columns."""
 
-    def __init__(self, s: np.ndarray, left: np.ndarray, right: np.ndarray, residuals: np.ndarray, outcome: dict) -> None:
+    def __init__(
+        self, s: np.ndarray, left: np.ndarray, right: np.ndarray, residuals: np.ndarray, outcome: dict
+    ) -> None:
         super().__init__(s, right, residuals, outcome)
         self.singular_values, self.left, self.right = s, left, right
 

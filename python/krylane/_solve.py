@@ -102,7 +102,8 @@ class Solver:
     def __init__(self, A: Any, *, M: Any = None, structure: str = "general", **options: Any) -> None:
         self._given = (A, M, structure, options)
         words = checked(options, LinearOptions.__annotations__, "Solver")
-        self._shape = tuple(int(n) for n in np.shape(A)) if not hasattr(A, "shape") else tuple(A.shape)
+        rows, cols = A.shape if hasattr(A, "shape") else np.shape(A)
+        self._shape = (int(rows), int(cols))
         self._complex = any(_convert.is_complex(v) for v in (A, M) if v is not None)
         self._a, self._m, self._words = A, M, words
         self._structure = structure
@@ -211,7 +212,9 @@ class Solver:
         return self._told(Result(reports[worst], x, parts))
 
     def _told(self, result: Result) -> Result:
-        log.info("%s after %d iterations, |r|/|b| = %.2e", result.reason, result.iterations, result.certificate.relative)
+        log.info(
+            "%s after %d iterations, |r|/|b| = %.2e", result.reason, result.iterations, result.certificate.relative
+        )
         for text in result.warnings:
             warnings.warn(text, KrylaneWarning, stacklevel=4)
         return result
@@ -228,7 +231,9 @@ class Solver:
             raise InputError("values of a complex system can't be updated in place; make a new Solver")
         if self._solver is None:
             self._build()
-        self._solver.update(_convert.any_matrix(A, structure=self._structure, as_complex=False, transposed=False, lend=False))
+        self._solver.update(
+            _convert.any_matrix(A, structure=self._structure, as_complex=False, transposed=False, lend=False)
+        )
 
     def __enter__(self) -> Solver:
         return self

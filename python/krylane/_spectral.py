@@ -6,72 +6,48 @@ import json
 import math
 import numbers
 import warnings
-from typing import Any, Callable
+from typing import Any
 
 import numpy as np
-from scipy.sparse.linalg import svds as _svds_of_scipy
+import scipy.sparse as sp
+from scipy.linalg import svd
 
 from . import _convert, _core
 from ._convert import dtype_of, is_operator
-from ._eigen import _found, problem
+from ._eigen import Pairs, columns, hand_on, problem
+from ._result import SvdResult
+from .errors import KrylaneWarning
 
 #: Up to this order all pairs are computed and the wanted ones taken: the basis is complete and costs nothing.
 COMPLETE = 100
 
 
-def _entries(a: Any) -> Any:
-    """Stored entries; of an operator of small order by as many products."""
+#: Columns that an operator is asked for at once.
+CHUNK = 256
+
+#: Entries of operators are found by products up to this order.
+MOST = 10_000
+
+
+def entries(a: Any) -> Any:
+    """Stored entries in compressed rows; those of an operator by as many products as it has columns."""
     if not is_operator(a):
         return _convert.rows_of(a)
     n = a.shape[1]
-    if n > 20 * COMPLETE:
+    if n > MOST:
         raise NotImplementedError(
-            f"krylane's eigenvalues of operators stop at order {20 * COMPLETE}, this one has {n}; give it stored entries"
+            f"the entries of this operator of order {n} are needed; give a sparse array (above {MOST})"
         )
     dtype = np.complex128 if dtype_of(a).kind == "c" else np.float64
-    eye = np.eye(n, dtype=dtype)
-    columns = [np.asarray(a.matvec(eye[:, j])).reshape(-1) for j in range(n)]
-    return _convert.rows_of(np.stack(columns, axis=1).astype(dtype))
-
-
-def _from_real_form(w: np.ndarray, v: np.ndarray, a: Any, b: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Pairs of a complex matrix from those of its real form, which has their conjugates too.
-
-    (p, q) of the real form is p + i q of the complex one, zero for a conjugate's vector. Equal values come twice; of
-    each group as many independent vectors are taken as it has.
-    """
-    z = v[0::2] + 1j * v[1::2]
-    size = np.linalg.norm(z, axis=0)
-    keep = size > 1e-6 * np.linalg.norm(v, axis=0)
-    w, z = w[keep], z[:, keep] / size[keep]
-    bz = z if b is None else b @ z
-    scale = max(np.abs(w).max(initial=0.0), np.finfo(float).tiny)
-    right = np.linalg.norm(a @ z - bz * w, axis=0) <= 1e-6 * scale * np.linalg.norm(bz, axis=0) + 1e-280
-    w, z = w[right], z[:, right]
-    values, vectors, done = [], [], np.zeros(len(w), dtype=bool)
-    for j in range(len(w)):
-        if done[j]:
-            continue
-        group = np.flatnonzero(~done & (np.abs(w - w[j]) <= 1e-7 * scale))
-        done[group] = True
-        basis: list[np.ndarray] = []
-        for g in group:
-            r = z[:, g]
-            for q in basis * 2:
-                r = r - q * np.vdot(q, r)
-            length = np.linalg.norm(r)
-            if length > 1e-4:
-                basis.append(r / length)
-        image = np.stack(basis, axis=1)
-        small_a = image.conj().T @ (a @ image)
-        small_b = None if b is None else image.conj().T @ (b @ image)
-        from scipy.linalg import eig
-
-        theta, s = eig(small_a, small_b)
-        part = image @ s
-        values.extend(theta)
-        vectors.extend(part.T / np.linalg.norm(part, axis=0)[:, None])
-    return np.array(values), np.array(vectors).T
+    parts = []
+    for first in range(0, n, CHUNK):
+        block = np.eye(n, min(CHUNK, n - first), -first, dtype=dtype)
+        if hasattr(a, "matmat"):
+            block = np.asarray(a.matmat(block))
+        else:
+            block = np.stack([np.asarray(a.matvec(v)).reshape(-1) for v in block.T], axis=1)
+        parts.append(sp.csr_array(block.astype(dtype)))
+    return _convert.rows_of(sp.hstack(parts, format="csr"))
 
 
 def _transformed(w: np.ndarray, sigma: Any, mode: str, part: str | None) -> np.ndarray:
@@ -142,24 +118,20 @@ def _pairs(
         sigma_complex = False
     real = not complex_
     plain = real and not sigma_complex and mode == "normal"
-    b = None if M is None else _entries(M)
+    b = None if M is None else entries(M)
     small = n <= COMPLETE and not (plain and (maxiter is not None or ncv is not None))
-    a = _entries(A) if small or not is_operator(A) else A
+    a = entries(A) if small or not is_operator(A) else A
     if small:
-        order = 2 * n if complex_ else n
-        words: dict[str, Any] = {"k": order, "tol": 1e-12, "seed": seed, "backend": "cpu"}
-        core = _convert.matrix(a, as_complex=complex_)
-        mass = None if b is None else _convert.matrix(b, as_complex=complex_, name="M")
-        w, v, _, _, outcome = _found(_core.eigs(core, words, mass))
-        if complex_:
-            w, v = _from_real_form(w, v, a, b)
+        words: dict[str, Any] = {"k": n, "tol": 1e-12, "seed": seed, "backend": "cpu"}
+        pairs = Pairs(problem(a, b, words))
+        w, v = pairs.values, pairs.vectors
         if symmetric:
             w = w.real
         elif real:
             w = w.astype(np.complex128)
         chosen = _choose(_transformed(w, sigma, mode, part), k, which, real)
         if len(chosen) < k:
-            raise _no_convergence(outcome, w, v, np.ones(len(w), dtype=bool), k)
+            raise _no_convergence(pairs.outcome, w, v, np.ones(len(w), dtype=bool), k)
         return w[chosen], v[:, chosen]
     if mode != "normal" or part == "i":
         raise NotImplementedError(
@@ -177,7 +149,7 @@ def _pairs(
     words["tol"] = max(float(tol), 1e-13)
     if v0 is not None:
         v0 = np.ascontiguousarray(v0, dtype=np.complex128 if complex_ else np.float64).reshape(-1)
-        words["start"] = v0.view(np.float64)
+        words["start"] = v0.view(np.float64)[None, :]
     if ncv is not None:
         words["subspace"] = max(int(ncv), min(n, k + 3))
     if maxiter is not None:
@@ -185,9 +157,10 @@ def _pairs(
         words["max_iterations"] = columns + (int(maxiter) - 1) * max(columns - k, 1)
     words = {key: x for key, x in words.items() if x is not None}
     word = "symmetric" if symmetric else "general"
-    w, v, residuals, bounds, outcome = _found(problem(A if is_operator(A) else a, b, words, word, inverse))
-    if outcome["reason"] not in ("Converged", "AttainableAccuracy"):
-        raise _no_convergence(outcome, w, v, residuals <= bounds, k)
+    pairs = Pairs(problem(A if is_operator(A) else a, b, words, word, inverse=inverse))
+    w, v = pairs.values, pairs.vectors
+    if pairs.outcome["reason"] not in ("Converged", "AttainableAccuracy"):
+        raise _no_convergence(pairs.outcome, w, v, pairs.residuals <= pairs.bounds, k)
     if not symmetric:
         w = w.astype(np.complex128)
     return w[:k], v[:, :k]
@@ -225,7 +198,9 @@ def _dense(name: str, A: Any, M: Any, vectors: bool) -> Any:
     text = f"k is near the order of the matrix; scipy.linalg.{name} finds all pairs"
     warnings.warn(text, RuntimeWarning, stacklevel=3)
     if scipy.sparse.issparse(A) or is_operator(A) or (M is not None and is_operator(M)):
-        raise TypeError(f"Cannot use scipy.linalg.{name} for sparse matrices or operators; use its toarray(), or reduce k")
+        raise TypeError(
+            f"Cannot use scipy.linalg.{name} for sparse matrices or operators; use its toarray(), or reduce k"
+        )
     if name == "eigh":
         return scipy.linalg.eigh(A, b=M, eigvals_only=not vectors)
     return scipy.linalg.eig(A, b=M, right=vectors)
@@ -251,30 +226,39 @@ def _out(w: np.ndarray, v: np.ndarray, dtype: np.dtype, vectors: bool, symmetric
         kind = np.dtype(dtype.char if dtype.char in "fdFD" else "d")
         v = v.astype(kind) if kind.kind == "c" or not np.iscomplexobj(v) else v.real.astype(kind)
     else:
-        kind = np.complex64 if single else np.complex128
+        kind = np.dtype(np.complex64 if single else np.complex128)
         w, v = w.astype(kind), v.astype(kind)
     return (w, v) if vectors else w
 
 
 def eigsh(
-    A,
-    k=6,
-    M=None,
-    sigma=None,
-    which="LM",
-    v0=None,
-    ncv=None,
-    maxiter=None,
-    tol=0,
-    return_eigenvectors=True,
-    Minv=None,
-    OPinv=None,
-    mode="normal",
-    rng=None,
-):
+    A: Any,
+    k: int = 6,
+    M: Any = None,
+    sigma: complex | None = None,
+    which: str = "LM",
+    v0: Any = None,
+    ncv: int | None = None,
+    maxiter: int | None = None,
+    tol: float = 0,
+    return_eigenvectors: bool = True,
+    Minv: Any = None,
+    OPinv: Any = None,
+    mode: str = "normal",
+    rng: Any = None,
+) -> Any:
     """k eigenpairs of a symmetric or Hermitian A, as `scipy.sparse.linalg.eigsh`, each verified in f64.
 
     Parameters and returns are SciPy's; up to order 100 all pairs are computed and the wanted ones taken.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from krylane import gallery, linalg
+    >>> A = gallery("poisson2d", 20)
+    >>> w, v = linalg.eigsh(A, 3, which="SA")
+    >>> bool(np.linalg.norm(A @ v - v * w) < 1e-8)
+    True
     """
     A, M = _square(A, M)
     if dtype_of(A).kind == "c":
@@ -296,24 +280,33 @@ def eigsh(
 
 
 def eigs(
-    A,
-    k=6,
-    M=None,
-    sigma=None,
-    which="LM",
-    v0=None,
-    ncv=None,
-    maxiter=None,
-    tol=0,
-    return_eigenvectors=True,
-    Minv=None,
-    OPinv=None,
-    OPpart=None,
-    rng=None,
-):
+    A: Any,
+    k: int = 6,
+    M: Any = None,
+    sigma: complex | None = None,
+    which: str = "LM",
+    v0: Any = None,
+    ncv: int | None = None,
+    maxiter: int | None = None,
+    tol: float = 0,
+    return_eigenvectors: bool = True,
+    Minv: Any = None,
+    OPinv: Any = None,
+    OPpart: str | None = None,
+    rng: Any = None,
+) -> Any:
     """k eigenpairs of any square A, as `scipy.sparse.linalg.eigs`, each verified in f64.
 
     Parameters and returns are SciPy's; up to order 100 all pairs are computed and the wanted ones taken.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from krylane import gallery, linalg
+    >>> A = gallery("convection_diffusion2d", 20)
+    >>> w, v = linalg.eigs(A, 3, which="SR")
+    >>> bool(np.linalg.norm(A @ v - v * w) < 1e-8)
+    True
     """
     A, M = _square(A, M)
     n = A.shape[0]
@@ -379,64 +372,65 @@ def _svds_checked(A, k, ncv, tol, which, v0, maxiter, vectors, solver, rng):
 
 
 def svds(
-    A,
-    k=6,
-    ncv=None,
-    tol=0,
-    which="LM",
-    v0=None,
-    maxiter=None,
-    return_singular_vectors=True,
-    solver="arpack",
-    rng=None,
-    options=None,
+    A: Any,
+    k: int = 6,
+    ncv: int | None = None,
+    tol: float = 0,
+    which: str = "LM",
+    v0: Any = None,
+    maxiter: int | None = None,
+    return_singular_vectors: bool | str = True,
+    solver: str = "arpack",
+    rng: Any = None,
+    options: dict[str, Any] | None = None,
     *,
-    random_state=None,
-):
+    random_state: Any = None,
+) -> Any:
     """k singular triplets, as `scipy.sparse.linalg.svds`, in ascending order.
 
-    Parameters and returns are SciPy's. The solvers "arpack" and "propack" are krylane's bidiagonalisation; "lobpcg" is
-    SciPy's own.
-    """
-    from scipy.linalg import svd
+    Parameters and returns are SciPy's. Whatever `solver` names, krylane's bidiagonalisation finds them.
 
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from krylane import linalg
+    >>> u, s, vh = linalg.svds(np.diag([3.0, 2.0, 1.0]), 2)
+    >>> np.round(s, 12).tolist()
+    [2.0, 3.0]
+    """
     rng = random_state if rng is None else rng
-    if str(solver).lower() == "lobpcg":
-        return _svds_of_scipy(
-            A,
-            k,
-            ncv=ncv,
-            tol=tol,
-            which=which,
-            v0=v0,
-            maxiter=maxiter,
-            return_singular_vectors=return_singular_vectors,
-            solver=solver,
-            rng=rng,
-            options=options,
-        )
     given = A
     A, k, which = _svds_checked(A, k, ncv, tol, which, v0, maxiter, return_singular_vectors, solver, rng)
+    if str(solver).lower() == "lobpcg" and 5 * k > min(A.shape):
+        # As SciPy's, so that programs that expect it find it.
+        text = f"The problem size {min(A.shape)} is too small relative to the block size {k}; a dense method is used"
+        warnings.warn(text, KrylaneWarning, stacklevel=2)
     complex_ = A.dtype.kind == "c"
-    a = _entries(A if is_operator(given) else given)
+    a = entries(A if is_operator(given) else given)
     rows, cols = a.shape
-    words: dict[str, Any] = {"which": which, "seed": _seed(rng), "tol": max(float(tol), 1e-12)}
-    words["k"] = min(2 * k, 2 * min(a.shape)) if complex_ else k
+    words: dict[str, Any] = {
+        "which": which,
+        "seed": _seed(rng),
+        "tol": max(float(tol), 1e-12),
+        "k": k,
+        "complex": complex_,
+    }
     if ncv is not None:
-        words["subspace"] = int(ncv)
-    if v0 is not None and not complex_ and len(v0) == min(a.shape):
-        words["start"] = np.ascontiguousarray(np.real(v0), dtype=np.float64)
+        words["subspace"] = int(ncv) * (2 if complex_ else 1)
+    if v0 is not None and v0.shape == (min(a.shape),):
+        start = np.ascontiguousarray(v0, dtype=a.dtype) if complex_ else np.real(v0).astype(np.float64)
+        words["start"] = start.view(np.float64)[None, :]
     if maxiter is not None:
         words["max_iterations"] = int(maxiter) * max(int(ncv or 0), 2 * k + 1, 20)
-    s, left, right, residuals, text = _core.svds(_convert.matrix(a, as_complex=complex_), words)
-    outcome = json.loads(text)
-    if outcome["reason"] not in ("Converged", "AttainableAccuracy"):
-        none = np.zeros((min(a.shape), 0))
-        raise _no_convergence(outcome, np.zeros(0), none, np.zeros(0, dtype=bool), k)
+    found = _core.svds(_convert.matrix(a, as_complex=complex_), words)
+    outcome = json.loads(found["outcome"])
+    left, right = (columns(found[side], complex_) for side in ("left", "right"))
+    hand_on(found, lambda: SvdResult(found["values"], left, right, found["residuals"], outcome))
     tall = rows >= cols
-    basis = (right if tall else left).T
-    if complex_:
-        basis = _independent(basis[0::2] + 1j * basis[1::2], k)
+    basis = right if tall else left
+    if outcome["reason"] not in ("Converged", "AttainableAccuracy"):
+        # As SciPy's, which comes from the eigenvalues of A^H A.
+        raise _no_convergence(outcome, found["values"] ** 2, basis, found["residuals"] <= found["bounds"], k)
     basis, _ = np.linalg.qr(basis)
     single = A.dtype.char in "fF"
     kind = {(False, True): "f", (False, False): "d", (True, True): "F", (True, False): "D"}[(complex_, single)]
@@ -451,23 +445,3 @@ def svds(
         u, vh = basis @ vh.conj().T, u.conj().T
     want_u, want_v = return_singular_vectors in (True, "u"), return_singular_vectors in (True, "vh")
     return (u.astype(kind) if want_u else None), s, (vh.astype(kind) if want_v else None)
-
-
-def _independent(vectors: np.ndarray, k: int) -> np.ndarray:
-    """The first k independent columns: every complex vector comes twice from a real form, once times i."""
-    basis: list[np.ndarray] = []
-    for v in vectors.T:
-        r = v
-        for q in basis * 2:
-            r = r - q * np.vdot(q, r)
-        length = np.linalg.norm(r)
-        if length > 1e-6:
-            basis.append(r / length)
-        if len(basis) == k:
-            break
-    return np.stack(basis, axis=1)
-
-
-def available() -> dict[str, Callable]:
-    """The functions of this module."""
-    return {f.__name__: f for f in (eigs, eigsh, svds)}

@@ -43,7 +43,14 @@ def gallery(name: str, size: int, **params: float) -> sp.csr_array:
 
 
 def gallery_names() -> dict[str, str]:
-    """Names of model problems, and what they are."""
+    """Names of model problems, and what they are.
+
+    Examples
+    --------
+    >>> import krylane
+    >>> "poisson2d" in krylane.gallery_names()
+    True
+    """
     return {
         name: about + (f" [{', '.join(f'{k}={v:g}' for k, v in params)}]" if params else "")
         for name, about, params in _core.gallery_list()
@@ -59,6 +66,15 @@ def read_matrix(path: str | os.PathLike) -> sp.csr_array:
         With line and column, where the file is not what it says.
     OSError
         Where it can't be read.
+
+    Examples
+    --------
+    >>> import krylane, os, scipy.io, tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = os.path.join(folder, "a.mtx")
+    ...     scipy.io.mmwrite(path, krylane.gallery("poisson1d", 4))
+    ...     krylane.read_matrix(path).toarray()[0].tolist()
+    [2.0, -1.0, 0.0, 0.0]
     """
     real, imaginary = _core.read_matrix(os.fspath(path), True)
     if imaginary is None or imaginary.nnz == 0:
@@ -67,22 +83,52 @@ def read_matrix(path: str | os.PathLike) -> sp.csr_array:
 
 
 def read_vector(path: str | os.PathLike) -> np.ndarray:
-    """A vector, or the columns of an array, from a Matrix Market file."""
+    """A vector, or the columns of an array, from a Matrix Market file or NumPy's ``.npy``.
+
+    Examples
+    --------
+    >>> import krylane, numpy as np, os, tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = os.path.join(folder, "b.npy")
+    ...     np.save(path, np.arange(3.0))
+    ...     krylane.read_vector(path).tolist()
+    [0.0, 1.0, 2.0]
+    """
     columns = [c.view(np.complex128) for c in _core.read_vector(os.fspath(path), True)]
     out = np.stack(columns, axis=1) if len(columns) != 1 else columns[0]
     return out if np.any(out.imag) else out.real.copy()
 
 
 def devices() -> list[dict[str, Any]]:
-    """The GPU adapters of this machine, hardware first; the CPU is always there and not listed."""
+    """The GPU adapters of this machine, hardware first; the CPU is always there and not listed.
+
+    Examples
+    --------
+    >>> import krylane
+    >>> names = [adapter["name"] for adapter in krylane.devices()]
+    """
     return _core.devices()
 
 
 def methods() -> dict[str, str]:
-    """Names of linear methods, and what they are for."""
+    """Names of linear methods, and what they are for.
+
+    Examples
+    --------
+    >>> import krylane
+    >>> "gmres" in krylane.methods()
+    True
+    """
     return dict(_core.methods())
 
 
 def preconditioners() -> dict[str, str]:
-    """Names of preconditioners, and what they are."""
+    """Names of preconditioners, and what they are.
+
+    Examples
+    --------
+    >>> import krylane
+    >>> "amg" in krylane.preconditioners()
+    True
+    """
     return dict(_core.preconditioners())

@@ -8,13 +8,31 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import _iterative, _spectral
-
-_OURS: dict[str, Any] = {**_iterative.available(), **_spectral.available()}
-globals().update(_OURS)
+from ._iterative import bicg, bicgstab, cg, cgs, minres, qmr, tfqmr
+from ._least_squares import lsmr, lsqr
+from ._lobpcg import lobpcg
+from ._restarted import gcrotmk, gmres, lgmres
+from ._spectral import eigs, eigsh, svds
 
 #: The functions that are krylane's; the rest is SciPy's own.
-__all__ = sorted(_OURS)
+__all__ = [
+    "bicg",
+    "bicgstab",
+    "cg",
+    "cgs",
+    "eigs",
+    "eigsh",
+    "gcrotmk",
+    "gmres",
+    "lgmres",
+    "lobpcg",
+    "lsmr",
+    "lsqr",
+    "minres",
+    "qmr",
+    "svds",
+    "tfqmr",
+]
 
 
 def __getattr__(name: str) -> Any:

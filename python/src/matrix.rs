@@ -20,6 +20,11 @@ impl Matrix {
     pub(crate) fn stored(a: impl Into<krylane::matrix::Matrix>) -> Self {
         Self { inner: a.into(), slot: Slot::default() }
     }
+
+    /// Nothing of it calls Python.
+    pub(crate) fn is_stored(&self) -> bool {
+        self.inner.entries().is_some()
+    }
 }
 
 /// Row starts or columns from int32 or int64.
@@ -40,7 +45,7 @@ fn whole<T: TryFrom<i32> + TryFrom<i64>>(name: &str, array: &Bound<'_, PyAny>) -
 fn lent(
     py: Python<'_>,
     shape: [usize; 2],
-    row_ptr: &[usize],
+    row_ptr: Vec<usize>,
     columns: &PyReadonlyArray1<'_, i32>,
     values: &PyReadonlyArray1<'_, f64>,
 ) -> Option<Csr> {
@@ -50,7 +55,7 @@ fn lent(
     }
     let keeper = Arc::new((columns.as_unbound().clone_ref(py), values.as_unbound().clone_ref(py)));
     // Addresses, so that the closure may go to another thread. A negative column is one beyond any matrix.
-    let (nnz, row_ptr) = (c.len(), row_ptr.to_vec());
+    let nnz = c.len();
     let (c, v) = (c.as_ptr() as usize, v.as_ptr() as usize);
     // SAFETY: NumPy keeps the buffers as long as its arrays live, and the caller promised not to change them.
     detached(py, || unsafe { Csr::lent(shape, row_ptr, c as *const u32, v as *const f64, nnz, keeper) }).ok()
@@ -82,14 +87,14 @@ impl Matrix {
         interleaved: bool,
         lend: bool,
     ) -> PyResult<Self> {
-        let row_ptr: Vec<usize> = whole("indptr", indptr)?;
         if lend
             && !interleaved
             && let Ok(columns) = indices.extract::<PyReadonlyArray1<'_, i32>>()
-            && let Some(made) = lent(py, [rows, cols], &row_ptr, &columns, &data)
+            && let Some(made) = lent(py, [rows, cols], whole("indptr", indptr)?, &columns, &data)
         {
             return Ok(Self::stored(made));
         }
+        let row_ptr: Vec<usize> = whole("indptr", indptr)?;
         let columns: Vec<u32> = whole("indices", indices)?;
         let values = data.as_slice()?;
         let made = if interleaved {

@@ -5,7 +5,7 @@ use crate::matrix::Matrix;
 use crate::process::is_fork;
 use krylane::precond::{Given, NearNull};
 use krylane::{Backend, Criterion, EigenOptions, Error, Method, Options, Precond};
-use numpy::{PyReadonlyArray1, PyReadonlyArray2};
+use numpy::PyReadonlyArray2;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -124,8 +124,13 @@ pub(crate) fn linear(py: Python<'_>, words: &Bound<'_, PyDict>, given: Option<&M
     Ok(o)
 }
 
-/// Options of an eigenproblem.
-pub(crate) fn eigen(py: Python<'_>, words: &Bound<'_, PyDict>, mass: Option<&Matrix>) -> PyResult<EigenOptions> {
+/// Options of an eigenproblem; `given` is the user's preconditioner.
+pub(crate) fn eigen(
+    py: Python<'_>,
+    words: &Bound<'_, PyDict>,
+    mass: Option<&Matrix>,
+    given: Option<&Matrix>,
+) -> PyResult<EigenOptions> {
     let mut o = EigenOptions::default();
     for (key, v) in words.iter() {
         match key.extract::<String>()?.as_str() {
@@ -139,7 +144,10 @@ pub(crate) fn eigen(py: Python<'_>, words: &Bound<'_, PyDict>, mass: Option<&Mat
             "preconditioner" => o.preconditioner = parsed(&v)?,
             "tol" => o.tol = v.extract()?,
             "subspace" => o.subspace = Some(v.extract()?),
-            "start" => o.start = Some(v.extract::<PyReadonlyArray1<'_, f64>>()?.as_slice()?.to_vec()),
+            "start" => {
+                let rows: PyReadonlyArray2<'_, f64> = v.extract()?;
+                o.start = rows.as_array().rows().into_iter().map(|r| r.to_vec()).collect();
+            }
             "seed" => o.seed = v.extract()?,
             "max_iterations" => o.max_iterations = v.extract()?,
             "time_limit" => o.time_limit = Some(seconds(&v)?),
@@ -152,6 +160,9 @@ pub(crate) fn eigen(py: Python<'_>, words: &Bound<'_, PyDict>, mass: Option<&Mat
     if let Some(b) = mass {
         let b = b.inner.entries().ok_or_else(|| raise(py, &Error::input("B needs stored entries")))?;
         o.mass = Some(Arc::clone(b));
+    }
+    if let Some(m) = given {
+        o.preconditioner = Precond::Given(Given::matrix(m.inner.clone()));
     }
     in_this_process(py, &mut o.backend)?;
     Ok(o)

@@ -2,8 +2,10 @@
 
 use pyo3::prelude::*;
 use rayon::{ThreadPool, ThreadPoolBuilder};
-use std::process;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, mpsc};
+use std::time::Duration;
+use std::{process, thread};
 
 /// The process that used the library first. A fork of it has none of its threads.
 static FIRST: OnceLock<u32> = OnceLock::new();
@@ -16,11 +18,8 @@ pub(crate) fn is_fork() -> bool {
     *FIRST.get_or_init(process::id) != process::id()
 }
 
-/// Runs `f` without the interpreter; in a fork on threads of its own, as rayon's global ones were left behind.
-pub(crate) fn detached<T: Send>(py: Python<'_>, f: impl FnOnce() -> T + Send) -> T {
-    if !is_fork() {
-        return py.detach(f);
-    }
+/// Threads for a fork, as rayon's global ones were left behind.
+fn own_threads() -> Arc<ThreadPool> {
     let mut pool = POOL.lock().unwrap_or_else(PoisonError::into_inner);
     if pool.as_ref().is_none_or(|p| p.0 != process::id()) {
         // What a fork of a fork inherited has no threads, and would wait for them if it were dropped.
@@ -28,7 +27,76 @@ pub(crate) fn detached<T: Send>(py: Python<'_>, f: impl FnOnce() -> T + Send) ->
         let made = ThreadPoolBuilder::new().build().expect("a process may start threads");
         *pool = Some((process::id(), Arc::new(made)));
     }
-    let threads = Arc::clone(&pool.as_ref().expect("made above").1);
-    drop(pool);
-    py.detach(|| threads.install(f))
+    Arc::clone(&pool.as_ref().expect("made above").1)
+}
+
+/// Runs `f` without the interpreter; in a fork on threads of its own.
+pub(crate) fn detached<T: Send>(py: Python<'_>, f: impl FnOnce() -> T + Send) -> T {
+    if !is_fork() {
+        return py.detach(f);
+    }
+    py.detach(|| own_threads().install(f))
+}
+
+/// How often a solve asks whether Ctrl-C was pressed.
+pub(crate) const SIGNALS: Duration = Duration::from_millis(50);
+
+/// Ends a work from outside: its own flag, and the one that the work shares once it has it.
+#[derive(Default)]
+pub(crate) struct Cancel {
+    own: AtomicBool,
+    other: Mutex<Option<Arc<AtomicBool>>>,
+}
+
+impl Cancel {
+    /// The flag that the work watches.
+    pub(crate) fn flag(&self) -> &AtomicBool {
+        &self.own
+    }
+
+    /// Another flag that the work watches.
+    pub(crate) fn share(&self, flag: Arc<AtomicBool>) {
+        *self.other.lock().unwrap_or_else(PoisonError::into_inner) = Some(flag);
+    }
+
+    fn set(&self) {
+        self.own.store(true, Ordering::Relaxed);
+        if let Some(flag) = &*self.other.lock().unwrap_or_else(PoisonError::into_inner) {
+            flag.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Runs `f`, which calls no Python, on a thread of its own, while this one listens for Ctrl-C: only the thread that Python
+/// began with hears of signals, and set-up and factors ask nobody. The flag is set again and again, as a solve may clear
+/// it when it begins.
+pub(crate) fn watched<T: Send>(py: Python<'_>, f: impl FnOnce(&Cancel) -> T + Send) -> (T, Option<PyErr>) {
+    let cancel = Cancel::default();
+    let mut error = None;
+    let done = thread::scope(|scope| {
+        let (sender, receiver) = mpsc::channel();
+        let receiver = Mutex::new(receiver);
+        let cancel = &cancel;
+        let fork = is_fork();
+        scope.spawn(move || {
+            let out = if fork { own_threads().install(|| f(cancel)) } else { f(cancel) };
+            // Nobody listens any more where this side panicked.
+            let _ = sender.send(out);
+        });
+        loop {
+            match py.detach(|| receiver.lock().unwrap_or_else(PoisonError::into_inner).recv_timeout(SIGNALS)) {
+                Ok(out) => break Some(out),
+                Err(mpsc::RecvTimeoutError::Disconnected) => break None,
+                Err(mpsc::RecvTimeoutError::Timeout) => {}
+            }
+            if error.is_none() {
+                error = py.check_signals().err();
+            }
+            if error.is_some() {
+                cancel.set();
+            }
+        }
+    });
+    // A panic of the work has been handed on by the scope.
+    (done.expect("the work has ended"), error)
 }

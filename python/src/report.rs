@@ -10,12 +10,18 @@ pub(crate) struct Report {
     inner: krylane::Report,
     x: Py<PyArray1<f64>>,
     error: Option<Py<PyAny>>,
+    condition: Option<f64>,
 }
 
 impl Report {
-    pub(crate) fn new(py: Python<'_>, mut inner: krylane::Report, error: Option<PyErr>) -> Self {
+    pub(crate) fn new(
+        py: Python<'_>,
+        mut inner: krylane::Report,
+        error: Option<PyErr>,
+        condition: Option<f64>,
+    ) -> Self {
         let x = PyArray1::from_vec(py, std::mem::take(&mut inner.x)).unbind();
-        Self { inner, x, error: error.map(|e| e.into_value(py).into_any()) }
+        Self { inner, x, error: error.map(|e| e.into_value(py).into_any()), condition }
     }
 }
 
@@ -30,6 +36,12 @@ impl Report {
     #[getter]
     fn error(&self, py: Python<'_>) -> Option<Py<PyAny>> {
         self.error.as_ref().map(|e| e.clone_ref(py))
+    }
+
+    /// The condition number of A as far as lsqr or lsmr has seen it.
+    #[getter]
+    fn condition(&self) -> Option<f64> {
+        self.condition
     }
 
     #[getter]

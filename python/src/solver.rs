@@ -3,20 +3,20 @@
 use crate::errors::{Slot, raise};
 use crate::matrix::Matrix;
 use crate::options;
-use crate::process::detached;
+use crate::process::{SIGNALS, detached, watched};
 use crate::report::Report;
 use krylane::Event;
-use numpy::{PyArray1, PyReadonlyArray1};
+use numpy::{PyArray1, PyArray2, PyReadonlyArray1, PyReadonlyArray2};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use std::ops::ControlFlow;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-/// How often a solve asks whether Ctrl-C was pressed.
-const SIGNALS: Duration = Duration::from_millis(50);
+/// From so many entries on a solve may take a while, and a thread of its own costs nothing beside it.
+const LARGE: usize = 100_000;
 
 /// What a solve calls.
 #[derive(Default)]
@@ -27,7 +27,37 @@ struct Hooks {
     iterate: Option<Py<PyAny>>,
 }
 
-type Shared = Arc<Mutex<Hooks>>;
+/// What a running solve and its object both look at.
+#[derive(Default)]
+struct Shared {
+    hooks: Mutex<Hooks>,
+    has_event: AtomicBool,
+    /// The condition number as far as it is known, and the bound on it, as bits; 0 where there is none.
+    condition: AtomicU64,
+    limit: AtomicU64,
+}
+
+impl Shared {
+    /// A hook of the running solve.
+    fn hook(&self, py: Python<'_>, which: fn(&Hooks) -> &Option<Py<PyAny>>) -> Option<Py<PyAny>> {
+        which(&self.hooks.lock().unwrap_or_else(PoisonError::into_inner)).as_ref().map(|f| f.clone_ref(py))
+    }
+
+    fn listen(&self, event: Option<Py<PyAny>>, iterate: Option<Py<PyAny>>) {
+        self.has_event.store(event.is_some(), Ordering::Relaxed);
+        *self.hooks.lock().unwrap_or_else(PoisonError::into_inner) = Hooks { event, iterate };
+    }
+
+    /// True where the condition number is beyond its bound.
+    fn is_ill(&self, condition: Option<f64>) -> bool {
+        let Some(now) = condition else { return false };
+        // A method that starts afresh begins to estimate anew.
+        let condition = now.max(f64::from_bits(self.condition.load(Ordering::Relaxed)));
+        self.condition.store(condition.to_bits(), Ordering::Relaxed);
+        let limit = f64::from_bits(self.limit.load(Ordering::Relaxed));
+        limit > 0.0 && condition >= limit
+    }
+}
 
 /// Calls into Python; an exception, or True as the answer, ends the solve.
 fn tell(slot: &Slot, call: impl FnOnce(Python<'_>) -> PyResult<bool>) -> ControlFlow<()> {
@@ -39,11 +69,6 @@ fn tell(slot: &Slot, call: impl FnOnce(Python<'_>) -> PyResult<bool>) -> Control
             ControlFlow::Break(())
         }
     }
-}
-
-/// A hook of the running solve.
-fn hook(hooks: &Shared, py: Python<'_>, which: fn(&Hooks) -> &Option<Py<PyAny>>) -> Option<Py<PyAny>> {
-    which(&hooks.lock().unwrap_or_else(PoisonError::into_inner)).as_ref().map(|f| f.clone_ref(py))
 }
 
 /// Whether the answer of a callback asks to stop.
@@ -72,65 +97,79 @@ pub(crate) struct Solver {
     inner: Mutex<krylane::Solver>,
     /// Of A and of M.
     slots: [Slot; 2],
-    hooks: Shared,
-    has_event: Arc<AtomicBool>,
+    shared: Arc<Shared>,
+    /// Large, and nothing of it calls Python.
+    alone: bool,
 }
 
 #[pymethods]
 impl Solver {
-    /// `watched`: the solves will want to see each x.
+    /// `watched`: the solves will want to see each x. `directions`: those of an earlier solve, one a row.
     #[new]
-    #[pyo3(signature = (a, options, m = None, watched = false))]
+    #[pyo3(signature = (a, options, m = None, watched = false, directions = None))]
     fn new(
         py: Python<'_>,
         a: &Matrix,
         options: &Bound<'_, PyDict>,
         m: Option<&Matrix>,
         watched: bool,
+        directions: Option<PyReadonlyArray2<'_, f64>>,
     ) -> PyResult<Self> {
         let options = options::linear(py, options, m)?;
         let slots = [a.slot.clone(), m.map(|m| m.slot.clone()).unwrap_or_default()];
-        let made = detached(py, || krylane::Solver::new(&a.inner, options));
+        let directions = directions.map(|d| d.as_array().rows().into_iter().map(|r| r.to_vec()).collect::<Vec<_>>());
+        let made = detached(py, || {
+            let solver = krylane::Solver::new(&a.inner, options)?;
+            match directions {
+                Some(directions) => solver.start_with(directions),
+                None => Ok(solver),
+            }
+        });
         if let Some(e) = slots.iter().find_map(Slot::take) {
             return Err(e);
         }
         let inner = made.map_err(|e| raise(py, &e))?;
-        let hooks = Shared::default();
-        let has_event = Arc::new(AtomicBool::new(false));
+        let shared = Arc::new(Shared::default());
+        let alone = !watched && a.inner.entries().is_some_and(|a| a.nnz() >= LARGE) && m.is_none_or(|m| m.is_stored());
         let mut interrupted = interrupts(&slots[0]);
-        let (heard, asked) = (Arc::clone(&hooks), Arc::clone(&has_event));
+        let heard = Arc::clone(&shared);
         let [own, other] = slots.clone();
         let mut inner = inner.on_iteration(move |event: Event| {
             if other.is_set() {
                 return ControlFlow::Break(());
             }
-            interrupted()?;
-            if !asked.load(Ordering::Relaxed) {
+            if !alone {
+                interrupted()?;
+            }
+            if heard.is_ill(event.condition) {
+                return ControlFlow::Break(());
+            }
+            if !heard.has_event.load(Ordering::Relaxed) {
                 return ControlFlow::Continue(());
             }
-            tell(&own, |py| match hook(&heard, py, |h| &h.event) {
+            tell(&own, |py| match heard.hook(py, |h| &h.event) {
                 Some(f) => Ok(stops(&f.bind(py).call1((event.iteration, event.residual, event.system))?)),
                 None => Ok(false),
             })
         });
         if watched {
-            let heard = Arc::clone(&hooks);
+            let heard = Arc::clone(&shared);
             let [own, other] = slots.clone();
             inner = inner.on_iterate(move |iteration, x| {
                 if own.is_set() || other.is_set() {
                     return ControlFlow::Break(());
                 }
-                tell(&own, |py| match hook(&heard, py, |h| &h.iterate) {
+                tell(&own, |py| match heard.hook(py, |h| &h.iterate) {
                     Some(f) => Ok(stops(&f.bind(py).call1((iteration, PyArray1::from_slice(py, x)))?)),
                     None => Ok(false),
                 })
             });
         }
-        Ok(Self { inner: Mutex::new(inner), slots, hooks, has_event })
+        Ok(Self { inner: Mutex::new(inner), slots, shared, alone })
     }
 
-    /// Solves for one b.
-    #[pyo3(signature = (b, x0 = None, event = None, iterate = None))]
+    /// Solves for one b; with `limit` up to that condition number.
+    #[pyo3(signature = (b, x0 = None, event = None, iterate = None, limit = 0.0))]
     fn solve(
         &self,
         py: Python<'_>,
@@ -138,16 +177,19 @@ impl Solver {
         x0: Option<PyReadonlyArray1<'_, f64>>,
         event: Option<Py<PyAny>>,
         iterate: Option<Py<PyAny>>,
+        limit: f64,
     ) -> PyResult<Report> {
+        self.shared.condition.store(0, Ordering::Relaxed);
+        self.shared.limit.store(limit.to_bits(), Ordering::Relaxed);
         let b = b.as_slice()?;
         let x0 = x0.as_ref().map(|x| x.as_slice()).transpose()?;
-        let done = self.work(py, event, iterate, |inner| match x0 {
+        let (done, error) = self.work(py, event, iterate, |inner| match x0 {
             Some(x0) => inner.solve_from(b, x0),
             None => inner.solve(b),
         })?;
-        let error = self.slots.iter().find_map(Slot::take);
+        let condition = Some(f64::from_bits(self.shared.condition.load(Ordering::Relaxed))).filter(|c| *c > 0.0);
         match (done, error) {
-            (Ok(report), error) => Ok(Report::new(py, report, error)),
+            (Ok(report), error) => Ok(Report::new(py, report, error, condition)),
             (Err(_), Some(error)) => Err(error),
             (Err(e), None) => Err(raise(py, &e)),
         }
@@ -164,64 +206,78 @@ impl Solver {
     ) -> PyResult<Vec<Report>> {
         let slices = b.iter().map(|b| b.as_slice()).collect::<Result<Vec<_>, _>>()?;
         let starts = x0.as_ref().map(|x| x.iter().map(|x| x.as_slice()).collect::<Result<Vec<_>, _>>()).transpose()?;
-        let done = self.work(py, event, None, |inner| match starts {
+        let (done, error) = self.work(py, event, None, |inner| match starts {
             Some(starts) => inner.solve_many_from(&slices, &starts),
             None => inner.solve_many(&slices),
         })?;
-        if let Some(error) = self.slots.iter().find_map(Slot::take) {
+        if let Some(error) = error {
             return Err(error);
         }
         let reports = done.map_err(|e| raise(py, &e))?;
-        Ok(reports.into_iter().map(|r| Report::new(py, r, None)).collect())
+        Ok(reports.into_iter().map(|r| Report::new(py, r, None, None)).collect())
     }
 
     /// New values on the same pattern.
     fn update(&self, py: Python<'_>, matrix: &Matrix) -> PyResult<()> {
         let a = matrix.inner.clone();
-        self.work(py, None, None, |inner| inner.update(&a))?.map_err(|e| raise(py, &e))
+        self.work(py, None, None, |inner| inner.update(&a))?.0.map_err(|e| raise(py, &e))
+    }
+
+    /// The directions that the method kept of the last solve, one a row.
+    fn directions<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray2<f64>>> {
+        let kept = self.look(krylane::Solver::directions)?.map_err(|e| raise(py, &e))?;
+        PyArray2::from_vec2(py, &kept).map_err(|e| PyRuntimeError::new_err(e.to_string()))
     }
 
     #[getter]
-    fn plan(&self, py: Python<'_>) -> PyResult<Vec<String>> {
-        self.work(py, None, None, |inner| inner.plan().to_vec())
+    fn plan(&self) -> PyResult<Vec<String>> {
+        self.look(|inner| inner.plan().to_vec())
     }
 
     #[getter]
-    fn is_symmetric(&self, py: Python<'_>) -> PyResult<bool> {
-        self.work(py, None, None, |inner| inner.is_symmetric())
+    fn is_symmetric(&self) -> PyResult<bool> {
+        self.look(|inner| inner.is_symmetric())
     }
 
     /// The device's name.
     #[getter]
-    fn device(&self, py: Python<'_>) -> PyResult<String> {
-        self.work(py, None, None, |inner| inner.adapter().name.clone())
+    fn device(&self) -> PyResult<String> {
+        self.look(|inner| inner.adapter().name.clone())
     }
 }
 
 impl Solver {
-    /// Runs `f` on the solver without the interpreter.
+    /// Runs `f` on the solver without the interpreter; and the exception of a callable or of Ctrl-C.
     fn work<T: Send>(
         &self,
         py: Python<'_>,
         event: Option<Py<PyAny>>,
         iterate: Option<Py<PyAny>>,
         f: impl FnOnce(&mut krylane::Solver) -> T + Send,
-    ) -> PyResult<T> {
-        let done = detached(py, || {
-            let mut inner = self.inner.try_lock().ok()?;
-            self.listen(event, iterate);
-            let done = f(&mut inner);
-            self.listen(None, None);
-            Some(done)
-        });
-        done.ok_or_else(|| {
-            let busy = "the solver is at work, in another thread or above this callback; make one for each";
-            PyRuntimeError::new_err(busy)
-        })
+    ) -> PyResult<(T, Option<PyErr>)> {
+        let alone = self.alone && event.is_none();
+        let mut held = self.inner.try_lock().map_err(|_| busy())?;
+        let inner = &mut *held;
+        self.shared.listen(event, iterate);
+        let (done, raised) = if alone {
+            watched(py, |cancel| {
+                cancel.share(inner.cancel_flag());
+                f(inner)
+            })
+        } else {
+            (detached(py, || f(inner)), None)
+        };
+        self.shared.listen(None, None);
+        Ok((done, self.slots.iter().find_map(Slot::take).or(raised)))
     }
 
-    fn listen(&self, event: Option<Py<PyAny>>, iterate: Option<Py<PyAny>>) {
-        self.has_event.store(event.is_some(), Ordering::Relaxed);
-        *self.hooks.lock().unwrap_or_else(PoisonError::into_inner) = Hooks { event, iterate };
+    /// What `f` finds on a solver that is not at work.
+    fn look<T>(&self, f: impl FnOnce(&mut krylane::Solver) -> T) -> PyResult<T> {
+        let mut inner = self.inner.try_lock().map_err(|_| busy())?;
+        Ok(f(&mut inner))
     }
+}
+
+fn busy() -> PyErr {
+    PyRuntimeError::new_err("the solver is at work, in another thread or above this callback; make one for each")
 }

@@ -16,7 +16,7 @@ B = np.random.default_rng(7).standard_normal(225)
 ITERATIVE = ["cg", "cgs", "bicg", "bicgstab", "gmres", "lgmres", "gcrotmk", "minres", "qmr", "tfqmr"]
 
 
-@pytest.mark.parametrize("name", ITERATIVE + ["lsqr", "lsmr", "eigs", "eigsh", "svds"])
+@pytest.mark.parametrize("name", ITERATIVE + ["lsqr", "lsmr", "eigs", "eigsh", "lobpcg", "svds"])
 def test_signatures_are_scipys(name):
     ours, other = (inspect.signature(getattr(m, name)).parameters for m in (sl, theirs))
     assert getattr(sl, name).__name__ == name and getattr(sl, name).__module__.startswith("krylane")
@@ -93,7 +93,83 @@ def test_least_squares():
                 assert len(out) == len(getattr(theirs, f.__name__)(a, b))
     out, ref = sl.lsqr(a.tocsr(), b, calc_var=True), theirs.lsqr(a.tocsr(), b, calc_var=True)
     assert np.isclose(out[3], ref[3]) and np.isclose(out[8], ref[8], rtol=1e-4)
-    assert 0.3 < out[6] / ref[6] < 3 and np.allclose(out[9], ref[9], rtol=0.5)
+    condition = np.linalg.cond(a.toarray())
+    assert 0.3 * condition < out[6] < 1.01 * condition and np.allclose(out[9], ref[9], rtol=0.5)
+
+
+@pytest.mark.parametrize("name", ["lsqr", "lsmr"])
+def test_least_squares_end_at_a_bound_on_the_condition(name):
+    f = getattr(sl, name)
+    a = sp.diags_array(np.logspace(0, -2, 200)).tocsr()
+    b = np.ones(200)
+    limit = {"iter_lim" if name == "lsqr" else "maxiter": 2000}
+    whole = f(a, b, atol=1e-14, btol=1e-14, conlim=0, **limit)
+    for conlim in (5, 20):
+        out = f(a, b, atol=1e-14, btol=1e-14, conlim=conlim, **limit)
+        assert out[1] == 3 and conlim <= out[6] < 20 * conlim and out[2] < whole[2]
+        # What is cut off is the part of the small singular values.
+        assert np.linalg.norm(out[0]) < np.linalg.norm(whole[0])
+    assert whole[1] in (1, 2)
+
+
+def test_directions_serve_the_next_system():
+    a = krylane.gallery("convection_diffusion2d", 30, peclet=0.3)
+    rng = np.random.default_rng(3)
+    b = rng.standard_normal(900)
+    near = b + 0.01 * rng.standard_normal(900)
+    for f, words, key in ((sl.gcrotmk, {"m": 15}, "CU"), (sl.lgmres, {"inner_m": 15}, "outer_v")):
+        counts = []
+        kept: list = []
+        for rhs, given in ((near, None), (b, kept), (near, kept)):
+            calls = []
+            op = theirs.LinearOperator(a.shape, matvec=lambda v, calls=calls: calls.append(1) or a @ v, dtype=float)
+            x, info = f(op, rhs, rtol=1e-8, **words, **{key: given})
+            assert info == 0 and np.linalg.norm(a @ x - rhs) <= 1e-8 * np.linalg.norm(rhs)
+            counts.append(len(calls))
+        assert counts[2] < counts[0] and kept, (f.__name__, counts)
+        for p in kept:
+            u, c = (p[1], p[0]) if key == "CU" else p
+            assert c is None or np.allclose(a @ u, c) and np.isclose(np.linalg.norm(c if key == "CU" else u), 1)
+    complex_kept: list = []
+    x, info = sl.gcrotmk(a + 0.1j * sp.eye_array(900), b, CU=complex_kept)
+    assert info == 0 and complex_kept[0][1].dtype == np.complex128
+
+
+@pytest.mark.parametrize("kind", ["stored", "operator", "function"])
+@pytest.mark.parametrize("complex_", [False, True])
+def test_lobpcg(kind, complex_):
+    s = S + 0.3j * (sp.triu(S, 1) - sp.tril(S, -1)) if complex_ else S
+    s = s.tocsr()
+    mass = sp.diags_array(1 + np.arange(225) / 225.0).tocsr()
+    form = {"stored": lambda m: m, "operator": theirs.aslinearoperator, "function": lambda m: lambda x: m @ x}[kind]
+    rng = np.random.default_rng(4)
+    x = rng.standard_normal((225, 3)) + (1j * rng.standard_normal((225, 3)) if complex_ else 0)
+    from scipy.linalg import eigh
+
+    for b in (None, mass):
+        exact = eigh(s.toarray(), None if b is None else b.toarray())[0]
+        for largest in (False, True):
+            w, v, lambdas, norms = sl.lobpcg(
+                form(s), x, None if b is None else form(b), M=form(sp.diags_array(1 / S.diagonal()).tocsr()),
+                tol=1e-7, maxiter=400, largest=largest, retLambdaHistory=True, retResidualNormsHistory=True,
+            )  # fmt: skip
+            assert np.allclose(w, exact[::-1][:3] if largest else exact[:3], rtol=1e-8) and v.dtype == x.dtype
+            image = v if b is None else b @ v
+            assert np.linalg.norm(s @ v - image * w) < 3e-7 and np.allclose(v.conj().T @ image, np.eye(3))
+            assert len(lambdas) == len(norms) and norms[-1].max() <= 1e-7 and np.allclose(lambdas[-1], w)
+            # Within the complement of one eigenvector the others come.
+            w2, _ = sl.lobpcg(
+                form(s), x[:, :2], None if b is None else form(b), Y=v[:, :1], tol=1e-6, maxiter=400, largest=largest
+            )
+            assert np.allclose(w2, w[1:], rtol=1e-7)
+
+
+def test_lobpcg_tells_what_it_missed():
+    x = np.random.default_rng(4).standard_normal((225, 3))
+    with pytest.warns(krylane.KrylaneWarning, match="Exited at iteration 2"):
+        sl.lobpcg(S, x, tol=1e-10, maxiter=2)
+    with pytest.raises(ValueError, match="Linearly dependent"):
+        sl.lobpcg(S, np.ones((225, 2)))
 
 
 def test_info_is_the_certificates():
@@ -105,13 +181,21 @@ def test_info_is_the_certificates():
 
 
 @pytest.mark.parametrize("operator", [False, True])
-def test_cg_solves_with_a_negative_definite_matrix(operator):
-    a = theirs.aslinearoperator(-S) if operator else -S
-    jacobi = sp.diags_array(-1 / S.diagonal())
+@pytest.mark.parametrize("points", [15, 60])
+def test_cg_solves_with_a_negative_definite_matrix(operator, points):
+    s = krylane.gallery("poisson2d", points)
+    b = np.random.default_rng(7).standard_normal(points**2)
+    a = theirs.aslinearoperator(-s) if operator else -s
+    jacobi = sp.diags_array(-1 / s.diagonal())
     for m in (None, jacobi, -jacobi):
-        seen = []
-        x, info = sl.cg(a, B, rtol=1e-8, M=m, callback=seen.append)
-        assert info == 0 and np.linalg.norm(B + S @ x) <= 1e-8 * np.linalg.norm(B) and np.allclose(seen[-1], x)
+        for start in (None, np.ones(points**2)):
+            seen = []
+            x, info = sl.cg(a, b, start, rtol=1e-8, M=m, callback=seen.append)
+            assert info == 0 and np.linalg.norm(b + s @ x) <= 1e-8 * np.linalg.norm(b) and np.allclose(seen[-1], x)
+    # One that is neither stays unsolved, or is solved; it is never called so wrongly.
+    mixed = s - 1.0 * sp.eye_array(points**2)
+    x, info = sl.cg(mixed, b, rtol=1e-8, maxiter=50)
+    assert info != 0 or np.linalg.norm(b - mixed @ x) <= 1e-8 * np.linalg.norm(b)
 
 
 def test_everything_else_is_scipys():
