@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Passes the tests on a fresh machine that has Rust. Installs what they need where it may (Debian, as root), then runs
-# every check of the library (style, tests, features), or the parts that are named: campaign (random
-# problems) and python (builds the package), which run by name only.
+# every check of the library (style, tests, features) and of the Python package (python), or the parts that are named;
+# campaign (random problems) and clients (programs of others on the Python package) run by name only.
 # What can't be had is a failure under CI, and a sentence elsewhere.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -71,21 +71,30 @@ campaign() {
     cargo run --quiet --release --example campaign -- "${KRYLANE_CAMPAIGN_SECONDS:-60}" "${KRYLANE_CAMPAIGN_SEED:-1}"
 }
 
+has_python() {
+    needs python3 python3 "the Python package" || return 1
+    python3 -c 'import ensurepip, venv' 2>/dev/null && return 0
+    if may_install; then install python3-venv; return 0; fi
+    echo "No python3-venv: the Python package is left out. As root: apt-get install python3-venv"
+    [ "${CI:-}" != true ] || exit 1
+    return 1
+}
+
 python() {
-    needs python3 python3 "the Python package" || return 0
-    if ! python3 -c 'import ensurepip, venv' 2>/dev/null; then
-        if may_install; then install python3-venv; else echo "no python3-venv"; [ "${CI:-}" != true ]; return 0; fi
-    fi
-    say "Python package"; bash python/tests/run.sh
+    if has_python; then say "Python package"; bash python/tests/run.sh; fi
+}
+
+clients() {
+    if has_python; then say "programs of others"; bash python/clients/run.sh; fi
 }
 
 if [ $# = 0 ]; then
-    set -- style tests features
+    set -- style tests features python
 fi
 for part in "$@"; do
     case $part in
-        style | tests | features | campaign | python) "$part" ;;
-        *) echo "no part is called $part; there are style, tests, features, campaign and python"; exit 2 ;;
+        style | tests | features | python | campaign | clients) "$part" ;;
+        *) echo "no part is called $part; there are style, tests, features, python, campaign and clients"; exit 2 ;;
     esac
 done
 say "every check passed"
