@@ -3,7 +3,7 @@
 import numpy as np
 import scipy.sparse.linalg as sl
 import skfem as fem
-from skfem.helpers import ddot, div, dot, grad, sym_grad, trace, eye, dd
+from skfem.helpers import dd, ddot, div, dot, eye, grad, sym_grad, trace
 from skfem.models.poisson import laplace, mass, unit_load
 
 
@@ -15,19 +15,28 @@ def _solve(name, **words):
 def poisson_triangles():
     m = fem.MeshTri().refined(6)
     basis = fem.Basis(m, fem.ElementTriP1())
-    return fem.solve(*fem.condense(laplace.assemble(basis), unit_load.assemble(basis), D=m.boundary_nodes()), solver=_solve("cg", rtol=1e-10))
+    return fem.solve(
+        *fem.condense(laplace.assemble(basis), unit_load.assemble(basis), D=m.boundary_nodes()),
+        solver=_solve("cg", rtol=1e-10),
+    )
 
 
 def poisson_quadratic_quads():
     m = fem.MeshQuad().refined(5)
     basis = fem.Basis(m, fem.ElementQuad2())
-    return fem.solve(*fem.condense(laplace.assemble(basis), unit_load.assemble(basis), D=basis.get_dofs()), solver=_solve("minres", rtol=1e-11))
+    return fem.solve(
+        *fem.condense(laplace.assemble(basis), unit_load.assemble(basis), D=basis.get_dofs()),
+        solver=_solve("minres", rtol=1e-11),
+    )
 
 
 def poisson_tetrahedra():
     m = fem.MeshTet().refined(4)
     basis = fem.Basis(m, fem.ElementTetP1())
-    return fem.solve(*fem.condense(laplace.assemble(basis), unit_load.assemble(basis), D=m.boundary_nodes()), solver=_solve("cg", rtol=1e-10))
+    return fem.solve(
+        *fem.condense(laplace.assemble(basis), unit_load.assemble(basis), D=m.boundary_nodes()),
+        solver=_solve("cg", rtol=1e-10),
+    )
 
 
 @fem.BilinearForm
@@ -62,7 +71,9 @@ def stokes():
     c = 1e-6 * mass.assemble(pressure)
     k = fem.bmat([[a, b.T], [b, -c]], "csr")
     load = np.concatenate([fem.LinearForm(lambda v, w: v[1] * w.x[0]).assemble(velocity), np.zeros(pressure.N)])
-    x = fem.solve(*fem.condense(k, load, D=velocity.get_dofs()), solver=_solve("gmres", M=None, rtol=1e-10, restart=200))
+    x = fem.solve(
+        *fem.condense(k, load, D=velocity.get_dofs()), solver=_solve("gmres", M=None, rtol=1e-10, restart=200)
+    )
     return x[: velocity.N]
 
 
@@ -70,7 +81,10 @@ def convection_diffusion():
     m = fem.MeshQuad().refined(5)
     basis = fem.Basis(m, fem.ElementQuad1())
     form = fem.BilinearForm(lambda u, v, w: 0.05 * dot(grad(u), grad(v)) + (grad(u)[0] + 0.5 * grad(u)[1]) * v)
-    return fem.solve(*fem.condense(form.assemble(basis), unit_load.assemble(basis), D=m.boundary_nodes()), solver=_solve("bicgstab", rtol=1e-11))
+    return fem.solve(
+        *fem.condense(form.assemble(basis), unit_load.assemble(basis), D=m.boundary_nodes()),
+        solver=_solve("bicgstab", rtol=1e-11),
+    )
 
 
 def helmholtz_absorbing():
@@ -111,7 +125,10 @@ def minimal_surface():
 
     for _ in range(12):
         w = basis.interpolate(x)
-        x = x + fem.solve(*fem.condense(jacobian.assemble(basis, w=w), -rhs.assemble(basis, w=w), D=fixed), solver=_solve("cg", rtol=1e-10))
+        x = x + fem.solve(
+            *fem.condense(jacobian.assemble(basis, w=w), -rhs.assemble(basis, w=w), D=fixed),
+            solver=_solve("cg", rtol=1e-10),
+        )
     return x
 
 

@@ -1,4 +1,4 @@
-"""discretize (the meshes of SimPEG): a resistivity problem on a tree mesh, and a Helmholtz one."""
+"""discretize, the meshes of SimPEG: a resistivity problem on a tree mesh, and a Helmholtz one."""
 
 import discretize
 import numpy as np
