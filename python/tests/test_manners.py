@@ -58,6 +58,15 @@ def test_callbacks_may_raise_or_stop():
         sl.cg(A, B, callback=lambda x: {}[0])
 
 
+@pytest.fixture
+def ctrl_c():
+    """Python's own answer to Ctrl-C: a process that was started in the background ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("ctrl_c")
 @pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
 def test_ctrl_c_ends_a_solve_within_a_second_with_the_best_x():
     sent = []
@@ -75,6 +84,7 @@ def test_ctrl_c_ends_a_solve_within_a_second_with_the_best_x():
     assert e.value.result.certificate.relative < 1 and e.value.result.x.any()
 
 
+@pytest.mark.usefixtures("ctrl_c")
 @pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
 @pytest.mark.parametrize("what", ["eigs", "svds", "Solver"])
 def test_ctrl_c_ends_factors_and_searches(what):
