@@ -82,7 +82,7 @@ pub(crate) fn eigs<'py>(
 pub(crate) fn svds<'py>(py: Python<'py>, a: &Matrix, options: &Bound<'py, PyDict>) -> PyResult<Bound<'py, PyDict>> {
     let options = options::eigen(py, options, None, None)?;
     let (found, error) = if a.is_stored() {
-        watched(py, |cancel| krylane::eigen::svds_until(&a.inner, options, cancel.flag()))
+        watched(py, |cancel| krylane::eigen::svds_until(&a.inner, options, cancel.flag(), |_| {}))
     } else {
         (detached(py, || krylane::eigen::svds(&a.inner, options)), None)
     };
