@@ -127,9 +127,10 @@ fn room(file: &str) -> &str {
 
 /// The room of each name that `lib.rs` exports.
 fn names_at_root() -> BTreeMap<String, String> {
-    let (_, root) = code("src").into_iter().find(|(name, _)| name == "src/lib.rs").unwrap();
+    let root = fs::read_to_string(root().join("src/lib.rs")).unwrap();
+    let code = root.lines().map(|l| l.split("//").next().unwrap_or("")).collect::<Vec<_>>().join("\n");
     let mut names = BTreeMap::new();
-    for statement in root.split(';').filter_map(|s| s.split("pub use ").nth(1)) {
+    for statement in code.split(';').filter_map(|s| s.split("pub use ").nth(1)) {
         let mut parts = words(statement).filter(|w| !w.is_empty());
         let room = parts.next().unwrap().to_string();
         parts.for_each(|name| drop(names.insert(name.to_string(), room.clone())));
