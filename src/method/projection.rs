@@ -63,7 +63,8 @@ impl Method for Projection {
             // r is what the subspace can't reach.
             s.watch.residual(p, rr.sqrt(), &[]);
             p.stop_if(Expr::from(0.0).le(0.0), Stop::Stagnated);
-            return Next::More;
+            // Alone in its kernel: each stop is a level of nesting there, and a batch of them would be too deep.
+            return Next::EndCycle;
         }
         p.apply(s.a, v.column(self.issued), w); //      w = A v_j
         p.multi_dot(v, given.len(), w, h); //           column j of V'A V

@@ -20,6 +20,7 @@ use crate::report::{Reason, Report, Timings};
 use crate::solve::drive::{Event, Session, Watcher};
 use std::borrow::Cow;
 use std::ops::ControlFlow;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -296,9 +297,10 @@ impl Solver {
     /// Runs `f` with the callback that the solver holds.
     pub(super) fn hearing<T>(&mut self, f: impl FnOnce(&mut Self, Heard<'_>) -> T) -> T {
         let mut callback = std::mem::replace(&mut self.callback, Box::new(|_| ControlFlow::Continue(())));
-        let answer = f(self, &mut callback);
+        let answer = catch_unwind(AssertUnwindSafe(|| f(self, &mut callback)));
         self.callback = callback;
-        answer
+        // One that panics is kept for the next call all the same.
+        answer.unwrap_or_else(|panic| resume_unwind(panic))
     }
 
     /// [`Solver::solve`] for callers that are futures already, without a callback. It waits for the device all the same.
