@@ -1,7 +1,7 @@
 //! The same problems disturbed: bounds that are met at once, a caller that cancels, breaks off or panics. Whatever
 //! happens, x stays finite, bounds hold, and the solver serves the next right-hand side.
 
-use crate::judge::{Fault, guarded};
+use crate::judge::{Fault, OWN, guarded};
 use crate::problems::{Case, Task};
 use krylane::{Options, Reason, Solver};
 use std::ops::ControlFlow;
@@ -38,13 +38,13 @@ pub(crate) fn disturbed(case: &Case) -> Option<Fault> {
                     cancel.store(true, Ordering::Relaxed);
                     ControlFlow::Continue(())
                 }
-                5 => panic!("the caller's own"),
+                5 => panic!("{OWN}"),
                 _ => ControlFlow::Continue(()),
             }
         });
         let first = match guarded(|| solver.solve(&case.b)) {
             Ok(report) => Some(report?),
-            Err(panic) if panic.text == "the caller's own" => None,
+            Err(panic) if panic.text == OWN => None,
             Err(panic) => panic!("{}", panic.text),
         };
         // Nothing disturbs the second one but the bounds.

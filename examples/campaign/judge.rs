@@ -6,6 +6,7 @@ use krylane::matrix::Csr;
 use krylane::{Criterion, EigenOptions, Error, Method, Options, Reason, Report, Solver, Which};
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Mutex, PoisonError};
 
 /// What is wrong, in the words that are counted, and its numbers.
 pub(crate) struct Fault {
@@ -27,10 +28,17 @@ thread_local! {
     static GUARDED: Cell<bool> = const { Cell::new(false) };
 }
 
+/// Where the last panic was, on whatever thread.
+static PLACE: Mutex<Option<String>> = Mutex::new(None);
+
+/// What a caller's own panic says.
+pub(crate) const OWN: &str = "the caller's own";
+
 /// Keeps panics that are counted quiet, on whatever thread of the library; those of the campaign itself are told.
 pub(crate) fn quiet() {
     let usual = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
+        *PLACE.lock().unwrap_or_else(PoisonError::into_inner) = panic.location().map(ToString::to_string);
         let ours = panic.location().is_some_and(|place| place.file().contains("campaign"));
         if ours && !GUARDED.get() {
             usual(panic);
@@ -46,7 +54,9 @@ pub(crate) fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, Fault> {
     outcome.map_err(|panic| {
         let text = panic.downcast_ref::<String>().cloned();
         let text = text.or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string));
-        Fault { kind: "panic", text: text.unwrap_or_default() }
+        let place = PLACE.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or_default();
+        let text = text.unwrap_or_default();
+        Fault { kind: "panic", text: if text == OWN { text } else { format!("{text} at {place}") } }
     })
 }
 
@@ -131,10 +141,11 @@ struct Scaled {
 }
 
 impl Scaled {
-    /// `damp` adds λI below, as the library does.
-    fn new(a: &Csr, b: &[f64], damp: f64) -> Self {
+    /// `damp` adds λI below, as the library does; products with each of `xs` stay in range.
+    fn new(a: &Csr, b: &[f64], damp: f64, xs: &[&[f64]]) -> Self {
         let ea = exponent(a.values().iter().copied().chain([damp]));
-        let eb = exponent(b.iter().copied());
+        let reach = exponent(xs.iter().flat_map(|x| x.iter().copied()));
+        let eb = exponent(b.iter().copied()).max(ea + reach - 900);
         let row = |i: usize| {
             let (columns, values) = a.row(i);
             columns.iter().zip(values).map(|(&j, &v)| (j as usize, Twofold::from(shift(v, -ea)))).collect()
@@ -206,7 +217,7 @@ fn report_fault(case: &Case, a: &Csr, options: &Options, report: &Report) -> Opt
     if report.iterations > options.max_iterations || report.matvecs > options.max_matvecs {
         return fault("limit exceeded", format!("{} iterations, {} products", report.iterations, report.matvecs));
     }
-    let system = Scaled::new(a, &case.b, damp(options));
+    let system = Scaled::new(a, &case.b, damp(options), &[&report.x, case.x0.as_deref().unwrap_or_default()]);
     let r = norm(&system.residual(&report.x)).0;
     let rhs = norm(&system.b).0;
     let (ea, eb) = system.exponents;
@@ -279,7 +290,7 @@ fn eigen(a: &Csr, options: &EigenOptions) -> Judged {
     let report = krylane::eigs(a, options.clone())?;
     let outcome = report.outcome.reason.name().to_string();
     let (a, e) = unit(a)?;
-    let size = Scaled::new(&a, &vec![0.0; a.rows()], 0.0).norm(a.cols());
+    let size = Scaled::new(&a, &vec![0.0; a.rows()], 0.0, &[]).norm(a.cols());
     let finite = |v: &Vec<f64>| v.iter().all(|x| x.is_finite());
     let values: Vec<f64> = report.eigenvalues.iter().map(|v| shift(v.re, -e)).collect();
     if !report.vectors.iter().all(finite) || !finite(&values) {
@@ -295,7 +306,7 @@ fn eigen(a: &Csr, options: &EigenOptions) -> Judged {
         if value.im != 0.0 {
             continue;
         }
-        let system = Scaled::new(&a, &v.iter().map(|x| lambda * x).collect::<Vec<_>>(), 0.0);
+        let system = Scaled::new(&a, &v.iter().map(|x| lambda * x).collect::<Vec<_>>(), 0.0, &[v]);
         let r = shift(norm(&system.residual(v)).0, system.exponents.1);
         // The product λ v was rounded.
         let bound = options.tol * size * SLACK + 1e-14 * size;

@@ -53,14 +53,16 @@ def _least_squares(
     r = b - product(A, x)
     d2 = float(damp) ** 2
     gradient = adjoint_product(A, r) - d2 * dx
-    r1 = float(np.linalg.norm(r))
-    numbers = {
-        "r1norm": r1,
-        "r2norm": float(np.hypot(r1, abs(float(damp)) * np.linalg.norm(dx))),
-        "arnorm": float(np.linalg.norm(gradient)),
-        "xnorm": float(np.linalg.norm(x)),
-        "anorm": _frobenius(A, float(damp)),
-    }
+    # A norm beyond the largest number is infinite, and no reason for a warning.
+    with np.errstate(over="ignore", invalid="ignore"):
+        r1 = float(np.linalg.norm(r))
+        numbers = {
+            "r1norm": r1,
+            "r2norm": float(np.hypot(r1, abs(float(damp)) * np.linalg.norm(dx))),
+            "arnorm": float(np.linalg.norm(gradient)),
+            "xnorm": float(np.linalg.norm(x)),
+            "anorm": _frobenius(A, float(damp)),
+        }
     return x, report, complex_, numbers
 
 

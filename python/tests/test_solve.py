@@ -124,7 +124,9 @@ def test_words_that_are_none():
     with pytest.raises(krylane.InputError, match="precision"):
         krylane.solve(A, B, precision="f65")
     with pytest.raises(krylane.InputError, match="3 x 4"):
-        krylane.solve(np.ones((3, 4)), np.ones(3))
+        krylane.solve(np.ones((3, 4)), np.ones(3), method="gmres")
+    # A rectangular system has no other meaning than least squares: the shortest of all solutions.
+    assert np.allclose(krylane.solve(np.ones((3, 4)), np.ones(3)).x, 0.25)
     with pytest.raises(krylane.InputError, match=r"\(1, 1\) is (nan|NaN)"):
         krylane.solve(np.diag([1.0, np.nan]), np.ones(2))
 

@@ -177,9 +177,7 @@ impl EigenSolver {
                 }
             }
         };
-        if reason == Reason::Cancelled {
-            self.cancel.store(false, Ordering::Relaxed);
-        }
+        self.cancel.store(false, Ordering::Relaxed);
         Ok(self.report(reason, found))
     }
 

@@ -110,8 +110,7 @@ impl Solver {
                 reports.push(self.report(reason, state, rungs, timings, counters));
             }
         }
-        self.interrupted = false;
-        reports.iter().for_each(|report: &Report| self.obeyed(&report.reason));
+        self.leave();
         Ok(reports)
     }
 
@@ -133,7 +132,10 @@ impl Solver {
         let Some(leader) = self.leader().filter(|_| open > 1) else { return Ok(()) };
         let upload = Instant::now();
         let (mut upload_s, mut setup_s) = (0.0, 0.0);
-        let mut block = match self.block.take().filter(|b| b.candidate == leader && b.sessions.len() >= open) {
+        if self.block.as_ref().is_some_and(|b| b.candidate != leader || b.sessions.len() < open) {
+            self.drop_block();
+        }
+        let mut block = match self.block.take() {
             Some(block) => block,
             None => match self.block_of(leader, open, &self.halt(deadline)) {
                 Ok((mut block, setup)) => {

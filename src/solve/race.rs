@@ -188,14 +188,12 @@ impl Solver {
                     let definite = |c: &Candidate| c.method.needs == Needs::Definite;
                     (0..self.candidates.len()).filter(|&j| definite(&self.candidates[j])).for_each(|j| race.out(j));
                 }
-                (0..self.sessions.len())
-                    .filter(|&j| race.standing(j) == Standing::Out)
-                    .for_each(|j| self.sessions[j] = None);
+                self.drop_sessions(|j| race.standing(j) == Standing::Out);
                 last = reason;
                 continue;
             }
             // The other candidates give up their memory.
-            (0..self.sessions.len()).filter(|&j| j != k).for_each(|j| self.sessions[j] = None);
+            self.drop_sessions(|j| j != k);
             return Ok(reason);
         }
     }
@@ -328,7 +326,7 @@ impl Solver {
         let mut made = self.session(k, &halt);
         if matches!(made, Err(Error::OutOfMemory { .. })) && self.sessions.iter().any(Option::is_some) {
             // Paused candidates start anew when their turn comes.
-            self.sessions.iter_mut().for_each(|s| *s = None);
+            self.drop_sessions(|_| true);
             made = self.session(k, &halt);
         }
         match made {

@@ -16,7 +16,7 @@ use crate::op::{Precisions, Space};
 use crate::options::{Criterion, Options};
 use crate::plan::transform::{Change, Transform};
 use crate::plan::{self, Candidate, Chosen, DeviceChoice, Sizes};
-use crate::report::{Reason, Report, Timings};
+use crate::report::{Report, Timings};
 use crate::solve::drive::{Event, Session, Watcher};
 use std::borrow::Cow;
 use std::ops::ControlFlow;
@@ -67,6 +67,8 @@ pub struct Solver {
     pub(super) device_failed: bool,
     /// A call has begun and has not ended normally: the state on the device is not known.
     pub(super) interrupted: bool,
+    /// What devices counted whose sessions are dropped.
+    pub(super) retired: Counters,
 }
 
 /// x with A x = b, everything at its default. Check [`Report::reason`], or use [`Report::into_result`].
@@ -154,6 +156,7 @@ impl Solver {
             device_failed: false,
             directions: vec![],
             interrupted: false,
+            retired: Counters::default(),
         })
     }
 
@@ -216,8 +219,8 @@ impl Solver {
         Ok(kept)
     }
 
-    /// A flag that ends the solve that runs, or else the next one, once it is set; the best x so far is reported. The
-    /// solve that it ends clears it.
+    /// A flag that ends the solve that runs, or else the next one, once it is set; the best x so far is reported. Every
+    /// solve clears it at its end.
     #[must_use]
     pub fn cancel_flag(&self) -> Arc<AtomicBool> {
         Arc::clone(&self.cancel)
@@ -321,8 +324,7 @@ impl Solver {
             None => self.race_on(&mut system, &mut call).await?,
         };
         let counters = self.counters().since(&before);
-        self.interrupted = false;
-        self.obeyed(&reason);
+        self.leave();
         Ok(self.report(reason, system.state, system.rungs, system.timings, counters))
     }
 
@@ -374,21 +376,33 @@ impl Solver {
     }
 
     pub(super) fn forget_sessions(&mut self) {
-        self.sessions.iter_mut().for_each(|s| *s = None);
-        self.block = None;
+        self.drop_sessions(|_| true);
+        self.drop_block();
     }
 
-    /// Clears the flag that ended a solve.
-    pub(super) fn obeyed(&self, reason: &Reason) {
-        if *reason == Reason::Cancelled {
-            self.cancel.store(false, Ordering::Relaxed);
+    /// Drops the sessions of these candidates; what their devices counted is kept.
+    pub(super) fn drop_sessions(&mut self, which: impl Fn(usize) -> bool) {
+        for session in self.sessions.iter_mut().enumerate().filter(|(j, _)| which(*j)).filter_map(|(_, s)| s.take()) {
+            self.retired = self.retired.plus(&session.engine.counters());
         }
+    }
+
+    pub(super) fn drop_block(&mut self) {
+        if let Some(block) = self.block.take() {
+            self.retired = self.retired.plus(&block.counters());
+        }
+    }
+
+    /// A call is over: a flag that was set while it ran does not end the next one, whatever this one ended by.
+    pub(super) fn leave(&mut self) {
+        self.interrupted = false;
+        self.cancel.store(false, Ordering::Relaxed);
     }
 
     pub(super) fn counters(&self) -> Counters {
         let alone = self.sessions.iter().flatten().map(|s| s.engine.counters());
         let block = self.block.iter().map(Block::counters);
-        alone.chain(block).fold(Default::default(), |sum, c| sum.plus(&c))
+        alone.chain(block).fold(self.retired, |sum, c| sum.plus(&c))
     }
 
     /// The transform for `change`, made once.
