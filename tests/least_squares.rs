@@ -192,6 +192,31 @@ fn new_values_reach_the_transpose() {
 }
 
 #[test]
+fn nothing_is_least_where_zero_leaves_less() {
+    // A first guess whose A x is 1e40, across a column of 1e40 and 1e10 in which the normal equations see the former.
+    let mut t = Triplets::new(4, 4).unwrap();
+    for (i, j, v) in [(0, 0, 1e7), (0, 1, -1e40), (1, 1, 1e10), (1, 2, -1e7), (2, 3, 1e40)] {
+        t.push(i, j, v).unwrap();
+    }
+    let (a, b) = (t.to_csr().unwrap(), [1e-3, 2.0, 1e-5, 1e-4]);
+    for method in METHODS {
+        for preconditioner in ["none", "jacobi"] {
+            let options = Options {
+                method: method.parse().unwrap(),
+                preconditioner: preconditioner.parse().unwrap(),
+                rtol: 1e-13,
+                ..Options::default()
+            };
+            let r = Solver::new(&a, options).unwrap().solve_from(&b, &[0.0, 1.0, 1.0, 1.0]).unwrap();
+            assert!(
+                r.reason != Reason::LeastSquares || r.certificate.relative <= 1.0,
+                "{method} {preconditioner}: {r}"
+            );
+        }
+    }
+}
+
+#[test]
 fn what_least_squares_methods_refuse() {
     let a = random(20, 10, 2, 1);
     let refusal = |options: Options, b: &[f64]| {

@@ -2,12 +2,14 @@
 //!
 //! Row sums run in twofold arithmetic (Ogita, Rump and Oishi 2005, doi:10.1137/030601818): products and
 //! sums carry their rounding errors along, so the result is as good as one computed in twice the
-//! precision and then rounded. Power-of-two scaling keeps 1e±300 in range and changes no bit otherwise.
+//! precision and then rounded. Where that is not enough to see b beside the products, they are exact.
+//! Power-of-two scaling keeps 1e±300 in range and changes no bit otherwise.
 //!
 //! No certificate holds a NaN: where a residual is none (an operator that returns NaN), it is infinite, and passes nothing.
 
-use crate::host::scale::{SHARE, exponent, larger, largest, ldexp, norm2, power};
-use crate::matrix::{Csr, Matrix, operator};
+use super::rows::{Certifying, Rows, product, scaled};
+use crate::host::scale::{exponent, larger, largest, ldexp, norm2, power};
+use crate::matrix::{Csr, Matrix};
 use rayon::prelude::*;
 use serde::Serialize;
 
@@ -99,8 +101,7 @@ pub(crate) struct Truth {
 
 impl Truth {
     fn add_normal(&mut self, transpose: &Matrix, norms: &Norms) {
-        let mut gradient = transpose.rows_of(-norms.exponent, &vec![0.0; transpose.rows()], &self.residual).residual;
-        gradient.par_iter_mut().for_each(|v| *v = -*v);
+        let gradient = product(transpose, norms.exponent, &self.residual);
         let norm = number(norm2(&gradient));
         let whole = norms.scaled_norm * self.norm;
         self.certificate.normal_residual = Some(ldexp(norm, norms.exponent + self.exponent));
@@ -154,38 +155,31 @@ fn ratio(part: f64, whole: f64) -> f64 {
     number(if whole > 0.0 { part / whole } else { part })
 }
 
-/// Powers of two by which A x may exceed b before b gives up its scale: far from overflow, and b is nothing beside A x.
-const FAR: i32 = 500;
-
 /// b − A x and what follows from it; everything is infinite where x is not finite.
 pub(crate) fn truth(a: &impl Certifying, norms: &Norms, b: &[f64], x: &[f64]) -> Truth {
-    let (ea, largest_x, largest_b) = (norms.exponent, largest(x), largest(b));
-    let product = ea + exponent(largest_x);
-    let e = match (largest_b, largest_x) {
-        (0.0, _) => product,
-        (m, 0.0) => exponent(m),
-        (m, _) => exponent(m).max(product - FAR),
-    };
-    let ex = e - ea;
-    let scaled = |v: &[f64], by: i32| v.par_iter().with_min_len(SHARE).copied().map(power(by)).collect::<Vec<f64>>();
-    let (scaled_x, scaled_b) = (scaled(x, -ex), scaled(b, -e));
-    let rows = if largest_x == 0.0 {
+    let (largest_x, largest_b) = (largest(x), largest(b));
+    // ‖x‖ and ‖b‖ in scales of their own, in which they can't vanish.
+    let (ex, eb) = (exponent(largest_x), exponent(largest_b));
+    let own = |v: &[f64], e: i32| norm2(&scaled(v, -e));
+    let (solution, rhs) = (own(x, ex), own(b, eb));
+    let (rows, e) = if largest_x == 0.0 {
         let all = Some(if largest_b == 0.0 { 0.0 } else { 1.0 });
-        Rows { residual: scaled_b.clone(), componentwise: all, rowwise: all, computed_on: "x = 0: b itself" }
+        let residual = scaled(b, -eb);
+        (Rows { residual, componentwise: all, rowwise: all, computed_on: "x = 0: b itself" }, eb)
     } else {
-        a.rows_of(-ea, &scaled_b, &scaled_x)
+        a.rows_of(norms.exponent, b, x)
     };
     let norm = number(norm2(&rows.residual));
-    // ‖b‖ in a scale of its own, in which it can't vanish.
-    let eb = if largest_b == 0.0 { e } else { exponent(largest_b) };
-    let rhs = if eb == e { norm2(&scaled_b) } else { norm2(&scaled(b, -eb)) };
-    let beside = ldexp(rhs, eb - e);
-    let solution = norm2(&scaled_x);
     let absolute = ldexp(norm, e);
+    let beside = ldexp(rhs, eb - e);
+    // ‖A‖‖x‖ + ‖b‖ times 2^−shift, where neither overflows.
+    let size = norms.exponent + ex - e;
+    let shift = size.max(0);
+    let whole = norms.scaled_norm * ldexp(solution, size - shift) + ldexp(beside, -shift);
     let certificate = Certificate {
         absolute,
         relative: if rhs > 0.0 { number(ldexp(norm / rhs, e - eb)) } else { absolute },
-        backward_error: ratio(norm, norms.scaled_norm * solution + beside),
+        backward_error: number(ldexp(ratio(norm, whole), if whole > 0.0 { -shift } else { 0 })),
         componentwise: rows.componentwise.map(number),
         rowwise: rows.rowwise.map(number),
         normal_residual: None,
@@ -195,105 +189,6 @@ pub(crate) fn truth(a: &impl Certifying, norms: &Norms, b: &[f64], x: &[f64]) ->
         computed_on: rows.computed_on,
     };
     Truth { residual: rows.residual, norm, rhs: beside, exponent: e, normal: None, certificate }
-}
-
-/// b − A x row by row, and the largest part of a row that is left.
-pub(crate) struct Rows {
-    residual: Vec<f64>,
-    componentwise: Option<f64>,
-    rowwise: Option<f64>,
-    computed_on: &'static str,
-}
-
-/// What an answer can be certified with.
-pub(crate) trait Certifying {
-    /// b − (A·2^ea) x, and where and how it was computed.
-    fn rows_of(&self, ea: i32, b: &[f64], x: &[f64]) -> Rows;
-}
-
-impl Certifying for Csr {
-    fn rows_of(&self, ea: i32, b: &[f64], x: &[f64]) -> Rows {
-        by_rows(self, ea, b, x)
-    }
-}
-
-impl Certifying for Matrix {
-    fn rows_of(&self, ea: i32, b: &[f64], x: &[f64]) -> Rows {
-        match self {
-            Self::Stored(a) => a.rows_of(ea, b, x),
-            Self::Free(a) => {
-                let product = operator::multiply(&**a, x);
-                let residual = b.par_iter().zip(product).map(|(b, p)| b - ldexp(p, ea)).collect();
-                let computed_on = "CPU, f64 by the operator's own product on the host";
-                Rows { residual, componentwise: None, rowwise: None, computed_on }
-            }
-        }
-    }
-}
-
-/// b − (A·2^ea) x with twofold sums.
-fn by_rows(a: &Csr, ea: i32, b: &[f64], x: &[f64]) -> Rows {
-    /// Rows a task: the maxima of the tasks are put together in no order, and a maximum asks for none.
-    const EACH: usize = 512;
-    let (scale, widest) = (power(ea), largest(x));
-    #[cfg(target_arch = "x86_64")]
-    let fused = std::arch::is_x86_feature_detected!("fma");
-    let one = |i: usize| {
-        #[cfg(target_arch = "x86_64")]
-        if fused {
-            // SAFETY: the processor has FMA, asked just above.
-            return unsafe { row_fma(a.row(i), scale, b[i], x) };
-        }
-        row(a.row(i), scale, b[i], x)
-    };
-    let mut residual = vec![0.0; a.rows()];
-    let part = |(k, part): (usize, &mut [f64])| {
-        let mut worst = (0.0, 0.0);
-        for (i, r) in part.iter_mut().enumerate() {
-            let sums = one(k * EACH + i);
-            *r = sums.residual;
-            let b = b[k * EACH + i].abs();
-            let left = |whole: f64| if sums.residual == 0.0 { 0.0 } else { sums.residual.abs() / whole };
-            worst = (larger(worst.0, left(sums.products + b)), larger(worst.1, left(sums.entries * widest + b)));
-        }
-        worst
-    };
-    let together = |p: (f64, f64), q: (f64, f64)| (larger(p.0, q.0), larger(p.1, q.1));
-    let worst = residual.par_chunks_mut(EACH).enumerate().map(part).reduce(|| (0.0, 0.0), together);
-    let computed_on = "CPU, f64 with compensated row sums";
-    Rows { residual, componentwise: Some(worst.0), rowwise: Some(worst.1), computed_on }
-}
-
-/// Sums over one row.
-struct Sums {
-    /// (b − A x)_i.
-    residual: f64,
-    /// (|A||x|)_i and Σ_j |a_ij|.
-    products: f64,
-    entries: f64,
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "fma")]
-fn row_fma(entries: (&[u32], &[f64]), scale: impl Fn(f64) -> f64, b: f64, x: &[f64]) -> Sums {
-    row(entries, scale, b, x)
-}
-
-#[inline(always)]
-fn row((columns, values): (&[u32], &[f64]), scale: impl Fn(f64) -> f64, b: f64, x: &[f64]) -> Sums {
-    let (mut sum, mut error, mut products, mut entries) = (b, 0.0, 0.0, 0.0);
-    for (&c, &v) in columns.iter().zip(values) {
-        let (v, x) = (-scale(v), x[c as usize]);
-        let product = v * x;
-        let product_error = v.mul_add(x, -product);
-        let total = sum + product;
-        let part = total - sum;
-        error += (sum - (total - part)) + (product - part) + product_error;
-        sum = total;
-        products += product.abs();
-        entries += v.abs();
-    }
-    Sums { residual: sum + error, products, entries }
 }
 
 #[cfg(test)]
@@ -356,6 +251,35 @@ mod tests {
             assert!(all.iter().all(|v| !v.is_nan() && *v > 0.0) && c.backward_error <= 1.0, "{b:?} {x:?}: {c:?}");
             assert!(c.relative >= 0.5, "{b:?} {x:?}: {c:?}");
         }
+    }
+
+    #[test]
+    fn a_large_x_hides_no_residual() {
+        // x_2 meets no entry, one that underflows, or products that cancel: what is left of b is all of it.
+        let empty = two_by_two([1.0, 0.0, 0.0, 0.0]);
+        let tiny = two_by_two([1.0, 1e-300, 0.0, 0.0]);
+        let cancels = two_by_two([3.0, -3.0, 0.0, 0.0]);
+        let far = 1e300 / 3.0;
+        for (a, b, x) in [
+            (&empty, [1.0, 0.0], [0.5, 1e300]),
+            (&empty, [1e-320, 0.0], [0.0, 1e308]),
+            (&empty, [1.0, 0.0], [0.5, 1e190]),
+            (&tiny, [1.0, 0.0], [0.0, 1e290]),
+            (&cancels, [1.0, 0.0], [far, far]),
+            (&cancels, [1e-300, 0.0], [far, far]),
+            (&cancels, [1.0, 0.0], [1.1e40, 1.1e40]),
+        ] {
+            let c = truth(a, &Norms::of(a), &b, &x).certificate;
+            assert!((0.4..2.0).contains(&c.relative) && c.backward_error >= 0.0, "{b:?} {x:?}: {c:?}");
+        }
+        // And what is solved is seen as solved.
+        let a = two_by_two([1e20, -1e20, 0.0, 1.0]);
+        assert_eq!(truth(&a, &Norms::of(&a), &[0.0, 1.0], &[1.0, 1.0]).certificate.absolute, 0.0);
+        let a = two_by_two([1e100, -1e100, 1e-100, 1e-100]);
+        let c = truth(&a, &Norms::of(&a), &[0.0, 1.0], &[5e99, 5e99]).certificate;
+        assert!(c.relative < 1e-15 && c.componentwise.unwrap() < 1e-15, "{c:?}");
+        let c = truth(&empty, &Norms::of(&empty), &[1.0, 0.0], &[1.0, 1e300]).certificate;
+        assert_eq!((c.relative, c.componentwise, c.solution_norm), (0.0, Some(0.0), 1e300));
     }
 
     #[test]

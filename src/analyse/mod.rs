@@ -5,3 +5,4 @@ pub(crate) mod direct;
 pub(crate) mod facts;
 pub(crate) mod probe;
 pub(crate) mod range;
+pub(crate) mod rows;

@@ -2,7 +2,8 @@
 
 use super::pencil::{Mass, Pencil};
 use super::report::Eigenvalue;
-use crate::analyse::certify::{Certifying, Norms, truth};
+use crate::analyse::certify::{Norms, truth};
+use crate::analyse::rows::Certifying;
 use crate::host::scale::{ldexp, norm2};
 use crate::matrix::Matrix;
 use crate::matrix::complex::{join, split};

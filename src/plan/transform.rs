@@ -173,11 +173,21 @@ impl Transform {
         }
     }
 
-    /// The exponent of the largest entry of d·2^(e + `exponent`); `None` where D_c is not the identity, or d is zero.
+    /// The user's column that stands at place k.
+    fn column(&self, k: usize) -> usize {
+        self.order.as_ref().map_or(k, |o| o.columns[k] as usize)
+    }
+
+    /// The exponent of the largest entry of D_c P_cᵀ d·2^(e + `exponent`); `None` where that is zero or not finite.
     pub(crate) fn size(&self, d: &[f64], exponent: i32) -> Option<i32> {
         let largest = scale::largest(d);
-        (!self.scales() && largest > 0.0 && largest.is_finite())
-            .then(|| scale::exponent(largest) + self.exponent + exponent)
+        if !(largest > 0.0 && largest.is_finite()) {
+            return None;
+        }
+        let exponent = self.exponent + exponent;
+        let Some(s) = &self.scales else { return Some(scale::exponent(largest) + exponent) };
+        let sizes = d.iter().enumerate().filter(|(_, d)| **d != 0.0);
+        sizes.map(|(k, &d)| scale::exponent(d) + exponent + s.columns[self.column(k)]).max()
     }
 
     /// x + D_c P_cᵀ d·2^(e + `exponent`).
@@ -193,7 +203,7 @@ impl Transform {
         };
         let mut sum = x.to_vec();
         for (k, &d) in d.iter().enumerate() {
-            let j = self.order.as_ref().map_or(k, |o| o.columns[k] as usize);
+            let j = self.column(k);
             sum[j] += ldexp(d, exponent + s.columns[j]);
         }
         sum

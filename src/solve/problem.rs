@@ -99,9 +99,10 @@ impl Problem<'_> {
         })
     }
 
-    /// Whether ‖Aᵀr‖ is as small as the tolerance asks beside ‖A‖‖r‖. Where A is ill-conditioned, that proves nothing.
+    /// Whether ‖Aᵀr‖ is as small as the tolerance asks beside ‖A‖‖r‖. Where A is ill-conditioned, that proves nothing,
+    /// and where x = 0 leaves less, it is no minimum.
     pub(crate) fn small_gradient(&self, t: &Truth) -> bool {
-        t.certificate.optimality.is_some_and(|o| o <= self.rtol)
+        t.certificate.optimality.is_some_and(|o| o <= self.rtol) && t.norm <= t.rhs * (1.0 + self.rtol)
     }
 
     /// ‖P r‖/‖r‖, P the projector onto the range of A: what another x would take away of r. `None` where that is unknown.
