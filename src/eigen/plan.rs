@@ -80,12 +80,12 @@ pub(super) fn meant(p: &Pencil, options: &EigenOptions, warnings: &mut Vec<Strin
 pub(super) fn small(p: &Pencil, options: &EigenOptions, on_host: bool) -> bool {
     let beyond_plain = p.b.is_some() || p.complex || options.sigma.is_some() || options.skip_null;
     let stored = p.a.entries().is_some() && options.inverse.is_none();
-    match options.method.as_str() {
-        "dense" => true,
-        "auto" => stored && p.n() <= COMPLETE && options.subspace.is_none() && (p.complex || beyond_plain && on_host),
-        "lobpcg" => stored && p.n() <= DENSE && 3 * block(options.k * p.parts()) > p.n(),
-        _ => false,
-    }
+    let Ok(method) = by_name(&options.method) else {
+        // Auto.
+        return stored && p.n() <= COMPLETE && options.subspace.is_none() && (p.complex || beyond_plain && on_host);
+    };
+    let fills = || method.preconditioned && 3 * block(options.k * p.parts()) > p.n();
+    method.build.is_none() || stored && p.n() <= DENSE && fills()
 }
 
 /// What a dense method needs: entries, and memory for matrices of order n.

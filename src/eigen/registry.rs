@@ -29,6 +29,9 @@ pub struct EigenMethodEntry {
     pub(crate) build: Option<Build>,
 }
 
+/// Dense algebra, by its name.
+pub(super) const DENSE: &str = "dense";
+
 /// Every method.
 pub const EIGEN_METHODS: &[EigenMethodEntry] = &[
     EigenMethodEntry {
@@ -87,7 +90,7 @@ pub const EIGEN_METHODS: &[EigenMethodEntry] = &[
         build: Some(|space, system| Box::new(lobpcg::Lobpcg::new(space, system))),
     },
     EigenMethodEntry {
-        id: "dense",
+        id: DENSE,
         about: "all pairs by dense algebra on the host; any pencil of small order",
         symmetric: false,
         inverse: false,

@@ -6,6 +6,7 @@ use super::filter::Filter;
 use super::options::{EigenOptions, Which};
 use super::pencil::{Mass, Pencil};
 use super::plan::{self, Acts, Choice};
+use super::registry;
 use super::report::EigenReport;
 use super::shift::{Inner, Shift, show};
 use super::stages::{Callback, Found, Outside, Problem, search};
@@ -13,7 +14,7 @@ use super::verify::{Verified, dot};
 use super::{Action, EigenSystem, Wanted};
 use crate::error::{Error, Result};
 use crate::host::halt::Halt;
-use crate::host::scale::ldexp;
+use crate::host::scale::{exponent, ldexp};
 use crate::matrix::{Csr, ToMatrix};
 use crate::op::schedule::Compiler;
 use crate::op::{Precisions, Role};
@@ -27,6 +28,13 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
+
+/// 1/z, whose |z|² alone would leave f64's range.
+fn scaled_inverse(z: c64) -> c64 {
+    let e = exponent(z.re.abs().max(z.im.abs()));
+    let inverse = c64::new(ldexp(z.re, -e), ldexp(z.im, -e)).inv();
+    c64::new(ldexp(inverse.re, -e), ldexp(inverse.im, -e))
+}
 
 /// Runs, each with a shift moved by what the one before found.
 const RUNS: usize = 3;
@@ -194,7 +202,7 @@ impl EigenSolver {
                 return Ok(Reason::Converged(Passed::Rtol));
             }
             found.notes.push("the dense method left residuals too large".into());
-            if self.options.method == "dense" {
+            if registry::by_name(&self.options.method).is_ok_and(|method| method.build.is_none()) {
                 return Ok(found.false_convergence());
             }
             let choice = plan::choose(&self.pencil, &self.options, self.which, &mut found.notes)?;
@@ -270,7 +278,7 @@ impl EigenSolver {
             Some(sigma) => {
                 let d = value - sigma;
                 // λ = σ is the nearest of all.
-                if d.norm() == 0.0 { c64::new(f64::MAX, 0.0) } else { d.inv() }
+                if d.norm() == 0.0 { c64::new(f64::MAX, 0.0) } else { scaled_inverse(d) }
             }
             // Imaginary parts of complex problems count with their signs.
             None if self.pencil.complex && matches!(self.which, Which::LI | Which::SI) => c64::new(value.im, value.re),
@@ -283,7 +291,7 @@ impl EigenSolver {
         let plan = self.plan.iter().cloned().chain(found.notes.drain(..)).collect();
         let preconditioner = self.choice.as_ref().map_or(Precond::None, |c| c.preconditioner.clone()).to_string();
         found.warnings.extend(self.warnings.iter().cloned());
-        let names = self.choice.as_ref().map_or(["dense", &preconditioner], |c| [c.method.id, &preconditioner]);
+        let names = self.choice.as_ref().map_or([registry::DENSE, &preconditioner], |c| [c.method.id, &preconditioner]);
         let bound = self.options.bound();
         // On the device A and B stand times powers of two.
         let exponent = self.pencil.facts.norms.exponent;

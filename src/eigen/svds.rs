@@ -4,6 +4,7 @@ use super::bidiagonal::Bidiagonal;
 use super::dense::real as dense;
 use super::drive::Session;
 use super::options::{EigenOptions, Which, check_start};
+use super::registry;
 use super::report::SvdReport;
 use super::stages::{Callback, Found, Outside, Problem, search};
 use super::verify::{Verified, complex_dot, distance, dot, norm_of, times};
@@ -116,9 +117,10 @@ pub fn svds_until(
     let mut found = Found::new(&problem.options, device.adapter.clone(), start.elapsed().as_secs_f64());
     // On a GPU that was asked for by name the bidiagonalisation runs there.
     let direct = small && device.is_host() && problem.options.subspace.is_none();
-    let name = if direct && problem.directly(&mut found) { "dense" } else { "golub_kahan" };
+    let directly = direct && problem.directly(&mut found);
+    let name = if directly { registry::DENSE } else { "golub_kahan" };
     plan.push(format!("method {name}{}", if wide { ", on the transpose: A is wide" } else { "" }));
-    let reason = if name == "dense" {
+    let reason = if directly {
         Reason::Converged(Passed::Rtol)
     } else if cancel.load(Ordering::Relaxed) {
         Reason::Cancelled

@@ -167,7 +167,7 @@ pub(crate) fn choose(
         let own_precision = is_multigrid(&preconditioner) || nearly_complete(&preconditioner);
         // A cycle of multigrid moves most of the bytes and is f32 anyway; what f32 iterations save beside it,
         // their renewals cost. Nearly complete factors are set up once, and few iterations follow.
-        let minimises = !least_squares && row.method == "lsqr";
+        let minimises = !least_squares && method::by_name(row.method).is_ok_and(|m| m.needs == Needs::Any);
         let own = options.precision == Precision::Auto && own_precision || minimises;
         let wide = precisions.last().filter(|p| own && p.working == Dtype::F64);
         let first = candidates.len();
