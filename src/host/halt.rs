@@ -2,7 +2,7 @@
 
 use crate::error::{Called, Error, Result};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 /// A flag that another thread may set, and the end of the time allowed. Long loops call [`Halt::check`] now and
@@ -11,13 +11,15 @@ use std::time::{Duration, Instant};
 pub struct Halt {
     cancel: Option<Arc<AtomicBool>>,
     deadline: Option<Instant>,
+    /// Nanoseconds of work, by a model, that may still be spent.
+    budget: Option<Arc<AtomicU64>>,
 }
 
 impl Halt {
     /// Ends work once `cancel` is set.
     #[must_use]
     pub fn new(cancel: Arc<AtomicBool>) -> Self {
-        Self { cancel: Some(cancel), deadline: None }
+        Self { cancel: Some(cancel), deadline: None, budget: None }
     }
 
     /// Ends work `limit` from now too. A limit beyond what the clock can count is none.
@@ -30,6 +32,25 @@ impl Halt {
     #[must_use]
     pub(crate) fn until(self, deadline: Option<Instant>) -> Self {
         Self { deadline, ..self }
+    }
+
+    /// Lets work that counts itself take so many nanoseconds.
+    #[must_use]
+    pub(crate) fn with_budget(self, ns: Option<f64>) -> Self {
+        Self { budget: ns.map(|ns| Arc::new(AtomicU64::new(ns as u64))), ..self }
+    }
+
+    /// Takes `ns` from the budget; false where that is more than is left.
+    pub(crate) fn spend(&self, ns: u64) -> bool {
+        let Some(budget) = &self.budget else { return true };
+        let left = budget.load(Ordering::Relaxed);
+        budget.store(left.saturating_sub(ns), Ordering::Relaxed);
+        left > ns
+    }
+
+    /// Whether the budget is spent.
+    pub(crate) fn is_spent(&self) -> bool {
+        self.budget.as_ref().is_some_and(|budget| budget.load(Ordering::Relaxed) == 0)
     }
 
     /// Whether the work is cancelled, and by what.

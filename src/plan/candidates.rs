@@ -188,7 +188,7 @@ const TABLE: &[Row] = &[
         .least(12.0),
     Row::new(Definite, "cg", "ic0", "an eighth of the iterations at best")
         .when(factors)
-        .costs(50.0, 4.0, 14.0)
+        .costs(25.0, 4.0, 14.0)
         .least(8.0)
         .part_of("cg", SIMPLE, 0.12),
     Row::new(Definite, "bicgstab", "lu", FACTORS).when(factors).counted(WHOLE),
@@ -199,8 +199,8 @@ const TABLE: &[Row] = &[
         .matched()
         .restart(50)
         .when(factors)
-        .costs(80.0, 6.0, 80.0)
-        .grows(25.0)
+        .costs(180.0, 6.0, 80.0)
+        .grows(10.0)
         .least(15.0)
         .part_of("minres", SIMPLE, 0.05)
         .behind("cg", SIMPLE),
@@ -218,16 +218,16 @@ const TABLE: &[Row] = &[
     Row::new(Symmetric, "gmres", "ilut", "a twentieth of the iterations at best")
         .restart(50)
         .when(|s| s.triangles && !s.one_sign)
-        .costs(40.0, 6.0, 80.0)
-        .grows(25.0)
+        .costs(100.0, 6.0, 80.0)
+        .grows(10.0)
         .least(15.0)
         .part_of("minres", SIMPLE, 0.05),
     Row::new(Symmetric, "gmres", "ilut", "the same with large entries on the diagonal")
         .matched()
         .restart(50)
         .when(|s| s.triangles && !s.one_sign)
-        .costs(240.0, 6.0, 80.0)
-        .grows(25.0)
+        .costs(300.0, 6.0, 80.0)
+        .grows(10.0)
         .least(15.0)
         .part_of("minres", SIMPLE, 0.05),
     Row::new(Symmetric, "gmres", "ilu0", "an eighth of the iterations at best")
@@ -257,7 +257,7 @@ const TABLE: &[Row] = &[
     Row::new(General, "bicgstab", SIMPLE, CHEAP).costs(0.0, 2.0, 22.0).least(8.0),
     Row::new(General, "bicgstab", "ilu0", "an eighth of the iterations at best")
         .when(|s| s.triangles && s.zero == 0)
-        .costs(50.0, 8.0, 24.0)
+        .costs(30.0, 8.0, 24.0)
         .least(5.0)
         .part_of("bicgstab", SIMPLE, 0.12),
     Row::new(General, "gmres", "amg", "no off-diagonal entry is positive")
@@ -269,16 +269,16 @@ const TABLE: &[Row] = &[
     Row::new(General, "gmres", "ilut", "a twentieth of the iterations at best")
         .restart(50)
         .when(|s| s.triangles && s.zero == 0)
-        .costs(40.0, 6.0, 80.0)
-        .grows(25.0)
+        .costs(100.0, 6.0, 80.0)
+        .grows(10.0)
         .least(12.0)
         .part_of("bicgstab", SIMPLE, 0.05),
     Row::new(General, "gmres", "ilut", "the same with large entries on the diagonal")
         .matched()
         .restart(50)
         .when(factors)
-        .costs(80.0, 6.0, 80.0)
-        .grows(25.0)
+        .costs(180.0, 6.0, 80.0)
+        .grows(10.0)
         .least(12.0)
         .part_of("bicgstab", SIMPLE, 0.05),
     Row::new(General, "gmres", SIMPLE, "where bicgstab fails")
@@ -359,6 +359,11 @@ impl Sizes {
     /// Work of so many nanoseconds.
     fn work(&self, ns: f64) -> f64 {
         ns * if self.cached { PACE.0 } else { PACE.1 }
+    }
+
+    /// Nanoseconds of so much work.
+    pub(crate) fn ns(&self, work: f64) -> f64 {
+        work / self.work(1.0)
     }
 
     fn opened(&self, ns: f64) -> f64 {

@@ -195,7 +195,7 @@ impl Factors {
         for shift in SHIFTS {
             match factor(&pattern, shift) {
                 Ok(factors) => return Ok(Self::of(factors, shift)),
-                Err(fault @ Fault::Halted(_)) => return Err(fault.error(definite)),
+                Err(fault @ (Fault::Halted(_) | Fault::Limit(_))) => return Err(fault.error(definite)),
                 Err(fault) => failed = failed.or(Some(fault)),
             }
         }

@@ -15,6 +15,9 @@ use std::collections::BinaryHeap;
 /// Entries that L and U of a row may have beyond A's, whatever the growth.
 const EXTRA: usize = 10;
 
+/// Nanoseconds for a multiplication, and for an entry of A or of the factors, as measured (`plan/candidates.rs`).
+const PACE: (u64, u64) = (4, 60);
+
 /// One triangle growing row by row.
 #[derive(Default)]
 struct Part {
@@ -56,6 +59,7 @@ pub(super) fn factor(a: &Csr, shift: f64, fill: Fill, pivots: Pivots, limits: &L
         let small = fill.drop * mean;
         let (mut l, mut above) = (vec![], vec![]);
         let mut own = [0usize; 2];
+        let before = operations;
         for (&j, &v) in columns.iter().zip(values) {
             let at = j as usize;
             (value[at], present[at]) = (v, true);
@@ -94,13 +98,16 @@ pub(super) fn factor(a: &Csr, shift: f64, fill: Fill, pivots: Pivots, limits: &L
             }
         }
         let pivot = value[i];
-        let u = above.iter().map(|&j| (j, value[j as usize])).filter(|e| e.1.abs() > small).collect();
+        let u: Vec<_> = above.iter().map(|&j| (j, value[j as usize])).filter(|e| e.1.abs() > small).collect();
         above.iter().map(|&j| j as usize).chain([i]).for_each(|j| (value[j], present[j]) = (0.0, false));
         inverse[i] = pivots.inverse(i, pivot, largest, unit)?;
+        let l_and_u = l.len() + u.len();
         let room = |own: usize| ((fill.growth * own.max(1) as f64) as usize).saturating_add(EXTRA);
         lower.push(l, room(own[0]));
         upper.push(u, room(own[1]));
-        if lower.columns.len() + upper.columns.len() > limits.entries || operations > limits.operations {
+        let ns = PACE.0 * (operations - before) + PACE.1 * (columns.len() + l_and_u) as u64;
+        let entries = lower.columns.len() + upper.columns.len();
+        if entries > limits.entries || operations > limits.operations || !limits.halt.spend(ns) {
             return Err(Fault::Limit(i));
         }
     }
@@ -111,6 +118,7 @@ pub(super) fn factor(a: &Csr, shift: f64, fill: Fill, pivots: Pivots, limits: &L
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::host::halt::Halt;
     use crate::host::random::Random;
     use crate::matrix::{Triangular, gallery};
 
@@ -134,6 +142,20 @@ mod tests {
             assert!(errors[0] > 3.0 * errors[1] && errors[1] > 1e3 * errors[2], "{errors:?}");
             assert!(errors[2] < 1e-12, "all of it is a direct solve: {errors:?}");
         }
+    }
+
+    #[test]
+    fn work_is_counted_and_ends_with_its_budget() {
+        let a = gallery::random_general(300, 8, 4);
+        let within = |ns: Option<f64>| {
+            let halt = Halt::default().with_budget(ns);
+            let limits = Limits { halt: halt.clone(), ..Limits::default() };
+            (factor(&a, 0.0, Fill { drop: 1e-3, growth: 3.0 }, Pivots::Kept, &limits), halt.is_spent())
+        };
+        assert!(matches!(within(None), (Ok(_), false)) && matches!(within(Some(1e9)), (Ok(_), false)));
+        // As much as the entries of A alone cost.
+        let (Err(Fault::Limit(row)), true) = within(Some(60.0 * a.nnz() as f64)) else { panic!("no end") };
+        assert!((10..290).contains(&row), "{row}");
     }
 
     #[test]

@@ -7,9 +7,10 @@ use super::solver::Solver;
 use super::system::{Call, System, another_may_help};
 use crate::analyse::certify::certify;
 use crate::error::{Error, Result};
+use crate::host::halt::Halt;
 use crate::method::Needs;
 use crate::op::Triangle;
-use crate::plan::race::{Move, Race, Standing};
+use crate::plan::race::{Entrant, Move, Race, Standing};
 use crate::plan::{Candidate, LAUNCH};
 use crate::precond;
 use crate::report::{Reason, Rung};
@@ -88,7 +89,7 @@ impl Solver {
         let k = last.expect("asked for above, or by the entry");
         let mut race = Race::new(self.candidates.iter().map(|c| c.entrant), 0.0, 1.0);
         (0..self.candidates.len()).filter(|&j| j != k).for_each(|j| race.out(j));
-        if let Some(reason) = self.open(k, system, call.deadline)? {
+        if let Some(reason) = self.open(k, system, &self.halt(call.deadline))? {
             system.line(k, self).reason = reason.to_string();
             return Ok(reason);
         }
@@ -133,7 +134,13 @@ impl Solver {
                     if counted {
                         continue;
                     }
-                    match self.open(k, system, call.deadline)? {
+                    let (halt, budget) = self.budget(k, &race, call.deadline);
+                    match self.open(k, system, &halt)? {
+                        Some(Reason::PreconditionerFailed { .. }) if halt.is_spent() => {
+                            system.line(k, self).reason = "set-up stopped: more work than expected".into();
+                            let entrant = race.entrant(k);
+                            race.revise(k, Entrant { setup: entrant.setup + budget, ..entrant }, budget);
+                        }
                         None => {
                             race.ready(k);
                             race.starts(k, digits(system.state.best.truth().certificate.relative));
@@ -156,7 +163,7 @@ impl Solver {
                     continue;
                 }
             };
-            if let Some(reason) = self.open(k, system, call.deadline)? {
+            if let Some(reason) = self.open(k, system, &self.halt(call.deadline))? {
                 // Its memory was given to another meanwhile and is not available again.
                 race.out(k);
                 last = reason;
@@ -317,17 +324,25 @@ impl Solver {
         true
     }
 
+    /// What may end the set-up of candidate `k`: where its work was guessed and others wait, also that it takes more than
+    /// twice that. And that much work.
+    fn budget(&self, k: usize, race: &Race, deadline: Option<Instant>) -> (Halt, f64) {
+        let work = 2.0 * race.entrant(k).setup;
+        let guessed = self.candidates[k].counted.is_none() && race.contested(k);
+        (self.halt(deadline).with_budget(guessed.then(|| self.sizes.ns(work))), work)
+    }
+
     /// Sets candidate `k` up; the reason where that fails.
-    fn open(&mut self, k: usize, system: &mut System<'_>, deadline: Option<Instant>) -> Result<Option<Reason>> {
+    fn open(&mut self, k: usize, system: &mut System<'_>, halt: &Halt) -> Result<Option<Reason>> {
         if self.sessions[k].is_some() {
             return Ok(None);
         }
-        let (upload, halt) = (Instant::now(), self.halt(deadline));
-        let mut made = self.session(k, &halt);
+        let upload = Instant::now();
+        let mut made = self.session(k, halt);
         if matches!(made, Err(Error::OutOfMemory { .. })) && self.sessions.iter().any(Option::is_some) {
             // Paused candidates start anew when their turn comes.
             self.drop_sessions(|_| true);
-            made = self.session(k, &halt);
+            made = self.session(k, halt);
         }
         match made {
             Ok((mut session, setup)) => {
