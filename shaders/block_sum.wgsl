@@ -1,6 +1,6 @@
-// Sums over a workgroup, always in the same order: `count` rows of 256 numbers in `tile`, at most 16. Row d's
-// sum ends in tile[d * 256]. Sixteen invocations a row add sixteen numbers each, then one adds those: two
-// barriers where a binary tree has eight, and every load of a step independent of the others.
+// Sums over a workgroup, always in the same order: `count` (at most 16) rows of 256 numbers in `tile`. The sum of
+// row d is left in tile[d * 256]. Sixteen invocations per row add sixteen numbers each, then one adds their sums:
+// two steps where a binary tree has eight, and the loads of a step are independent of one another.
 
 var<workgroup> tile: array<real, {{tile}}>;
 

@@ -1,4 +1,4 @@
-// Columns of 16 bits, two to a word, counted from the smallest one of their group of 32 rows.
+// Columns of 16 bits, two to a word, relative to the smallest column in their group of 32 rows.
 
 fn base_of(group: u32) -> u32 {
     return pattern[P.base_at + group];

@@ -4,7 +4,7 @@ fn combination(i: u32) -> real {
     let c = P.array_at + P.first;
     var sum = real(0.0);
     var j = 0u;
-    // Four at a time: their loads don't wait for one another.
+    // Four at a time, so that their loads overlap.
     for (; j + 4u <= P.k; j += 4u) {
         sum += ledger[c + j] * real(v[j * P.stride + i])
             + ledger[c + j + 1u] * real(v[(j + 1u) * P.stride + i])

@@ -1,4 +1,4 @@
-// Partial sums of <x, y>, one a workgroup; the next kernel adds them. The plain kernel; ‖x‖² binds x twice.
+// Partial sums of <x, y>, one per workgroup; the next kernel adds them. The plain kernel; ‖x‖² binds x twice.
 
 @group(0) @binding(3) var<storage, read> x: array<item>;
 @group(0) @binding(4) var<storage, read> y: array<item>;

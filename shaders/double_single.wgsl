@@ -1,6 +1,6 @@
-// Double-single numbers: hi + lo, two f32 of some 49 bits (Dekker 1971, doi:10.1007/BF01397083). Put before kernels that
-// hold such vectors. Every intermediate passes through `keep`: a compiler may otherwise cancel (a + b) - a, which it
-// can't see through the bits, and may not fuse what follows.
+// Double-single numbers: hi + lo, two f32 of some 49 bits (Dekker 1971, doi:10.1007/BF01397083). Prepended to kernels
+// with such vectors. Every intermediate passes through `keep`, whose bit operation no compiler can see through: it
+// could otherwise simplify (a + b) - a, or contract operations.
 fn keep(x: f32) -> f32 {
     return bitcast<f32>(bitcast<u32>(x) ^ P.zero);
 }

@@ -1,5 +1,5 @@
-// Exact sums and products of pairs of f32, for the host to compare with f64: whether this adapter's compiler leaves
-// double-single arithmetic alone.
+// Exact sums and products of pairs of f32. The host compares them with f64 to see whether this adapter's compiler
+// preserves double-single arithmetic.
 @group(0) @binding(1) var<storage, read> pairs: array<vec2<f32>>;
 @group(0) @binding(2) var<storage, read_write> results: array<vec4<f32>>;
 

@@ -1,4 +1,4 @@
-// Adds the partial sums of one projection coefficient, one workgroup a coefficient.
+// Adds the partial sums of one projection coefficient, one workgroup per coefficient.
 
 const GROUPS_MAX: u32 = {{groups_max}}u;
 

@@ -1,4 +1,4 @@
-// What a matrix kernel binds, and how it reads x. The row_*.wgsl beside it say how rows lie in the two buffers.
+// The bindings of a matrix kernel, and how it reads x. The files row_*.wgsl define how rows are stored in the buffers.
 
 @group(0) @binding({{b}}) var<storage, read> pattern: array<u32>;
 @group(0) @binding({{b1}}) var<storage, read> values: array<{{stored}}>;

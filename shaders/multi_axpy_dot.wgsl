@@ -1,5 +1,5 @@
-// w {{sign}}= Σ_j c_j v_j and partial sums of <v_j, w> with the new w, 256 rows at a time: the second look at their
-// columns finds them in a cache, so that the basis is read once for both.
+// w {{sign}}= Σ_j c_j v_j and partial sums of <v_j, w> with the new w, 256 rows at a time: the second pass
+// over their columns finds them in cache, so that the basis is read from memory once.
 
 const GROUPS_MAX: u32 = {{groups_max}}u;
 
@@ -16,7 +16,7 @@ fn main(@builtin(local_invocation_index) t: u32, @builtin(workgroup_id) group: v
     }
     let own = group.x * WORKGROUP;
     for (var start = own; start < P.n; start += P.groups * WORKGROUP) {
-        // Beyond the last row the last one is read again, and counts for nothing.
+        // Beyond the last row, the last one is read again with weight zero.
         let i = min(start + t, P.n - 1u);
         var wi = real(0.0);
         if (start + t < P.n) {
@@ -30,7 +30,7 @@ fn main(@builtin(local_invocation_index) t: u32, @builtin(workgroup_id) group: v
             }
             block_sums(t, 8u);
             if (t < 8u && j + t < P.k) {
-                // Each sum has one invocation, which adds to it row block by row block.
+                // One invocation owns each sum and adds to it block of rows by block of rows.
                 let at = (P.first + j + t) * GROUPS_MAX + group.x;
                 var sum = tile[t * WORKGROUP];
                 if (start != own) {

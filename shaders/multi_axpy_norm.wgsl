@@ -1,4 +1,4 @@
-// w {{sign}}= Σ_j c_j v_j and partial sums of ‖w‖², one a workgroup; the next kernel adds them.
+// w {{sign}}= Σ_j c_j v_j and partial sums of ‖w‖², one per workgroup; the next kernel adds them.
 
 @group(0) @binding(3) var<storage, read> ledger: array<real>;
 @group(0) @binding(4) var<storage, read> v: array<item>;

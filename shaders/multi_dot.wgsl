@@ -1,4 +1,4 @@
-// Partial sums of <v_j, w> for the columns of one basis panel, eight columns a pass over w.
+// Partial sums of <v_j, w> for the columns of one basis panel, eight columns per pass over w.
 
 const GROUPS_MAX: u32 = {{groups_max}}u;
 
@@ -13,7 +13,7 @@ fn main(@builtin(local_invocation_index) t: u32, @builtin(workgroup_id) group: v
         return;
     }
     for (var j = 0u; j < P.k; j += 8u) {
-        // Beyond the last column the last one is read again; its sum is not kept.
+        // Beyond the last column, the last one is read again and its sum discarded.
         let last = P.k - 1u;
         let c0 = j * P.stride;
         let c1 = min(j + 1u, last) * P.stride;
@@ -42,7 +42,7 @@ fn main(@builtin(local_invocation_index) t: u32, @builtin(workgroup_id) group: v
             s6 += real(v[c6 + i]) * wi;
             s7 += real(v[c7 + i]) * wi;
         }
-        // Four sums at a time: with room for eight, fewer workgroups run at once.
+        // Four sums at a time: with workgroup memory for eight, fewer workgroups run at once.
         tile[t] = s0;
         tile[t + 256u] = s1;
         tile[t + 512u] = s2;

@@ -1,5 +1,5 @@
-// What a kernel with one inner product has beside its loop: scalars carried over, and a partial sum, one a workgroup; the
-// next kernel adds them. P.slot is where the partial sums start: all before it is scalars.
+// What a kernel with one inner product needs beside its loop: it copies the scalars and leaves one partial sum per
+// workgroup; the next kernel adds them. The partial sums start at P.slot, after all scalars.
 
 @group(0) @binding(1) var<storage, read> state_in: array<real>;
 @group(0) @binding(2) var<storage, read_write> state_out: array<real>;

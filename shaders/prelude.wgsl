@@ -1,4 +1,4 @@
-// Put before every kernel, behind `alias real` (the type of scalars) and `alias item` (of vectors).
+// Prepended to every kernel, after `alias real` (the type of scalars) and `alias item` (of vector entries).
 
 const WORKGROUP: u32 = 256u;
 
@@ -9,25 +9,25 @@ const CURSOR: u32 = 1u;
 struct Params {
     n: u32,          // entries of the sweep
     groups: u32,     // workgroups of this dispatch
-    pending: u32,    // workgroups whose partial sums wait to be added
+    pending: u32,    // workgroups whose partial sums are still to be added
     k: u32,          // basis columns in this panel
     stride: u32,     // entries from one basis column to the next
     first: u32,      // first row, or first basis column, of this panel
     array_at: u32,   // where the array starts in the ledger
     slot: u32,       // the scalar this kernel works with
-    columns_at: u32, // where columns, or offsets, start in a matrix's pattern
-    base_at: u32,    // and what 16-bit columns count from, or the rows' patterns
-    codes_at: u32,   // and the codes of values
-    order_at: u32,   // and the order of the rows, the patterns' offsets, or the blocks
-    zero: u32,       // 0, which no compiler knows
+    columns_at: u32, // where the columns, or the offsets, start in a matrix's pattern
+    base_at: u32,    // where the bases of 16-bit columns, or the rows' pattern ids, start
+    codes_at: u32,   // where the codes of values start
+    order_at: u32,   // where the row order, the starts of the patterns, or the blocks start
+    zero: u32,       // 0, unknown to the compiler
     row: u32,        // first row of this block
-    tall: u32,       // rows of a small matrix in the ledger
-    kept: u32,       // columns it makes
+    tall: u32,       // rows of the small matrix S in the ledger
+    kept: u32,       // columns of S
 }
 
 @group(0) @binding(0) var<uniform> P: Params;
 
-// Total: x/0 = 0.
+// a/b, and 0 for b = 0.
 fn safe_div(a: real, b: real) -> real {
     if (b == real(0.0)) {
         return real(0.0);
@@ -35,7 +35,7 @@ fn safe_div(a: real, b: real) -> real {
     return a / b;
 }
 
-// Total: the root of a negative number is 0.
+// The square root, and 0 for a negative number.
 fn safe_sqrt(a: real) -> real {
     if (a <= real(0.0)) {
         return real(0.0);
@@ -43,7 +43,7 @@ fn safe_sqrt(a: real) -> real {
     return sqrt(a);
 }
 
-// By the exponent's bits, because a compiler may assume that no number is NaN.
+// Tests the exponent's bits, because a compiler may assume that no number is NaN.
 fn not_finite(a: real) -> bool {
     return (bitcast<u32>(f32(a)) & 0x7f800000u) == 0x7f800000u;
 }

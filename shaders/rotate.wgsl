@@ -1,4 +1,4 @@
-// The part of V S that the columns of one basis panel bring, on one block of rows, four new columns a pass.
+// The contribution of one basis panel to V S, for one block of rows, four new columns per pass.
 
 @group(0) @binding(1) var<storage, read> state_in: array<real>;
 @group(0) @binding(2) var<storage, read> ledger: array<real>;
@@ -13,7 +13,7 @@ fn main(@builtin(local_invocation_index) t: u32, @builtin(workgroup_id) group: v
     let last = P.kept - 1u;
     for (var i = group.x * WORKGROUP + t; i < P.n; i += P.groups * WORKGROUP) {
         for (var j = 0u; j < P.kept; j += 4u) {
-            // Beyond the last column the last one is made again.
+            // Beyond the last column, the last one is computed again.
             let c0 = P.array_at + j * P.tall + P.first;
             let c1 = P.array_at + min(j + 1u, last) * P.tall + P.first;
             let c2 = P.array_at + min(j + 2u, last) * P.tall + P.first;

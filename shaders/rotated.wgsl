@@ -1,4 +1,4 @@
-// One block of rows of the rotated columns back into one basis panel.
+// Copies one block of rows of the rotated columns back into one basis panel.
 
 @group(0) @binding(1) var<storage, read> state_in: array<real>;
 @group(0) @binding(2) var<storage, read> rotated: array<real>;

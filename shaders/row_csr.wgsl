@@ -1,4 +1,4 @@
-// Row i of a CSR matrix times x: one invocation a row, entries in order.
+// Row i of a CSR matrix times x: one invocation per row, entries in order.
 
 fn row_product(i: u32) -> {{value}} {
     let base = base_of(i / 32u);

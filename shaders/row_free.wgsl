@@ -1,4 +1,4 @@
-// What an operator's own text may call; that text stands behind this, and `scaled_product` behind that.
+// What an operator's own shader text may call; that text follows this one, and `scaled_product` follows that.
 
 alias number = {{value}};
 

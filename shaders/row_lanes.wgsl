@@ -1,5 +1,5 @@
-// Rows start .. start + {{width}} of a CSR matrix times x: {{lanes}} invocations a row, which take its entries in turn
-// and add their sums in a fixed order. For long rows, of which there are too few to fill a device one by one.
+// Rows start .. start + {{width}} of a CSR matrix times x: {{lanes}} invocations per row take its entries in turn
+// and add their sums in a fixed order. For long rows, too few to fill a device with one invocation each.
 
 const LANES: u32 = {{lanes}}u;
 const ROWS: u32 = WORKGROUP / LANES;

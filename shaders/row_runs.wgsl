@@ -1,5 +1,5 @@
-// Row i of a matrix whose rows follow few patterns, times x: the row knows its pattern, the pattern the offsets
-// column - row, so that no columns are read. The values stand with the pattern, or in slices of 32 rows.
+// Row i times x, for a matrix whose rows follow few patterns: a row stores the id of its pattern, and the pattern the
+// offsets column - row, so no columns are read. Values are stored with the pattern, or in slices of 32 rows.
 
 fn row_product(i: u32) -> {{value}} {
     let id = (pattern[P.base_at + i / {{ids}}u] >> ({{bits}}u * (i % {{ids}}u))) & {{mask}}u;
@@ -10,7 +10,7 @@ fn row_product(i: u32) -> {{value}} {
     var e = {{slot}};
     var sum = {{value}}(0.0);
     var k = 0u;
-    // Four at a time: their loads don't wait for one another. Offsets are added modulo 2^32.
+    // Four at a time, so that their loads overlap. Offsets are added modulo 2^32.
     for (; k + 4u <= width; k += 4u) {
         let a0 = value(e) * gathered(row + pattern[offsets + k]);
         let a1 = value(e + {{step}}u) * gathered(row + pattern[offsets + k + 1u]);

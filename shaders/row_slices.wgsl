@@ -1,5 +1,5 @@
 // The row at place p of a sliced matrix (SELL-32) times x: slices of 32 rows, as wide as their longest row, stored
-// column by column, so that neighbours read neighbouring entries. Entries in order; padding is zeros.
+// column by column, so that neighbouring invocations read neighbouring entries. Entries in order; padding is zeros.
 
 fn row_product(p: u32) -> {{value}} {
     let slice = p / 32u;
@@ -9,7 +9,7 @@ fn row_product(p: u32) -> {{value}} {
     var e = first * 32u + p % 32u;
     var sum = {{value}}(0.0);
     var k = 0u;
-    // Four at a time: their loads don't wait for one another.
+    // Four at a time, so that their loads overlap.
     for (; k + 4u <= width; k += 4u) {
         let a0 = value(e) * gathered(column(e, base));
         let a1 = value(e + 32u) * gathered(column(e + 32u, base));

@@ -1,4 +1,4 @@
-// y = A x for a panel of rows, whatever their form: the plain kernel, and the one for matrices in panels.
+// y = A x for a panel of rows in any storage form: the plain kernel, and the one for matrices in panels.
 
 @group(0) @binding(1) var<storage, read> state_in: array<real>;
 @group(0) @binding(4) var<storage, {{access}}> x: array<item>;

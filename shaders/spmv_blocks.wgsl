@@ -1,6 +1,6 @@
 // y = A x for a panel of rows in blocks of at most 1024 entries: whole rows, or a piece of a longer row. A workgroup
-// first multiplies all entries of its block, evenly whatever the rows' lengths, then adds them up row by row. A
-// piece's sum is carried to spmv_pieces.wgsl, which adds the pieces of each row in order.
+// first multiplies all entries of its block, balanced whatever the row lengths, then adds them up row by row. The
+// sum of a piece goes to spmv_pieces.wgsl, which adds the pieces of each row in order.
 
 @group(0) @binding(1) var<storage, read> state_in: array<real>;
 @group(0) @binding(4) var<storage, {{access}}> x: array<item>;
@@ -14,7 +14,7 @@ fn main(@builtin(local_invocation_index) t: u32, @builtin(workgroup_id) group: v
     if (state_in[STOP] != real(0.0)) {
         return;
     }
-    // A block: first row, how many whole rows, first entry, and lanes a row or, for a piece, where its sum goes.
+    // A block: first row, number of whole rows (0 for a piece), first entry, and lanes per row or a piece's place.
     for (var block = group.x; block < P.k; block += P.groups) {
         let at = P.order_at + 4u * block;
         let row = pattern[at];
@@ -37,7 +37,7 @@ fn main(@builtin(local_invocation_index) t: u32, @builtin(workgroup_id) group: v
             }
         } else {
             let lanes = pattern[at + 3u];
-            // Rows beyond the first pass only where each has a lane of its own.
+            // There is more than one pass only if each row has a single lane.
             for (var pass_rows = 0u; pass_rows < rows; pass_rows += WORKGROUP / lanes) {
                 let r = pass_rows + t / lanes;
                 var sum = real(0.0);

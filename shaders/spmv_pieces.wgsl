@@ -1,4 +1,4 @@
-// The pieces of the long rows that spmv_blocks.wgsl left, one workgroup a row.
+// Adds the pieces of the long rows that spmv_blocks.wgsl left, one workgroup per row.
 
 @group(0) @binding(1) var<storage, read> state_in: array<real>;
 @group(0) @binding(2) var<storage, read> pattern: array<u32>;
@@ -10,7 +10,7 @@ fn main(@builtin(local_invocation_index) t: u32, @builtin(workgroup_id) group: v
     if (state_in[STOP] != real(0.0)) {
         return;
     }
-    // A long row: which, and where its sums start; they end where those of the next one start.
+    // A long row: its index, and where its sums start; they end where those of the next row start.
     for (var k = group.x; k < P.k; k += P.groups) {
         let at = P.order_at + 2u * k;
         let end = pattern[at + 3u];

@@ -1,6 +1,6 @@
-// One fused sweep: finish the dot products of the sweep before, evaluate the scalars, then one pass over
+// One fused sweep: finish the dot products of the previous sweep, evaluate the scalars, then one pass over
 // the vectors. Every workgroup finishes and evaluates for itself, in the same order and so to the same
-// bits; workgroup 0 writes the scalars to the other state buffer, which nobody reads in this dispatch.
+// bits; workgroup 0 writes the scalars to the other state buffer, which is not read in this dispatch.
 
 @group(0) @binding(1) var<storage, read> state_in: array<real>;
 @group(0) @binding(2) var<storage, read_write> state_out: array<real>;

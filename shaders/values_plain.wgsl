@@ -1,4 +1,4 @@
-// One number an entry, perhaps narrower than the arithmetic where that loses nothing.
+// One number per entry, in a narrower type than the arithmetic if that is exact.
 
 fn value(e: u32) -> {{value}} {
     return {{value}}(values[e]);

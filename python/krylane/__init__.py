@@ -16,7 +16,7 @@ import os as _os
 import sys as _sys
 
 if _sys.platform == "linux" and "XDG_RUNTIME_DIR" not in _os.environ:
-    # Mesa's device-select layer writes `error:` to stderr without one, and has nothing to select here.
+    # Mesa's device-select layer writes `error:` to stderr if XDG_RUNTIME_DIR is unset, and has nothing to select here.
     _os.environ.setdefault("NODEVICE_SELECT", "1")
 
 from . import linalg

@@ -7,8 +7,8 @@ import sys
 
 
 def main() -> int:
-    """Runs the program `krylane` with this process's words; its exit code."""
-    # The program catches Ctrl-C itself, and writes what it has.
+    """Runs the program `krylane` with this process's arguments; returns its exit code."""
+    # The program handles Ctrl-C itself, and writes the results so far.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     from . import _core
 

@@ -1,4 +1,4 @@
-"""Matrices, operators and vectors of Python as krylane's. Nothing of the user's is modified."""
+"""Conversion of Python matrices, operators and vectors to krylane's. The user's objects are not modified."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ import scipy.sparse as sp
 from . import _core
 from .errors import InputError
 
-# Kinds of NumPy's dtypes that stand for numbers: bool, int, unsigned, float, complex.
+# Kinds of NumPy dtypes that are numbers: bool, int, unsigned, float, complex.
 _NUMBERS = "biufc"
 
 
 def is_operator(a: Any) -> bool:
-    """True for what is known by its product alone."""
+    """True for an operator: an object that only offers its product."""
     return not sp.issparse(a) and not isinstance(a, np.ndarray) and hasattr(a, "shape") and hasattr(a, "matvec")
 
 
 def dtype_of(a: Any) -> np.dtype:
-    """The dtype of a matrix or operator; of an operator that has none, float64."""
+    """The dtype of a matrix or operator; float64 for an operator without one."""
     dtype = getattr(a, "dtype", None)
     return np.dtype(np.float64 if dtype is None else dtype)
 
 
 def is_complex(a: Any) -> bool:
-    """True where the dtype is complex."""
+    """True if the dtype is complex."""
     return dtype_of(a).kind == "c"
 
 
@@ -36,7 +36,7 @@ def rows_of(a: Any, name: str = "A") -> Any:
     Raises
     ------
     InputError
-        For what has not two dimensions, or holds no numbers.
+        If `a` does not have two dimensions or does not hold numbers.
     """
     if is_operator(a):
         return a
@@ -57,9 +57,9 @@ def rows_of(a: Any, name: str = "A") -> Any:
 
 
 def matrix(a: Any, *, as_complex: bool = False, name: str = "A", lend: bool = False) -> _core.Matrix:
-    """Stored entries as krylane keeps them; with `as_complex` in the equivalent real form of twice the order.
+    """A krylane matrix of the stored entries; with `as_complex` in the equivalent real form of twice the order.
 
-    With `lend` compressed rows in float64 with int32 indices are not copied, and must stay as they are meanwhile.
+    With `lend`, compressed rows in float64 with int32 indices are not copied, and must stay unchanged meanwhile.
     """
     a = rows_of(a, name)
     rows, cols = a.shape
@@ -102,13 +102,13 @@ def operator(
 ) -> _core.Matrix:
     """A `LinearOperator`, or anything with `shape` and `matvec`, as krylane's operator.
 
-    With `transposed` its `rmatvec` comes along. Complex operators become real ones of twice the order.
+    With `transposed` its `rmatvec` is included. Complex operators become real ones of twice the order.
     """
     rows, cols = (int(n) for n in a.shape)
     wrap = _interleaved if as_complex else (lambda f: _real(f, name))
     back = None
     if structure != "general":
-        # Its own transpose, or in the real form that of a Hermitian one.
+        # A symmetric operator is its own transpose, and so is the real form of a Hermitian one.
         back = wrap(a.matvec)
     elif transposed and hasattr(a, "rmatvec"):
         back = wrap(a.rmatvec)
@@ -125,7 +125,7 @@ def any_matrix(a: Any, **words: Any) -> _core.Matrix:
 
 
 def vector(v: Any, n: int, *, as_complex: bool = False, name: str = "b") -> np.ndarray:
-    """A vector of n entries as float64; complex ones as pairs of real and imaginary part."""
+    """A vector of n entries as float64; a complex one as pairs of real and imaginary parts."""
     v = np.asarray(v)
     if v.dtype.kind not in _NUMBERS:
         raise InputError(f"{name} has dtype {v.dtype}; it must hold numbers")
@@ -139,7 +139,7 @@ def vector(v: Any, n: int, *, as_complex: bool = False, name: str = "b") -> np.n
 
 
 def back(x: np.ndarray, as_complex: bool, dtype: Any = None) -> np.ndarray:
-    """What `vector` made, in numbers of the user's."""
+    """Converts a result of `vector` back to the user's number type."""
     if as_complex:
         x = x.view(np.complex128)
     return x if dtype is None or x.dtype == dtype else x.astype(dtype)

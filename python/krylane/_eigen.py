@@ -14,7 +14,7 @@ from .errors import Interrupted
 
 
 def _complex_vectors(im: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """Columns, from rows that hold the real and the imaginary part of a complex pair one after the other."""
+    """Columns, from rows in which the real and the imaginary part of a complex pair follow one another."""
     vectors = rows.T.astype(np.complex128)
     for j in np.flatnonzero(im > 0):
         vectors[:, j], vectors[:, j + 1] = rows[j] + 1j * rows[j + 1], rows[j] - 1j * rows[j + 1]
@@ -22,13 +22,13 @@ def _complex_vectors(im: np.ndarray, rows: np.ndarray) -> np.ndarray:
 
 
 def columns(rows: np.ndarray, real_form: bool) -> np.ndarray:
-    """Vectors as columns, from rows; with `real_form` pairs of real and imaginary part."""
+    """Vectors as columns, from rows; with `real_form` from pairs of real and imaginary parts."""
     rows = np.ascontiguousarray(rows)
     return np.ascontiguousarray((rows.view(np.complex128) if real_form else rows).T)
 
 
 class Pairs:
-    """What the library found: values, vectors as columns, residuals and their bounds, the steps of lobpcg, the outcome."""
+    """The library's results: values, vectors as columns, residuals and bounds, the steps of lobpcg, the outcome."""
 
     def __init__(self, found: dict[str, Any]) -> None:
         re, im, rows = found["re"], found["im"], found["vectors"]
@@ -46,7 +46,7 @@ class Pairs:
 
 
 def hand_on(found: dict[str, Any], result: Callable[[], Any]) -> None:
-    """The exception that a callable or Ctrl-C raised, if one did; the latter with what was found."""
+    """Raises the exception of a callable or of Ctrl-C, if there was one; the latter with the results so far."""
     error = found["error"]
     if isinstance(error, KeyboardInterrupt):
         raise Interrupted(result()) from error
@@ -62,7 +62,7 @@ def eigs(A: Any, k: int = 6, *, B: Any = None, **options: Any) -> EigenResult:
     A : sparse array or matrix, array_like, LinearOperator
         (n, n), real or complex.
     k : int
-        How many pairs; one more where k would cut a complex pair.
+        How many pairs; one more if k would split a complex pair.
     B : sparse array or matrix, array_like, optional
         Symmetric positive definite for a symmetric problem.
     **options
@@ -107,10 +107,10 @@ def problem(
     as_complex: bool = False,
     probe: bool = True,
 ) -> dict[str, Any]:
-    """What the library finds; complex problems in their real form, a complex shift in two numbers.
+    """The library's results; complex problems in their real form, a complex shift as two numbers.
 
-    `inverse` is that of A - sigma B, `m` a preconditioner near the inverse of A. Without `probe` an operator A is taken
-    for what `structure` says of it.
+    `inverse` is that of A - sigma B, `m` a preconditioner near the inverse of A. Without `probe` the `structure` stated
+    for an operator A is trusted.
     """
     as_complex = as_complex or any(_convert.is_complex(f) for f in (A, B) if f is not None)
     words = {**words, "complex": True} if as_complex else dict(words)

@@ -1,6 +1,6 @@
 """SciPy's methods with short recurrences by krylane: its names, signatures, defaults and returns.
 
-Nothing is preconditioned that you did not precondition, and tolerances mean SciPy's. ``info`` is 0 only where the
+No preconditioner is used unless you give one, and tolerances have SciPy's meaning. ``info`` is 0 only if the
 residual was recomputed in f64 and met the tolerance.
 """
 
@@ -28,7 +28,7 @@ def _short(
     structure: str = "general",
     transposed: bool = False,
 ) -> tuple[np.ndarray, int]:
-    """A method with a short recurrence, whose x is whole after each iteration."""
+    """A method with a short recurrence, whose x is complete after each iteration."""
     system = System(A, b, x0, M, structure, transposed)
     rtol, atol = tolerance(name, rtol, atol)
     known = trivial(system)
@@ -56,9 +56,9 @@ def _negated(m: Any) -> Any:
 
 
 def _turn(system: System) -> bool:
-    """-A x = -b in place of A x = b where A is negative along the first residual; true where it is.
+    """-A x = -b in place of A x = b if A is negative along the first residual; returns whether it is.
 
-    SciPy's cg solves with a negative definite A, and M of either sign.
+    SciPy's cg also solves with a negative definite A, and with M of either sign.
     """
     x = system.start()
     r = system.b - system.multiply(x) if np.any(x) else system.b
@@ -107,7 +107,7 @@ def cg(
     x : ndarray
         (n,).
     info : int
-        0 where the certificate passed, the number of iterations where it did not, negative after a breakdown.
+        0 if the certificate passed, the number of iterations if it did not, negative after a breakdown.
 
     Examples
     --------
@@ -212,7 +212,7 @@ def qmr(
 ) -> tuple[np.ndarray, int]:
     """Quasi-minimal residuals, for any square A, as `scipy.sparse.linalg.qmr`. Parameters as of `cg`.
 
-    M1 and M2 are a left and a right preconditioner; here their product M2 M1 stands on the right, over the same
+    M1 and M2 are a left and a right preconditioner; here their product M2 M1 is applied on the right, with the same
     Krylov space.
 
     Examples
@@ -279,7 +279,7 @@ def minres(
     show : bool
         Prints how it ended.
     check : bool
-        Raises ValueError where A or M is not symmetric.
+        Raises ValueError if A or M is not symmetric.
 
     Examples
     --------
@@ -306,7 +306,7 @@ def minres(
     if report.reason == "IndefinitePreconditioner":
         raise ValueError("indefinite preconditioner")
     info = info_of(report, limit)
-    # SciPy's test is |r| <= rtol |A| |x|, and a least-squares solution is one of its ends.
+    # SciPy's test is |r| <= rtol |A| |x|, and it also accepts a least-squares solution.
     if info and (report.reason == "LeastSquares" or report.certificate[2] <= rtol):
         info = 0
     if show:

@@ -15,7 +15,7 @@ from ._system import Functions, adjoint_product, product
 def _least_squares(
     method: str, A: Any, b: Any, damp: float, tol: float, limit: int, x0: Any, conlim: float
 ) -> tuple[np.ndarray, Any, bool, dict]:
-    """x, the report, whether x is complex, and the numbers that both functions return."""
+    """Returns x, the report, whether x is complex, and the numbers that both functions return."""
     if not hasattr(A, "shape"):
         A = np.asarray(A)
     rows, cols = (int(n) for n in A.shape)
@@ -53,7 +53,7 @@ def _least_squares(
     r = b - product(A, x)
     d2 = float(damp) ** 2
     gradient = adjoint_product(A, r) - d2 * dx
-    # A norm beyond the largest number is infinite, and no reason for a warning.
+    # A norm that overflows is infinite, without a warning.
     with np.errstate(over="ignore", invalid="ignore"):
         r1 = float(np.linalg.norm(r))
         numbers = {
@@ -88,7 +88,7 @@ _ENDS = {"Converged": 1, "LeastSquares": 2, "AttainableAccuracy": 4, "MaxIterati
 
 def _istop(report: Any, x: np.ndarray, damp: float, conlim: float) -> int:
     if report.reason == "StoppedByCallback" and conlim > 0 and (report.condition or 0) >= conlim:
-        # At 1/eps the bound is that of the numbers.
+        # From 1/eps on the bound is that of the floating-point numbers.
         return 6 if 1 + 1 / conlim <= 1 else 3
     if report.reason == "Converged" and not np.any(x):
         return 0
@@ -158,10 +158,10 @@ def lsqr(
     damp : float
         Damping.
     atol, btol : float
-        Ends where ``|r| <= t |b|`` or ``|A^T r| <= t |A| |r|``, recomputed in f64, with t the smaller of the two
+        Ends when ``|r| <= t |b|`` or ``|A^T r| <= t |A| |r|``, recomputed in f64, with t the smaller of the two
         that is not 0.
     conlim : float
-        Ends where A, with the rows of the damping, is seen to have a condition number as large as this; 0 is no bound.
+        Ends when the condition number of A, with the damping rows, is estimated to be this large; 0 is no bound.
     iter_lim : int, optional
         Iterations at most; 2 n.
     show : bool

@@ -16,7 +16,7 @@ from .errors import KrylaneWarning
 
 
 class _Blocks:
-    """A matrix, an operator or a function of blocks, as a function of blocks (n, k)."""
+    """Wraps a matrix, an operator or a function of blocks as a function of blocks (n, k)."""
 
     def __init__(self, a: Any, n: int, name: str) -> None:
         self.name, self.shape, self.stored = name, (n, n), None
@@ -53,7 +53,7 @@ def _orthonormal(x: np.ndarray, bx: np.ndarray, what: str) -> np.ndarray:
 
 
 class _Complement:
-    """The B-orthogonal complement of constraints Y, within which A and M are kept."""
+    """The B-orthogonal complement of constraints Y, to which A and M are restricted."""
 
     def __init__(self, y: np.ndarray, b: _Blocks | None) -> None:
         by = y if b is None else b(y)
@@ -67,7 +67,7 @@ class _Complement:
         return u - self.bq @ (self.q.conj().T @ u)
 
     def action(self, a: _Blocks, shift: float) -> Callable:
-        """A within the complement, and `shift` times B on the constraints, where nothing is wanted."""
+        """A within the complement, and `shift` times B on the constraints, away from the wanted eigenvalues."""
         return lambda v: self.dual(a.column(self.project(v))) + shift * (self.bq @ (self.bq.conj().T @ v))
 
     def preconditioner(self, m: _Blocks, size: float) -> Callable:
@@ -75,7 +75,7 @@ class _Complement:
 
 
 def _dense(a: _Blocks, b: _Blocks | None, y: _Complement | None, k: int, largest: bool) -> tuple:
-    """By LAPACK, as SciPy does where blocks are large beside n."""
+    """Solves by LAPACK, as SciPy does if blocks are large relative to n."""
     n = a.shape[0]
     eye = np.eye(n)
     whole, mass = a(eye), None if b is None else b(eye)
@@ -140,7 +140,7 @@ def lobpcg(
     Y : ndarray, optional
         (n, m). Eigenvectors are sought within its B-orthogonal complement.
     tol : float, optional
-        Ends where ``|A x - w B x| <= tol`` for every x of length 1 in the norm of B; n sqrt(eps).
+        Ends when ``|A x - w B x| <= tol`` for every x of length 1 in the norm of B; n sqrt(eps).
     maxiter : int, optional
         Steps at most; 20.
     largest : bool
@@ -148,9 +148,9 @@ def lobpcg(
     verbosityLevel : int
         From 1 on prints how it began and ended.
     retLambdaHistory, retResidualNormsHistory : bool
-        Hands back values and residual norms at each step.
+        Also returns values and residual norms at each step.
     restartControl
-        Taken for the sake of the signature: the basis is kept orthonormal here.
+        Accepted for compatibility and ignored: the basis is kept orthonormal here.
 
     Returns
     -------
@@ -159,12 +159,12 @@ def lobpcg(
     v : ndarray
         (n, k), orthonormal in the inner product of B.
     lambda_history, residual_history : list of ndarray
-        Where they were asked for.
+        If requested.
 
     Warns
     -----
     KrylaneWarning
-        Where a residual, recomputed in f64, is above `tol`.
+        If a residual, recomputed in f64, is above `tol`.
 
     Examples
     --------
@@ -209,7 +209,7 @@ def lobpcg(
     parts = (x, image, *((b(x),) if b else ()), *((y.q,) if y else ()))
     z = any(np.iscomplexobj(v) and v.imag.any() for v in parts)
     if not z:
-        # Complex numbers without an imaginary part make no complex problem.
+        # A complex dtype with zero imaginary parts is not a complex problem.
         x, gram = x.real, gram.real
     order, block = (2 * n, 2 * k) if z else (n, k)
     if free < 5 * k:
@@ -240,7 +240,7 @@ def lobpcg(
         print(f"{taken} steps; eigenvalues {w}, residuals {norms}")
     w, v = w.astype(np.float32 if single else np.float64), v.astype(out)
     result: tuple = (w, v)
-    # As in SciPy: the steps, the last one, its check, and what is handed back.
+    # As in SciPy: the steps, the last one, its check, and the returned values.
     if retLambdaHistory:
         result += ([*values, w, w, w],)
     if retResidualNormsHistory:
@@ -249,7 +249,7 @@ def lobpcg(
 
 
 def _search(a: _Blocks, b: Any, m: Any, y: Any, x: np.ndarray, wanted: tuple, ritz: np.ndarray, size: float) -> tuple:
-    """Vectors, the histories, and the steps taken: again from what was found while residuals are above the bound."""
+    """Vectors, histories, and the number of steps; restarts from the result while residuals are above the bound."""
     k, z, largest, steps, tol = wanted
     action = None if y is None else y.action(a, ritz[0] - size if largest else ritz[-1] + size)
     inverse = None
@@ -270,11 +270,11 @@ def _search(a: _Blocks, b: Any, m: Any, y: Any, x: np.ndarray, wanted: tuple, ri
             words["preconditioner"] = "none"
         pairs = Pairs(problem(operand, mass, words, "symmetric", m=inverse, as_complex=z, probe=False))
         if pairs.outcome["reason"] == "NotSymmetric":
-            # Taken as symmetric, on the caller's word.
+            # Taken as symmetric, as stated by the caller.
             operand = _operator(a, action or a.column, z)
             continue
         taken += max(pairs.outcome["iterations"] - 1, 0)
-        # In the real form every pair comes twice.
+        # In the real form every pair occurs twice.
         history = pairs.estimates[:, :: 2 if z else 1]
         values.extend(history[..., 0])
         residuals.extend(history[..., 1])

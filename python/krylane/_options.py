@@ -1,4 +1,4 @@
-"""Names of options, and what is said about names that are none."""
+"""Names of options, and the errors for unknown names."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def checked(words: dict[str, Any], known: Iterable[str], who: str) -> dict[str, 
     Raises
     ------
     TypeError
-        For a name that is none, with the nearest that is.
+        For an unknown name; the message suggests the nearest known one.
     """
     known = list(known)
     for word in words:

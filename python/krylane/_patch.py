@@ -7,7 +7,7 @@ from typing import Any
 
 from . import linalg
 
-# Where SciPy keeps these functions beside `scipy.sparse.linalg`.
+# The modules of SciPy that hold these functions.
 _PLACES = ("scipy.sparse.linalg", "scipy.sparse.linalg._isolve", "scipy.sparse.linalg._eigen")
 
 
@@ -58,7 +58,7 @@ def patch_scipy(*names: str, everywhere: bool = False) -> Patch:
     *names : str
         Functions to redirect; all of `krylane.linalg.__all__` by default.
     everywhere : bool
-        Also in modules that have imported a function by name already.
+        Also in modules that have already imported a function by name.
 
     Returns
     -------

@@ -74,7 +74,7 @@ def gmres(
     if callback_type == "x":
         iterate = lambda _k, x: heard(x) and False  # noqa: E731
     elif callback_type is not None:
-        # The residual is told in units of r; SciPy's is that of M r, which a cycle multiplies by one factor.
+        # The event's residual is |r|; SciPy reports |M r|, here estimated by one factor per cycle.
         factor = [1.0]
 
         def renew(x: np.ndarray) -> None:
@@ -93,7 +93,7 @@ def gmres(
     report = system.solve(options, event, iterate)
     left = most - report.iterations
     if system.M is not None and left > 0 and report.reason in ("Stagnated", "FalseConvergence", "Breakdown"):
-        # |M r| told nothing more of r; on the right the method sees r itself.
+        # |M r| says nothing more about r; with M on the right the method sees r itself.
         system.x0 = np.ascontiguousarray(back(report.x, system.complex))
         report = system.solve({**options, "side": "right", "max_iterations": left}, event, iterate)
     info = info_of(report, cycles)
@@ -103,10 +103,10 @@ def gmres(
 def _cycles(
     system: System, options: dict, first: int, more: int, maxiter: int, callback: Any
 ) -> tuple[np.ndarray, int]:
-    """A method whose `maxiter` counts cycles, and whose callback hears at the start of each.
+    """A method whose `maxiter` counts cycles, and whose callback is called at the start of each.
 
     A cycle has `first` columns, and one more for each cycle before it up to `more`. As in SciPy the test comes before
-    a cycle, so that an answer found by the last one is told as not converged.
+    a cycle, so that an answer found by the last cycle is reported as not converged.
     """
     n = system.n
     sizes = [min(n, first + min(k, more)) for k in range(min(maxiter, more + 1))]
@@ -153,14 +153,14 @@ def lgmres(
     maxiter : int
         Cycles at most.
     inner_m : int
-        Iterations a cycle.
+        Iterations per cycle.
     outer_k : int
-        Corrections that are kept: 3 here, whatever is asked for.
+        Number of corrections kept: always 3 here.
     outer_v : list of (v, A v), optional
         Directions of an earlier solve, A v or None: those of this one are put in their place, three at most. The start is
         the best x within their span, and the first cycles take them in.
     store_outer_Av : bool
-        Puts A v beside each v, which costs a product each.
+        Stores A v with each v, which costs one product each.
     prepend_outer_v
         Taken for the sake of the signature.
 
@@ -241,14 +241,14 @@ def gcrotmk(
     maxiter : int
         Cycles at most.
     m, k : int
-        Iterations a cycle, and directions that are kept between cycles; 20 and m.
+        Iterations per cycle, and directions kept between cycles; 20 and m.
     CU : list of (c, u), optional
         Directions from an earlier solve, with c = A u or None; those of this one are put in their place. The start is
         the best x within their span, and the solve works on with them.
     discard_C : bool
-        Keeps no c.
+        Does not return c.
     truncate : {"oldest", "smallest"}
-        Taken for the sake of the signature: the oldest direction goes first.
+        Accepted for compatibility and ignored: the oldest direction is dropped first.
 
     Examples
     --------

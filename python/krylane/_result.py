@@ -1,4 +1,4 @@
-"""What a solve tells."""
+"""Results of solves."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Certificate:
     backward_error : float
         ``|b - A x| / (|A| |x| + |b|)``.
     normal_residual, optimality : float or None
-        ``|A^T r|`` and ``|A^T r| / (|A| |r|)`` where a least-squares solution was looked for.
+        ``|A^T r|`` and ``|A^T r| / (|A| |r|)`` if a least-squares solution was sought.
     rhs_norm, solution_norm : float
         ``|b|`` and ``|x|``.
     """
@@ -47,23 +47,23 @@ class Result:
     x : numpy.ndarray
         The solution, or the best x found; of the shape and the kind of b.
     converged : bool
-        x is what was asked for, by its certificate.
+        Whether x meets the tolerance, by its certificate.
     reason, detail, advice : str
-        How it ended, the particulars, and one sentence on what to try.
+        How it ended, details, and one sentence on what to try.
     certificate : Certificate
-        The last word on x.
+        The final check of x.
     history : numpy.ndarray
         ``|r|/|b|`` after each iteration, by the method's estimate.
     iterations, matvecs, restarts : int
         What it took.
     method, preconditioner : str
-        Those that ended it.
+        Those used last.
     plan, rungs, warnings : list
-        What was chosen and why; methods tried in order; what you should know.
+        What was chosen and why; the methods tried, in order; warnings.
     timings : dict
         Seconds of set-up, upload, solve and certificate.
     columns : list of Result
-        One for each column of b where it has several; x is their array then, and the rest tells of the worst.
+        One for each column of b if it has several; then x is their array, and the rest describes the worst.
 
     Examples
     --------
@@ -100,7 +100,7 @@ class Result:
         return self._known
 
     def to_dict(self) -> dict[str, Any]:
-        """The whole report but x, as the command line writes it to JSON."""
+        """The whole report except x, as in the command line's JSON."""
         return {**self._all(), "history": self.history.tolist()}
 
     @property
@@ -137,7 +137,7 @@ class Result:
         Raises
         ------
         NotConverged
-            If x is not what was asked for.
+            If x does not meet the tolerance.
         """
         if not self.converged:
             worst = next((c for c in self.columns if not c.converged), self)
@@ -213,11 +213,11 @@ class EigenResult:
     eigenvalues : numpy.ndarray
         The most wanted first.
     vectors : numpy.ndarray
-        One a column.
+        One per column.
     residuals : numpy.ndarray
         ``|A v - w B v|`` of each, recomputed in f64.
     converged : bool
-        Every pair is good enough.
+        Whether every pair meets the tolerance.
     outcome : dict
         The rest: reason, advice, plan, timings, iterations.
     """

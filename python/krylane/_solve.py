@@ -16,12 +16,12 @@ from .errors import InputError, Interrupted, KrylaneWarning
 
 log = logging.getLogger("krylane")
 
-#: Hears of every iteration as ``callback(iteration, residual)``; True ends the solve.
+#: Called after every iteration as ``callback(iteration, residual)``; True ends the solve.
 Callback = Callable[[int, float], Any]
 
 
 def finish(report: Any, make: Callable[[Any], Any]) -> Any:
-    """The result of a report, or the exception that a callable or Ctrl-C raised."""
+    """The result of a report; raises the exception of a callable or Ctrl-C, if there was one."""
     if report.error is None:
         return make(report)
     if isinstance(report.error, KeyboardInterrupt):
@@ -30,7 +30,7 @@ def finish(report: Any, make: Callable[[Any], Any]) -> Any:
 
 
 class _Bar:
-    """Progress on stderr: tqdm's where it is installed."""
+    """Progress on stderr, by tqdm if it is installed."""
 
     def __init__(self) -> None:
         self.bar = None
@@ -55,16 +55,16 @@ class _Bar:
 class Solver:
     """A matrix with a plan for it: solves any number of right-hand sides.
 
-    What the first solve sets up, compiles and uploads serves the next ones.
+    Later solves reuse what the first one sets up, compiles and uploads.
 
     Parameters
     ----------
     A : sparse array or matrix, array_like, LinearOperator
-        The matrix, (m, n). Anything with ``shape`` and ``matvec`` is an operator, and is called once a product.
+        The matrix, (m, n). Anything with ``shape`` and ``matvec`` is an operator, called once per product.
     M : as A, optional
         A preconditioner near the inverse of A.
     structure : {"general", "symmetric", "definite"}
-        What is known of an operator; of stored entries it is found out.
+        What is known about an operator; for stored entries it is detected.
     **options
         method, preconditioner : str
             "auto", or names from `methods` and `preconditioners`.
@@ -73,16 +73,17 @@ class Solver:
         backend : str
             "auto", "cpu", "gpu", or a part of an adapter's name.
         precision : {"auto", "f32", "f64", "mixed"}
-            Of the iterations; answers are certified in f64 whatever it is.
+            Number types of the iterations; answers are always certified in f64.
         restart, max_iterations, max_matvecs, time_limit, threads, memory_limit
             Bounds. The time in seconds, memory in bytes.
         side, damp, recycle, criterion, spectrum, subspace, near_null, reorder, equilibrate
-            As in the library's documentation of `Options` and `Method`. ``near_null`` is (unknowns a node, vectors as columns).
+            As in the library's documentation of `Options` and `Method`. ``near_null`` is (unknowns per node, vectors
+            as columns).
 
     Raises
     ------
     InputError
-        For what can't be used as given.
+        For an input that can't be used as given.
     DeviceError
         If no adapter fits.
 
@@ -96,7 +97,7 @@ class Solver:
     True
     """
 
-    #: Arrays of A are used as they are where they allow it: for a solver that is gone before its caller can change them.
+    #: Uses the arrays of A without a copy if possible: for a solver that is dropped before its caller can change them.
     _lend = False
 
     def __init__(self, A: Any, *, M: Any = None, structure: str = "general", **options: Any) -> None:
@@ -113,7 +114,7 @@ class Solver:
             self._build()
 
     def _build(self) -> None:
-        """Makes the solver; where A is real that of a complex b comes later."""
+        """Builds the solver; for real A, the one for a complex b is built later."""
         both = {"as_complex": self._complex, "transposed": True, "lend": self._lend}
         self._matrix = _convert.any_matrix(self._a, structure=self._structure, **both)
         m = None if self._m is None else _convert.any_matrix(self._m, name="M", **both)
@@ -155,9 +156,9 @@ class Solver:
         x0 : array_like, optional
             Where to start, of the shape of x.
         callback : callable, optional
-            ``callback(iteration, residual)`` after each iteration; True ends the solve, exceptions go through.
+            ``callback(iteration, residual)`` after each iteration; True ends the solve, exceptions propagate.
         progress : bool
-            A bar on stderr, tqdm's where it is installed.
+            A bar on stderr, by tqdm if it is installed.
 
         Returns
         -------
@@ -169,7 +170,7 @@ class Solver:
         InputError
             For a b that does not fit.
         Interrupted
-            At Ctrl-C, a `KeyboardInterrupt` with the best x so far.
+            On Ctrl-C: a `KeyboardInterrupt` with the best x so far.
         """
         b = np.asarray(b)
         m, n = self._shape
@@ -225,7 +226,7 @@ class Solver:
         Parameters
         ----------
         A : sparse array or matrix, array_like
-            A matrix with entries at the same places, in any format.
+            A matrix with entries at the same positions, in any format.
         """
         if self._complex or _convert.is_complex(A):
             raise InputError("values of a complex system can't be updated in place; make a new Solver")
@@ -242,7 +243,7 @@ class Solver:
         self.close()
 
     def close(self) -> None:
-        """Gives device memory back; a later solve sets it up again."""
+        """Frees device memory; a later solve allocates it again."""
         self._solver = self._matrix = None
 
     def __reduce__(self) -> tuple:

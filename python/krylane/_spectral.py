@@ -22,7 +22,7 @@ from .errors import KrylaneWarning
 COMPLETE = 100
 
 
-#: Columns that an operator is asked for at once.
+#: Columns of an operator computed at once.
 CHUNK = 256
 
 #: Entries of operators are found by products up to this order.
@@ -30,7 +30,7 @@ MOST = 10_000
 
 
 def entries(a: Any) -> Any:
-    """Stored entries in compressed rows; those of an operator by as many products as it has columns."""
+    """Stored entries in compressed rows; for an operator, found by as many products as it has columns."""
     if not is_operator(a):
         return _convert.rows_of(a)
     n = a.shape[1]
@@ -66,7 +66,7 @@ def _transformed(w: np.ndarray, sigma: Any, mode: str, part: str | None) -> np.n
 
 
 def _choose(nu: np.ndarray, k: int, which: str, real: bool) -> np.ndarray:
-    """Places of the k wanted values."""
+    """Indices of the k wanted values."""
     part = {
         "M": np.abs(nu),
         "A": nu.real,
@@ -74,7 +74,7 @@ def _choose(nu: np.ndarray, k: int, which: str, real: bool) -> np.ndarray:
         "I": np.abs(nu.imag) if real else nu.imag,
         "E": nu.real,
     }[which[1]]
-    # Values that differ by rounding are equal, so that conjugates stay together.
+    # Values that differ by rounding count as equal, so that conjugates stay together.
     scale = np.abs(part[np.isfinite(part)]).max(initial=0.0)
     key = np.round(part / scale, 11) if scale > 0 else part
     order = np.lexsort((-nu.imag, key)) if which[0] == "S" else np.lexsort((-nu.imag, -key))
@@ -112,7 +112,7 @@ def _pairs(
     n = int(A.shape[0])
     complex_ = dtype_of(A).kind == "c" or (M is not None and dtype_of(M).kind == "c")
     if np.iscomplexobj(sigma) and not complex_:
-        # The shifted problem is complex; the pairs are those of A all the same.
+        # The shifted problem is complex, but the pairs are still those of A.
         sigma_complex = True
     else:
         sigma_complex = False
@@ -167,7 +167,7 @@ def _pairs(
 
 
 def _seed(rng: Any) -> int:
-    """A seed from what SciPy takes as a generator."""
+    """A seed from anything that SciPy accepts as a generator."""
     if rng is None:
         return 1
     if isinstance(rng, (numbers.Integral, np.integer)):
@@ -191,7 +191,7 @@ def _square(A: Any, M: Any) -> tuple[Any, Any]:
 
 
 def _dense(name: str, A: Any, M: Any, vectors: bool) -> Any:
-    """All pairs or nearly all: LAPACK's, as in SciPy."""
+    """All or nearly all pairs, by LAPACK, as in SciPy."""
     import scipy.linalg
     import scipy.sparse
 

@@ -1,4 +1,4 @@
-"""Linear systems as SciPy's functions take them, and what of them krylane is given."""
+"""Linear systems as passed to SciPy's functions, and their form for krylane."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _FLAT = ("csr", "csc", "coo", "bsr", "dia")
 
 
 def coerce(*dtypes: np.dtype) -> str:
-    """SciPy's type of x: single where all are, complex where one is."""
+    """SciPy's dtype of x: single precision if all inputs are, complex if any is."""
     chars = [d.char if d.char in _RANK else ("D" if d.kind == "c" else "d") for d in dtypes]
     double, complex_ = any(c in "dD" for c in chars), any(c in "FD" for c in chars)
     return ("D" if double else "F") if complex_ else ("d" if double else "f")
 
 
 class Functions:
-    """An operator made of functions."""
+    """An operator made from functions."""
 
     def __init__(
         self,
@@ -54,7 +54,7 @@ def adjoint_product(a: Any, x: np.ndarray) -> np.ndarray:
 
 
 class System:
-    """A linear system as SciPy's functions take it, and what of it krylane is given."""
+    """A linear system as passed to SciPy's functions, and its form for krylane."""
 
     def __init__(self, A: Any, b: Any, x0: Any, M: Any, structure: str, transposed: bool = False) -> None:
         if not hasattr(A, "shape"):
@@ -92,7 +92,7 @@ class System:
                 raise ValueError(f"shapes of A {A.shape} and x0 {self.x0.shape} are incompatible")
             self.x0 = self.x0.reshape(-1)
         self.bnorm = float(np.sqrt(np.vdot(self.b, self.b).real))
-        #: Directions that gcrotmk and lgmres start with, as rows; and the solver, once it has been at work.
+        #: Directions that gcrotmk and lgmres start with, as rows; below: the solver, once it has run.
         self.directions: np.ndarray | None = None
         self.solver: Any = None
 
@@ -113,15 +113,15 @@ class System:
 
     @property
     def out_dtype(self) -> np.dtype:
-        """SciPy's type of x, or a complex one where M or x0 ask for it."""
+        """SciPy's dtype of x, or a complex one if M or x0 are complex."""
         return self.dtype if self.dtype.kind == "c" or not self.complex else np.dtype(np.complex128)
 
     def out(self, x: np.ndarray) -> np.ndarray:
-        """x of the device in the numbers of the user's system."""
+        """The device's x in the number type of the user's system."""
         return back(x, self.complex, self.out_dtype)
 
     def solve(self, options: dict, event: Any = None, iterate: Any = None) -> Any:
-        """The report of a solve; a symmetric method gets A as it is, on the caller's word."""
+        """The report of a solve; a symmetric method does not check that A is symmetric."""
         words = {"as_complex": self.complex, "structure": self.structure, "probe": False, "lend": True}
         a = _convert.any_matrix(self.A, transposed=self.transposed, **words)
         m = None if self.M is None else _convert.any_matrix(self.M, name="M", transposed=self.transposed, **words)
@@ -133,7 +133,7 @@ class System:
         shown = [0]
 
         def show(k: int, x: np.ndarray) -> Any:
-            # The last x of a run may come twice.
+            # The last x of a run may be reported twice.
             again, shown[0] = shown[0] == k, k
             return None if again else iterate(k, self.out(x))
 
@@ -142,13 +142,13 @@ class System:
         self.solver = _core.Solver(a, options, m, iterate is not None, given)
         report = self.solver.solve(b, x0, event, seen)
         if report.reason == "NotSymmetric":
-            # SciPy's cg and minres take A as symmetric and never look.
+            # SciPy's cg and minres assume that A is symmetric without a check.
             self.solver = _core.Solver(a.said(self.structure), options, m, iterate is not None, given)
             report = self.solver.solve(b, x0, event, seen)
         return finish(report, lambda r: r)
 
     def flat(self, v: np.ndarray) -> np.ndarray:
-        """Numbers of the system as krylane's: complex ones as pairs of real and imaginary part."""
+        """Converts the system's numbers to krylane's: complex ones to pairs of real and imaginary parts."""
         return v.view(np.float64) if self.complex else v
 
     def kept(self) -> np.ndarray:
@@ -180,12 +180,12 @@ def info_of(report: Any, limit: int) -> int:
 
 
 def _finite(v: np.ndarray) -> bool:
-    # The sum of squares tells at once, but where it overflows.
+    # A finite sum of squares decides at once; it may also overflow.
     return v.dtype.kind not in "fc" or math.isfinite(np.vdot(v, v).real) or bool(np.isfinite(v).all())
 
 
 def trivial(system: System) -> tuple[np.ndarray, int] | None:
-    """What is returned where there is nothing to solve: b is zero, or something is not finite."""
+    """The return value if there is nothing to solve: b is zero, or something is not finite."""
     a, data = system.A, None
     if sp.issparse(a):
         data = a.data if a.format in _FLAT else a.tocsr().data

@@ -24,7 +24,7 @@ def gallery(name: str, size: int, **params: float) -> sp.csr_array:
     name : str
         One of `gallery_names`.
     size : int
-        The order, or the points a side of a grid.
+        The order, or the points per side of a grid.
     **params : float
         Parameters of that problem.
 
@@ -63,9 +63,9 @@ def read_matrix(path: str | os.PathLike) -> sp.csr_array:
     Raises
     ------
     InputError
-        With line and column, where the file is not what it says.
+        If the file is malformed; the message gives line and column.
     OSError
-        Where it can't be read.
+        If it can't be read.
 
     Examples
     --------

@@ -15,7 +15,7 @@ __all__ = [
 
 
 class KrylaneError(Exception):
-    """Base of the exceptions that krylane has for itself."""
+    """Base class of krylane's exceptions."""
 
 
 class InputError(KrylaneError, ValueError):
@@ -27,7 +27,7 @@ class DeviceError(KrylaneError, RuntimeError):
 
 
 class NotConverged(KrylaneError):
-    """A result that is not what was asked for, as an exception; `result` is the whole of it."""
+    """A result that does not meet the tolerance, as an exception; `result` is the whole result."""
 
     def __init__(self, result: Any) -> None:
         super().__init__(f"{result.reason}{' (' + result.detail + ')' if result.detail else ''}: {result.advice}")
@@ -46,4 +46,4 @@ class Interrupted(KeyboardInterrupt):
 
 
 class KrylaneWarning(UserWarning):
-    """Something about a solve that its caller should know."""
+    """A warning about a solve."""

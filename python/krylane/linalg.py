@@ -1,7 +1,7 @@
 """``scipy.sparse.linalg`` by krylane: ``from krylane import linalg as sl``.
 
-Its iterative functions under their names, with their signatures, defaults and returns. What this module has not, it
-takes from SciPy, so that one changed import serves a whole program.
+Its iterative functions under their names, with their signatures, defaults and returns. Everything else is taken
+from SciPy, so that one changed import serves a whole program.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from ._lobpcg import lobpcg
 from ._restarted import gcrotmk, gmres, lgmres
 from ._spectral import eigs, eigsh, svds
 
-#: The functions that are krylane's; the rest is SciPy's own.
+#: krylane's own functions; the rest is SciPy's.
 __all__ = [
     "bicg",
     "bicgstab",

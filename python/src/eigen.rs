@@ -16,15 +16,15 @@ fn json(outcome: &Outcome) -> PyResult<String> {
     serde_json::to_string(outcome).map_err(|e| PyRuntimeError::new_err(e.to_string()))
 }
 
-/// Vectors, one a row.
+/// Vectors, one per row.
 fn rows<'py>(py: Python<'py>, vectors: &[Vec<f64>]) -> PyResult<Bound<'py, PyArray2<f64>>> {
     PyArray2::from_vec2(py, vectors).map_err(|e| PyRuntimeError::new_err(e.to_string()))
 }
 
-/// The eigenpairs as a dictionary: `re` and `im` of the values; `vectors` as rows, of a complex pair of a real problem the
-/// real and the imaginary part; `residuals` and their `bounds`; `complex`, whether the vectors are those of a real form;
-/// `estimates`, value and residual of each pair at each step of lobpcg; `outcome` as JSON; `error`, what a callable or
-/// Ctrl-C raised.
+/// The eigenpairs as a dictionary: `re` and `im` of the values; `vectors` as rows, with the real and the imaginary part
+/// for a complex pair of a real problem; `residuals` and their `bounds`; `complex`, whether the vectors are those of a
+/// real form; `estimates`, value and residual of each pair at each step of lobpcg; `outcome` as JSON; `error`, the
+/// exception of a callable or Ctrl-C.
 #[pyfunction]
 #[pyo3(signature = (a, options, mass = None, inverse = None, m = None))]
 pub(crate) fn eigs<'py>(

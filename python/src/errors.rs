@@ -1,11 +1,11 @@
-//! krylane's errors as Python's exceptions, and the place where an exception of a callable waits until it can be raised.
+//! krylane's errors as Python exceptions, and storage for an exception of a callable until it can be raised.
 
 use krylane::Error;
 use pyo3::exceptions::{PyMemoryError, PyOSError, PyRuntimeError};
 use pyo3::prelude::*;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// The exception of the package that stands for `e`.
+/// The package's exception for `e`.
 pub(crate) fn raise(py: Python<'_>, e: &Error) -> PyErr {
     let named = |name: &str| {
         let class = py.import("krylane.errors").and_then(|m| m.getattr(name));
@@ -23,7 +23,7 @@ pub(crate) fn raise(py: Python<'_>, e: &Error) -> PyErr {
     }
 }
 
-/// The first exception that a callable raised during a solve. From then on nobody calls Python, and the solve ends.
+/// The first exception that a callable raised during a solve. After it Python is not called, and the solve ends.
 #[derive(Clone, Default)]
 pub(crate) struct Slot(Arc<Mutex<Option<PyErr>>>);
 

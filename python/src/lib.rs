@@ -1,5 +1,5 @@
-//! The part of the Python package `krylane` that is Rust: matrices and callables become krylane's, the interpreter is
-//! let go while a solve runs, and reports come back. What can be Python is Python, in `krylane/`.
+//! The Rust part of the Python package `krylane`: converts matrices, callables and reports, and releases the GIL while
+//! a solve runs. Everything that can be written in Python is, in `krylane/`.
 
 mod eigen;
 mod errors;

@@ -9,7 +9,7 @@ use pyo3::prelude::*;
 use std::ops::Range;
 use std::sync::Arc;
 
-/// A matrix as krylane takes it. Made by the functions of the package, not by users.
+/// A matrix for krylane. Created by the functions of the package, not by users.
 #[pyclass(frozen, module = "krylane._core")]
 pub(crate) struct Matrix {
     pub(crate) inner: krylane::matrix::Matrix,
@@ -21,7 +21,7 @@ impl Matrix {
         Self { inner: a.into(), slot: Slot::default() }
     }
 
-    /// Nothing of it calls Python.
+    /// True if products don't call Python.
     pub(crate) fn is_stored(&self) -> bool {
         self.inner.entries().is_some()
     }
@@ -41,7 +41,7 @@ fn whole<T: TryFrom<i32> + TryFrom<i64>>(name: &str, array: &Bound<'_, PyAny>) -
     Err(PyTypeError::new_err(format!("{name} must be a one-dimensional array of int32 or int64")))
 }
 
-/// A matrix over the arrays themselves; `None` where they are no valid one, so that a copy can tell why.
+/// A matrix over the arrays themselves; `None` if they are invalid, so that a copy can report why.
 fn lent(
     py: Python<'_>,
     shape: [usize; 2],
@@ -54,7 +54,7 @@ fn lent(
         return None;
     }
     let keeper = Arc::new((columns.as_unbound().clone_ref(py), values.as_unbound().clone_ref(py)));
-    // Addresses, so that the closure may go to another thread. A negative column is one beyond any matrix.
+    // Addresses, so that the closure can move to another thread. A negative column is out of range as u32.
     let nnz = c.len();
     let (c, v) = (c.as_ptr() as usize, v.as_ptr() as usize);
     // SAFETY: NumPy keeps the buffers as long as its arrays live, and the caller promised not to change them.
@@ -73,8 +73,8 @@ fn structure(word: &str) -> PyResult<Structure> {
 #[pymethods]
 impl Matrix {
     /// From the arrays of compressed rows. With `interleaved` the values are pairs (re, im), and the matrix is the
-    /// equivalent real form of the complex one. With `lend` nothing is copied where the arrays allow it, and they must
-    /// stay as they are as long as the matrix lives.
+    /// equivalent real form of the complex one. With `lend` nothing is copied if the arrays allow it, and they must
+    /// stay unchanged as long as the matrix lives.
     #[staticmethod]
     #[pyo3(signature = (rows, cols, indptr, indices, data, interleaved = false, lend = false))]
     fn csr(
@@ -135,7 +135,7 @@ impl Matrix {
         Ok(Self { inner: krylane::matrix::Matrix::free(forward), slot })
     }
 
-    /// The same matrix with a word on its structure that is not checked.
+    /// The same matrix with a stated structure, which is not checked.
     fn said(&self, structure: &str) -> PyResult<Self> {
         let structure = self::structure(structure)?;
         let a = self.inner.entries().ok_or_else(|| PyValueError::new_err("an operator has its word already"))?;
@@ -229,7 +229,7 @@ impl LinearOperator for Callable {
     }
 }
 
-/// Stored entries of which something is said.
+/// Stored entries with a stated structure.
 struct Said {
     a: Arc<Csr>,
     structure: Structure,

@@ -1,4 +1,4 @@
-//! Keyword arguments to options.
+//! Converts keyword arguments to options.
 
 use crate::errors::raise;
 use crate::matrix::Matrix;
@@ -79,7 +79,7 @@ pub(crate) fn linear(py: Python<'_>, words: &Bound<'_, PyDict>, given: Option<&M
     for (key, v) in words.iter() {
         match key.extract::<String>()?.as_str() {
             "method" => method = v.extract()?,
-            // Those of the method itself, which is named by a text that holds them.
+            // Options of the method itself: they become part of the text that names it.
             key @ "side" => own.push(format!("{key}={}", v.extract::<String>()?)),
             key @ "restart" => own.push(format!("{key}={}", v.extract::<usize>()?)),
             key @ "damp" => own.push(format!("{key}={}", v.extract::<f64>()?)),

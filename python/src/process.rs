@@ -1,4 +1,4 @@
-//! Work outside the interpreter, and in processes that were forked.
+//! Work without the GIL, and in forked processes.
 
 use pyo3::prelude::*;
 use rayon::{ThreadPool, ThreadPoolBuilder};
@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError, mpsc};
 use std::time::Duration;
 use std::{process, thread};
 
-/// The process that used the library first. A fork of it has none of its threads.
+/// The process that first used the library. A fork of it has none of its threads.
 static FIRST: OnceLock<u32> = OnceLock::new();
 
 /// The threads of a forked process, and which process that is.
@@ -22,7 +22,7 @@ pub(crate) fn is_fork() -> bool {
 fn own_threads() -> Arc<ThreadPool> {
     let mut pool = POOL.lock().unwrap_or_else(PoisonError::into_inner);
     if pool.as_ref().is_none_or(|p| p.0 != process::id()) {
-        // What a fork of a fork inherited has no threads, and would wait for them if it were dropped.
+        // The pool inherited from a forked parent has no threads; dropping it would wait for them.
         std::mem::forget(pool.take());
         let made = ThreadPoolBuilder::new().build().expect("a process may start threads");
         *pool = Some((process::id(), Arc::new(made)));
@@ -30,7 +30,7 @@ fn own_threads() -> Arc<ThreadPool> {
     Arc::clone(&pool.as_ref().expect("made above").1)
 }
 
-/// Runs `f` without the interpreter; in a fork on threads of its own.
+/// Runs `f` without the GIL; in a fork on a thread pool of its own.
 pub(crate) fn detached<T: Send>(py: Python<'_>, f: impl FnOnce() -> T + Send) -> T {
     if !is_fork() {
         return py.detach(f);
@@ -38,10 +38,10 @@ pub(crate) fn detached<T: Send>(py: Python<'_>, f: impl FnOnce() -> T + Send) ->
     py.detach(|| own_threads().install(f))
 }
 
-/// How often a solve asks whether Ctrl-C was pressed.
+/// How often a solve checks for Ctrl-C.
 pub(crate) const SIGNALS: Duration = Duration::from_millis(50);
 
-/// Ends a work from outside: its own flag, and the one that the work shares once it has it.
+/// Cancels work from outside: its own flag, and one that the work may share later.
 #[derive(Default)]
 pub(crate) struct Cancel {
     own: AtomicBool,
@@ -67,9 +67,9 @@ impl Cancel {
     }
 }
 
-/// Runs `f`, which calls no Python, on a thread of its own, while this one listens for Ctrl-C: only the thread that Python
-/// began with hears of signals, and set-up and factors ask nobody. The flag is set again and again, as a solve may clear
-/// it when it begins.
+/// Runs `f`, which does not call Python, on a new thread, while this one checks for Ctrl-C: only Python's main thread
+/// receives signals, and set-up and factorisation don't check for them. The flag is set repeatedly, as a solve may
+/// clear it at its start.
 pub(crate) fn watched<T: Send>(py: Python<'_>, f: impl FnOnce(&Cancel) -> T + Send) -> (T, Option<PyErr>) {
     let cancel = Cancel::default();
     let mut error = None;
@@ -80,7 +80,7 @@ pub(crate) fn watched<T: Send>(py: Python<'_>, f: impl FnOnce(&Cancel) -> T + Se
         let fork = is_fork();
         scope.spawn(move || {
             let out = if fork { own_threads().install(|| f(cancel)) } else { f(cancel) };
-            // Nobody listens any more where this side panicked.
+            // Nothing receives any more if this side panicked.
             let _ = sender.send(out);
         });
         loop {
@@ -97,6 +97,6 @@ pub(crate) fn watched<T: Send>(py: Python<'_>, f: impl FnOnce(&Cancel) -> T + Se
             }
         }
     });
-    // A panic of the work has been handed on by the scope.
+    // The scope has propagated a panic of the work.
     (done.expect("the work has ended"), error)
 }

@@ -1,4 +1,4 @@
-//! What a solve tells.
+//! Reports of solves.
 
 use numpy::PyArray1;
 use pyo3::exceptions::PyRuntimeError;
@@ -38,7 +38,7 @@ impl Report {
         self.error.as_ref().map(|e| e.clone_ref(py))
     }
 
-    /// The condition number of A as far as lsqr or lsmr has seen it.
+    /// The condition number of A as estimated by lsqr or lsmr.
     #[getter]
     fn condition(&self) -> Option<f64> {
         self.condition
@@ -97,7 +97,7 @@ impl Report {
         PyArray1::from_slice(py, &self.inner.history)
     }
 
-    /// All but x, as the command line writes it.
+    /// The report without x, in the command line's JSON format.
     fn json(&self) -> PyResult<String> {
         serde_json::to_string(&self.inner).map_err(|e| PyRuntimeError::new_err(e.to_string()))
     }

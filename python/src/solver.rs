@@ -15,10 +15,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-/// From so many entries on a solve may take a while, and a thread of its own costs nothing beside it.
+/// Number of entries from which a solve takes long enough for a thread of its own to cost nothing.
 const LARGE: usize = 100_000;
 
-/// What a solve calls.
+/// Callbacks of a solve.
 #[derive(Default)]
 struct Hooks {
     /// (iteration, residual, system).
@@ -27,12 +27,12 @@ struct Hooks {
     iterate: Option<Py<PyAny>>,
 }
 
-/// What a running solve and its object both look at.
+/// State shared by a running solve and its object.
 #[derive(Default)]
 struct Shared {
     hooks: Mutex<Hooks>,
     has_event: AtomicBool,
-    /// The condition number as far as it is known, and the bound on it, as bits; 0 where there is none.
+    /// The condition number estimated so far, and the bound on it, as bits; 0 if there is none.
     condition: AtomicU64,
     limit: AtomicU64,
 }
@@ -48,10 +48,10 @@ impl Shared {
         *self.hooks.lock().unwrap_or_else(PoisonError::into_inner) = Hooks { event, iterate };
     }
 
-    /// True where the condition number is beyond its bound.
+    /// True if the condition number exceeds its bound.
     fn is_ill(&self, condition: Option<f64>) -> bool {
         let Some(now) = condition else { return false };
-        // A method that starts afresh begins to estimate anew.
+        // A method that restarts also restarts its estimate.
         let condition = now.max(f64::from_bits(self.condition.load(Ordering::Relaxed)));
         self.condition.store(condition.to_bits(), Ordering::Relaxed);
         let limit = f64::from_bits(self.limit.load(Ordering::Relaxed));
@@ -59,7 +59,7 @@ impl Shared {
     }
 }
 
-/// Calls into Python; an exception, or True as the answer, ends the solve.
+/// Calls into Python; an exception or the return value True ends the solve.
 fn tell(slot: &Slot, call: impl FnOnce(Python<'_>) -> PyResult<bool>) -> ControlFlow<()> {
     match Python::attach(call) {
         Ok(false) => ControlFlow::Continue(()),
@@ -71,12 +71,12 @@ fn tell(slot: &Slot, call: impl FnOnce(Python<'_>) -> PyResult<bool>) -> Control
     }
 }
 
-/// Whether the answer of a callback asks to stop.
+/// Whether a callback's return value requests a stop.
 fn stops(answer: &Bound<'_, PyAny>) -> bool {
     answer.extract::<bool>().unwrap_or(false)
 }
 
-/// Ends a search or a solve when Ctrl-C was pressed or a callable has failed.
+/// Ends a solve after Ctrl-C or when a callable has failed.
 pub(crate) fn interrupts(slot: &Slot) -> impl FnMut() -> ControlFlow<()> + Send + use<> {
     let (slot, mut last) = (slot.clone(), Instant::now());
     move || {
@@ -95,16 +95,16 @@ pub(crate) fn interrupts(slot: &Slot) -> impl FnMut() -> ControlFlow<()> + Send 
 #[pyclass(frozen, module = "krylane._core")]
 pub(crate) struct Solver {
     inner: Mutex<krylane::Solver>,
-    /// Of A and of M.
+    /// The slots of A and of M.
     slots: [Slot; 2],
     shared: Arc<Shared>,
-    /// Large, and nothing of it calls Python.
+    /// Large, and without calls into Python: solves run on a thread of their own.
     alone: bool,
 }
 
 #[pymethods]
 impl Solver {
-    /// `watched`: the solves will want to see each x. `directions`: those of an earlier solve, one a row.
+    /// `watched`: the solves need each x. `directions`: those of an earlier solve, one per row.
     #[new]
     #[pyo3(signature = (a, options, m = None, watched = false, directions = None))]
     fn new(
@@ -168,7 +168,7 @@ impl Solver {
         Ok(Self { inner: Mutex::new(inner), slots, shared, alone })
     }
 
-    /// Solves for one b; with `limit` up to that condition number.
+    /// Solves for one b; with `limit` until the condition number exceeds it.
     #[pyo3(signature = (b, x0 = None, event = None, iterate = None, limit = 0.0))]
     fn solve(
         &self,
@@ -195,7 +195,7 @@ impl Solver {
         }
     }
 
-    /// Solves for several b, one a row.
+    /// Solves for several b, one per row.
     #[pyo3(signature = (b, x0 = None, event = None))]
     fn solve_many(
         &self,
@@ -217,13 +217,13 @@ impl Solver {
         Ok(reports.into_iter().map(|r| Report::new(py, r, None, None)).collect())
     }
 
-    /// New values on the same pattern.
+    /// Sets new values on the same pattern.
     fn update(&self, py: Python<'_>, matrix: &Matrix) -> PyResult<()> {
         let a = matrix.inner.clone();
         self.work(py, None, None, |inner| inner.update(&a))?.0.map_err(|e| raise(py, &e))
     }
 
-    /// The directions that the method kept of the last solve, one a row.
+    /// The directions that the method kept from the last solve, one per row.
     fn directions<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray2<f64>>> {
         let kept = self.look(krylane::Solver::directions)?.map_err(|e| raise(py, &e))?;
         PyArray2::from_vec2(py, &kept).map_err(|e| PyRuntimeError::new_err(e.to_string()))
@@ -247,7 +247,7 @@ impl Solver {
 }
 
 impl Solver {
-    /// Runs `f` on the solver without the interpreter; and the exception of a callable or of Ctrl-C.
+    /// Runs `f` on the solver without the GIL; returns also the exception of a callable or of Ctrl-C.
     fn work<T: Send>(
         &self,
         py: Python<'_>,
@@ -271,7 +271,7 @@ impl Solver {
         Ok((done, self.slots.iter().find_map(Slot::take).or(raised)))
     }
 
-    /// What `f` finds on a solver that is not at work.
+    /// Runs `f` on the solver unless it is busy.
     fn look<T>(&self, f: impl FnOnce(&mut krylane::Solver) -> T) -> PyResult<T> {
         let mut inner = self.inner.try_lock().map_err(|_| busy())?;
         Ok(f(&mut inner))

@@ -1,4 +1,4 @@
-//! Beside solving: model problems, files, devices, the command line, the tables of names.
+//! Besides solving: model problems, files, devices, the command line, the tables of names.
 
 use crate::errors::raise;
 use crate::matrix::Matrix;
@@ -31,7 +31,7 @@ fn read_options(complex: bool) -> ReadOptions {
     ReadOptions { pattern_as_ones: true, complex, ..ReadOptions::default() }
 }
 
-/// A matrix from a file, and its imaginary part where that was asked for.
+/// A matrix from a file, and its imaginary part if asked for.
 #[pyfunction]
 pub(crate) fn read_matrix(py: Python<'_>, path: PathBuf, complex: bool) -> PyResult<(Matrix, Option<Matrix>)> {
     let loaded = detached(py, || io::read_matrix(&path, &read_options(complex))).map_err(|e| raise(py, &e))?;
@@ -86,7 +86,7 @@ pub(crate) fn preconditioners() -> Vec<(&'static str, &'static str)> {
     PRECONDITIONERS.iter().map(|m| (m.id, m.about)).collect()
 }
 
-/// The program `krylane` with these words; its exit code.
+/// Runs the program `krylane` with these words; returns its exit code.
 #[pyfunction]
 pub(crate) fn cli(py: Python<'_>, words: Vec<OsString>) -> u8 {
     detached(py, || krylane::cli::run(words))

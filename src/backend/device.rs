@@ -1,4 +1,4 @@
-//! What a device is to the rest of the library: a backend opens devices, a device makes engines.
+//! The interface of devices: a backend opens devices, a device creates engines.
 
 use super::Engine;
 use crate::error::Result;
@@ -53,20 +53,20 @@ pub struct AdapterInfo {
     pub kind: DeviceKind,
 }
 
-/// What a device is opened with.
+/// Settings with which a device is opened.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
     /// Threads of the CPU; 0 is all.
     pub(crate) threads: usize,
-    /// Several operations per sweep.
+    /// Fuse several operations into one sweep.
     pub(crate) fuse: bool,
     /// Features to ignore, as if the device lacked them.
     pub(crate) withhold: Vec<String>,
-    /// Bytes that one binding of a GPU may have.
+    /// Most bytes in one binding of a GPU.
     pub(crate) binding_limit: Option<u64>,
-    /// Any device suits, a software one too, for any size.
+    /// Any device is suitable, even a software one, for any size.
     pub(crate) prefer_gpu: bool,
-    /// The device is lost at the submission after so many.
+    /// For tests: the device is lost after this many submissions.
     pub(crate) lose_device_after: Option<u64>,
 }
 
@@ -86,7 +86,7 @@ impl Default for Settings {
 /// Which device of a backend is wanted.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Wanted<'a> {
-    /// One that is worth its overhead where a product takes `work` multiplications, which are `what`.
+    /// One that is worth its overhead if a product takes `work` multiplications; `what` names them in messages.
     Suitable { work: usize, what: &'a str },
     /// The first.
     Any,
@@ -94,20 +94,20 @@ pub(crate) enum Wanted<'a> {
     Named(&'a str),
 }
 
-/// What a backend answers.
+/// Outcome of opening a device.
 pub(crate) enum Opened {
     Device(Arc<dyn Device>),
-    /// It has none that suits, and why.
+    /// No suitable device, and why.
     Unsuitable(String),
 }
 
 /// A device that makes engines.
 pub(crate) trait Device: Send + Sync {
-    /// What it is, for people.
+    /// The device's description, for people.
     fn info(&self) -> &AdapterInfo;
-    /// The widest type that residuals can be computed in there.
+    /// The widest type in which the device can compute residuals.
     fn widest(&self) -> Dtype;
-    /// True where engines call functions of the host and solve with triangles row by row.
+    /// True if engines can call functions of the host and solve triangular systems row by row.
     fn is_host(&self) -> bool {
         false
     }
@@ -119,7 +119,7 @@ pub(crate) trait Device: Send + Sync {
     fn engine(self: Arc<Self>, space: Space) -> Result<Box<dyn Engine>>;
 }
 
-/// A line of the table of backends.
+/// An entry of the table of backends.
 pub(crate) struct BackendEntry {
     /// The name users type.
     pub(crate) id: &'static str,

@@ -1,4 +1,4 @@
-//! Two backends op by op, for tests: names the first operation after which they differ.
+//! Compares two backends op by op, for tests: reports the first operation after which they differ.
 
 use super::{AdapterInfo, Counters, Device, Engine, Local, Progress};
 use crate::error::Result;
@@ -30,7 +30,7 @@ impl Device for Pair {
     }
 }
 
-/// A reference and the backend under test. Every operation runs on both, alone, and what it wrote is
+/// A reference and the backend under test. Every operation runs on both, unfused, and its results are
 /// compared.
 pub(crate) struct Lockstep {
     space: Space,
@@ -40,8 +40,8 @@ pub(crate) struct Lockstep {
     done: VecDeque<Progress>,
 }
 
-/// Everything an engine has published, as one batch: the two may have cut theirs differently. `None` where it had
-/// nothing to do, and so says nothing of a stop.
+/// Everything an engine has published, as one batch: the two engines may form different batches. `None` if no batch
+/// ran, so that nothing is known of a stop.
 fn drain(engine: &mut dyn Engine) -> Result<Option<Progress>> {
     engine.flush()?;
     let mut all = None;
@@ -83,7 +83,7 @@ impl Lockstep {
             "backends differ by {error:e} of {size:e} after: {}",
             crate::op::named(&self.space, op)
         );
-        // Both go on from the same numbers, so that the next difference is the next operation's own.
+        // Both continue from the same numbers, so that a later difference is due to a later operation.
         self.tested.write_vector(v, &expected)
     }
 }

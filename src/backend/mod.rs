@@ -14,7 +14,7 @@ mod tests;
 pub use device::{AdapterInfo, DeviceKind};
 pub(crate) use device::{BackendEntry, Device, Opened, Settings, Wanted};
 
-/// Every backend, in order of preference. The first one that suits is chosen; the CPU always suits and comes last.
+/// Every backend, in order of preference. The first suitable one is chosen; the CPU is always suitable and comes last.
 pub(crate) const BACKENDS: &[BackendEntry] = &[
     #[cfg(feature = "gpu")]
     gpu::BACKEND,
@@ -36,11 +36,11 @@ pub(crate) type Local<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
 /// The results of one batch.
 #[derive(Debug, Default)]
 pub(crate) struct Progress {
-    /// Records in the order of publication; none from after a stop.
+    /// Records in the order of publication; none from operations after a stop.
     pub(crate) records: Vec<Vec<f64>>,
-    /// The sticky code at the end of the batch.
+    /// The sticky stop code at the end of the batch.
     pub(crate) stop: Option<Stop>,
-    /// Time from submission to completion, where it is known.
+    /// Time from submission to completion, if known.
     pub(crate) elapsed: Duration,
 }
 
@@ -54,11 +54,11 @@ pub struct Counters {
     pub dispatches: u64,
     /// Waits of the host for the device.
     pub syncs: u64,
-    /// Shader modules and pipelines made.
+    /// Shader modules and pipelines created.
     pub pipelines: u64,
-    /// Bind groups made.
+    /// Bind groups created.
     pub bind_groups: u64,
-    /// Buffers made.
+    /// Buffers created.
     pub buffers: u64,
 }
 
@@ -96,16 +96,16 @@ pub(crate) fn deliver(outbox: Outbox, engine: &mut dyn Engine) -> Result<()> {
 pub(crate) trait Engine: Send {
     /// What this engine can put in one sweep.
     fn fusion(&self) -> Fusion;
-    /// Adds a segment to the batch being recorded; the bytes it moves by the model, less what joining it to the one
-    /// before saves.
+    /// Adds a segment to the batch being recorded; returns the bytes it moves by the model, less what fusing it with
+    /// the previous one saves.
     fn enqueue(&mut self, segment: &Arc<Compiled>) -> Result<u64>;
-    /// Sends the recorded batch off without waiting.
+    /// Submits the recorded batch without waiting.
     fn flush(&mut self) -> Result<()>;
-    /// Batches sent off and not collected.
+    /// Batches submitted and not yet collected.
     fn in_flight(&self) -> usize;
     /// Waits for the oldest batch.
     fn collect(&mut self) -> Local<'_, Result<Progress>>;
-    /// Clears the sticky code; only with nothing in flight.
+    /// Clears the sticky stop code; only with nothing in flight.
     fn clear_stop(&mut self);
     /// Host to device; takes effect before segments enqueued later.
     fn write_vector(&mut self, v: Vector, values: &[f64]) -> Result<()>;
@@ -119,12 +119,12 @@ pub(crate) trait Engine: Send {
     fn update_operator(&mut self, a: Operator, matrix: &Arc<Csr>, exponent: i32) -> Result<()>;
     /// New values on the pattern of `t`, scaled by 2^exponent.
     fn update_triangle(&mut self, t: Triangle, matrix: &Arc<Triangular>, exponent: i32) -> Result<()>;
-    /// The form in which `a` is kept, why, and bytes a product, for people; `None` from a backend with one form.
+    /// The form in which `a` is stored, why, and bytes per product, for people; `None` from a backend with one form.
     fn describe(&self, _a: Operator) -> Option<String> {
         None
     }
-    /// What was done so far.
+    /// Counts of what was done so far.
     fn counters(&self) -> Counters;
-    /// How many segments suit one batch: one where a batch costs nothing.
+    /// How many segments suit one batch: one if a batch costs nothing.
     fn batch_limit(&self) -> usize;
 }

@@ -1,11 +1,11 @@
 //! One engine for several solves at once: the segments of all *clients* run side by side in one program, so that
 //! products with one matrix share a sweep and the matrix is read once for all of them.
 //!
-//! Each client is an [`Engine`] to its own driver, which knows nothing of the others. What a driver enqueues waits
+//! Each client is an [`Engine`] to its own driver, unaware of the others. What a driver enqueues waits
 //! until every client waits for the device; then [`Shared::advance`] takes one segment of each, compiles them
-//! together, and hands out what came back. A client's stop halts the device at the end of the iteration, where the
-//! state of all is whole: the client leaves, the others go on with what they had issued. So each client does exactly
-//! what it would do alone, and on the CPU to the same bits.
+//! together, and hands out the results. A client's stop halts the device at the end of the iteration, where the state
+//! of all clients is consistent: the client leaves, the others continue with what they had issued. So each client does
+//! exactly what it would do alone, and on the CPU to the same bits.
 
 use super::{Counters, Engine, Local, Progress};
 use crate::error::Result;
@@ -17,7 +17,7 @@ use std::future::poll_fn;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 
-/// What a client asks of the engine, in order.
+/// A client's request to the engine; requests are served in order.
 enum Letter {
     Segment(Arc<Compiled>),
     Vector(Vector, Vec<f64>),
@@ -28,22 +28,22 @@ enum Letter {
     Send,
 }
 
-/// A client's batch: what came back, and how many of its segments have not run.
+/// A client's batch: its results, and how many of its segments have not run.
 #[derive(Default)]
 struct Batch {
     outstanding: usize,
     progress: Progress,
 }
 
-/// What passes between a client and the engine.
+/// Messages between a client and the engine.
 #[derive(Default)]
 struct Mailbox {
     letters: VecDeque<Letter>,
-    /// Segments enqueued and not sent off; they belong to the next batch.
+    /// Segments enqueued and not submitted; they belong to the next batch.
     recording: usize,
-    /// Batches sent off, oldest first.
+    /// Submitted batches, oldest first.
     batches: VecDeque<Batch>,
-    /// The client's own sticky code.
+    /// The client's own sticky stop code.
     stop: Option<Stop>,
     wanted: Option<Vector>,
     read: Option<Vec<f64>>,
@@ -54,13 +54,13 @@ struct Mailbox {
 }
 
 impl Mailbox {
-    /// The oldest batch with a segment that has not run; segments run in order.
+    /// The oldest batch with a segment that has not run: the batch of the next segment, as segments run in order.
     fn current(&mut self) -> &mut Batch {
         let at = self.batches.iter().position(|b| b.outstanding > 0).expect("a segment belongs to a batch sent off");
         &mut self.batches[at]
     }
 
-    /// A segment behind a stop: it counts as run and does nothing.
+    /// Discards a segment after a stop: it counts as run and does nothing.
     fn discard(&mut self) {
         let stop = self.stop;
         let batch = self.current();
@@ -68,7 +68,7 @@ impl Mailbox {
         batch.progress.stop = stop;
     }
 
-    /// Nothing of it waits or runs.
+    /// True if the client has nothing queued or running.
     fn is_idle(&self) -> bool {
         self.letters.is_empty() && self.batches.iter().all(|b| b.outstanding == 0)
     }
@@ -95,7 +95,7 @@ impl Engine for Client {
         let mut mail = open(&self.mail);
         mail.letters.push_back(Letter::Segment(Arc::clone(segment)));
         mail.recording += 1;
-        // By itself; the share of what moved for all is told at the end.
+        // Its bytes alone; the client's share of the actual traffic is reported at the end.
         Ok(segment.bytes)
     }
     fn flush(&mut self) -> Result<()> {
@@ -149,7 +149,7 @@ impl Engine for Client {
     fn update_triangle(&mut self, _: Triangle, _: &Arc<Triangular>, _: i32) -> Result<()> {
         unreachable!("clients are made anew for new values")
     }
-    /// The shared engine counts.
+    /// Zeros: the shared engine does the counting.
     fn counters(&self) -> Counters {
         Counters::default()
     }
@@ -158,13 +158,13 @@ impl Engine for Client {
     }
 }
 
-/// One client's segment on its way.
+/// One client's segment: the client's index and the segment.
 type Part = (usize, Arc<Compiled>);
 
-/// Segments of several clients as one.
+/// Segments of several clients, merged into one.
 struct Issued {
     parts: Vec<Part>,
-    /// What moved for all of them.
+    /// Bytes moved for all of them.
     bytes: u64,
 }
 
@@ -174,18 +174,18 @@ pub(crate) struct Shared {
     compiler: Compiler,
     space: Space,
     mail: Vec<Mail>,
-    /// Where each client's handles are.
+    /// The handles of each client in the shared space.
     copies: Vec<HandleMap>,
-    /// Clients begin corrections together. Their records grow from step to step, and so stay of one length.
+    /// Clients begin corrections together, so that their records, which grow from step to step, keep equal lengths.
     together: bool,
     merged: HashMap<Vec<(usize, usize)>, Arc<Compiled>>,
-    /// Enqueued and not sent off; sent off.
+    /// Enqueued and not yet submitted; below: submitted.
     recording: Vec<Issued>,
     flights: VecDeque<Vec<Issued>>,
 }
 
 impl Shared {
-    /// `space` holds the `copies`, one per client; drivers speak of the handles of the one they were made of.
+    /// `space` holds the `copies`, one per client; drivers use the handles of the space that was copied.
     pub(crate) fn new(engine: Box<dyn Engine>, space: Space, copies: Vec<HandleMap>, together: bool) -> Self {
         Self {
             compiler: Compiler::new(engine.fusion()),
@@ -210,15 +210,15 @@ impl Shared {
         self.engine.counters()
     }
 
-    /// Runs one future per client to its end. A client beyond them, or done, is closed. Returns the results and each client's
-    /// share of the bytes moved.
+    /// Runs one future per client to completion. Clients without a future, or done, are closed. Returns the results and
+    /// each client's share of the bytes moved.
     pub(crate) async fn run<T>(&mut self, mut clients: Vec<Local<'_, Result<T>>>) -> Result<Vec<(T, u64)>> {
         for (k, mail) in self.mail.iter().enumerate() {
             *open(mail) = Mailbox { closed: k >= clients.len(), ..Mailbox::default() };
         }
         let mut done: Vec<Option<T>> = clients.iter().map(|_| None).collect();
         loop {
-            // Clients wait for nothing but the engine, which moves only here: one look at each is enough.
+            // Clients wait only for the engine, which advances only here: polling each once is enough.
             poll_fn(|context| {
                 for (k, client) in clients.iter_mut().enumerate() {
                     if done[k].is_some() {
@@ -244,7 +244,7 @@ impl Shared {
         }
     }
 
-    /// One step for all clients that wait: reads served, segments issued, the oldest batch brought back.
+    /// One step for all waiting clients: serves reads, issues segments, collects the oldest batch.
     async fn advance(&mut self) -> Result<()> {
         while let Some(parts) = self.next_parts()? {
             self.issue(parts)?;
@@ -264,8 +264,8 @@ impl Shared {
         Ok(())
     }
 
-    /// The next segment of each client that has one, as far as they go together: segments without records first, so
-    /// that iterations meet; then those whose records are of one length.
+    /// The next segment of each client that has one, as far as they can be merged: segments without records first, so
+    /// that iterations align; then those with records of equal lengths.
     fn next_parts(&mut self) -> Result<Option<Vec<Part>>> {
         let parked = |mail: &Mailbox| matches!(mail.letters.front(), Some(Letter::ClearStop));
         let all_parked = self.mail.iter().all(|mail| {
@@ -326,15 +326,15 @@ impl Shared {
         let before = self.engine.in_flight();
         let bytes = self.engine.enqueue(&merged)?;
         if self.engine.in_flight() > before {
-            // The engine had no room for more records and sent off what it had.
+            // The engine had no room for more records and submitted what it had.
             self.flights.push_back(std::mem::take(&mut self.recording));
         }
         self.recording.push(Issued { parts, bytes });
         Ok(())
     }
 
-    /// All parts in one program. Records follow in the order of clients, then one of all stop codes; the device stops
-    /// where any client does.
+    /// All parts as one program. Records come in the order of clients, then one of all stop codes; the device stops
+    /// when any client does.
     fn merge(&self, parts: &[Part]) -> Vec<Op> {
         let (mut head, mut tail, mut codes) = (vec![], vec![], vec![]);
         for (k, segment) in parts {
@@ -367,7 +367,7 @@ impl Shared {
         head
     }
 
-    /// Sends off what was enqueued.
+    /// Submits what was enqueued.
     fn send(&mut self) -> Result<()> {
         if !self.recording.is_empty() {
             self.engine.flush()?;
@@ -376,7 +376,7 @@ impl Shared {
         Ok(())
     }
 
-    /// Waits for the oldest batch and puts what it brought into the mailboxes. Behind a stop everything else is
+    /// Waits for the oldest batch and delivers its results to the mailboxes. After a stop everything else is
     /// collected as well, and what did not run is issued again for the clients that did not stop.
     async fn bring_back(&mut self) -> Result<()> {
         let Some(flight) = self.flights.pop_front() else { return Ok(()) };
@@ -405,7 +405,7 @@ impl Shared {
         Ok(())
     }
 
-    /// Hands out the records of a segment that ran; true where a client stopped in it.
+    /// Hands out the records of a segment that ran; true if a client stopped in it.
     fn deliver(
         &self,
         issued: &Issued,

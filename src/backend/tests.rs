@@ -23,7 +23,7 @@ struct Set {
     s: Array,
 }
 
-/// Up to seven entries a row, some rows empty, one long.
+/// Up to seven entries per row, some rows empty, one long.
 fn matrix(random: &mut Random, n: usize) -> Csr {
     let mut t = Triplets::new(n, n).unwrap();
     for i in 0..n {
@@ -48,7 +48,7 @@ fn close(device: &Device, what: &str, found: &[f64], expected: &[f64], scale: f6
     }
 }
 
-/// Collects all that was published so far, as the driver does before it reads.
+/// Collects all records published so far, as the driver does before it reads.
 fn records(engine: &mut dyn Engine) -> Vec<Vec<f64>> {
     engine.flush().unwrap();
     let mut out = vec![];
@@ -187,8 +187,7 @@ fn every_operation_at_every_size() {
     });
 }
 
-/// Scalar expressions on the device against the host's, at the corners of the language's totality.
-/// 65535 workgroups of 256: where one dimension of a dispatch ends.
+/// Vectors about as long as 65535 workgroups of 256, the limit of one dimension of a dispatch.
 #[test]
 fn vectors_beyond_one_dimension_of_workgroups() {
     on_devices(|device| {
@@ -197,7 +196,7 @@ fn vectors_beyond_one_dimension_of_workgroups() {
             let (x, y) = (space.vector("x", n), space.vector("y", n));
             let [xy, yy] = space.scalars(["xy", "yy"]);
             let mut engine = device.engine(&space, true);
-            // Small whole numbers: every product and, in f64, every sum is exact.
+            // Small integers: every product and, in f64, every sum is exact.
             let entry = |i: usize| (i % 5) as f64 - 2.0;
             engine.write_vector(x, &(0..n).map(entry).collect::<Vec<_>>()).unwrap();
             engine.write_vector(y, &vec![1.0; n]).unwrap();
@@ -279,7 +278,7 @@ fn expressions_are_total_on_every_device() {
     });
 }
 
-/// After a stop nothing changes, whatever is issued, until it is cleared; the first condition wins.
+/// After a stop nothing changes, whatever is issued, until the stop is cleared; the first condition wins.
 #[test]
 fn stops_are_sticky() {
     on_devices(|device| {
@@ -326,7 +325,7 @@ fn stops_are_sticky() {
     });
 }
 
-/// An engine that takes segments and has nothing to read.
+/// An engine that accepts segments and returns no records.
 #[derive(Default)]
 struct Recorder {
     segments: Vec<Arc<Compiled>>,

@@ -1,26 +1,26 @@
-//! The program's memory: counted, so that a limit binds whatever takes it, and told where it runs out.
+//! The program's memory: counted, so that a limit binds every allocation, and with an error message when it runs out.
 //!
-//! Rust ends a program that gets no memory by SIGABRT. Here the last words are an error message with honest numbers,
-//! and the exit code is that of a budget (2) or of the environment (3). What is asked for by `try_reserve` is refused
-//! without an end.
+//! Rust ends a program that runs out of memory by SIGABRT. Here a signal handler first prints an error message with the
+//! actual numbers, and the exit code is that of a budget (2) or of the environment (3). A refused `try_reserve` returns
+//! an error and does not end the program.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-/// Smaller pieces aren't counted: all of them together are little, and they are many.
+/// Smaller allocations aren't counted: they are many, and take little memory altogether.
 const COUNTED: usize = 4096;
 
 static USED: AtomicU64 = AtomicU64::new(0);
 static LIMIT: AtomicU64 = AtomicU64::new(u64::MAX);
-/// The limit is the user's word.
+/// True if the user set the limit.
 static BUDGET: AtomicBool = AtomicBool::new(false);
 /// The last request that was refused.
 static REFUSED: AtomicU64 = AtomicU64::new(0);
 
-/// The system's allocator with a count and a limit.
+/// The system allocator with a count and a limit.
 pub struct Counting;
 
-/// Takes `bytes` from what there is, or not.
+/// Reserves `bytes` within the limit; false if they don't fit.
 fn take(bytes: usize) -> bool {
     let bytes = bytes as u64;
     if bytes < COUNTED as u64 {
@@ -86,7 +86,7 @@ unsafe impl GlobalAlloc for Counting {
     }
 }
 
-/// Bounds what the program takes; without a limit of the user's, by what the system says is free.
+/// Limits the program's memory: to `bytes`, or without them to what the system says is free.
 pub(super) fn limit(bytes: Option<u64>) {
     let free = krylane::io::available_memory().unwrap_or(u64::MAX).saturating_add(USED.load(Ordering::Relaxed));
     let bound = bytes.unwrap_or(u64::MAX).min(free);
@@ -94,19 +94,19 @@ pub(super) fn limit(bytes: Option<u64>) {
     LIMIT.store(bound, Ordering::Relaxed);
 }
 
-/// What the program may take in all.
+/// The most memory that the program may take.
 pub(super) fn bound() -> u64 {
     LIMIT.load(Ordering::Relaxed)
 }
 
-/// Speaks and ends in place of SIGABRT's silence.
+/// Prints a message and exits when memory runs out, where SIGABRT would end the program silently.
 #[cfg(unix)]
 pub fn speak_at_the_end() {
     // SAFETY: the handler calls write and _exit and reads atomics, all of which a signal handler may do.
     let _ = unsafe { signal_hook::low_level::register(signal_hook::consts::SIGABRT, last_words) };
 }
 
-/// Nothing to be done on this system.
+/// Does nothing on this system.
 #[cfg(not(unix))]
 pub fn speak_at_the_end() {}
 
@@ -126,7 +126,7 @@ fn last_words() {
     put(" are in use, ");
     number(LIMIT.load(Ordering::Relaxed));
     put(limit);
-    // SAFETY: ends the process at once, which is what is wanted.
+    // SAFETY: ends the process at once, as intended.
     unsafe { libc::_exit(if budget { 2 } else { 3 }) }
 }
 

@@ -1,4 +1,4 @@
-//! `krylane bench`: how near the machine's own bandwidth products, sweeps and iterations come.
+//! `krylane bench`: how close products, sweeps and iterations come to the machine's bandwidth.
 
 use super::args::BenchArgs;
 use super::document::command_line;
@@ -11,7 +11,7 @@ use krylane::picture::{About, bench_page};
 use krylane::{Backend, Error, Precision};
 use std::sync::Arc;
 
-/// A device to measure, and what suits its size.
+/// A device to measure, and problems that suit its size.
 struct Device {
     backend: Backend,
     precisions: Vec<Precision>,
@@ -20,14 +20,14 @@ struct Device {
 }
 
 const LARGE: &[&str] = &["poisson2d:1000", "poisson3d:100"];
-/// A software adapter does some hundred million entries a second: keep it to seconds.
+/// A software adapter handles some hundred million entries per second: keep the run to seconds.
 const SMALL: &[&str] = &["poisson2d:100", "poisson3d:20"];
 
 fn cpu() -> Device {
     Device { backend: Backend::Cpu, precisions: vec![Precision::F64, Precision::F32], problems: LARGE, triad: 1 << 24 }
 }
 
-/// The adapters that answer.
+/// The usable adapters.
 fn gpus() -> Vec<Device> {
     #[cfg(feature = "gpu")]
     return krylane::adapters()

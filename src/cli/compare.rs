@@ -25,12 +25,12 @@ pub(crate) struct Compare {
     quiet: bool,
 }
 
-/// Without a limit, what takes so many times as long as the fastest is ended.
+/// Without a time limit, a solve that takes this many times as long as the fastest is stopped.
 const SLOWER: u32 = 10;
-/// And no less than this.
+/// But not before this time.
 const LEAST: Duration = Duration::from_secs(2);
 
-/// Runs of one way, of which the median counts, and the time after which there is no further one.
+/// Most runs per combination, whose median counts, and the total time after which no further run starts.
 const RUNS: usize = 5;
 const ENOUGH: Duration = Duration::from_secs(1);
 
@@ -94,7 +94,7 @@ impl Compare {
                 outcome: outcome.as_ref().map_err(ToString::to_string),
             })
             .collect();
-        // Answers first, then what ended without one, then what was refused; each by time.
+        // Answers first, then solves that ended without one, then refused combinations; each by time.
         let rank = |r: &Row<'_>| match &r.outcome {
             Ok(report) if report.is_answer() => 0,
             Ok(_) => 1,
@@ -111,7 +111,7 @@ impl Compare {
         Ok(if solved > 0 { Exit::Success } else { Exit::NotConverged })
     }
 
-    /// What is tried: the plan's own choice first.
+    /// The combinations to try: the plan's own choice first.
     fn ways(&self, symmetric: bool, square: bool) -> krylane::Result<Vec<Options>> {
         let all = |ids: &[&str]| ids.iter().map(ToString::to_string).collect::<Vec<_>>();
         let pick = |typed: &[String], every: Vec<&str>, usual: &[&str]| match typed {
@@ -146,13 +146,13 @@ impl Compare {
             }
         }
         if square && symmetric && self.methods.is_empty() && self.preconds.is_empty() {
-            // Of these methods the one that takes factors that are not symmetric.
+            // The one of these methods that accepts nonsymmetric factors.
             ways.push(way("bicgstab", "lu")?);
         }
         Ok(ways)
     }
 
-    /// Each in turn, with the whole machine.
+    /// Runs each in turn, on the whole machine.
     fn attempts(&self, a: &std::sync::Arc<krylane::matrix::Csr>, b: &[f64], ways: &[Options]) -> Vec<Attempt> {
         let mut fastest: Option<Duration> = None;
         let mut done = vec![];
@@ -166,7 +166,7 @@ impl Compare {
             let (outcome, time) = run();
             let mut times = vec![time];
             let answered = outcome.as_ref().is_ok_and(Report::is_answer);
-            // The first run finds caches cold, and one of milliseconds is noise.
+            // The first run has cold caches, and a single run of milliseconds is noisy.
             while answered && times.len() < RUNS && times.iter().sum::<Duration>() < ENOUGH && signals::code().is_none()
             {
                 times.push(run().1);

@@ -1,11 +1,11 @@
-//! What the JSON report holds beside the library's own.
+//! What the JSON report holds in addition to the library's report.
 
 use super::source::Matrix;
 use krylane::Report;
 use serde::Serialize;
 use std::time::Instant;
 
-/// A report with what only the program knows.
+/// A report with facts that only the program knows.
 #[derive(Serialize)]
 pub(super) struct Document<'a, R: Serialize> {
     version: &'static str,
@@ -16,7 +16,7 @@ pub(super) struct Document<'a, R: Serialize> {
     pub(super) matrix: MatrixFacts<'a>,
     #[serde(flatten)]
     pub(super) report: R,
-    /// Of it, reading or generating the matrix.
+    /// The part of [`Self::total_s`] spent on reading or generating the matrix.
     pub(super) read_s: f64,
     /// Wall time of everything: reading, set-up, solve.
     pub(super) total_s: f64,
@@ -28,13 +28,13 @@ pub(super) struct MatrixFacts<'a> {
     pub(super) rows: usize,
     pub(super) cols: usize,
     pub(super) nnz: usize,
-    /// Rows, columns and entries are those of the real form then.
+    /// If true, rows, columns and entries are those of the real form.
     pub(super) complex: bool,
     pub(super) symmetry: &'static str,
     pub(super) file: Option<&'a krylane::io::Notes>,
 }
 
-/// The reports of a solve: one stands as it is, several are a list.
+/// The reports of a solve: a single one as it is, several as a list.
 #[derive(Serialize)]
 #[serde(untagged)]
 pub(super) enum Reports<'a> {
@@ -65,13 +65,13 @@ impl<'a, R: Serialize> Document<'a, R> {
 }
 
 impl<R: Serialize> Document<'_, R> {
-    /// The command as one would type it again.
+    /// The command line that repeats this run.
     pub(super) fn command_line(&self) -> String {
         command_line(&self.command)
     }
 }
 
-/// Words as a shell reads them; the program by its name, wherever it lies.
+/// Words quoted for a shell; the program by its file name, without its folder.
 pub(super) fn command_line(words: &[String]) -> String {
     let plain = |c: char| c.is_alphanumeric() || "-_=./:,+%@~".contains(c);
     let quoted = words.iter().enumerate().map(|(k, word)| match word {

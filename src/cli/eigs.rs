@@ -23,7 +23,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-/// What both commands are told.
+/// The arguments of both commands.
 struct Common {
     source: Source,
     start: Option<PathBuf>,
@@ -46,7 +46,7 @@ pub(crate) struct Svds {
     left: Option<Target>,
 }
 
-/// A value as it is printed.
+/// A computed value as printed.
 struct Line {
     value: String,
     /// Its residual over its bound.
@@ -96,7 +96,7 @@ impl Common {
         })
     }
 
-    /// No spinner is wanted.
+    /// True if no spinner is wanted.
     fn silent(&self) -> bool {
         self.quiet || self.monitor.is_some()
     }
@@ -106,7 +106,7 @@ impl Common {
         self.start.iter().map(|path| self.source.vector("start", path, n, "rows")).collect()
     }
 
-    /// Everything asked for, whatever the outcome; `lines` are the values.
+    /// Writes every requested output, whatever the outcome; `lines` are the values.
     fn write<R: Serialize>(
         &self,
         matrix: &Matrix,
@@ -261,7 +261,7 @@ impl Eigs {
         }
         let looking = progress::spinner("looking at the matrix", self.common.silent());
         let solver = EigenSolver::new(&matrix.csr, options).map_err(|error| {
-            // What is wrong with B is in its own file.
+            // An error about B names the file of B.
             let place = self.mass.as_ref().filter(|_| error.to_string().starts_with("B "));
             let place = place.map_or_else(|| matrix.name.clone(), |path| path.display().to_string());
             anyhow::Error::new(error).context(place)
@@ -282,7 +282,7 @@ impl Eigs {
         let report = solver.solve()?;
         super::signals::under_way();
         let is_symmetric = solver.is_symmetric();
-        // The callback holds the spinner: it goes before anything is printed.
+        // The callback holds the spinner: dropped before anything is printed.
         drop(solver);
         let lines = lines(report.texts(), &report.residuals, &report.bounds);
         let rows = report.vectors.first().map_or(n, Vec::len);

@@ -12,7 +12,7 @@ pub(crate) enum Exit {
     Signal(u8),
 }
 
-/// An output that can't be written: the environment's fault, not the input's.
+/// An output that can't be written: an error of the environment, not of the input.
 #[derive(Debug)]
 pub(super) struct NotWritable(pub(super) String);
 
@@ -23,12 +23,12 @@ impl fmt::Display for NotWritable {
 }
 impl std::error::Error for NotWritable {}
 
-/// A line on stderr; where that is closed or full it is lost, and that is not an error.
+/// Prints a line on stderr; if that is closed or full the line is lost without an error.
 pub(crate) fn say(line: &str) {
     let _ = writeln!(std::io::stderr(), "{line}");
 }
 
-/// Prints the error, if it is one.
+/// Prints the error, if there is one, and returns the exit code.
 pub(crate) fn exit_code(outcome: anyhow::Result<Exit>) -> u8 {
     match outcome {
         Ok(Exit::Success) => 0,
@@ -61,13 +61,13 @@ const OPTIONS: [&str; 13] = [
     "tol",
 ];
 
-/// A text of the library with flags in place of options in backticks.
+/// A text of the library, with option names in backticks turned into flags.
 pub(super) fn flags(text: &str) -> String {
     let flag = |name: &str| format!("--{}", name.replace('_', "-"));
     OPTIONS.iter().fold(text.to_string(), |text, name| text.replace(&format!("`{name}`"), &flag(name)))
 }
 
-/// The chain of causes in one line, without what an outer message says already.
+/// The chain of causes in one line, without repeating what an outer message already says.
 pub(super) fn message(e: &anyhow::Error) -> String {
     let text = e.chain().map(ToString::to_string).fold(String::new(), |said, next| match said.as_str() {
         "" => next,

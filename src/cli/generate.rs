@@ -45,7 +45,7 @@ impl Generate {
     }
 }
 
-/// The names with their parameters.
+/// Prints the names with their parameters.
 pub(super) fn list() -> anyhow::Result<Exit> {
     let width = NAMES.iter().map(|f| f.name.len()).max().unwrap_or(0);
     let mut text = String::new();

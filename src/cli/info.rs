@@ -29,7 +29,7 @@ pub(super) fn run(as_json: bool) -> anyhow::Result<Exit> {
     print(text.as_bytes())
 }
 
-/// What answers besides the CPU, in both forms.
+/// The available adapters besides the CPU, as text and as JSON.
 struct Adapters {
     text: String,
     json: Value,

@@ -24,7 +24,7 @@ impl Inspect {
     pub(super) fn run(self) -> anyhow::Result<Exit> {
         let matrix = self.source.load(self.json)?;
         let stats = Stats::of(&matrix.csr);
-        // A matrix that can't be solved can be looked at.
+        // A matrix that can't be solved with can still be inspected.
         let (plan, forms) = match Solver::new(&matrix.csr, self.options) {
             Ok(mut solver) => {
                 let forms = solver.stored_forms()?;

@@ -1,4 +1,4 @@
-//! The command line as meant: every name looked up, every value checked, before any work is done.
+//! The command line interpreted: every name is looked up and every value checked before any work is done.
 
 use super::args::{Args, BenchArgs, Command, SolverArgs};
 use super::compare::Compare;
@@ -14,7 +14,7 @@ use krylane::{Backend, Knobs, Options};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
-/// One thing to do.
+/// One command to run.
 pub(crate) enum Job {
     Solve(Box<Solve>),
     Eigs(Box<Eigs>),
@@ -80,7 +80,7 @@ impl Job {
     }
 }
 
-/// The library's options; the thread pool is set up on the way.
+/// The library's options; also sets up the thread pool.
 pub(super) fn options(args: SolverArgs) -> anyhow::Result<Options> {
     allocator::limit(args.memory_limit);
     let knobs =
@@ -113,12 +113,12 @@ pub(super) fn options(args: SolverArgs) -> anyhow::Result<Options> {
         options.set(name, text)?;
     }
     options.check()?;
-    // The global pool has as many: no engine needs one of its own.
+    // The global pool has this many threads: no engine needs its own pool.
     set_threads(options.threads);
     Ok(Options { threads: 0, ..options })
 }
 
-/// The backend by name; the one that compares two op by op is for tests.
+/// The backend of this name. `Lockstep`, which compares two backends op by op, is for tests and has no name here.
 pub(super) fn backend(name: &str) -> Backend {
     match name.parse().unwrap_or_else(|never| match never {}) {
         Backend::Lockstep => Backend::Adapter(name.into()),
@@ -126,8 +126,8 @@ pub(super) fn backend(name: &str) -> Backend {
     }
 }
 
-/// Makes the global pool, in which all of the CPU's work is done. More threads than a few for each core only wait for
-/// each other. Where the system gives fewer, fewer; at the worst this thread alone.
+/// Makes the global pool, in which all work of the CPU is done. More than a few threads per core only wait for each
+/// other. If the system grants fewer threads, the pool has fewer; at worst this thread alone.
 pub(super) fn set_threads(threads: usize) {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let count = if threads == 0 { cores } else { threads.min(4 * cores) };
@@ -135,7 +135,7 @@ pub(super) fn set_threads(threads: usize) {
         super::exit::say(&format!("warning: {count} threads instead of {threads}: there are {cores} cores"));
     }
     let pool = rayon::ThreadPoolBuilder::new();
-    // Made once and for all: what the system gives is found before.
+    // The pool is built only once, so the number of available threads is found first.
     let pool = match spawnable(count) {
         0 => pool.num_threads(1).use_current_thread(),
         n => pool.num_threads(n),
@@ -143,14 +143,14 @@ pub(super) fn set_threads(threads: usize) {
     let _ = pool.build_global();
 }
 
-/// How many threads of `count` the system gives.
+/// How many of `count` threads the system grants.
 fn spawnable(count: usize) -> usize {
     let (hold, wait) = std::sync::mpsc::channel::<()>();
     let wait = Arc::new(Mutex::new(wait));
     let threads: Vec<_> = (0..count)
         .map_while(|_| {
             let wait = Arc::clone(&wait);
-            // Each waits until `hold` goes.
+            // Each waits until `hold` is dropped.
             let body = move || drop(wait.lock().map(|wait| wait.recv()));
             std::thread::Builder::new().spawn(body).ok()
         })

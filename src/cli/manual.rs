@@ -7,7 +7,7 @@ use clap::{CommandFactory, ValueEnum};
 use clap_complete::Shell;
 use std::path::Path;
 
-/// Writes `man1/*.1` and `completions/*`; says where.
+/// Writes `man1/*.1` and `completions/*`, and prints where.
 pub(super) fn write(folder: &Path) -> anyhow::Result<Exit> {
     let (pages, scripts) = (folder.join("man1"), folder.join("completions"));
     let made = || -> std::io::Result<()> {

@@ -1,4 +1,4 @@
-//! The command line: what was typed (`args`), what it means (`job`), what is done, and how it ends
+//! The command line: arguments as typed (`args`), as interpreted (`job`), the commands, and the exit codes
 //! (`exit`).
 
 mod allocator;
@@ -28,8 +28,8 @@ pub use allocator::{Counting, speak_at_the_end};
 use clap::{CommandFactory, Parser};
 use std::ffi::OsString;
 
-/// Runs the program `krylane` with these words, the first of which is its name; its exit code. Prints, and ends the
-/// process itself where clap does: for help, and for words that it does not know.
+/// Runs the program `krylane` with these words, the first of which is its name; returns the exit code. Prints, and ends
+/// the process itself where clap does: for help and for unknown arguments.
 pub fn run(words: impl IntoIterator<Item = OsString>) -> u8 {
     let words = options_file::expand(words.into_iter().collect(), &args::Args::command());
     let outcome = words.map_err(anyhow::Error::from).and_then(|words| {

@@ -1,7 +1,7 @@
-//! `--options FILE`: options in TOML, a key for each long option, as if they stood before those that were typed.
+//! `--options FILE`: options in TOML, a key for each long option, inserted before those that were typed.
 //!
-//! Of TOML the part that options need: `key = value` with strings, numbers, booleans and lists of such on one line. A
-//! parser of all of it would be eight crates.
+//! Only the part of TOML that options need: `key = value` with strings, numbers, booleans and one-line lists of these.
+//! A full TOML parser would add eight crates.
 
 use clap::{ArgAction, Command};
 use krylane::{Error, Result};
@@ -9,17 +9,17 @@ use serde_json::{Map, Value};
 use std::ffi::OsString;
 use std::sync::OnceLock;
 
-/// What the report echoes.
+/// The options read, for the report.
 pub(super) static ECHO: OnceLock<Value> = OnceLock::new();
 
-/// The arguments with those of an options file put before them.
+/// The arguments with those of an options file inserted before them.
 pub(crate) fn expand(args: Vec<OsString>, command: &Command) -> Result<Vec<OsString>> {
     let Some(path) = named(&args) else { return Ok(args) };
     let shown = std::path::Path::new(&path).display().to_string();
     let fail = |message: String| Error::input(format!("{shown}: {message}"));
     let text = std::fs::read_to_string(&path).map_err(|e| fail(e.to_string()))?;
     let table = parse(&text).map_err(|(line, message)| Error::input(format!("{shown}:{line}: {message}")))?;
-    // The first word that is no option is the subcommand.
+    // The first word that is not an option is the subcommand.
     let Some(at) = args.iter().skip(1).position(|a| !a.to_string_lossy().starts_with('-')).map(|k| k + 1) else {
         return Ok(args);
     };
@@ -55,7 +55,7 @@ fn named(args: &[OsString]) -> Option<OsString> {
     joined.or_else(|| typed.iter().position(|a| a == "--options").and_then(|k| typed.get(k + 1).cloned()))
 }
 
-/// Keys and values, or the line at fault and why.
+/// Keys and values, or the faulty line's number and an error message.
 fn parse(text: &str) -> Result<Map<String, Value>, (usize, String)> {
     let mut table = Map::new();
     for (k, line) in text.lines().enumerate() {

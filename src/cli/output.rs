@@ -24,7 +24,7 @@ pub(super) enum Holds {
 }
 
 impl Holds {
-    /// Refuses a name whose ending promises something else.
+    /// Refuses a name whose extension does not suit the content.
     fn check(self, path: &Path) -> krylane::Result<()> {
         let (what, known): (_, &[&str]) = match self {
             Self::Matrix => return krylane::io::written_as(path, Content::Matrix).map(drop),
@@ -47,7 +47,7 @@ impl Holds {
 }
 
 impl Target {
-    /// [`Target::new`] for what the ending of the name allows.
+    /// [`Target::new`] for content that the extension allows.
     pub(super) fn holding(holds: Holds, path: PathBuf) -> anyhow::Result<Self> {
         if path != Path::new("-") {
             holds.check(&path)?;
@@ -55,9 +55,9 @@ impl Target {
         Self::new(path)
     }
 
-    /// Fails where the file could not be written now; leaves what is there untouched.
+    /// Fails if the file could not be written now; leaves an existing one untouched.
     pub(super) fn new(path: PathBuf) -> anyhow::Result<Self> {
-        // The library's writers know this name on every system.
+        // The library's writers know /dev/stdout on every system.
         let target = Self(if path == Path::new("-") { STDOUT.into() } else { path });
         match target.probe() {
             Ok(()) => Ok(target),
@@ -80,7 +80,7 @@ impl Target {
         if existing.exists() {
             OpenOptions::new().append(true).open(&existing)?;
         }
-        // Files are written beside their place and then renamed, so it is the folder that counts.
+        // Files are written beside their target and then renamed, so the folder must be writable.
         let name = existing.file_name().ok_or(ErrorKind::InvalidInput)?.to_string_lossy();
         let short: String = name.chars().take(50).collect();
         let probe = existing.with_file_name(format!(".{short}.krylane-{}-probe.tmp", std::process::id()));
@@ -101,7 +101,7 @@ impl Target {
         self.wrote(krylane::io::write_whole(&self.0, |out| out.write_all(text)))
     }
 
-    /// Turns the library's error about this file into the environment's.
+    /// Turns the library's error about this file into [`NotWritable`].
     pub(super) fn wrote(&self, result: krylane::Result<()>) -> anyhow::Result<()> {
         match result {
             Err(krylane::Error::Io { source, .. }) if self.is_stdout() && source.kind() == ErrorKind::BrokenPipe => {
@@ -112,7 +112,7 @@ impl Target {
     }
 }
 
-/// Refuses two results for one place, of which only the last would be left.
+/// Refuses two results for one file, of which only the last would be left.
 pub(super) fn distinct(targets: &[&Option<Target>]) -> anyhow::Result<()> {
     let paths: Vec<&Path> = targets.iter().filter_map(|t| t.as_ref().map(Target::path)).collect();
     for (k, path) in paths.iter().enumerate() {
@@ -123,7 +123,7 @@ pub(super) fn distinct(targets: &[&Option<Target>]) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Refuses results that would replace what is read.
+/// Refuses results that would replace an input.
 pub(super) fn spare(inputs: &[&Path], targets: &[&Option<Target>]) -> anyhow::Result<()> {
     for path in targets.iter().filter_map(|t| t.as_ref().map(Target::path)) {
         if inputs.iter().any(|input| input.exists() && same_file(input, path)) {
@@ -133,7 +133,7 @@ pub(super) fn spare(inputs: &[&Path], targets: &[&Option<Target>]) -> anyhow::Re
     Ok(())
 }
 
-/// Whether both names lead to one file, through links or not. The null device is nobody's.
+/// Whether both names lead to one file, through links or not. The null device never counts as the same.
 fn same_file(a: &Path, b: &Path) -> bool {
     if a.starts_with("/dev/null") {
         return false;
@@ -146,7 +146,7 @@ fn same_file(a: &Path, b: &Path) -> bool {
     place(a) == place(b)
 }
 
-/// Where a file is or would be made; a link to what is not there yet leads to where it will be.
+/// Where a file is or would be created; a dangling link is followed to its target.
 fn place(path: &Path) -> PathBuf {
     let beside =
         |path: &Path| path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_path_buf();
@@ -158,7 +158,7 @@ fn place(path: &Path) -> PathBuf {
     }
 }
 
-/// Prints a result to stdout. A reader that has seen enough is no error.
+/// Prints a result to stdout. A reader that closes the pipe early is no error.
 pub(super) fn print(text: &[u8]) -> anyhow::Result<Exit> {
     let mut out = io::stdout().lock();
     match out.write_all(text).and_then(|()| out.flush()) {

@@ -1,4 +1,4 @@
-//! Progress on stderr, for people: nothing where stderr is no terminal.
+//! Progress on stderr, for people: nothing if stderr is not a terminal.
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use krylane::Event;
@@ -9,7 +9,7 @@ const PATIENCE: Duration = Duration::from_millis(300);
 const FRAME: Duration = Duration::from_millis(60);
 const STEPS: u64 = 1000;
 
-/// A bar that goes when it is dropped.
+/// A progress bar that is cleared when dropped.
 pub(super) struct Spinner(ProgressBar);
 
 impl Drop for Spinner {
@@ -18,34 +18,34 @@ impl Drop for Spinner {
     }
 }
 
-/// Turns until dropped; the words tell a signal what it ends, too.
+/// Spins until dropped; a signal's message uses `words`, too.
 pub(super) fn spinner(words: &str, quiet: bool) -> Spinner {
     super::signals::early(words);
     let bar = ProgressBar::with_draw_target(None, target(quiet)).with_message(words.to_string());
     let style = ProgressStyle::with_template("{spinner} {msg}  {elapsed}").expect("a legal template");
     bar.set_style(style);
-    // The thread that turns it is not worth an end where none can be had: without a terminal none is asked for.
+    // Failing to start the spinner's thread would end the program: without a terminal none is started.
     if !bar.is_hidden() {
         bar.enable_steady_tick(Duration::from_millis(100));
     }
     Spinner(bar)
 }
 
-/// The residual on its way from 1 to the goal, on a log scale; of several systems the slowest one's.
+/// Progress of the residual from 1 to the goal, on a log scale; of several systems, that of the slowest.
 pub(super) struct Convergence {
     bar: ProgressBar,
     start: Instant,
     drawn: Option<Instant>,
     /// log10 of each system's goal.
     goals: Vec<f64>,
-    /// The last word of each system under way.
+    /// The last event of each running system.
     heard: Vec<Option<Event>>,
-    /// Systems that have begun.
+    /// Number of systems that have begun.
     begun: usize,
     furthest: u64,
-    /// Turns until the first iteration.
+    /// Spins until the first iteration.
     setting_up: Option<Spinner>,
-    /// Iterations from one line on stderr to the next.
+    /// Iterations between lines on stderr.
     monitor: Option<u64>,
 }
 
@@ -76,7 +76,7 @@ impl Convergence {
             return;
         }
         if event.system >= self.begun {
-            // A bar of its own for those that begin later; who runs beside this one is heard again.
+            // Systems that begin later start a new bar; those running alongside will report again.
             self.heard.fill(None);
             (self.begun, self.furthest) = (event.system + 1, 0);
         }
@@ -86,12 +86,12 @@ impl Convergence {
             return;
         }
         if self.drawn.replace(now).is_none() {
-            // Another candidate's set-up may come between: what turns is alive.
+            // Another candidate's set-up may come in between: a moving spinner shows that the program is alive.
             self.bar.enable_steady_tick(Duration::from_millis(100));
         }
         let done = |e: &Event| (e.residual.log10() / self.goals[e.system]).clamp(0.0, 1.0);
         let slowest = self.heard.iter().flatten().min_by(|e, f| done(e).total_cmp(&done(f))).unwrap_or(&event);
-        // A residual that grows again is told by its number; a bar that goes back confuses.
+        // The number shows a residual that grows again; a bar that moves backwards confuses.
         self.furthest = self.furthest.max((done(slowest) * STEPS as f64) as u64);
         self.bar.set_position(self.furthest);
         let mut message = format!("iteration {:>6}  residual {:.2e}", slowest.iteration, slowest.residual);
@@ -102,7 +102,7 @@ impl Convergence {
     }
 }
 
-/// The largest residual of a wanted pair on its way to its bound.
+/// Progress of the largest residual of a wanted pair towards its bound.
 pub(super) struct Cycles {
     start: Instant,
     spinner: Spinner,

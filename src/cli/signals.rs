@@ -1,7 +1,7 @@
-//! SIGINT and SIGTERM: the first calls the work off and results are written, the second ends the program.
+//! SIGINT and SIGTERM: the first cancels the work and results are written, the second ends the program.
 //!
-//! Until iterations begin there is nothing to lose. Work that does not end by itself within a second then (reading
-//! from a pipe that nobody writes to, an order of minimum degree) is left as it is: the report is written and the
+//! Until iterations begin there is nothing to lose. Work that then does not end by itself within a second (reading
+//! from a pipe that nobody writes to, a minimum-degree ordering) is abandoned: the report is written and the
 //! program ends.
 
 use super::exit::{NotWritable, say};
@@ -16,10 +16,10 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How long work may take to end by itself.
+/// How long cancelled work may take to end by itself.
 const PATIENCE: Duration = Duration::from_millis(700);
 
-/// Signals are the process's, and so is what is known of them.
+/// Signals are per process, and so is this state.
 static STATE: LazyLock<State> = LazyLock::new(State::default);
 
 #[derive(Default)]
@@ -29,10 +29,10 @@ struct State {
     stage: Mutex<Stage>,
 }
 
-/// What is under way.
+/// The current stage of the run.
 #[derive(Default)]
 struct Stage {
-    /// In words; `None` once there is something to lose.
+    /// A description; `None` once iterations have begun.
     early: Option<String>,
     json: Option<Target>,
     begun: Option<Instant>,
@@ -42,7 +42,7 @@ fn stage() -> MutexGuard<'static, Stage> {
     STATE.stage.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Catches signals from now on; `json` is where the report of a run goes that ends before it has one.
+/// Catches signals from now on; `json` receives the report of a run that ends before it has a result.
 pub(super) fn install(json: Option<Target>) -> io::Result<()> {
     let caught = Arc::new(AtomicBool::new(false));
     for (signal, code) in [(SIGINT, 130), (SIGTERM, 143)] {
@@ -53,12 +53,12 @@ pub(super) fn install(json: Option<Target>) -> io::Result<()> {
         flag::register(signal, Arc::clone(&STATE.cancel))?;
     }
     *stage() = Stage { early: Some("starting".into()), json, begun: Some(Instant::now()) };
-    // Where no thread can be had, work ends by itself only.
+    // Without a thread, cancelled work must end by itself.
     let _ = std::thread::Builder::new().name("signals".into()).spawn(watch);
     Ok(())
 }
 
-/// Ends the program where cancelled work does not end.
+/// Ends the program if cancelled work does not end.
 fn watch() {
     let mut since = None;
     loop {
@@ -73,7 +73,7 @@ fn watch() {
     }
 }
 
-/// Ends the process without the end of other threads' work: drivers that are in use can't be taken down.
+/// Ends the process without waiting for other threads: drivers in use can't be shut down.
 fn leave(code: u8) -> ! {
     #[cfg(unix)]
     // SAFETY: ends the process at once; nothing runs after it.
@@ -84,17 +84,17 @@ fn leave(code: u8) -> ! {
     std::process::exit(code.into())
 }
 
-/// Says what is done now, before iterations begin.
+/// Records what is being done before iterations begin.
 pub(super) fn early(words: &str) {
     stage().early = Some(words.into());
 }
 
-/// From here on an answer is on its way.
+/// Records that iterations have begun: from here on there is a result to write.
 pub(super) fn under_way() {
     stage().early = None;
 }
 
-/// What calls reading and set-ups off.
+/// Cancels reading and set-up.
 pub(super) fn halt() -> Halt {
     Halt::new(Arc::clone(&STATE.cancel))
 }
@@ -107,7 +107,7 @@ pub(super) fn code() -> Option<u8> {
     }
 }
 
-/// Writes the report of a run that ends without an answer, where one is wanted, and says so.
+/// Writes the report of a run that ends without an answer, if one is wanted, and prints why it ended.
 fn unfinished(stage: &Stage, reason: &str, detail: &str) {
     let what = stage.early.as_deref().unwrap_or("solving");
     if detail.is_empty() {
@@ -126,7 +126,7 @@ fn unfinished(stage: &Stage, reason: &str, detail: &str) {
     }
 }
 
-/// What an error means for the run: called off, or an error with a report that says so.
+/// Handles the error of a run: either the run was cancelled, or a report about the error is written.
 pub(super) fn settle(outcome: anyhow::Result<super::exit::Exit>) -> anyhow::Result<super::exit::Exit> {
     use super::exit::Exit;
     let e = match outcome {
@@ -147,7 +147,7 @@ pub(super) fn settle(outcome: anyhow::Result<super::exit::Exit>) -> anyhow::Resu
             Ok(Exit::NotConverged)
         }
         None => {
-            // A report that can't be written is what went wrong.
+            // No report if the error is that a file can't be written.
             if !e.chain().any(|cause| cause.is::<NotWritable>()) {
                 unfinished(&stage(), "Error", &super::exit::message(&e));
             }
@@ -156,7 +156,7 @@ pub(super) fn settle(outcome: anyhow::Result<super::exit::Exit>) -> anyhow::Resu
     }
 }
 
-/// A solver's flag, set by signals too.
+/// Signals that also set a solver's cancel flag.
 #[derive(Clone)]
 pub(super) struct Signals;
 

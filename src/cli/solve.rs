@@ -94,9 +94,9 @@ impl Solve {
             None => solver.solve_many(&b)?,
         };
         signals::under_way();
-        // Methods that don't need it don't look.
+        // The solver does not test symmetry for methods that don't need it.
         let is_symmetric = solver.is_symmetric() || matrix.is_symmetric();
-        // The callback holds the progress bar: it goes before anything is printed.
+        // The callback holds the progress bar: dropped before anything is printed.
         drop(solver);
 
         let document = Document::new(&matrix, is_symmetric, Reports::new(&reports), start);
@@ -114,7 +114,7 @@ impl Solve {
         self.json.clone()
     }
 
-    /// A start for each right-hand side.
+    /// An initial guess for each right-hand side.
     fn initial_guesses(&self, path: &Path, cols: usize, count: usize) -> krylane::Result<Vec<Vec<f64>>> {
         let x0 = self.source.columns("x0", path, cols, "columns")?;
         if x0.len() == count {
@@ -125,7 +125,7 @@ impl Solve {
         Err(Error::input(format!("{path}: x0 has {found} for {wanted}; it takes one for each")))
     }
 
-    /// What files say about near-null vectors.
+    /// Near-null vectors from files, if given.
     fn near_null(&self) -> anyhow::Result<Option<Arc<NearNull>>> {
         let found = match (&self.coordinates, &self.near_null) {
             (Some(path), _) => NearNull::from_coordinates(&self.source.coordinates(path)?),
@@ -141,7 +141,7 @@ impl Solve {
         Ok(Some(Arc::new(found?)))
     }
 
-    /// Everything asked for, whatever the outcome; a target that fails does not keep the others from being written.
+    /// Writes every requested output, whatever the outcome; if one target fails the others are still written.
     fn write(&self, document: &Document<'_, Reports<'_>>, matrix: &Matrix, b: &[Vec<f64>]) -> anyhow::Result<()> {
         let reports = document.report.all();
         let mut results = vec![];
@@ -204,14 +204,14 @@ impl Solve {
         }
     }
 
-    /// What the tolerance means for ‖r‖/‖b‖, where that is the same for all.
+    /// The bound on ‖r‖/‖b‖ that the tolerance implies, if it is the same for all systems.
     fn common_goal(&self, b: &[Vec<f64>]) -> Option<f64> {
         let mut goals = b.iter().filter_map(|b| self.relative_goal(b));
         let first = goals.next();
         first.filter(|&goal| goals.all(|other| other == goal))
     }
 
-    /// What the tolerance means for ‖r‖/‖b‖, where that is known beforehand.
+    /// The bound on ‖r‖/‖b‖ that the tolerance implies, if known beforehand.
     fn relative_goal(&self, b: &[f64]) -> Option<f64> {
         let Options { rtol, atol, criterion, .. } = self.options;
         let largest = b.iter().fold(0.0f64, |m, v| m.max(v.abs()));
@@ -228,7 +228,7 @@ impl Solve {
         (goal > 0.0).then_some(goal)
     }
 
-    /// Where the progress bar ends.
+    /// The relative residual at which the progress bar ends.
     fn goal(&self, b: &[f64]) -> f64 {
         self.relative_goal(b).unwrap_or(self.options.rtol)
     }

@@ -32,7 +32,7 @@ pub(super) struct Matrix {
     /// The real form where the matrix is complex.
     pub(super) csr: Arc<Csr>,
     pub(super) complex: bool,
-    /// What the file had to say.
+    /// Notes of the reader.
     pub(super) notes: Option<Notes>,
     /// Seconds that reading or generating took.
     pub(super) seconds: f64,
@@ -115,7 +115,7 @@ impl Source {
         }
     }
 
-    /// The options that vectors beside this matrix are read with.
+    /// The options for reading vectors that go with this matrix.
     pub(super) fn read_options(&self) -> ReadOptions {
         match self {
             Self::File { options, .. } => ReadOptions { memory_limit: super::allocator::bound(), ..options.clone() },
@@ -132,12 +132,12 @@ impl Source {
         real_form(loaded.matrix, loaded.imaginary, options.complex)
     }
 
-    /// A small full matrix from a file.
+    /// A small matrix from a file, in the form as read.
     pub(super) fn beside(&self, path: &Path) -> Result<Csr> {
         Ok(read_matrix(path, &self.read_options())?.matrix)
     }
 
-    /// Coordinates of the nodes, from a file or as the gallery has them.
+    /// Coordinates of the nodes, from a file or from the gallery.
     pub(super) fn coordinates(&self, path: &Path) -> Result<Csr> {
         match self {
             Self::Gallery(g) if path == Path::new("gallery") => gallery::coordinates(&g.name, g.size)
@@ -146,7 +146,7 @@ impl Source {
         }
     }
 
-    /// A vector from a file, of as many entries as the matrix has `side` (rows or columns).
+    /// A vector from a file; its `n` entries must match the matrix's `side` (rows or columns).
     pub(super) fn vector(&self, what: &str, path: &Path, n: usize, side: &str) -> Result<Vec<f64>> {
         let v = read_vector(path, &self.read_options())?;
         self.check_length(what, path, &v, n, side)?;
@@ -157,7 +157,7 @@ impl Source {
     pub(super) fn columns(&self, what: &str, path: &Path, n: usize, side: &str) -> Result<Vec<Vec<f64>>> {
         let mut columns = read_columns(path, &self.read_options())?;
         let parts = if self.read_options().complex { 2 } else { 1 };
-        // A row of n numbers is the vector that was meant.
+        // A single row of n numbers is meant as the vector.
         if n > parts && columns.len() == n / parts && columns.iter().all(|x| x.len() == parts) {
             columns = vec![columns.concat()];
         }
@@ -202,7 +202,7 @@ impl Generated {
 #[derive(Clone, Debug)]
 pub(super) enum Rhs {
     Ones,
-    /// Of this seed and those after it.
+    /// With this seed and the following ones.
     Random {
         seed: u64,
         count: u32,
@@ -212,7 +212,7 @@ pub(super) enum Rhs {
 }
 
 impl Rhs {
-    /// `count` where --nrhs asks for so many.
+    /// `count` is the value of --nrhs, if given.
     pub(super) fn new(typed: &OsStr, count: Option<u32>) -> Result<Self> {
         let (path, text) = (file(typed), typed.to_string_lossy());
         let text = &*text;
@@ -252,7 +252,7 @@ impl Rhs {
         }
     }
 
-    /// A complex matrix has two `rows` for each of its own; `ones` are real ones there.
+    /// For a complex matrix `rows` are those of the real form, and `ones` have zero imaginary parts.
     pub(super) fn make(&self, rows: usize, source: &Source, is_complex: bool) -> Result<Vec<Vec<f64>>> {
         match self {
             Self::Ones if is_complex => Ok(vec![complex::join(&vec![1.0; rows / 2], &vec![0.0; rows / 2])]),

@@ -7,13 +7,13 @@ use krylane::{Options, Reason, Report, Rung};
 use std::fmt::Write;
 use std::io::IsTerminal;
 
-/// Systems in a table; more are in the report.
+/// Most systems in a table; the report has all.
 const ROWS: usize = 12;
 
 /// Terminal colours, or none.
 pub(super) struct Paint {
     colours: bool,
-    /// What is written is seen at once, by someone.
+    /// The output is a terminal.
     terminal: bool,
 }
 
@@ -41,7 +41,7 @@ impl Lines {
         let _ = writeln!(self.out, "{} {value}", self.paint.with("2", &format!("{label:<12}")));
     }
 
-    /// How it ended, with what to do about it.
+    /// The outcome, with advice.
     fn outcome(&mut self, solved: bool, outcome: &str, advice: &str) {
         let outcome = self.paint.with(if solved { "1;32" } else { "1;31" }, outcome);
         self.line("outcome", &outcome);
@@ -54,11 +54,11 @@ impl Lines {
     }
 }
 
-/// How lines of the plan begin that only a whole plan shows.
+/// Beginnings of plan lines that are shown only in verbose mode.
 const DETAILS: [&str; 5] = ["candidate ", "amg level ", "matching: ", "precision under ", "restart at most "];
 
-/// The summary, with the whole plan where it is `verbose`; `stdout` says where it goes, and `goal` what the tolerance means
-/// for ‖r‖/‖b‖, where that is known.
+/// The summary, with the whole plan if `verbose`; `stdout` says where it goes, and `goal` is the bound on ‖r‖/‖b‖ that
+/// the tolerance implies, if known.
 pub(super) fn text(
     document: &Document<'_, Reports<'_>>,
     options: &Options,
@@ -73,12 +73,12 @@ pub(super) fn text(
     if let Some(notes) = m.file {
         lines.line("file", &notes.to_string());
     }
-    // Plan and warnings grow from group to group of systems: the last ones are whole.
+    // Plan and warnings grow from one group of systems to the next: the last ones are complete.
     let reports = document.report.all();
     let last = &reports[reports.len() - 1];
     let mut shown: Vec<&String> = vec![];
     for line in last.plan.iter().filter(|line| verbose || !DETAILS.iter().any(|d| line.starts_with(d))) {
-        // Several candidates may say the same of themselves.
+        // Several candidates may have the same line.
         if !shown.contains(&line) {
             shown.push(line);
         }
@@ -101,7 +101,7 @@ pub(super) fn text(
     lines.out
 }
 
-/// How residuals fell, in a few lines; nothing where there is nothing to see.
+/// A small plot of the residuals; empty if there is no history to show.
 fn plot(paint: &Paint, reports: &[Report], goal: Option<f64>) -> String {
     if reports.iter().all(|r| r.history.len() < 2) {
         return String::new();
@@ -181,7 +181,7 @@ fn race(lines: &mut Lines, r: &Report) {
         let setup = seconds(rung.setup_s);
         let expected = rung.expected.map_or_else(|| "-".into(), |e| e.to_string());
         let Rung { iterations, reason, .. } = rung;
-        // Of an estimate that fell to nothing.
+        // The estimate may have dropped to zero.
         let digits = rung.digits.min(16.0);
         let row =
             format!("{:wide$}  {setup:>8}  {iterations:>10}  {digits:>6.1}  {expected:>8}  {reason}", name(k, rung));
@@ -192,7 +192,7 @@ fn race(lines: &mut Lines, r: &Report) {
 /// A table of systems, worst first.
 fn several(lines: &mut Lines, systems: &[Report], options: &Options, total_s: f64) {
     let mut order: Vec<usize> = (0..systems.len()).collect();
-    // No answer before an answer, then the larger residual.
+    // Systems without an answer first, then by descending residual.
     let rank = |k: usize| (systems[k].is_answer(), systems[k].certificate.relative);
     order.sort_by(|&j, &k| rank(j).0.cmp(&rank(k).0).then(rank(k).1.total_cmp(&rank(j).1)));
     let worst = &systems[order[0]];

@@ -1,4 +1,4 @@
-//! What values of flags mean, and what is completed.
+//! Parsers of flag values, and their completions.
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use krylane::Which;
@@ -34,7 +34,7 @@ pub(super) fn complex_number(text: &str) -> Result<(f64, f64), String> {
     let Some(body) = text.strip_suffix(['i', 'j']).filter(|body| !body.ends_with('n')) else {
         return Ok((number(text)?, 0.0));
     };
-    // The sign between the parts is not one of an exponent.
+    // The sign between the parts is not that of an exponent.
     let sign = |(k, c): &(usize, char)| *k > 0 && "+-".contains(*c) && !body[..*k].ends_with(['e', 'E']);
     let at = body.char_indices().rfind(sign).map_or(0, |(k, _)| k);
     let (re, im) = body.split_at(at);
@@ -64,7 +64,7 @@ pub(super) fn eigen_methods() -> PossibleValuesParser {
     PossibleValuesParser::new(std::iter::once(auto).chain(known))
 }
 
-/// Words that are completed and not insisted on: who takes them says what is wrong, and offers the nearest.
+/// Words offered for completion only: any text is accepted here, and its user reports errors and suggests the nearest.
 #[derive(Clone)]
 pub(super) struct Known(pub(super) fn() -> Vec<(&'static str, &'static str)>);
 
@@ -102,7 +102,7 @@ pub(super) fn matrix_help() -> String {
     )
 }
 
-/// A time: seconds, or a number with ms, s, min or h. What the clock can't count is no limit.
+/// A time: seconds, or a number with ms, s, min or h. A time too long for the clock means no limit.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
     let end = text.find(|c: char| c.is_ascii_alphabetic() && !matches!(c, 'e' | 'E')).unwrap_or(text.len());
     let (number, unit) = text.split_at(end);

@@ -1,8 +1,8 @@
 //! Golub–Kahan bidiagonalisation with thick restarts (Golub and Kahan 1965, doi:10.1137/0702016; Baglama and Reichel
 //! 2005, doi:10.1137/04060593X), for singular triplets of a tall A.
 //!
-//! A V_k = U_k B_k and AᵀU_k = V_k B_kᵀ + β v_k eᵀ, both bases orthogonalised in full, twice; B is kept whole, so a
-//! restart needs no case of its own. Passes from random vectors find every copy of a multiple singular value. Each
+//! A V_k = U_k B_k and AᵀU_k = V_k B_kᵀ + β v_k eᵀ, both bases orthogonalised in full, twice; B is a full matrix, so
+//! a restart is no special case. Passes from random vectors find every copy of a multiple singular value. Each
 //! step: 1 product with A, 1 with Aᵀ, 4 passes over each basis; keeps 2 `subspace` + 3 vectors.
 
 use super::passes::{Passes, Ranking, Verdict};
@@ -32,9 +32,9 @@ pub(super) struct Bidiagonal {
     known: usize,
     /// The length of the last Aᵀu outside V; 0 where the space is invariant.
     beta: f64,
-    /// The largest column of B.
+    /// The largest norm of a column of B.
     size: f64,
-    /// A v vanished outside U: its projections, while a random u takes its place.
+    /// The projections of an A v that vanished outside U, while a random u takes its place.
     vanished: Option<Vec<f64>>,
     passes: Passes,
     /// Triplets kept by the last restart.
@@ -128,7 +128,7 @@ impl EigenMethod for Bidiagonal {
 
     fn end_cycle(&mut self, p: &mut Program, host: &mut Outbox) -> Outlook {
         if self.vanished.is_some() {
-            // Any u will do that is orthogonal to the others: B has a zero there.
+            // Any u orthogonal to the others will do: B has a zero there.
             self.issued = self.known;
             host.send_vector(self.left.w, self.random.vector(self.shape[0]));
             return Outlook::Going(1.0);

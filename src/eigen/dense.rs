@@ -1,7 +1,7 @@
 //! Small problems by dense algebra on the host, by the library faer: all eigenpairs at once, of any pencil.
 //!
-//! Symmetric problems by tridiagonal reduction, with the Cholesky factor of B or of A − σB; else by the QR algorithm
-//! for (A − σB)⁻¹B. What comes out is verified as everything else is. Cost: some 25 n³ operations and a few matrices of order n.
+//! Symmetric problems by tridiagonal reduction, with the Cholesky factor of B or of A − σB; others by the QR algorithm
+//! for (A − σB)⁻¹B. The results are verified like all others. Cost: some 25 n³ operations, a few matrices of order n.
 
 use super::pencil::{Mass, Pencil};
 use crate::matrix::Csr;
@@ -14,7 +14,7 @@ use faer::{Mat, Side, c64};
 /// Vectors x + i y, as a method on a device finds them.
 type Vectors = Vec<(Vec<f64>, Option<Vec<f64>>)>;
 
-/// A with all its zeros.
+/// A as a dense matrix.
 pub(super) fn real(a: &Csr) -> Mat<f64> {
     let mut m = Mat::zeros(a.rows(), a.cols());
     for i in 0..a.rows() {
@@ -30,7 +30,7 @@ fn complex(a: &Csr) -> Option<Mat<c64>> {
     Some(Mat::from_fn(re.nrows(), re.ncols(), |i, j| c64::new(re[(i, j)], im[(i, j)])))
 }
 
-/// Eigenvectors of the Hermitian A x = λ B x with definite B; `None` where that fails.
+/// Eigenvectors of the Hermitian A x = λ B x with definite B; `None` if that fails.
 fn hermitian<T: ComplexField>(a: &Mat<T>, b: Option<&Mat<T>>) -> Option<Mat<T>> {
     let Some(b) = b else {
         return Some(a.self_adjoint_eigen(Side::Lower).ok()?.U().to_owned());
@@ -57,8 +57,8 @@ macro_rules! standard {
     }};
 }
 
-/// Eigenvectors of A x = λ B x, each with whether its value is complex: Hermitian with a definite B, or of a matrix C = A − σB
-/// that is definite, B x = (λ − σ)⁻¹ C x; else of C⁻¹B. `None` where an algorithm does not end.
+/// Eigenvectors of A x = λ B x, each with a flag for a complex value: as a Hermitian problem with definite B, or with
+/// definite C = A − σB as B x = (λ − σ)⁻¹ C x; otherwise from C⁻¹B. `None` if an algorithm does not converge.
 macro_rules! pencil {
     ($p:expr, $a:expr, $b:expr, $sigma:expr, $real:expr) => {{
         let (a, p) = ($a, $p);
@@ -75,7 +75,7 @@ macro_rules! pencil {
                 let below = || BELOW.iter().find_map(|s| hermitian(&b, Some(&shifted((-s * p.unit).into()))));
                 match known.or_else(|| p.symmetric().then(below).flatten()) {
                     Some(u) => columns(u),
-                    // No eigenvalue, as good as sure; where one is asked for, not far from it.
+                    // σ is almost surely no eigenvalue, and close to the shift that was asked for, if any.
                     None => standard!(shifted($sigma).partial_piv_lu().solve(&b), $real),
                 }
             }
@@ -86,7 +86,7 @@ macro_rules! pencil {
 /// Steps below 0 at which A − σB is tried for definiteness, in units of a typical eigenvalue.
 const BELOW: [f64; 4] = [0.0, 1e-6, 1e-2, 10.0];
 
-/// Vectors of all pairs that the algorithm finds, near `sigma` the most accurate ones; `None` where it does not end.
+/// Vectors of all pairs that the algorithm finds, most accurate near `sigma`; `None` if it does not converge.
 pub(super) fn vectors(p: &Pencil, sigma: Option<c64>) -> Option<Vectors> {
     let a = p.a.entries()?;
     let sigma = sigma.unwrap_or_default() + c64::new(-0.0137 * p.unit, 0.0);

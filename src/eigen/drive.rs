@@ -29,7 +29,7 @@ pub(super) struct Session {
     pub(super) method: Box<dyn EigenMethod>,
     pub(super) a: Operator,
     pub(super) inner: Option<Inner>,
-    /// A semidefinite B: start and random vectors go through (A − σB)⁻¹B, whose range is free of infinite eigenvalues.
+    /// B, if semidefinite: start and random vectors go through (A − σB)⁻¹B, to rid them of infinite eigenvalues.
     pub(super) purify: Option<Arc<Csr>>,
 }
 
@@ -42,7 +42,7 @@ pub(super) struct Limits<'a> {
 }
 
 impl Limits<'_> {
-    /// Who calls the run off, if anyone.
+    /// Why the run must end from outside, if it must.
     fn called(&self) -> Option<Reason> {
         if self.cancel.load(Ordering::Relaxed) {
             return Some(Reason::Cancelled);
@@ -51,7 +51,7 @@ impl Limits<'_> {
     }
 }
 
-/// What was done so far.
+/// The work done so far.
 #[derive(Default)]
 pub(super) struct Tally {
     pub(super) iterations: usize,
@@ -60,7 +60,7 @@ pub(super) struct Tally {
     pub(super) inner_solves: usize,
     pub(super) inner_iterations: usize,
     pub(super) history: Vec<f64>,
-    /// Those of [`EigenMethod::estimates`].
+    /// [`EigenMethod::estimates`] of each cycle.
     pub(super) estimates: Vec<Vec<[f64; 2]>>,
 }
 
@@ -110,7 +110,7 @@ impl Session {
             if (limits.callback)(event).is_break() {
                 return Ok(Ended::Limit(Reason::StoppedByCallback));
             }
-            // Infinite is not yet as many as are wanted.
+            // `worst` is infinite until there are as many pairs as are wanted.
             since = if worst < 0.9 * best || worst <= 1.0 || worst.is_infinite() { 0 } else { since + 1 };
             best = best.min(worst);
             if since > PATIENCE {
@@ -195,7 +195,7 @@ impl Session {
         }))
     }
 
-    /// (A − σB)⁻¹ B v where B is semidefinite, of length 1; v itself where that is zero or not found.
+    /// (A − σB)⁻¹ B v where B is semidefinite, of length 1; v itself if that is zero or not found.
     pub(super) async fn purified(&mut self, v: Vec<f64>, tally: &mut Tally) -> Result<Vec<f64>> {
         let Some(b) = self.purify.clone() else { return Ok(v) };
         Ok(match self.solution(&b.multiply(&v), tally).await? {
@@ -207,7 +207,7 @@ impl Session {
         })
     }
 
-    /// Reads the wanted pairs: (x, y) as [`super::Pair`] tells.
+    /// Reads the wanted pairs: (x, y) as in [`super::Pair`].
     pub(super) async fn read(&mut self) -> Result<Vec<(Vec<f64>, Option<Vec<f64>>)>> {
         self.drain().await?;
         let Harvest { columns, pairs } = self.method.harvest();
@@ -226,7 +226,7 @@ impl Session {
         Ok(pairs.iter().map(|pair| (combine(&pair.x), pair.y.as_ref().map(combine))).collect())
     }
 
-    /// Writes a segment, sends what the host has for it, and issues it.
+    /// Writes a segment, sends the host's data for it, and issues it.
     async fn segment<T>(
         &mut self,
         tally: &mut Tally,

@@ -1,8 +1,8 @@
 //! A Chebyshev polynomial of A in place of A: small on the interval of unwanted eigenvalues, growing fast beyond it
 //! (Saad 1984, doi:10.1090/S0025-5718-1984-0736453-8).
 //!
-//! Eigenvectors stay; their values are pulled apart, so that a basis of few columns converges in about 1/degree as many
-//! steps. Products are cheap against the orthogonalisation of a step, which is why it pays for large A.
+//! Eigenvectors stay the same and the wanted values spread out, so that a basis of few columns converges in about
+//! 1/degree as many steps. Products are cheap against the orthogonalisation of a step, so it pays for large A.
 
 use crate::op::{Combination, Expr, Operator, Program, Scalar, Space, Vector};
 
@@ -15,7 +15,7 @@ pub(crate) struct Filter {
     pub(super) width: Scalar,
 }
 
-/// Products each.
+/// The degree: products per application.
 const DEGREE: usize = 20;
 
 impl Filter {

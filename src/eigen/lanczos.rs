@@ -1,9 +1,9 @@
 //! Lanczos' process with thick restarts (Wu and Simon 2000, doi:10.1137/S0895479898334605), for symmetric A, or for
 //! A x = λ B x in the inner product of B.
 //!
-//! The basis is orthogonalised in full, twice, so there are no ghosts; locked passes from random vectors find every
-//! copy of a multiple eigenvalue. Each step: 1 product (2 more with B, or 1 inner solve), and 4 passes over the basis;
-//! keeps `subspace` + 3 vectors. Use it for the ends of the spectrum, and with a shift for what lies near one.
+//! The basis is orthogonalised in full, twice, so there are no spurious copies; locked passes from random vectors find
+//! every copy of a multiple eigenvalue. Each step: 1 product (2 more with B, or 1 inner solve), and 4 passes over the
+//! basis; keeps `subspace` + 3 vectors. Use it for the ends of the spectrum, and with a shift for what lies near one.
 
 use super::thick_restart::{Ordered, ThickRestart};
 use super::{EigenSystem, Wanted};

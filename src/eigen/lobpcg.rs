@@ -1,9 +1,9 @@
 //! LOBPCG (Knyazev 2001, doi:10.1137/S1064827500366124), for symmetric A, or A x = λ B x in the inner product of B.
 //!
 //! A block X of approximations, preconditioned residuals W = M (A X − B X Θ) and the last directions P: Rayleigh–Ritz
-//! on [X, P, W] each iteration. The basis is kept orthonormal and P is made so by its small coefficients (Duersch et al.
-//! 2018, doi:10.1137/17M1129830), so that the small problem stays a plain symmetric one. Converged columns stay in X but
-//! bring no residual (soft locking). Each iteration: 1 product, 1 application of M and 4 passes over the basis for each
+//! on [X, P, W] each iteration. The basis is kept orthonormal, P through its small coefficient matrix (Duersch et al.
+//! 2018, doi:10.1137/17M1129830), so that the small problem is a standard symmetric one. Converged columns stay in X
+//! but bring no residual (soft locking). Each iteration: 1 product, 1 application of M and 4 passes over the basis per
 //! column that is not converged; keeps 7 blocks of vectors. Use it for the smallest eigenvalues where a good
 //! preconditioner is known, for instance amg.
 
@@ -38,7 +38,7 @@ pub(super) struct Lobpcg {
     /// Columns of X whose residuals go into W.
     active: Vec<usize>,
     record: Vec<f64>,
-    /// A column of W whose part outside [X, P] is smaller is noise.
+    /// A column of W whose part outside [X, P] is below this fraction of its length is noise.
     noise: f64,
 }
 
@@ -178,12 +178,12 @@ impl EigenMethod for Lobpcg {
         let key = |i: usize| self.s.wanted.which.key(c64::new(values[i], 0.0));
         places.sort_by(|&i, &j| key(i).total_cmp(&key(j)));
         let row: Vec<Option<usize>> = (0..k).map(|i| sound.iter().position(|&s| s == i)).collect();
-        // What is below its bound by a margin brings nothing any more.
+        // A residual well below its bound brings nothing any more.
         let started = self.kept > 0;
         let bound = |j: usize| self.s.wanted.bound(values[places[j]].abs(), values[places[0]].abs());
         let still = |j: usize| started && self.record[j] <= 0.2 * bound(j);
         self.active = (0..nb).filter(|&j| !still(j)).collect();
-        // X, then for each active column its part outside the old X, made orthonormal to the new one.
+        // X, then for each active column its part outside the old X, orthonormalised against the new one.
         let directions = if started { self.active.clone() } else { vec![] };
         let c = Mat::from_fn(k, nb + directions.len(), |i, j| {
             let column = places[if j < nb { j } else { directions[j - nb] }];

@@ -1,8 +1,8 @@
 //! Eigenpairs A x = λ x, A x = λ B x and singular triplets of large sparse matrices.
 //!
-//! Methods are made as those of linear systems are: a device half writes operations, a host half reads the records
-//! and decides at the end of each cycle, here with small dense eigenproblems; the loop is `drive`'s. Every pair that is reported
-//! was checked on the host in f64 from the user's own matrix.
+//! Methods are built like those for linear systems: a device half writes operations, a host half reads the records and
+//! decides at the end of each cycle, here with small dense eigenproblems; `drive` holds the loop. Every reported pair
+//! was checked on the host in f64 with the user's own matrix.
 
 mod arnoldi;
 mod bidiagonal;
@@ -37,20 +37,20 @@ use crate::method::{Next, Outbox};
 use crate::op::{Operator, Program, Vector};
 use crate::precond::Preconditioner;
 
-/// What a space is built with.
+/// The operator that a method iterates with.
 #[derive(Clone, Copy)]
 pub(crate) enum Action {
     /// w = A v.
     Product(Operator),
     /// w = T⁻¹ v or T⁻¹ C v by a linear solver on the host's side: T = A − σB and C = B for a shift, T = B and C = A
-    /// for a generalised problem without one. C stands here with a vector for its product.
+    /// for a generalised problem without one. C comes with a vector for its product.
     Solve(Option<(Operator, Vector)>),
     /// w = p(A) v.
     Filter(filter::Filter),
 }
 
 impl Action {
-    /// Appends w = action v, or what comes before a solve, which is returned.
+    /// Appends w = action v, or the operations before a solve, which is returned.
     pub(crate) fn emit(self, p: &mut Program, v: Vector, w: Vector) -> Option<InnerSolve> {
         match self {
             Self::Product(a) => {
@@ -82,18 +82,18 @@ pub(crate) struct InnerSolve {
 pub(crate) struct Wanted {
     pub(crate) k: usize,
     pub(crate) which: Which,
-    /// Bound on ‖A v − θ v‖ as a part of `norm`.
+    /// Bound on ‖A v − θ v‖ relative to `norm`.
     pub(crate) tolerance: f64,
     pub(crate) norm: Size,
 }
 
-/// What an estimated residual of a pair (θ, v) is measured by.
+/// What the estimated residual of a pair (θ, v) is relative to.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Size {
     /// ‖A‖ on the device.
     Known(f64),
-    /// |θ| itself, for inverses and filters; less is asked of values so small beside the largest that rounding of that
-    /// one is more.
+    /// |θ| itself, for inverses and filters; relaxed for values so small that the rounding errors of the largest one
+    /// exceed the bound.
     Own,
     /// The largest |θ| seen, for B⁻¹A, whose norm is not known.
     Largest,
@@ -116,7 +116,7 @@ pub(crate) struct EigenSystem {
     /// B.
     pub(crate) mass: Option<Operator>,
     pub(crate) n: usize,
-    /// Finite eigenvalues at most: the rank of B.
+    /// Upper bound on the number of finite eigenvalues: the rank of B.
     pub(crate) rank: usize,
     /// The action is symmetric in the inner product of the space.
     pub(crate) symmetric: bool,
@@ -124,7 +124,7 @@ pub(crate) struct EigenSystem {
     /// M ≈ A⁻¹, for methods that take one.
     pub(crate) m: Box<dyn Preconditioner>,
     pub(crate) wanted: Wanted,
-    /// A filter, and an interval that holds the spectrum, where the first cycle is to be followed by filtered ones.
+    /// A filter, and an interval that holds the spectrum, if filtered cycles are to follow the first one.
     pub(crate) filter: Option<(filter::Filter, [f64; 2])>,
     /// Columns of the basis.
     pub(crate) subspace: usize,
@@ -134,7 +134,7 @@ pub(crate) struct EigenSystem {
 /// What the end of a cycle found.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Outlook {
-    /// Go on; the largest estimated residual of a wanted pair against its bound.
+    /// Go on; the largest estimated residual of a wanted pair over its bound.
     Going(f64),
     /// The wanted pairs can be read.
     Done,
@@ -167,7 +167,7 @@ impl Harvest {
 
 /// An eigenvalue method: a device half that appends operations and a host half that reads records.
 pub(crate) trait EigenMethod: Send {
-    /// Operations before the first iteration, from the span of `from`; from a random vector where that is empty.
+    /// Operations before the first iteration, from the span of `from`; from a random vector if that is empty.
     fn start(&mut self, p: &mut Program, host: &mut Outbox, from: &[Vec<f64>]);
 
     /// The first half of an iteration, up to a system that the driver has to solve, if there is one.
@@ -176,19 +176,19 @@ pub(crate) trait EigenMethod: Send {
     /// The second half. Publishes one record, last.
     fn step(&mut self, p: &mut Program) -> Next;
 
-    /// Reads the record of an iteration; true where the host half ends the cycle here.
+    /// Reads the record of an iteration; true if the host half ends the cycle here.
     fn observe(&mut self, record: &[f64]) -> bool;
 
-    /// After [`Next::EndCycle`], a cycle that the host ended, or a limit: the small dense work, and operations that put what is
-    /// wanted in order and make ready for the next iteration.
+    /// Called after [`Next::EndCycle`], a cycle that the host ended, or a limit: does the small dense work, and appends
+    /// operations that order the wanted vectors and prepare the next iteration.
     fn end_cycle(&mut self, p: &mut Program, host: &mut Outbox) -> Outlook;
 
-    /// θ and ‖A x − θ B x‖ of each wanted pair before the end of a cycle, for a method whose pairs improve step by step.
+    /// θ and ‖A x − θ B x‖ of each wanted pair before the end of a cycle, if the method's pairs improve step by step.
     fn estimates(&self) -> Vec<[f64; 2]> {
         vec![]
     }
 
-    /// What is on the device after the last cycle.
+    /// What the last cycle left on the device.
     fn harvest(&self) -> Harvest;
 
     /// The vector that start vectors and random ones are sent to.

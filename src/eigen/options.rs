@@ -17,9 +17,9 @@ pub enum Which {
     LM,
     /// Smallest modulus.
     SM,
-    /// Largest, A symmetric; taken as LR for another A.
+    /// Largest, A symmetric; taken as LR for a nonsymmetric problem.
     LA,
-    /// Smallest, A symmetric; taken as SR for another A.
+    /// Smallest, A symmetric; taken as SR for a nonsymmetric problem.
     SA,
     /// Largest real part.
     LR,
@@ -38,7 +38,7 @@ impl Which {
     pub const ALL: [Self; 9] =
         [Self::LM, Self::SM, Self::LA, Self::SA, Self::LR, Self::SR, Self::LI, Self::SI, Self::BE];
 
-    /// What sorts wanted values first; for BE those of the upper end.
+    /// A sort key that puts wanted values first; for BE those of the upper end.
     pub(crate) fn key(self, value: c64) -> f64 {
         match self {
             Self::LM => -value.norm(),
@@ -50,7 +50,7 @@ impl Which {
         }
     }
 
-    /// The places of `values`, the most wanted first; BE takes from both ends in turn.
+    /// The indices of `values`, the most wanted first; BE takes from both ends in turn.
     pub(crate) fn order(self, values: &[c64]) -> Vec<usize> {
         let mut places: Vec<usize> = (0..values.len()).collect();
         places.sort_by(|&i, &j| self.key(values[i]).total_cmp(&self.key(values[j])));
@@ -103,35 +103,35 @@ impl std::str::FromStr for Which {
 pub struct EigenOptions {
     /// How many pairs, 6.
     pub k: usize,
-    /// Which.
+    /// Which pairs.
     pub which: Which,
     /// The real part of the shift σ: pairs near it, by solving with A − σB.
     pub sigma: Option<f64>,
     /// The imaginary part of σ, 0. For a real A too; vectors are those of a real form then, as for `complex`.
     pub sigma_im: f64,
-    /// x ↦ (A − σB)⁻¹ x for this very σ, where you have it; else A − σB is factored, or solved with iteratively.
+    /// x ↦ (A − σB)⁻¹ x for this very σ, if you have it; otherwise A − σB is factored, or solved with iteratively.
     pub inverse: Option<Matrix>,
-    /// B of A x = λ B x; `None` is I. A symmetric positive semidefinite one makes a symmetric problem of a symmetric A;
-    /// any other is served by arnoldi.
+    /// B of A x = λ B x; `None` is I. With a symmetric A, a symmetric positive semidefinite B gives a symmetric
+    /// problem; any other B needs arnoldi.
     pub mass: Option<Arc<Csr>>,
     /// A and B are [real forms](crate::matrix::complex::real_form) of complex matrices. The pairs are the complex
     /// ones: each value with one vector of that form, (Re x₁, Im x₁, Re x₂, …).
     pub complex: bool,
-    /// Leave out the eigenvalue 0 of a positive semidefinite A, whatever its multiplicity: the smallest of the others.
+    /// Find the smallest eigenvalues of a positive semidefinite A without the eigenvalue 0, whatever its multiplicity.
     pub skip_null: bool,
     /// A method's id, or "auto".
     pub method: String,
     /// For lobpcg and for inner solves: the preconditioner with its own parameters.
     pub preconditioner: Precond,
-    /// Bound on ‖A v − λ B v‖ / ‖A‖ for ‖v‖₂ = 1, 1e-10, with B on ‖A v − λ B v‖ / (‖A‖ + |λ| ‖B‖);
+    /// Bound on ‖A v − λ v‖ / ‖A‖, with B on ‖A v − λ B v‖ / (‖A‖ + |λ| ‖B‖), for ‖v‖₂ = 1; 1e-10.
     /// ‖A‖ = √(‖A‖₁‖A‖∞). 0 asks for what rounding allows.
     pub tol: f64,
     /// Columns of the basis; `None` lets the plan choose.
     pub subspace: Option<usize>,
-    /// Where to start: a block of vectors for lobpcg, which fills up what is missing; other methods start from their
-    /// sum. Random where there is none.
+    /// Start vectors: a block for lobpcg, which fills it up with random ones; power and inverse start from the first
+    /// vector, other methods from their sum. Random if there are none.
     pub start: Vec<Vec<f64>>,
-    /// Of the random vectors: the same seed gives the same bits.
+    /// Seed of the random vectors: the same seed gives the same bits.
     pub seed: u64,
     /// Bound on iterations, 100 000: columns of a basis, steps of lobpcg.
     pub max_iterations: usize,
@@ -176,7 +176,7 @@ impl Default for EigenOptions {
 }
 
 impl EigenOptions {
-    /// Checks what needs no matrix.
+    /// Checks what can be checked without a matrix.
     ///
     /// # Errors
     /// The first fault found.
@@ -213,7 +213,7 @@ impl EigenOptions {
         self.device().check()
     }
 
-    /// Finds what is wrong with a problem of order n.
+    /// Checks the options for a problem of order n.
     pub(super) fn check_order(&self, n: usize) -> Result<()> {
         for (name, shape) in [
             ("B", self.mass.as_ref().map(|b| (b.rows(), b.cols()))),
@@ -243,7 +243,7 @@ impl EigenOptions {
         self.tol.max(64.0 * f64::EPSILON)
     }
 
-    /// What the choice of a device and the inner solver are told.
+    /// The options for the choice of a device and for the inner solver.
     pub(super) fn device(&self) -> Options {
         Options {
             backend: self.backend.clone(),
@@ -257,7 +257,7 @@ impl EigenOptions {
     }
 }
 
-/// Start vectors must point somewhere.
+/// Start vectors must have n finite entries and not be zero.
 pub(super) fn check_start(start: &[Vec<f64>], n: usize) -> Result<()> {
     for v in start {
         if v.len() != n {

@@ -1,4 +1,4 @@
-//! Passes that look for what one start vector can't see.
+//! Passes that find what the space of one start vector lacks.
 //!
 //! A Krylov space contains one vector of each eigenspace. So when the wanted pairs have converged they are locked, a
 //! random vector continues, and its space finds the next copy of each multiple eigenvalue; passes go on until one
@@ -9,11 +9,11 @@ pub(super) struct Ranking {
     pub(super) keys: Vec<f64>,
     pub(super) residuals: Vec<f64>,
     pub(super) bounds: Vec<f64>,
-    /// How many are wanted of those there are.
+    /// The number of wanted values among those there are.
     pub(super) k: usize,
     /// There are as many as are wanted.
     pub(super) enough: bool,
-    /// Ends of the spectrum that the values come from in turn.
+    /// Number of ends of the spectrum from which the values come in turn.
     pub(super) ends: usize,
 }
 
@@ -26,7 +26,7 @@ pub(super) struct Verdict {
     pub(super) lock: bool,
 }
 
-/// Passes over the spectrum, each blind to all but one copy of an eigenvalue that is not locked.
+/// Passes over the spectrum, each of which sees only one copy of an eigenvalue that is not locked.
 #[derive(Default)]
 pub(super) struct Passes {
     /// The keys of the values locked, once there are locked ones.
@@ -34,7 +34,7 @@ pub(super) struct Passes {
 }
 
 impl Passes {
-    /// `copies`: another pass looks for those.
+    /// `copies`: another pass is to look for copies of multiple eigenvalues.
     pub(super) fn judge(&mut self, ranking: &Ranking, complete: bool, copies: bool) -> Verdict {
         let Ranking { keys, residuals, bounds, k, enough, ends } = ranking;
         let (k, count) = (*k, keys.len());
@@ -52,7 +52,7 @@ impl Passes {
             self.locked = Some(keys[..k].to_vec());
             return Verdict { worst, done: false, lock: true };
         }
-        // What comes next must be known well enough to be told apart from a copy that is still on its way.
+        // The next values must be accurate enough to be told apart from a copy that is still converging.
         let gap = |i: usize| if i >= *ends { (keys[i] - keys[i - ends]).abs() } else { 0.0 };
         let known = (k..k + ends).all(|i| i < count && residuals[i] <= bounds[i].max(1e-3 * gap(i)));
         Verdict { worst, done: known, lock: false }

@@ -14,19 +14,19 @@ use crate::matrix::{Csr, Matrix, Triplets};
 use faer::c64;
 use std::sync::Arc;
 
-/// Multiplications that are spent to learn whether B is definite; where they don't suffice, products tell.
+/// Limit on multiplications to factor B and learn whether it is definite; beyond it, products with B tell.
 const EFFORT: f64 = 2e9;
 
-/// Rows of B below this part of its largest entry belong to infinite eigenvalues: |λ| would be beyond 1/ε.
+/// Rows of B below this fraction of its largest entry belong to infinite eigenvalues: |λ| would be beyond 1/ε.
 const NOTHING: f64 = f64::EPSILON;
 
 /// What B is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Mass {
-    /// There is none.
+    /// There is no B.
     Identity,
     Definite,
-    /// Symmetric, positive semidefinite: an inner product but for infinite eigenvalues.
+    /// Symmetric, positive semidefinite: an inner product except on vectors of infinite eigenvalues.
     Semidefinite,
     /// Indefinite, or not symmetric: no inner product.
     General,
@@ -41,7 +41,7 @@ pub(super) struct Pencil {
     pub(super) mass: Mass,
     /// A and B are real forms of complex matrices.
     pub(super) complex: bool,
-    /// Rows of B that count: a bound on how many finite eigenvalues there are.
+    /// Rows of B that are not negligible: a bound on the number of finite eigenvalues.
     pub(super) finite: usize,
     /// A typical |λ|: the median over the rows of |a_i| / |b_i|.
     pub(super) unit: f64,
@@ -56,13 +56,13 @@ fn row_sizes(a: &Csr) -> Vec<f64> {
     (0..a.rows()).map(|i| a.row(i).1.iter().map(|v| v.abs()).sum()).collect()
 }
 
-/// Rows of B that are zero, or nothing beside the largest.
+/// Rows of B that are zero, or negligible against its largest entry.
 fn empty_rows(b: &Csr) -> Vec<bool> {
     let largest = b.values().iter().fold(0.0f64, |m, v| m.max(v.abs()));
     (0..b.rows()).map(|i| b.row(i).1.iter().all(|v| v.abs() <= NOTHING * largest)).collect()
 }
 
-/// B with `more` added to its diagonal, as a part of it; the empty rows are those of the identity.
+/// B with its diagonal times 1 + `more`; empty rows are replaced by those of the identity.
 fn lifted(b: &Csr, empty: &[bool], more: f64) -> Result<Csr> {
     let mut t = Triplets::new(b.rows(), b.cols())?;
     for (i, &empty_row) in empty.iter().enumerate() {
@@ -79,7 +79,7 @@ fn lifted(b: &Csr, empty: &[bool], more: f64) -> Result<Csr> {
 }
 
 impl Mass {
-    /// What B is, and in words what is amiss.
+    /// What B is, and in words why it is no inner product.
     fn of(b: &Csr, empty: &[bool], complex: bool) -> Result<(Self, Option<String>)> {
         let facts = Facts::of(b);
         if let Some((i, j)) = facts.asymmetry {
@@ -189,7 +189,7 @@ impl Pencil {
         self.a.rows()
     }
 
-    /// Real vectors that a wanted pair takes: two in the real form of complex numbers.
+    /// Real vectors per wanted pair: two in the real form of complex numbers.
     pub(super) fn parts(&self) -> usize {
         if self.complex { 2 } else { 1 }
     }
@@ -209,7 +209,7 @@ impl Pencil {
         (norm_of(&self.facts.norms), self.b_norms.as_ref().map(norm_of))
     }
 
-    /// What the residual of a pair with this value is measured by: ‖A‖ + |λ| ‖B‖, or ‖A‖ where there is no B.
+    /// What the residual of a pair with this value is relative to: ‖A‖ + |λ| ‖B‖, or ‖A‖ where there is no B.
     pub(super) fn scale(&self, value: c64) -> f64 {
         let (a, b) = self.norms();
         a + b.map_or(0.0, |b| value.norm() * b)
@@ -228,7 +228,7 @@ impl Pencil {
                     if re != 0.0 {
                         t.push(i, j, re * v)?;
                     }
-                    // i (B + iC) in the real form: the rows of an unknown change places.
+                    // i (B + iC) in the real form: the two rows of an unknown are swapped, one of them negated.
                     if im != 0.0 {
                         t.push(i ^ 1, j, if i.is_multiple_of(2) { im * v } else { -im * v })?;
                     }
@@ -244,7 +244,7 @@ impl Pencil {
         t.to_csr()
     }
 
-    /// −iA, whose eigenvalues have the imaginary parts of those of A for their real parts.
+    /// −iA: the real parts of its eigenvalues are the imaginary parts of those of A.
     pub(super) fn turned(&self) -> Result<Csr> {
         let a = self.a.entries().ok_or_else(|| Error::input("LI and SI need the entries of A"))?;
         let mut t = Triplets::new(a.rows(), a.cols())?;
@@ -257,13 +257,13 @@ impl Pencil {
         t.to_csr()
     }
 
-    /// |λ| below which an eigenvalue is one of a null space.
+    /// |λ| below which an eigenvalue belongs to the null space.
     pub(super) fn null_bound(&self, tol: f64) -> f64 {
         let (a, b) = self.norms();
         tol.max(1e-12) * b.map_or(a, |b| (a / b).min(self.unit))
     }
 
-    /// ldexp of the norms of A, for messages and devices.
+    /// ‖A‖ as scaled on the device.
     pub(super) fn device_norm(&self) -> f64 {
         ldexp(norm_of(&self.facts.norms), -self.facts.norms.exponent)
     }

@@ -10,10 +10,10 @@ use crate::precond::AmgSettings;
 use crate::precond::registry::Precond;
 use faer::c64;
 
-/// Up to this order a basis of all n columns, or a dense method, costs nothing worth saving.
+/// Up to this order a basis of all n columns, or a dense method, is cheap enough.
 const COMPLETE: usize = 200;
 
-/// Up to this order a dense method serves where a method that was asked for has no room.
+/// Up to this order a dense method replaces a requested method whose block does not fit.
 const DENSE: usize = 2_500;
 
 /// From this order on multigrid pays for the smallest eigenvalues.
@@ -22,10 +22,10 @@ const MULTIGRID_FROM: usize = 2_000;
 /// From this order on a step's orthogonalisation costs more than the products of a polynomial.
 const FILTER_FROM: usize = 5_000;
 
-/// From this condition of A − σB on a shift that was chosen automatically is moved.
+/// An automatically chosen shift is moved if the condition number of A − σB exceeds this.
 const NEAR: f64 = 1e13;
 
-/// What a space is built with.
+/// The operator that a method iterates with.
 #[derive(Clone)]
 pub(super) enum Acts {
     /// A.
@@ -41,14 +41,14 @@ pub(super) enum Acts {
 /// What was chosen.
 pub(super) struct Choice {
     pub(super) method: &'static EigenMethodEntry,
-    /// Of the action's eigenvalues.
+    /// Which of the action's eigenvalues.
     pub(super) which: Which,
     pub(super) acts: Acts,
     /// Real vectors that the method looks for.
     pub(super) k: usize,
     pub(super) preconditioner: Precond,
     pub(super) subspace: usize,
-    /// Cycles after the first are of a Chebyshev polynomial.
+    /// Cycles after the first use a Chebyshev polynomial of A.
     pub(super) filter: bool,
     /// The plan set the shift, not the user.
     pub(super) own_shift: bool,
@@ -76,7 +76,7 @@ pub(super) fn meant(p: &Pencil, options: &EigenOptions, warnings: &mut Vec<Strin
     Ok(taken)
 }
 
-/// True where a dense method answers at once.
+/// True if a dense method is to be used at once.
 pub(super) fn small(p: &Pencil, options: &EigenOptions, on_host: bool) -> bool {
     let beyond_plain = p.b.is_some() || p.complex || options.sigma.is_some() || options.skip_null;
     let stored = p.a.entries().is_some() && options.inverse.is_none();
@@ -104,8 +104,8 @@ pub(super) fn choose(p: &Pencil, options: &EigenOptions, which: Which, notes: &m
     let symmetric = p.symmetric();
     let (positive, negative, zero) = facts.diagonal;
     let positive = positive > 0 && negative == 0 && zero == 0;
-    // By Gershgorin's circles no eigenvalue is negative; and none is zero where rows are strictly dominant, or where each
-    // component of a matrix without positive entries beside the diagonal has such a row.
+    // By Gershgorin's circles no eigenvalue is negative; and none is zero if rows are strictly dominant, or if each
+    // component of a matrix without positive off-diagonal entries has such a row.
     let semidefinite = symmetric && positive && facts.dominance <= 1.0 + 1e-12;
     let definite = semidefinite && (facts.dominance < 1.0 - 1e-12 || facts.m_matrix && facts.null_components.1 == 0);
     let complete = options.subspace.is_none() && n <= COMPLETE;
@@ -214,7 +214,7 @@ pub(super) fn choose(p: &Pencil, options: &EigenOptions, which: Which, notes: &m
         }
         asked => asked.clone(),
     };
-    // A shift that was moved may have others near by that lie as near to the one asked for.
+    // Near a shift that was moved, other eigenvalues may lie closer than those nearest to the one asked for.
     let moved = matches!((&acts, sigma), (Acts::Shift(shift), Some(asked)) if shift.sigma != asked);
     let k = if moved { (k + 2 * p.parts()).min(p.finite) } else { k };
     let subspace = match options.subspace {
@@ -222,7 +222,7 @@ pub(super) fn choose(p: &Pencil, options: &EigenOptions, which: Which, notes: &m
         None if complete => n,
         None if matches!(acts, Acts::Shift(_)) && symmetric => (2 * k + 10).max(20).min(n),
         None if matches!(acts, Acts::Shift(_)) => (3 * k + 20).max(40).min(n),
-        // Eigenvalues of matrices far from normal move slowly: more columns.
+        // For matrices far from normal convergence is slower: more columns.
         None if !symmetric => (2 * k + 30).max(60).min(n),
         None => (2 * k + 20).max(40).min(n),
     };
@@ -243,7 +243,7 @@ pub(super) fn choose(p: &Pencil, options: &EigenOptions, which: Which, notes: &m
     Ok(Choice { method, which: which_of_action, acts, k, preconditioner, subspace, filter, own_shift })
 }
 
-/// A shift at or near 0 where that finds what is wanted.
+/// A shift at or near 0, if that finds what is wanted.
 fn near_zero(
     p: &Pencil,
     which: Which,
@@ -256,7 +256,7 @@ fn near_zero(
     match which {
         Which::SA | Which::SR if p.symmetric() => {
             if let Some(shift) = Shift::below(p, solves, options, notes)? {
-                // As good as singular: further down, where the factors are those of a definite matrix too.
+                // Nearly singular: move the shift further down, where the matrix is definite too.
                 let near = matches!(&shift.solves, Solves::Direct(direct) if direct.condition > NEAR);
                 if !near {
                     return Ok(Some(shift));
@@ -290,7 +290,7 @@ fn near_zero(
     }
 }
 
-/// A shift above the null space and below the eigenvalues that follow: of 1/(λ − σ) these are the largest values.
+/// A shift above the null space and below the eigenvalues that follow, which have the largest 1/(λ − σ).
 fn beyond_null(
     p: &Pencil,
     symmetric: bool,
@@ -306,7 +306,7 @@ fn beyond_null(
     Shift::at(p, sigma, solves, options, notes)
 }
 
-/// Columns of a block for k pairs: some more, because the last of a block converge slowly.
+/// Columns of a block for k pairs: a few more than k, because the last of a block converge slowly.
 pub(super) fn block(k: usize) -> usize {
     k + (k / 4).clamp(2, 8)
 }

@@ -1,8 +1,8 @@
 //! Power iteration (von Mises and Pollaczek-Geiringer 1929, doi:10.1002/zamm.19290090105): v ← A v / |A v|.
 //!
-//! Finds the one eigenpair of largest modulus, by a factor |λ₂/λ₁| an iteration; it does not settle where λ₁ is one of
-//! a complex or ± pair. Each iteration: 1 product, 3 dots; keeps 3 vectors. To learn by; lanczos and arnoldi find the
-//! same pair, and more, in far fewer products. With an inverse in place of A it is inverse iteration.
+//! Finds the one eigenpair of largest modulus; the error falls by |λ₂/λ₁| per iteration. Does not converge if λ₁ is one
+//! of a complex or ± pair. Each iteration: 1 product, 3 dots; keeps 3 vectors. For teaching; lanczos and arnoldi find
+//! the same pair, and more, in far fewer products. With an inverse in place of A it is inverse iteration.
 
 use super::{Action, EigenMethod, EigenSystem, Harvest, InnerSolve, Outlook, Wanted};
 use crate::host::random::Random;
@@ -22,7 +22,7 @@ pub(super) struct Power {
     theta: Scalar,
     ww: Scalar,
     rr: Scalar,
-    /// |r| against its bound, by the last record.
+    /// |r| over its bound, by the last record.
     excess: f64,
 }
 
@@ -34,7 +34,7 @@ impl Power {
         Self { action: s.action, mass, wanted: s.wanted, n: s.n, seed: s.seed, v, w, r, theta, ww, rr, excess: 0.0 }
     }
 
-    /// v = w / |w|, in the norm of B; θ is ⟨v, w⟩ of the v before.
+    /// θ = ⟨v, w⟩ and ⟨w, w⟩, in the inner product of B.
     fn normalise(&self, p: &mut Program) {
         let Self { w, v, theta, ww, .. } = *self;
         let bw = match self.mass {
@@ -75,7 +75,7 @@ impl EigenMethod for Power {
         let bound = self.wanted.bound(record[0].abs(), record[0].abs());
         // A v = 0: v belongs to the eigenvalue 0.
         self.excess = if record[2] == 0.0 { 0.0 } else { record[1] / bound.max(f64::MIN_POSITIVE) };
-        // Not ≤ 1 and finite is the one case to go on.
+        // Go on only if it is finite and above 1.
         self.excess <= 1.0 || !self.excess.is_finite()
     }
 

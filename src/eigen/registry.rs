@@ -15,7 +15,7 @@ pub struct EigenMethodEntry {
     pub about: &'static str,
     /// It needs A = Aᵀ.
     pub symmetric: bool,
-    /// It works with (A − σB)⁻¹, whether a shift is given or not (0 then).
+    /// It works with (A − σB)⁻¹, with σ = 0 if no shift is given.
     pub inverse: bool,
     /// It finds one pair only.
     pub single: bool,
@@ -105,7 +105,7 @@ pub const EIGEN_METHODS: &[EigenMethodEntry] = &[
 /// The line of method `id`.
 ///
 /// # Errors
-/// An unknown name; the message offers the nearest one.
+/// An unknown name; the message suggests the nearest one.
 pub fn by_name(id: &str) -> Result<&'static EigenMethodEntry> {
     EIGEN_METHODS.iter().find(|m| m.id == id).ok_or_else(|| {
         let names: Vec<&str> = EIGEN_METHODS.iter().map(|m| m.id).collect();

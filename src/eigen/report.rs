@@ -8,7 +8,7 @@ use serde::{Serialize, Serializer};
 use std::fmt;
 use std::ops::Deref;
 
-/// λ; a plain number in JSON where it is real.
+/// λ; a plain number in JSON if it is real.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Eigenvalue {
     /// Real part.
@@ -24,7 +24,7 @@ impl fmt::Display for Eigenvalue {
 }
 
 impl Eigenvalue {
-    /// The value in the digits that an error of this size leaves it; of one that is nothing beside it that error.
+    /// The value with the digits that an error of this size leaves certain; `0 ± error` if it is below the error.
     #[must_use]
     pub fn within(&self, error: f64) -> String {
         if self.re.hypot(self.im) < error && error.is_finite() {
@@ -38,7 +38,7 @@ impl Eigenvalue {
     }
 }
 
-/// `v` down to the place of `error`'s first digit.
+/// `v` rounded to the place of `error`'s first digit.
 fn digits(v: f64, error: f64) -> String {
     if !(error > 0.0 && error.is_finite() && v.is_finite()) {
         return v.to_string();
@@ -78,11 +78,11 @@ pub struct Outcome {
     pub reason_detail: String,
     /// One sentence on what to try.
     pub advice: String,
-    /// ‖A‖ = √(‖A‖₁‖A‖∞), what residuals are measured by; with B by ‖A‖ + |λ| ‖B‖.
+    /// ‖A‖ = √(‖A‖₁‖A‖∞), which residuals are relative to; with B it is ‖A‖ + |λ| ‖B‖.
     pub matrix_norm: f64,
     /// ‖B‖.
     pub mass_norm: Option<f64>,
-    /// The bound on residuals as a part of these norms: `tol`, or what rounding allows.
+    /// The bound on residuals relative to these norms: `tol`, or what rounding allows.
     pub tolerance: f64,
     /// The method.
     pub method: String,
@@ -92,7 +92,7 @@ pub struct Outcome {
     pub iterations: usize,
     /// Products with A on the device; those of inner solves are `inner_iterations`.
     pub matvecs: usize,
-    /// Systems solved within.
+    /// Inner systems solved.
     pub inner_solves: usize,
     /// Iterations of the inner solver.
     pub inner_iterations: usize,
@@ -114,26 +114,26 @@ pub struct Outcome {
     pub warnings: Vec<String>,
 }
 
-/// Eigenpairs, and how they were found; what an [`Outcome`] tells can be read off the report itself.
+/// Eigenpairs, and how they were found; the fields of [`Outcome`] can be read directly from the report.
 #[derive(Clone, Debug, Serialize)]
 #[must_use = "a report says whether the pairs can be trusted"]
 #[non_exhaustive]
 pub struct EigenReport {
     /// The wanted eigenvalues, the most wanted first; complex ones in pairs, the positive imaginary part first. One
-    /// more than asked for where k would cut a pair; what was found where it did not converge.
+    /// more than asked for if k would split a pair; what was found if the search did not converge.
     pub eigenvalues: Vec<Eigenvalue>,
     /// ‖A v − λ B v‖ of each, recomputed in f64, for ‖v‖₂ = 1.
     pub residuals: Vec<f64>,
-    /// The bound that each residual must meet: `tol` (‖A‖ + |λ| ‖B‖). What meets it is a pair, whatever the outcome.
+    /// The bound that each residual must meet: `tol` (‖A‖ + |λ| ‖B‖). A pair that meets it is valid in any case.
     pub bounds: Vec<f64>,
-    /// One vector each; of a complex pair the real part, then the imaginary part, of the first one's. Orthonormal (in
-    /// the inner product of B, if there is one) for symmetric A. Of complex problems vectors of the real form.
+    /// One vector each; for a complex pair the real part, then the imaginary part, of the first vector. Orthonormal (in
+    /// the inner product of B, if there is one) for symmetric A. For complex problems, vectors of the real form.
     #[serde(skip)]
     pub vectors: Vec<Vec<f64>>,
     /// Vectors are those of a real form: A is complex, or σ is.
     pub complex: bool,
-    /// λ and ‖A x − λ B x‖ of each wanted pair at each step of lobpcg, as it reckoned them for xᵀB x = 1; empty for other
-    /// methods.
+    /// λ and ‖A x − λ B x‖ of each wanted pair at each step of lobpcg, as it estimated them for xᵀB x = 1; empty for
+    /// other methods.
     #[serde(skip)]
     pub estimates: Vec<Vec<[f64; 2]>>,
     /// The rest.
@@ -171,7 +171,7 @@ pub struct SvdReport {
 }
 
 impl SvdReport {
-    /// The singular values in the digits that their residuals leave them.
+    /// The singular values with the digits that their residuals leave certain.
     #[must_use]
     pub fn texts(&self) -> Vec<String> {
         let text = |(&v, &r): (&f64, &f64)| Eigenvalue { re: v, im: 0.0 }.within(self.error(v, r));
@@ -186,7 +186,7 @@ impl Deref for SvdReport {
     }
 }
 
-/// What to try after this end.
+/// What to try after this outcome.
 pub(super) fn advice(reason: &Reason, shifts: bool) -> String {
     match reason {
         Reason::Converged(_) => "Every pair is verified: its residual was recomputed in f64.",
@@ -219,14 +219,14 @@ pub(super) fn name<S: Serializer>(reason: &Reason, serializer: S) -> Result<S::O
 pub struct NotFound(pub Box<Outcome>);
 
 impl fmt::Debug for NotFound {
-    /// As a `main` that returns it prints it: without the vectors.
+    /// What a `main` that returns it prints: without the vectors.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "NotFound({self})")
     }
 }
 
 impl Outcome {
-    /// What a residual of this size leaves unknown of a value: of a symmetric A no more than that.
+    /// The error of a value estimated from its residual; for symmetric A without B it is a bound.
     fn error(&self, value: f64, residual: f64) -> f64 {
         let norm = self.matrix_norm + value.abs() * self.mass_norm.unwrap_or(0.0);
         (residual + f64::EPSILON * norm) / self.mass_norm.filter(|&b| b > 0.0).unwrap_or(1.0)
@@ -234,8 +234,7 @@ impl Outcome {
 }
 
 impl EigenReport {
-    /// The eigenvalues in the digits that their residuals leave them. Of a nonsymmetric A far from normal fewer may be
-    /// true.
+    /// The eigenvalues with the digits that their residuals justify. If A is far from normal, fewer may be correct.
     #[must_use]
     pub fn texts(&self) -> Vec<String> {
         let error = |(v, &r): (&Eigenvalue, &f64)| v.within(self.error(v.re.hypot(v.im), r));
@@ -256,7 +255,7 @@ impl EigenReport {
         }
     }
 
-    /// The report itself if it converged, an error else.
+    /// The report itself if it converged, an error otherwise.
     ///
     /// # Errors
     /// [`NotFound`] with how it ended.

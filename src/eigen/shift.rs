@@ -1,4 +1,4 @@
-//! (A − σB)⁻¹ and B⁻¹: complete factors where their counted work is less than that of iterations, else a linear solver.
+//! (A − σB)⁻¹ and B⁻¹: complete factors if their counted work is less than that of iterations, else a linear solver.
 
 use super::options::EigenOptions;
 use super::pencil::{Mass, Pencil};
@@ -18,10 +18,10 @@ use std::sync::Arc;
 /// Iterations that a linear solver is assumed to take for one system by default.
 const ITERATIONS: f64 = 300.0;
 
-/// A multiplication of dense blocks against one of a sparse product.
+/// Cost of a multiplication in dense blocks relative to one in a sparse product.
 const DENSE: f64 = 0.25;
 
-/// Products that a cycle of multigrid with its product is worth, and steps of lobpcg with one.
+/// Cost of a multigrid cycle and a product, in products; and assumed number of lobpcg steps with multigrid.
 const CYCLE: f64 = 12.0;
 const STEPS: f64 = 25.0;
 
@@ -34,7 +34,7 @@ const NUDGES: [f64; 4] = [0.0, 1e-14, 1e-11, 1e-8];
 /// Steps below 0 at which A − σB is tried for definiteness, in the same units.
 const BELOW: [f64; 5] = [0.0, 1e-8, 1e-5, 1e-2, 10.0];
 
-/// What a system is solved by.
+/// What solves a system.
 #[derive(Clone)]
 pub(super) enum Solves {
     Direct(Arc<Direct>),
@@ -43,7 +43,7 @@ pub(super) enum Solves {
     Iterative(Matrix),
 }
 
-/// A shift with what solves there.
+/// A shift, and what solves systems with A − σB.
 #[derive(Clone)]
 pub(super) struct Shift {
     pub(super) sigma: c64,
@@ -66,14 +66,14 @@ enum InnerSolver {
 pub(super) type Solution = std::result::Result<(Vec<f64>, usize), String>;
 
 impl Inner {
-    /// `halt` ends a solve by iterations on its way; complete factors take a second or two at most, and are not interrupted.
+    /// `halt` interrupts an iterative solve; complete factors take a second or two at most, and are not interrupted.
     pub(super) fn new(solves: &Solves, exponent: i32, options: &EigenOptions, halt: &Halt) -> Result<Self> {
         let solver = match solves {
             Solves::Direct(direct) => InnerSolver::Direct(Arc::clone(direct)),
             Solves::Given(m) => InnerSolver::Given(m.clone()),
             Solves::Iterative(c) => {
                 let rtol = (options.bound() * 1e-2).clamp(1e-13, 1e-8);
-                // The limit on time is there for set-ups, which a callback does not see.
+                // The time limit is for set-ups, during which no callback is called.
                 let options = Options { rtol, time_limit: halt.left(), ..options.device() };
                 let halt = halt.clone();
                 let heard =
@@ -84,7 +84,7 @@ impl Inner {
         Ok(Self { solver, exponent })
     }
 
-    /// What was chosen within.
+    /// The plan of the inner solver.
     pub(super) fn plan(&self) -> &[String] {
         match &self.solver {
             InnerSolver::Iterative(solver) => solver.plan(),
@@ -92,8 +92,8 @@ impl Inner {
         }
     }
 
-    /// x with C x = b. A solution counts by its backward error: the better the shift, the worse the condition, and the
-    /// less the residual beside b tells.
+    /// Solves C x = b. A solution is judged by its backward error: the better the shift, the worse the condition, and
+    /// the less the relative residual tells.
     pub(super) async fn solve(&mut self, b: &[f64]) -> Result<Solution> {
         let solution = match &mut self.solver {
             InnerSolver::Direct(direct) => match direct.solve(b) {
@@ -159,7 +159,7 @@ impl LinearOperator for Shifted {
     }
 }
 
-/// True where factoring C for `solves` systems takes less counted work than iterating does, and there is memory for it.
+/// The cost of factoring C, if that takes less counted work than iterations for `solves` systems and fits in memory.
 fn affordable(c: &Csr, solves: usize, symmetric: bool, options: &EigenOptions) -> Option<direct::Cost> {
     if !matches!(options.preconditioner, Precond::Auto | Precond::Lu { .. }) {
         return None;
@@ -175,12 +175,12 @@ fn affordable(c: &Csr, solves: usize, symmetric: bool, options: &EigenOptions) -
     (matches!(options.preconditioner, Precond::Lu { .. }) || cheap).then_some(cost)
 }
 
-/// Multiplications of factors and of `solves` systems, as those of a sparse product count.
+/// Cost of factors and of `solves` systems, in multiplications of a sparse product.
 fn work(cost: direct::Cost, solves: f64, symmetric: bool) -> f64 {
     DENSE * cost.operations * if symmetric { 0.5 } else { 2.0 } + 2.0 * solves * cost.entries
 }
 
-/// True where blocks of `block` vectors under multigrid are less counted work than factors of A for `solves` systems.
+/// True if blocks of `block` vectors with multigrid are less counted work than factors of A for `solves` systems.
 pub(super) fn multigrid_pays(p: &Pencil, block: usize, solves: usize, options: &EigenOptions) -> bool {
     let Some(a) = p.a.entries() else { return false };
     let Some(cost) = affordable(a, solves, true, options) else { return true };
@@ -191,7 +191,7 @@ pub(super) fn multigrid_pays(p: &Pencil, block: usize, solves: usize, options: &
 }
 
 impl Shift {
-    /// Factors of A − σB, or a solver for it, at `sigma` or as near to it as A − σB is not singular.
+    /// Factors of A − σB, or a solver for it, at `sigma`, or near it if A − σB is singular there.
     pub(super) fn at(
         p: &Pencil,
         sigma: c64,
@@ -289,7 +289,7 @@ fn described(direct: &Direct, cost: direct::Cost) -> String {
     )
 }
 
-/// A shift in words.
+/// A shift as text.
 pub(super) fn show(sigma: c64) -> String {
     super::Eigenvalue { re: sigma.re + 0.0, im: sigma.im + 0.0 }.within(1e-6 * sigma.norm())
 }

@@ -1,4 +1,4 @@
-//! The front door for eigenproblems.
+//! The entry point for eigenproblems.
 
 use super::dense;
 use super::drive::Session;
@@ -29,14 +29,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-/// 1/z, whose |z|² alone would leave f64's range.
+/// 1/z, even if |z|² would leave f64's range.
 fn scaled_inverse(z: c64) -> c64 {
     let e = exponent(z.re.abs().max(z.im.abs()));
     let inverse = c64::new(ldexp(z.re, -e), ldexp(z.im, -e)).inv();
     c64::new(ldexp(inverse.re, -e), ldexp(inverse.im, -e))
 }
 
-/// Runs, each with a shift moved by what the one before found.
+/// Maximum number of runs, each with a shift moved by what the one before found.
 const RUNS: usize = 3;
 
 /// An eigenproblem with a plan for it.
@@ -45,19 +45,20 @@ pub struct EigenSolver {
     options: EigenOptions,
     /// The end that is meant.
     which: Which,
-    /// `None`: by a dense method.
+    /// `None` for a dense method.
     choice: Option<Choice>,
     device: DeviceChoice,
     plan: Vec<String>,
     warnings: Vec<String>,
     setup: f64,
     cancel: Arc<AtomicBool>,
-    /// What calls off the work that is done now.
+    /// What cancels the current work.
     halt: Halt,
     callback: Callback,
 }
 
-/// The wanted eigenpairs of a matrix. Check [`Outcome::reason`](super::Outcome::reason), or use [`EigenReport::into_result`].
+/// The wanted eigenpairs of a matrix. Check [`Outcome::reason`](super::Outcome::reason), or use
+/// [`EigenReport::into_result`].
 ///
 /// ```
 /// use krylane::{EigenOptions, Which, eigs, matrix::gallery};
@@ -86,8 +87,8 @@ fn interval(a: &Csr, e: i32) -> [f64; 2] {
 }
 
 impl EigenSolver {
-    /// Checks the problem and plans. A is stored entries, or an operator: that takes no preconditioner, and a shift
-    /// solves by iterations unless its inverse is given.
+    /// Checks the problem and plans. A has stored entries, or is an operator: then a shift needs iterative solves
+    /// unless its inverse is given.
     ///
     /// # Errors
     /// A rectangular A, a B of another size, options out of range, k beyond the order, no such adapter.
@@ -137,14 +138,14 @@ impl EigenSolver {
         self
     }
 
-    /// A flag that ends the search that runs, or else the next one, once it is set; what was found so far is reported.
+    /// A flag that, once set, ends the running search, or otherwise the next one; what was found so far is reported.
     /// The search that it ends clears it.
     #[must_use]
     pub fn cancel_flag(&self) -> Arc<AtomicBool> {
         Arc::clone(&self.cancel)
     }
 
-    /// True where a_ij = a_ji up to rounding: of complex matrices, where A is Hermitian.
+    /// True if a_ij = a_ji up to rounding; for complex matrices, if A is Hermitian.
     #[must_use]
     pub fn is_symmetric(&self) -> bool {
         self.pencil.facts.symmetric()
@@ -174,7 +175,7 @@ impl EigenSolver {
         let called_off = self.cancel.load(Ordering::Relaxed).then_some(Reason::Cancelled);
         let reason = match called_off.or_else(|| self.facts_against()) {
             Some(reason) => reason,
-            // The problem is borrowed as a whole, and the callback from within it.
+            // `run` borrows the whole solver, so the callback is taken out of it first.
             None => {
                 let mut callback = std::mem::replace(&mut self.callback, Box::new(|_| ControlFlow::Continue(())));
                 let reason = self.run(&mut callback, &mut found).await;
@@ -189,13 +190,13 @@ impl EigenSolver {
         Ok(self.report(reason, found))
     }
 
-    /// A method that needs symmetry, and a matrix without it.
+    /// The reason to stop if the method needs symmetry and the matrix lacks it.
     fn facts_against(&self) -> Option<Reason> {
         let (i, j) = self.pencil.facts.asymmetry?;
         self.choice.as_ref().is_some_and(|c| c.method.symmetric).then_some(Reason::NotSymmetric { i, j })
     }
 
-    /// A dense method where the problem is small; else a search, again with a shift moved where that one was at fault.
+    /// A dense method if the problem is small; otherwise a search, repeated with a moved shift if that was at fault.
     async fn run(&mut self, callback: &mut Callback, found: &mut Found) -> Result<Reason> {
         if self.choice.is_none() {
             if self.directly(found) {
@@ -234,7 +235,7 @@ impl EigenSolver {
     }
 
     /// Plans anew after a run that found too little: away from a shift that lies so much nearer to one eigenvalue than
-    /// to another wanted one that rounding of the first drowns the second, or without a shift that was chosen automatically.
+    /// to another wanted one that rounding of the first swamps the second, or without an automatically chosen shift.
     fn moved(&mut self, found: &mut Found) -> Result<bool> {
         let Some(choice) = &mut self.choice else { return Ok(false) };
         let Some(shift) = choice.shift() else { return Ok(false) };
@@ -272,7 +273,7 @@ impl EigenSolver {
         self.options.sigma.map(|re| c64::new(re, self.options.sigma_im))
     }
 
-    /// Where a value stands among the wanted ones: by the end that was asked for, of 1/(λ − σ) with a shift.
+    /// The number by which a value is ranked: 1/(λ − σ) with a shift, otherwise the value itself.
     fn transformed(&self, value: c64) -> c64 {
         match self.sigma() {
             Some(sigma) => {
@@ -293,7 +294,7 @@ impl EigenSolver {
         found.warnings.extend(self.warnings.iter().cloned());
         let names = self.choice.as_ref().map_or([registry::DENSE, &preconditioner], |c| [c.method.id, &preconditioner]);
         let bound = self.options.bound();
-        // On the device A and B stand times powers of two.
+        // On the device A and B are scaled by powers of two.
         let exponent = self.pencil.facts.norms.exponent;
         let mass = self.pencil.b_norms.as_ref().map_or(0, |norms| norms.exponent);
         let estimates = std::mem::take(&mut found.tally.estimates);
@@ -340,7 +341,7 @@ impl Problem for EigenSolver {
         self.pencil.verify(x, y)
     }
 
-    /// The wanted ones in their order, without copies and without null vectors that are to be left out.
+    /// The wanted pairs in their order, without copies and without null vectors that are to be left out.
     fn select(&self, mut pairs: Vec<Verified>) -> Vec<Verified> {
         if self.options.skip_null {
             let null = self.pencil.null_bound(self.options.bound());
@@ -357,7 +358,7 @@ impl Problem for EigenSolver {
             which.order(&values).into_iter().filter_map(|i| pairs[i].take()).collect::<Vec<_>>()
         };
         let mut count = 0;
-        // Taken away one by one, the copies leave both ends of BE as they are.
+        // Sorted again, because without the copies BE takes from both ends anew.
         let distinct = sorted(self.pencil.distinct(sorted(pairs)));
         let wanted = distinct.into_iter().take_while(|p| {
             let open = count < self.options.k;

@@ -1,5 +1,5 @@
-//! From numbers on a device to verified pairs: a basis in f32 where the device has no more, then in f64; and again,
-//! with a tighter tolerance, where estimates were too hopeful.
+//! From numbers on a device to verified pairs: a basis in f32 if the device has no f64, then in f64; and again,
+//! with a tighter tolerance, if estimates were too optimistic.
 
 use super::drive::{Ended, Limits, Session, Tally};
 use super::options::EigenOptions;
@@ -16,13 +16,13 @@ use std::ops::ControlFlow;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
-/// What a basis in f32 can be asked for, as a part of ‖A‖.
+/// The residual that a basis in f32 can reach, relative to ‖A‖.
 const SINGLE: f64 = 4e-6;
 
-/// Runs on a device in f64 before a residual that stays too large is taken for an answer.
+/// Maximum number of runs in f64 before a residual that stays too large is reported.
 const ATTEMPTS: usize = 3;
 
-/// What is sought.
+/// The problem of a search.
 pub(super) trait Problem {
     /// A method on a device, asked for estimates below `tolerance`·‖A‖.
     fn session(
@@ -36,13 +36,13 @@ pub(super) trait Problem {
     fn verify(&self, x: Vec<f64>, y: Option<Vec<f64>>) -> Vec<Verified>;
     /// The wanted ones of verified pairs, in their order, each once.
     fn select(&self, pairs: Vec<Verified>) -> Vec<Verified>;
-    /// True where no wanted pair is missing beside these, as far as products tell.
+    /// True if no wanted pair is missing from these, as far as products tell.
     fn is_complete(&self, _pairs: &[Verified]) -> bool {
         true
     }
     /// Entries of A.
     fn entries(&self) -> usize;
-    /// What a pair gives to the start of the next run.
+    /// What a pair contributes to the start of the next run.
     fn starts(&self, pair: &Verified) -> Vec<Vec<f64>> {
         std::iter::once(pair.x.clone()).chain(pair.y.clone()).collect()
     }
@@ -57,7 +57,7 @@ pub(super) struct Outside<'a> {
     pub(super) callback: &'a mut Callback,
 }
 
-/// A search on `device`; where that fails, on the CPU from what was found, if the choice was ours.
+/// A search on `device`; if it fails and was chosen automatically, on the CPU from what was found.
 pub(super) async fn search(
     problem: &impl Problem,
     options: &EigenOptions,
@@ -79,7 +79,7 @@ pub(super) async fn search(
     search_on(problem, options, &device, outside, found).await
 }
 
-/// A basis in f64; where the device has none, one in f32 first, and what it found improved on the CPU.
+/// A basis in f64; if the device has no f64, one in f32 first, and what it found is improved on the CPU.
 async fn search_on(
     problem: &impl Problem,
     options: &EigenOptions,
@@ -123,7 +123,7 @@ async fn search_on(
     if passed {
         return Ok(Reason::Converged(Passed::Rtol));
     }
-    // Asked once more: pairs that pass are pairs, whatever the estimates said of them.
+    // Checked once more: pairs that pass are valid, whatever the estimates said.
     let stopped = matches!(ended, Ended::Limit(Reason::MaxIterations) | Ended::Stagnated);
     if stopped && found.passes(options) && problem.is_complete(&found.pairs) {
         found.warnings.push(
@@ -141,7 +141,7 @@ async fn search_on(
     })
 }
 
-/// Runs in one number type; true where the method said done and the pairs pass.
+/// Runs in one number type; true if the method reported that it is done and the pairs pass.
 async fn stage(
     problem: &impl Problem,
     options: &EigenOptions,
@@ -184,14 +184,14 @@ async fn stage(
             found.counters = found.counters.plus(&session.engine.counters());
             return Ok((ended, passed));
         }
-        // The estimates were too hopeful: again, from what was found, for as much more as was missing.
+        // The estimates were too optimistic: again, from what was found, tighter by as much as was missing.
         let missed = found.worst() / options.bound();
         session.method.tighten((0.1 / missed).clamp(1e-4, 0.1));
     }
     unreachable!("attempts end")
 }
 
-/// What the stages have so far.
+/// What the stages have found so far.
 pub(super) struct Found {
     pub(super) pairs: Vec<Verified>,
     k: usize,
@@ -204,7 +204,7 @@ pub(super) struct Found {
     pub(super) adapter: AdapterInfo,
     pub(super) precision: Precisions,
     start: Instant,
-    /// Words for the report's plan.
+    /// Notes for the report's plan.
     pub(super) notes: Vec<String>,
     pub(super) warnings: Vec<String>,
 }
@@ -236,7 +236,7 @@ impl Found {
     }
 
     pub(super) fn passes(&self, options: &EigenOptions) -> bool {
-        // A NaN is not small.
+        // A NaN does not pass.
         self.count() >= self.k && self.pairs.iter().all(|p| p.relative() <= options.bound())
     }
 
@@ -249,14 +249,14 @@ impl Found {
         }
     }
 
-    /// How a run ends whose inner systems were not solved.
+    /// The outcome of a run whose inner systems were not solved.
     fn not_solved(&mut self, why: &str) -> Reason {
         self.inner_failed = true;
         self.warnings.push(format!("a system with A - sigma B was not solved: {why}"));
         Reason::Breakdown(BrokenDown::Singular)
     }
 
-    /// Everything about a search but its pairs; ‖A‖ and ‖B‖.
+    /// Everything about a search except its pairs; takes ‖A‖ and ‖B‖.
     pub(super) fn outcome(
         self,
         reason: Reason,

@@ -27,28 +27,28 @@ use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-/// Up to this many columns a full basis, or a dense method, costs nothing worth saving.
+/// Up to this many columns a full basis, or a dense method, is cheap enough.
 const COMPLETE: usize = 200;
 
-/// Numbers that a dense matrix may have.
+/// Maximum number of entries of a dense matrix.
 const DENSE: usize = 4_000_000;
 
 /// Steps of the search for a singular value that was missed.
 const PROBES: usize = 12;
 
-/// The tall one of A and Aᵀ, with the other.
+/// The taller of A and Aᵀ, with its transpose.
 struct Singular {
     a: Matrix,
     at: Matrix,
     norms: [Norms; 2],
     options: EigenOptions,
-    /// Real vectors that one wanted triplet takes: two in the real form of a complex matrix.
+    /// Real vectors per wanted triplet: two in the real form of a complex matrix.
     parts: usize,
     subspace: usize,
 }
 
 /// The `k` largest (which LM, the default) or smallest (SM) singular values of A with their vectors. Of the options,
-/// those of eigenproblems alone (sigma, mass, method, preconditioner) must be left as they are. An operator needs its
+/// those of eigenproblems alone (sigma, mass, method, preconditioner) must keep their defaults. An operator needs its
 /// transpose; with `complex` A is a real form, and vectors are those of that form.
 ///
 /// # Errors
@@ -64,8 +64,8 @@ fn norms(a: &Matrix) -> Result<Norms> {
     }
 }
 
-/// [`svds`] that ends once `cancel` is set, and calls `heard` at each exchange with the largest estimated residual of a
-/// wanted triplet over its bound.
+/// [`svds`] that ends once `cancel` is set, and calls `heard` at the end of each cycle with the largest estimated
+/// residual of a wanted triplet over its bound.
 ///
 /// # Errors
 /// As [`svds`].
@@ -115,7 +115,7 @@ pub fn svds_until(
     };
     let problem = Singular { norms: [norms(&a)?, norms(&at)?], a, at, options, parts, subspace };
     let mut found = Found::new(&problem.options, device.adapter.clone(), start.elapsed().as_secs_f64());
-    // On a GPU that was asked for by name the bidiagonalisation runs there.
+    // If a GPU was asked for by name, the bidiagonalisation runs there.
     let direct = small && device.is_host() && problem.options.subspace.is_none();
     let directly = direct && problem.directly(&mut found);
     let name = if directly { registry::DENSE } else { "golub_kahan" };
@@ -163,7 +163,7 @@ impl Singular {
         found.passes(&self.options)
     }
 
-    /// x without its parts along `vectors`, each of length 1, and of their products with i.
+    /// x without its parts along `vectors`, each of length 1, and in the real form along their products with i.
     fn outside(&self, mut x: Vec<f64>, vectors: &[&Vec<f64>]) -> Vec<f64> {
         for _ in 0..2 {
             for v in vectors {
@@ -223,7 +223,7 @@ impl Problem for Singular {
         }]
     }
 
-    /// In their order; of the two copies that the real form has of a triplet one.
+    /// In their order; one of the two copies that the real form has of each triplet.
     fn select(&self, mut pairs: Vec<Verified>) -> Vec<Verified> {
         let key = |p: &Verified| self.options.which.key(p.number());
         pairs.sort_by(|p, q| key(p).total_cmp(&key(q)));
@@ -245,13 +245,13 @@ impl Problem for Singular {
         pairs
     }
 
-    /// The vectors are orthonormal, and a few steps of power iteration outside them find no larger singular value.
+    /// True if the vectors are orthonormal, and a few power iterations outside them find no larger singular value.
     fn is_complete(&self, pairs: &[Verified]) -> bool {
         let slack = self.options.bound().max(1e-8) * norm_of(&self.norms[0]);
         let right: Vec<&Vec<f64>> = pairs.iter().map(|p| &p.x).collect();
         let left: Vec<&Vec<f64>> = pairs.iter().filter_map(|p| p.y.as_ref()).collect();
         let orthonormal = |v: &[&Vec<f64>]| (0..v.len()).all(|i| (0..i).all(|j| dot(v[i], v[j]).abs() <= 1e-8));
-        // Left vectors of values that are zero to rounding are any, one by one.
+        // Left vectors of values that are zero up to rounding are arbitrary, and need not be orthogonal.
         if !orthonormal(&right) || !orthonormal(&left) {
             return false;
         }

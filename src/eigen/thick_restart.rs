@@ -17,7 +17,7 @@ pub(super) struct Ordered {
     pub(super) t: Mat<f64>,
     /// Eigenvalues; complex pairs stand together.
     pub(super) values: Vec<c64>,
-    /// Unit eigenvectors of T, where they are not its axes.
+    /// Eigenvectors of T, of length 1; `None` if they are the unit vectors.
     pub(super) vectors: Option<Vec<Vec<c64>>>,
 }
 
@@ -34,7 +34,7 @@ impl Ordered {
         }
     }
 
-    /// What sorts the values, and how many ends of the spectrum they come from in turn.
+    /// Sort keys of the values, and the number of ends of the spectrum from which they come in turn.
     fn keys(&self, which: Which) -> (Vec<f64>, usize) {
         let ends = if which == Which::BE { 2 } else { 1 };
         // The lower end counts from below.
@@ -42,13 +42,13 @@ impl Ordered {
         (self.values.iter().enumerate().map(|(i, &v)| sign(i) * which.key(v)).collect(), ends)
     }
 
-    /// True where T is all but block diagonal in its first `k` columns.
+    /// True if T is nearly block diagonal in its first `k` columns.
     fn is_normal(&self, k: usize) -> bool {
         let part = |j: usize| (0..j.saturating_sub(1)).map(|i| self.t[(i, j)].abs()).fold(0.0, f64::max);
         self.vectors.is_none() || (0..k).map(part).fold(0.0, f64::max) <= 1e-3 * self.t.norm_max()
     }
 
-    /// The least count from `k` on that cuts no complex pair.
+    /// The smallest count from `k` on that splits no complex pair.
     fn whole(&self, k: usize) -> usize {
         let k = k.min(self.values.len());
         // The second of a pair has the negative imaginary part.
@@ -56,7 +56,7 @@ impl Ordered {
     }
 }
 
-/// How H is brought to Schur form; `None` where it is not finite.
+/// How H is brought to Schur form; `None` if it is not finite.
 pub(super) type Order = fn(&Mat<f64>, &Wanted) -> Option<Ordered>;
 
 pub(super) struct ThickRestart {
@@ -86,7 +86,7 @@ impl ThickRestart {
     }
 }
 
-/// Damps all but what lies beyond the first Ritz values that are not wanted; these never lie too far in.
+/// Sets the filter to damp all but the values beyond an unwanted Ritz value, which does not overshoot its eigenvalue.
 fn engage(filter: Filter, [low, high]: [f64; 2], form: &Ordered, wanted: &mut Wanted, host: &mut Outbox) {
     let edge = form.values[(wanted.k + wanted.k / 2 + 3).min(form.values.len() - 1)].re;
     let largest = matches!(wanted.which, Which::LA | Which::LR);
@@ -98,7 +98,7 @@ fn engage(filter: Filter, [low, high]: [f64; 2], form: &Ordered, wanted: &mut Wa
 
 impl EigenMethod for ThickRestart {
     fn start(&mut self, p: &mut Program, host: &mut Outbox, from: &[Vec<f64>]) {
-        // Vectors of one length each: their sum has a part along all of them.
+        // The vectors have equal lengths, so their sum has a part along all of them.
         let sum = |v: &Vec<f64>, w: &Vec<f64>| v.iter().zip(w).map(|(v, w)| v + w).collect();
         let start = from.split_first().map(|(v, rest)| rest.iter().fold(v.clone(), |s, w| sum(&s, w)));
         self.passes = Passes::default();
@@ -128,7 +128,7 @@ impl EigenMethod for ThickRestart {
         let bounds = form.values.iter().map(|v| self.wanted.bound(v.norm(), largest)).collect();
         let (keys, ends) = form.keys(self.wanted.which);
         let ranking = Ranking { keys, residuals, bounds, k, enough: size >= self.wanted.k, ends };
-        // Far from normality a locked vector's rounding moves its copy more than copies lie apart.
+        // Far from normality, rounding errors of a locked vector move its copy by more than copies differ.
         let Verdict { worst, done, lock } = self.passes.judge(&ranking, d.is_complete(), form.is_normal(k));
         if worst > 1.0
             && !d.is_invariant()
@@ -142,7 +142,7 @@ impl EigenMethod for ThickRestart {
         }
         let keep = match () {
             () if done || lock => k,
-            // Too few yet.
+            // There are too few yet.
             () if d.is_invariant() && size < self.wanted.k => size,
             () => form.whole((k + (size - k) * 2 / 5).min(size - 1)).min(size),
         };

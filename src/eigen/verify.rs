@@ -1,4 +1,4 @@
-//! Pairs as the user's matrices see them: values by Rayleigh quotients, residuals with compensated sums, on the host.
+//! Verifies pairs with the user's matrices: values by Rayleigh quotients, residuals with compensated sums, on the host.
 
 use super::pencil::{Mass, Pencil};
 use super::report::Eigenvalue;
@@ -13,19 +13,19 @@ use faer::c64;
 #[derive(Clone, Debug)]
 pub(super) struct Verified {
     pub(super) value: Eigenvalue,
-    /// Of norm 1 with its imaginary part; of a complex problem a vector of the real form.
+    /// Of norm 1 together with its imaginary part y; for a complex problem a vector of the real form.
     pub(super) x: Vec<f64>,
     pub(super) y: Option<Vec<f64>>,
     /// ‖A v − λ B v‖ for ‖v‖₂ = 1.
     pub(super) residual: f64,
-    /// What the residual is measured by: ‖A‖ + |λ| ‖B‖.
+    /// What the residual is relative to: ‖A‖ + |λ| ‖B‖.
     pub(super) scale: f64,
     /// How many values it stands for: 2 for a complex pair.
     pub(super) count: usize,
 }
 
 impl Verified {
-    /// The residual as a part of its scale.
+    /// The residual relative to its scale.
     pub(super) fn relative(&self) -> f64 {
         if self.residual == 0.0 { 0.0 } else { self.residual / self.scale }
     }
@@ -103,12 +103,12 @@ impl Pencil {
         let sizes = [norm2(&first), norm2(&second)];
         let pairs = [first, second].into_iter().zip(sizes).filter(|(_, size)| *size > 1e-3);
         let pairs: Vec<Verified> = pairs.filter_map(|(z, size)| self.complex_pair(unit(z, size))).collect();
-        // Rounding, where v belongs to one of them alone.
+        // If v belongs to only one of them, the other is rounding noise.
         let better = pairs.iter().map(Verified::relative).fold(f64::INFINITY, f64::min);
         pairs.into_iter().filter(|p| p.relative() <= 1e4 * better.max(f64::EPSILON)).collect()
     }
 
-    /// The vectors are of an infinite eigenvalue.
+    /// True if the vectors belong to an infinite eigenvalue.
     fn infinite(&self, dual: f64) -> bool {
         self.norms().1.is_some_and(|b| dual.is_nan() || dual <= f64::EPSILON * b)
     }
@@ -121,7 +121,7 @@ impl Pencil {
             if self.infinite(norm2(&bx)) {
                 return None;
             }
-            // The quotient of least residual where B is no inner product.
+            // The quotient that minimises the residual, if B is no inner product.
             let (above, below) = match self.mass {
                 Mass::General => (dot(&bx, &ax), dot(&bx, &bx)),
                 _ => (dot(&x, &ax), dot(&x, &bx)),
@@ -192,13 +192,13 @@ impl Pencil {
         }
         let dual = |x: &[f64]| if symmetric { self.dual(x) } else { x.to_vec() };
         let size = |x: &[f64]| dot(x, &dual(x)).max(0.0).sqrt();
-        // Each with what it brings beyond those before it, of length 1, and the dual of that.
+        // Each pair with its part orthogonal to those before it, of length 1, and the dual of that.
         let mut kept: Vec<(Verified, Vec<f64>, Vec<f64>)> = vec![];
         for pair in pairs {
             let near = |v: &Verified| (v.number() - pair.number()).norm() <= 1e-6 * (pair.number().norm() + self.unit);
             let (mut x, before, mut moved) = (pair.x.clone(), size(&pair.x), false);
             for _ in 0..2 {
-                // The copies of one value alone, where nothing makes the vectors of others orthogonal.
+                // Only copies of the same value, unless symmetry makes the vectors of others orthogonal too.
                 for (_, q, dq) in kept.iter().filter(|(v, ..)| symmetric || near(v)) {
                     let h = if self.complex { complex_dot(dq, &x) } else { c64::new(dot(dq, &x), 0.0) };
                     moved |= h.norm() > 1e-13 * before;

@@ -24,7 +24,7 @@ impl std::fmt::Display for Dtype {
 }
 
 impl Dtype {
-    /// Bytes a number.
+    /// Bytes per number.
     #[must_use]
     pub fn size(self) -> usize {
         match self {

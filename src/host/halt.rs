@@ -5,42 +5,42 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// A flag that another thread may set, and the end of the time allowed. Long loops call [`Halt::check`] now and
-/// then; code that calls it needs no clock.
+/// A flag that another thread may set, and a deadline. Long loops call [`Halt::check`] now and
+/// then, and need no clock of their own.
 #[derive(Clone, Debug, Default)]
 pub struct Halt {
     cancel: Option<Arc<AtomicBool>>,
     deadline: Option<Instant>,
-    /// Nanoseconds of work, by a model, that may still be spent.
+    /// Nanoseconds of modelled work that may still be spent.
     budget: Option<Arc<AtomicU64>>,
 }
 
 impl Halt {
-    /// Ends work once `cancel` is set.
+    /// Cancels work once `cancel` is set.
     #[must_use]
     pub fn new(cancel: Arc<AtomicBool>) -> Self {
         Self { cancel: Some(cancel), deadline: None, budget: None }
     }
 
-    /// Ends work `limit` from now too. A limit beyond what the clock can count is none.
+    /// Also ends work `limit` from now. A limit too long for the clock means no limit.
     #[must_use]
     pub fn within(self, limit: Option<Duration>) -> Self {
         Self { deadline: limit.and_then(|limit| Instant::now().checked_add(limit)), ..self }
     }
 
-    /// Ends work at `deadline` too.
+    /// Also ends work at `deadline`.
     #[must_use]
     pub(crate) fn until(self, deadline: Option<Instant>) -> Self {
         Self { deadline, ..self }
     }
 
-    /// Lets work that counts itself take so many nanoseconds.
+    /// Limits work that calls [`Halt::spend`] to this many nanoseconds.
     #[must_use]
     pub(crate) fn with_budget(self, ns: Option<f64>) -> Self {
         Self { budget: ns.map(|ns| Arc::new(AtomicU64::new(ns as u64))), ..self }
     }
 
-    /// Takes `ns` from the budget; false where that is more than is left.
+    /// Takes `ns` from the budget; false if less is left.
     pub(crate) fn spend(&self, ns: u64) -> bool {
         let Some(budget) = &self.budget else { return true };
         let left = budget.load(Ordering::Relaxed);
@@ -62,15 +62,15 @@ impl Halt {
         self.deadline.is_some_and(|d| Instant::now() >= d).then_some(Called::TimeLimit)
     }
 
-    /// The time that is left, where it has an end.
+    /// The time left, if there is a deadline.
     pub(crate) fn left(&self) -> Option<Duration> {
         self.deadline.map(|d| d.saturating_duration_since(Instant::now()))
     }
 
-    /// Returns an error where the work is cancelled.
+    /// Returns an error if the work must end.
     ///
     /// # Errors
-    /// [`Error::Halted`] where the work is cancelled or past its deadline.
+    /// [`Error::Halted`] if the work is cancelled or past its deadline.
     pub fn check(&self) -> Result<()> {
         self.called().map_or(Ok(()), |called| Err(Error::Halted(called)))
     }

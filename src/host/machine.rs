@@ -10,9 +10,9 @@ pub struct Run {
     pub host: String,
     /// UTC at the end of the solve, as in 2026-11-29T23:59:59Z.
     pub date: String,
-    /// Threads that the host worked with.
+    /// Number of host threads.
     pub threads: usize,
-    /// Of this library.
+    /// Version of this library.
     pub version: String,
 }
 

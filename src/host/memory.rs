@@ -1,4 +1,4 @@
-//! How much memory there is, asked before it is taken: what a system says is free, and what the user allows.
+//! Available memory, checked before allocation: what the system says is free, and what the user allows.
 
 use crate::error::{Error, Result};
 
@@ -19,8 +19,8 @@ pub(crate) fn available(limit: Option<u64>) -> Option<u64> {
     [limit, meminfo("MemAvailable:")].into_iter().flatten().min()
 }
 
-/// Refuses `needed` bytes for `what` where fewer are available under the user's `limit`. Where nothing is known about
-/// the memory and the user sets no limit, nothing is refused.
+/// Returns an error if fewer than `needed` bytes for `what` are available under the user's `limit`. If the available
+/// memory is unknown and the user sets no limit, nothing is refused.
 pub(crate) fn check(what: impl FnOnce() -> String, needed: u64, limit: Option<u64>) -> Result<()> {
     match available(limit) {
         Some(available) if needed > available => {
@@ -48,7 +48,7 @@ mod tests {
         let refused = refused.to_string();
         assert!(refused.contains("562949953429312 bytes, 1048576 are allowed"), "{refused}");
         assert!(check(String::new, 5, Some(5)).is_ok() && check(String::new, 5, None).is_ok());
-        // A need beyond any machine is not reported as a budget.
+        // A request beyond any machine is not reported as bad input.
         let beyond = check(String::new, u64::MAX - 1, Some(u64::MAX));
         assert!(beyond.is_ok() || beyond.is_err_and(|e| !e.is_bad_input()));
         assert_eq!(available(Some(0)), Some(0));

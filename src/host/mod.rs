@@ -1,5 +1,5 @@
-//! What the host needs everywhere: number types, exact powers of two, random numbers, memory, calling off, suggestions,
-//! machines, small dense problems.
+//! Utilities of the host: number types, exact powers of two, random numbers, memory, cancellation, suggestions,
+//! facts about the machine, small dense problems.
 
 pub(crate) mod dense;
 pub(crate) mod dtype;

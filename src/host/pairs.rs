@@ -1,18 +1,18 @@
-//! Choices as text: `id`, or `id:key=value,key=value`, as command lines, Python and reports have them.
+//! Choices as text: `id`, or `id:key=value,key=value`, as used by the command line, Python and reports.
 
 use super::suggest;
 use crate::error::{Error, Result};
 use std::ops::RangeInclusive;
 
-/// The value of a key.
+/// A type that a key's value can have.
 pub(crate) trait Setting: Sized {
-    /// What a text must be, for messages.
+    /// The expected form of the text, for error messages.
     const FORM: &'static str;
     /// The value that `text` stands for.
     fn read(text: &str) -> Option<Self>;
-    /// A text that `read` takes back.
+    /// A text that `read` accepts.
     fn write(&self) -> String;
-    /// The number that must lie in the range; `None` where there is none.
+    /// The number that must lie in the key's range; `None` if there is none.
     fn number(&self) -> Option<f64> {
         None
     }
@@ -79,7 +79,7 @@ impl Setting for Option<(f64, f64)> {
     }
 }
 
-/// Vectors have no text form; only a program can pass them.
+/// Vectors have no text form; only code can pass them.
 impl Setting for Vec<Vec<f64>> {
     const FORM: &'static str = "a list of vectors, which only a program can give";
     fn read(_text: &str) -> Option<Self> {
@@ -90,17 +90,17 @@ impl Setting for Vec<Vec<f64>> {
     }
 }
 
-/// The pairs behind the colon of a choice.
+/// The pairs after the colon of a choice.
 pub(crate) struct Pairs<'a> {
     who: &'a str,
     pairs: Vec<(&'a str, &'a str)>,
 }
 
 impl<'a> Pairs<'a> {
-    /// Those of `who`, which knows the keys `known`; a value alone belongs to the first.
+    /// The pairs of `who`, whose keys are `known`; a value without a key belongs to the first.
     ///
     /// # Errors
-    /// A key that is not known.
+    /// An unknown key.
     pub(crate) fn new(who: &'a str, argument: Option<&'a str>, known: &[&'static str]) -> Result<Self> {
         let mut pairs = vec![];
         for text in argument.iter().flat_map(|a| a.split(',')).filter(|p| !p.is_empty()) {
@@ -120,7 +120,7 @@ impl<'a> Pairs<'a> {
     /// The value of `key`; `default` where none is given.
     ///
     /// # Errors
-    /// A text that is no such value.
+    /// A text that is not a valid value.
     pub(crate) fn read<T: Setting>(&self, key: &str, default: T) -> Result<T> {
         let Some((_, text)) = self.pairs.iter().rev().find(|p| p.0 == key) else { return Ok(default) };
         T::read(text).ok_or_else(|| Error::input(format!("{}: {key}={text:?}; {key} is {}", self.who, T::FORM)))
@@ -130,7 +130,7 @@ impl<'a> Pairs<'a> {
 /// Checks that a value lies in its range.
 ///
 /// # Errors
-/// One that does not, and NaN.
+/// A value outside its range, or NaN.
 pub(crate) fn within(who: &str, key: &str, value: &impl Setting, range: &RangeInclusive<f64>) -> Result<()> {
     match value.number() {
         Some(v) if !range.contains(&v) => {

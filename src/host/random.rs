@@ -1,4 +1,4 @@
-//! A small deterministic generator: the same seed gives the same numbers on every machine, for ever.
+//! A small deterministic generator: the same seed gives the same numbers on every machine and in every version.
 
 /// SplitMix64 (Steele, Lea, Flood 2014): 64 bits of state, period 2⁶⁴, no bad seeds. For test
 /// matrices and right-hand sides, not for secrets.

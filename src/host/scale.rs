@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-/// Entries of a vector for which waking a thread pays.
+/// Entries of a vector from which waking a thread pays off.
 pub(crate) const SHARE: usize = 1 << 13;
 
 /// v · 2^e, exact but for results outside f64's normal range.
@@ -35,8 +35,8 @@ pub(crate) fn exponent(v: f64) -> i32 {
     if bits == 0 { exponent(v * f64::from_bits((1023u64 + 100) << 52)) - 100 } else { bits as i32 - 1023 }
 }
 
-/// max|v_i|, and NaN where any v_i is NaN: `f64::max` would drop it. As integers, the bits of sizes stand in the order
-/// of the sizes, with infinity above all numbers and NaN above infinity.
+/// max|v_i|, and NaN if any v_i is NaN: `f64::max` would drop it. The bits of |v_i|, read as integers, have the same
+/// order as the |v_i|, with infinity above all numbers and NaN above infinity.
 #[must_use]
 pub(crate) fn largest(v: &[f64]) -> f64 {
     let bits = |part: &[f64]| part.iter().fold(0, |m: u64, x| m.max(x.to_bits() & (u64::MAX >> 1)));
@@ -56,8 +56,8 @@ pub(crate) fn smaller(a: f64, b: f64) -> f64 {
     if a <= b || a.is_nan() { a } else { b }
 }
 
-/// ‖v‖₂ = 2^e · f with the sum of squares formed on scaled entries; infinite only where the norm or an entry is, NaN
-/// where an entry is.
+/// ‖v‖₂ = 2^e · f with the sum of squares formed on scaled entries; infinite only if the norm or an entry is, NaN if
+/// an entry is.
 #[must_use]
 pub(crate) fn norm2(v: &[f64]) -> f64 {
     let largest = largest(v);
@@ -68,7 +68,7 @@ pub(crate) fn norm2(v: &[f64]) -> f64 {
     let small = power(-e);
     let square = |&x: &f64| small(x) * small(x);
     let part = |c: &[f64]| c.iter().map(square).sum::<f64>();
-    // Parts are added in their order, so threads change no bit.
+    // Partial sums are added in order, so the number of threads changes no bit.
     let parts: Vec<f64> = if v.len() < 1 << 16 {
         v.chunks(1024).map(part).collect()
     } else {

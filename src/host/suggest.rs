@@ -1,6 +1,6 @@
-//! "Did you mean": the nearest known name to one that is not known.
+//! "Did you mean": the known name nearest to an unknown one.
 
-/// Edits (insert, delete, replace, swap of neighbours) that turn `a` into `b`.
+/// Number of edits (insert, delete, replace, swap of neighbours) that turn `a` into `b`.
 pub(crate) fn distance(a: &str, b: &str) -> usize {
     let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
     let mut before: Vec<usize> = Vec::new();
@@ -18,9 +18,9 @@ pub(crate) fn distance(a: &str, b: &str) -> usize {
     last[b.len()]
 }
 
-/// The candidate nearest to `word`, case aside, if one is near: at most a third of it is wrong.
+/// The candidate nearest to `word`, ignoring case, if at most a third of the letters differ.
 pub(crate) fn closest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    // Long words are no typing errors, and the cost of the distance is the product of the lengths.
+    // Long words are not typing errors, and the cost of the distance is the product of the lengths.
     let word: String = word.chars().take(64).flat_map(char::to_lowercase).collect();
     let limit = (word.chars().count() / 3).max(1);
     let near = candidates.into_iter().map(|c| (distance(&word, c), c)).min_by_key(|&(d, _)| d)?;

@@ -1,4 +1,4 @@
-//! From entries read to a matrix: built by counting, every large piece of memory asked for before it is taken.
+//! Builds a matrix from the entries read, by counting sort; every large allocation is fallible and checked first.
 
 use super::{Field, Loaded, Notes, ReadOptions, Symmetry};
 use crate::error::{Error, Result};
@@ -40,7 +40,7 @@ impl List {
         self.values.push(v);
     }
 
-    /// Into rows by counting, entries of one row in the order of the file.
+    /// Sorts into rows by counting; the entries of one row keep the order of the file.
     pub(super) fn into_csr(self, rows: usize, cols: usize, options: &ReadOptions) -> Result<Csr> {
         options.halt.check()?;
         let mut row_ptr = zeros(rows + 1, options)?;
@@ -105,7 +105,7 @@ impl Values {
         }
     }
 
-    /// Columns of `rows` entries each; with `complex`, real and imaginary parts in turn.
+    /// Columns of `rows` entries each; with `complex`, real and imaginary parts alternate.
     pub(super) fn columns(self, rows: usize, cols: usize, complex: bool) -> Vec<Vec<f64>> {
         let column = |j: usize| {
             let range = j * rows..(j + 1) * rows;
@@ -119,7 +119,7 @@ impl Values {
     }
 }
 
-/// A matrix as files of coordinates have it.
+/// A matrix as coordinate files store it.
 pub(super) struct Coordinates {
     pub(super) rows: usize,
     pub(super) cols: usize,
@@ -129,7 +129,7 @@ pub(super) struct Coordinates {
 }
 
 impl Coordinates {
-    /// The matrix; `notes` learn what was met. One triangle stands for both where the symmetry says so.
+    /// Builds the matrix and records findings in `notes`. If the symmetry says so, one triangle is expanded to both.
     pub(super) fn load(self, mut notes: Notes, options: &ReadOptions) -> Result<Loaded> {
         let Self { rows, cols, i, j, values } = self;
         notes.count(&values);
@@ -166,7 +166,7 @@ impl Coordinates {
     }
 }
 
-/// A matrix as files of compressed rows (`by_rows`) or columns have it.
+/// A matrix as files of compressed rows (`by_rows`) or columns store it.
 pub(super) struct Compressed {
     pub(super) by_rows: bool,
     pub(super) rows: usize,
@@ -177,7 +177,7 @@ pub(super) struct Compressed {
 }
 
 impl Compressed {
-    /// What stands in the way of a matrix, if anything does; `starts` and `indices` name the file's own arrays.
+    /// Checks that the arrays form a valid matrix; `starts` and `indices` are their names in the file.
     pub(super) fn check(&self, starts: &str, indices: &str) -> Result<(), String> {
         let major = if self.by_rows { self.rows } else { self.cols };
         let (s, entries) = (&self.starts, self.indices.len());
@@ -196,7 +196,7 @@ impl Compressed {
         Ok(())
     }
 
-    /// The matrix; `notes` learn what was met.
+    /// Builds the matrix and records findings in `notes`.
     pub(super) fn load(mut self, mut notes: Notes, options: &ReadOptions) -> Result<Loaded> {
         let (major, minor) = if self.by_rows { (self.rows, self.cols) } else { (self.cols, self.rows) };
         // Arrays may be longer than what the starts use.
@@ -225,7 +225,7 @@ impl Compressed {
     }
 }
 
-/// A full matrix, stored column by column; zeros are no entries.
+/// A matrix from all its values, column by column; zeros are not stored.
 pub(super) fn full(rows: usize, cols: usize, values: Values, notes: Notes, options: &ReadOptions) -> Result<Loaded> {
     let is_zero = |k: usize| values.re[k] == 0.0 && values.im.as_ref().is_none_or(|im| im[k] == 0.0);
     let kept: Vec<usize> = (0..values.len()).filter(|&k| !is_zero(k)).collect();

@@ -1,4 +1,4 @@
-//! The formats: what each is called, how it is known, who reads and writes it. A new one is a file and a line here.
+//! The file formats: name, recognition, reader and writer. A new one needs a source file and an entry in [`FORMATS`].
 
 use super::entries::dense_columns;
 use super::{Loaded, ReadOptions, harwell_boeing, matlab, matrix_market, npy, npz, petsc};
@@ -13,30 +13,30 @@ type ReadColumns = fn(Input, &ReadOptions) -> Result<Vec<Vec<f64>>>;
 
 /// A file format. [`FORMATS`] lists them.
 pub struct FileFormat {
-    /// What it is called.
+    /// Name of the format.
     pub name: &'static str,
-    /// Name endings, without the point; each may have `.gz` behind it.
+    /// File name extensions, without the dot; each may be followed by `.gz`.
     pub extensions: &'static [&'static str],
-    /// What is read from it, and written to it.
+    /// What can be read and written in this format.
     pub about: &'static str,
-    /// Whether a file that starts so is one; whoever is first in the table is asked first.
+    /// Whether a file that starts with these bytes has this format; the first match in the table wins.
     recognise: fn(&[u8]) -> bool,
     matrix: fn(Input, &ReadOptions) -> Result<Loaded>,
-    /// Vectors, where they are not the columns of what `matrix` reads.
+    /// Reads vectors, if they are not the columns of what `matrix` reads.
     columns: Option<ReadColumns>,
     writes: &'static [Content],
 }
 
-/// What a file is to hold.
+/// What a file is meant to hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Content {
     /// A sparse matrix.
     Matrix,
-    /// Vectors, its columns.
+    /// Vectors, stored as columns.
     Vectors,
 }
 
-/// Everything that is read. The first bytes of a file tell the format; where they don't, its name does.
+/// All formats that can be read. A file's first bytes determine the format; if they don't, its name does.
 pub const FORMATS: &[FileFormat] = &[
     FileFormat {
         name: "Matrix Market",
@@ -97,7 +97,7 @@ pub const FORMATS: &[FileFormat] = &[
 /// Which format a file of this name is written in.
 ///
 /// # Errors
-/// An ending that no format has, or one that can't hold such content.
+/// An unknown extension, or one whose format can't hold such content.
 pub fn written_as(path: &Path, content: Content) -> Result<&'static FileFormat> {
     let able = |f: &&FileFormat| f.writes.contains(&content);
     let device = path.starts_with("/dev") || path.starts_with("/proc");
@@ -145,17 +145,17 @@ pub(super) fn read_columns(path: &Path, options: &ReadOptions) -> Result<Vec<Vec
     input.format().read_columns(input, options)
 }
 
-/// A file opened, unpacked where it is gzip, its first bytes known.
+/// An open file, decompressed if it is gzip, with its first bytes at hand.
 pub(super) struct Input {
     pub(super) reader: Box<dyn Read>,
     head: Vec<u8>,
     path: PathBuf,
-    /// The most bytes that can come, where that is known.
+    /// Upper bound on the bytes to be read, if known.
     pub(super) bytes: Option<u64>,
     pub(super) compressed: bool,
 }
 
-/// Names the file in errors after the input has gone.
+/// Names the file in errors after the input has been consumed.
 pub(super) struct Place(PathBuf);
 
 impl Place {
@@ -167,11 +167,11 @@ impl Place {
     }
 }
 
-/// What can be read from any place.
+/// A reader that can seek.
 pub(super) trait ReadSeek: Read + Seek {}
 impl<T: Read + Seek> ReadSeek for T {}
 
-/// Bytes of the start that are looked at.
+/// How many leading bytes are inspected.
 const HEAD: u64 = 512;
 
 impl Input {
@@ -180,14 +180,14 @@ impl Input {
         let (file, bytes) = open(path)?;
         let (head, rest) = head(file).map_err(io)?;
         let packed = head.starts_with(b"\x1f\x8b");
-        // A file without content is one that was cut off: the decoder says so.
+        // An empty file counts as truncated: the decoder says so.
         if !packed && super::has_extension(path, "gz") && bytes.is_some() {
             let message = "named .gz, but the content is not gzip data".to_string();
             return Err(Error::Parse { file: path.to_path_buf(), line: 1, column: None, message });
         }
         let compressed = packed || super::has_extension(path, "gz");
         let (head, reader) = if compressed { head_or_fault(MultiGzDecoder::new(rest)) } else { (head, rest) };
-        // Deflate packs 1032 to 1 at best.
+        // Deflate compresses by at most 1032 to 1.
         let bytes = if compressed { bytes.map(|b| b.saturating_mul(1032)) } else { bytes };
         Ok(Self { reader, head, path: path.to_path_buf(), bytes, compressed })
     }
@@ -215,7 +215,7 @@ impl Input {
         self.place().name(e)
     }
 
-    /// So many bytes; `what` is told where the file ends before.
+    /// Reads N bytes; `what` names them in the error if the file ends too early.
     pub(super) fn exactly<const N: usize>(&mut self, what: &str) -> Result<[u8; N]> {
         let mut bytes = [0; N];
         match self.reader.read_exact(&mut bytes) {
@@ -225,7 +225,7 @@ impl Input {
         }
     }
 
-    /// `count` numbers of `N` bytes each, memory growing with what was read.
+    /// Reads `count` numbers of `N` bytes each; memory grows with the data read, not with `count`.
     pub(super) fn numbers<const N: usize, T>(
         &mut self,
         count: u64,
@@ -256,7 +256,7 @@ impl Input {
         Ok(out)
     }
 
-    /// The same from its start, to be read in any order; `None` where it is no archive.
+    /// The whole input as a seekable reader; `None` if it is not a zip archive.
     pub(super) fn seekable(mut self, options: &ReadOptions) -> Result<Option<Box<dyn ReadSeek>>> {
         if !self.head.starts_with(npz::MAGIC) {
             return Ok(None);
@@ -265,7 +265,7 @@ impl Input {
         if !self.compressed && self.bytes.is_some() {
             return Ok(Some(Box::new(io::BufReader::new(File::open(&self.path).map_err(io)?))));
         }
-        // A pipe: held in memory.
+        // A pipe or gzip: held in memory.
         let mut bytes = vec![];
         let limit = options.memory_limit;
         self.reader.by_ref().take(limit.saturating_add(1)).read_to_end(&mut bytes).map_err(io)?;
@@ -276,10 +276,10 @@ impl Input {
     }
 }
 
-/// The file, and its size where that is the size of what can be read.
+/// Opens the file; the size is `None` if it is not that of what can be read.
 fn open(path: &Path) -> Result<(Box<dyn Read>, Option<u64>)> {
     let io = |source| Error::Io { file: path.to_path_buf(), source };
-    // Not opened anew: a redirected file stands where another reader left it.
+    // Not reopened: a redirected file keeps the position where another reader left it.
     if path == Path::new("/dev/stdin") {
         return Ok((Box::new(io::stdin()), None));
     }
@@ -287,19 +287,19 @@ fn open(path: &Path) -> Result<(Box<dyn Read>, Option<u64>)> {
     if meta.is_dir() {
         return Err(io(ErrorKind::IsADirectory.into()));
     }
-    // Files of /proc are regular and say 0.
+    // Files in /proc are regular but report size 0.
     let bytes = (meta.is_file() && meta.len() > 0).then_some(meta.len());
     Ok((Box::new(File::open(path).map_err(io)?), bytes))
 }
 
-/// The first bytes, and a reader that has them still before it.
+/// The first bytes, and a reader that still starts with them.
 fn head(mut source: impl Read + 'static) -> io::Result<(Vec<u8>, Box<dyn Read>)> {
     let mut head = vec![];
     source.by_ref().take(HEAD).read_to_end(&mut head)?;
     Ok((head.clone(), Box::new(Cursor::new(head).chain(source))))
 }
 
-/// [`head`]; a fault is found again by who reads on.
+/// [`head`], but an error is returned by a later read instead.
 fn head_or_fault(mut source: impl Read + 'static) -> (Vec<u8>, Box<dyn Read>) {
     let mut head = vec![];
     let fault = source.by_ref().take(HEAD).read_to_end(&mut head).err();
@@ -310,7 +310,7 @@ fn head_or_fault(mut source: impl Read + 'static) -> (Vec<u8>, Box<dyn Read>) {
     }
 }
 
-/// Says once what went wrong.
+/// A reader that returns the error once, then ends.
 struct Fails(Option<io::Error>);
 
 impl Read for Fails {

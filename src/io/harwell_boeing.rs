@@ -15,7 +15,7 @@ fn kind(line: &[u8]) -> Option<[u8; 3]> {
     known.then_some(word)
 }
 
-/// True where the second line counts lines and the third has a matrix's type.
+/// True if the second line holds line counts and the third a matrix type.
 pub(super) fn is_one(head: &[u8]) -> bool {
     let mut lines = head.split(|&b| b == b'\n').skip(1);
     let (counts, third) = (lines.next().unwrap_or_default(), lines.next().unwrap_or_default());
@@ -38,7 +38,7 @@ impl Layout {
         let letter = text.find(['I', 'E', 'D', 'F', 'G'])?;
         let digits = |s: &str| s.chars().take_while(char::is_ascii_digit).collect::<String>().parse::<usize>().ok();
         let width = digits(&text[letter + 1..])?;
-        // The count stands before the letter, or before the group that it is in; a scale (1P) is none.
+        // The count precedes the letter, or the group around it; a scale factor (1P) is not a count.
         let before = &text[..letter];
         let blanks = before.rfind('X').map_or(0, |x| {
             let number: String = before[..x].chars().rev().take_while(char::is_ascii_digit).collect();
@@ -182,7 +182,7 @@ fn read<R: Read>(lines: &mut Lines<R>, options: &ReadOptions, bytes: Option<u64>
     made.load(notes, options)
 }
 
-/// A whole number from 1 to `limit`, as one from 0.
+/// Converts an integer in 1..=`limit` to a 0-based one.
 fn whole(field: &str, limit: u64) -> Result<u64, String> {
     match field.parse::<u64>() {
         Ok(n) if (1..=limit).contains(&n) => Ok(n - 1),
@@ -190,7 +190,7 @@ fn whole(field: &str, limit: u64) -> Result<u64, String> {
     }
 }
 
-/// A finite number, with Fortran's D for an exponent, or with a sign alone where three digits left no room.
+/// A finite number. Fortran's D may mark the exponent, or just its sign if three digits left no room for a letter.
 fn real(field: &str) -> Result<f64, String> {
     let plain = field.replace(['d', 'D'], "e");
     let mended = || {
@@ -204,7 +204,7 @@ fn real(field: &str) -> Result<f64, String> {
     }
 }
 
-/// `count` fields of lines to come.
+/// Reads `count` fields from the lines that follow.
 fn numbers<R: Read, T>(
     lines: &mut Lines<R>,
     layout: Layout,

@@ -1,4 +1,4 @@
-//! Lines and tokens of a text file, in bounded memory and with the place of every token known.
+//! Lines and tokens of a text file, in bounded memory; the position of every token is known.
 
 use crate::error::{Error, Result};
 use crate::host::halt::Halt;
@@ -6,9 +6,9 @@ use std::io::{ErrorKind, Read};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-/// No line of data is longer; a longer one is no Matrix Market file, or an attack.
+/// Longest line of data; a longer one is no Matrix Market file, or an attack.
 const MAX_LINE: usize = 1 << 20;
-/// Comments and blank lines of one file, together: what a compressed file can make us skim.
+/// Most bytes of comments and blank lines in one file: bounds what a compressed file can make us skim.
 const MAX_IGNORED: u64 = 1 << 28;
 /// A comment longer than this is skipped without being held.
 const LONG_COMMENT: usize = 1 << 16;
@@ -18,14 +18,14 @@ pub(super) struct Lines<R> {
     source: R,
     file: PathBuf,
     compressed: bool,
-    /// Asked before each piece of the file is read.
+    /// Checked before each piece of the file is read.
     halt: Halt,
     /// Bytes that start a comment line.
     comment: &'static [u8],
     buffer: Vec<u8>,
     /// The current line in `buffer`, without its end.
     text: Range<usize>,
-    /// First byte not yet given out, and first not yet read.
+    /// First byte not yet returned, and end of the bytes read.
     next: usize,
     filled: usize,
     ended: bool,
@@ -53,7 +53,7 @@ impl<R: Read> Lines<R> {
         }
     }
 
-    /// Takes lines that start with `#` for comments too, as plain lists of numbers have them.
+    /// Treats lines that start with `#` as comments too, as in plain lists of numbers.
     pub(super) fn plain_text(&mut self) {
         self.comment = b"%#";
     }
@@ -81,7 +81,7 @@ impl<R: Read> Lines<R> {
         Ok(false)
     }
 
-    /// Goes to the next line of any kind, long comments apart; false at the end of the file.
+    /// Goes to the next line of any kind except a long comment; false at the end of the file.
     pub(super) fn advance_any(&mut self) -> Result<bool> {
         loop {
             let rest = &self.buffer[self.next..self.filled];
@@ -337,7 +337,7 @@ fn is_blank(b: u8) -> bool {
     matches!(b, b' ' | b'\t' | b'\r' | 0x0b | 0x0c)
 }
 
-/// Eight bytes at a time: a zero byte in x ^ 0x0a0a… marks a newline (its lowest mark is exact).
+/// Searches eight bytes at a time: a zero byte in x ^ 0x0a0a… marks a newline (its lowest mark is exact).
 fn find_newline(text: &[u8]) -> Option<usize> {
     const ONES: u64 = 0x0101_0101_0101_0101;
     let (words, tail) = text.as_chunks::<8>();
@@ -351,10 +351,10 @@ fn find_newline(text: &[u8]) -> Option<usize> {
     tail.iter().position(|&b| b == b'\n').map(|k| 8 * words.len() + k)
 }
 
-/// Length of the decimal number at the start of `text`, `None` where there is none. Also its
-/// value, where both its digits and its power of ten are exact in f64, so that one operation
-/// rounds correctly (Clinger 1990); most values of most files are such. Fortran's `D` exponent is
-/// one; NaN and infinity by name are none.
+/// Length of the decimal number at the start of `text`, `None` if there is none. Also its
+/// value, if both its digits and its power of ten are exact in f64, so that one operation
+/// rounds correctly (Clinger 1990); this holds for most values of most files. Fortran's `D`
+/// exponent is accepted; NaN and infinity are not.
 fn scan_real(text: &[u8], integer: bool) -> Option<(usize, Option<f64>)> {
     const POWERS: [f64; 23] = [
         1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19,
@@ -405,7 +405,7 @@ fn scan_real(text: &[u8], integer: bool) -> Option<(usize, Option<f64>)> {
     Some((at, exact))
 }
 
-/// What [`scan_real`] let through, by the standard library, which knows no `D`.
+/// Parses what [`scan_real`] accepted with the standard library, which does not know `D`.
 fn parse_real(token: &[u8]) -> Option<f64> {
     let text = std::str::from_utf8(token).ok()?;
     text.parse().or_else(|_| text.replace(['d', 'D'], "e").parse()).ok()
@@ -421,7 +421,7 @@ fn is_rounded(token: &[u8], value: f64) -> bool {
     exact.is_none_or(|n| value as i128 != n)
 }
 
-/// What the first bytes give away, where they aren't text of ours.
+/// Names the kind of file, if its first bytes show that it is not text for this reader.
 pub(super) fn foreign(head: &[u8]) -> Option<String> {
     const MAGIC: &[(&[u8], &str)] = &[
         (b"\x1f\x8b", "this is gzip data; its name must end in .gz"),

@@ -14,7 +14,7 @@ pub(super) const MAGIC: &[u8] = b"MATLAB 5.0";
 /// Types of data elements.
 const COMPRESSED: u32 = 15;
 const MATRIX: u32 = 14;
-/// Structs within structs that are followed.
+/// Deepest nesting of structs that is read.
 const DEEPEST: usize = 4;
 
 /// A variable of numbers.
@@ -22,7 +22,7 @@ struct Variable {
     name: String,
     rows: usize,
     cols: usize,
-    /// Starts of columns and row indices; none for a full matrix.
+    /// Starts of columns, and row indices; `None` for a full matrix.
     pattern: Option<(Vec<usize>, Vec<u32>)>,
     values: Values,
 }
@@ -51,14 +51,14 @@ impl<'a> Bytes<'a> {
     fn element(&mut self) -> Told<(u32, &'a [u8])> {
         let tag = self.word()?;
         if tag >> 16 != 0 {
-            // Four bytes at most stand within the tag.
+            // A short element has up to four bytes within its tag.
             let data = self.take(4)?;
             return Ok((tag & 0xffff, data.get(..(tag >> 16) as usize).ok_or("a short element is too long")?));
         }
         let count = self.word()? as usize;
         let data = self.take(count)?;
         let padding = if tag == COMPRESSED { 0 } else { count.next_multiple_of(8) - count };
-        // The last element of all may do without.
+        // The last element may lack its padding.
         self.data = self.data.get(padding..).unwrap_or_default();
         Ok((tag, data))
     }
@@ -99,7 +99,7 @@ impl<'a> Bytes<'a> {
     }
 }
 
-/// The numeric variables of a file, of structs their fields.
+/// The numeric variables of a file, fields of structs included.
 fn variables(mut input: Input, options: &ReadOptions) -> Result<Vec<Variable>> {
     let place = input.place();
     let limit = options.memory_limit;
@@ -142,7 +142,7 @@ fn variables(mut input: Input, options: &ReadOptions) -> Result<Vec<Variable>> {
     Ok(found)
 }
 
-/// One array: a variable to `found`, or what a struct holds. `parent` is the name of the struct that it is in.
+/// Reads one array: adds the variable, or the fields of the struct, to `found`. `parent` names the enclosing struct.
 fn array(
     content: &Bytes<'_>,
     parent: &str,
@@ -219,7 +219,7 @@ fn array(
     Ok(())
 }
 
-/// The one variable that `fits`, or the one of these names, the first name first.
+/// The only variable that `fits`; of several, the one with the earliest of these names.
 fn choose(found: Vec<Variable>, what: &str, names: &[&str], fits: impl Fn(&Variable) -> bool) -> Result<Variable> {
     let seen: Vec<String> = found.iter().map(|v| format!("{} ({} x {})", v.name, v.rows, v.cols)).collect();
     let mut fitting: Vec<Variable> = found.into_iter().filter(fits).collect();
@@ -251,7 +251,7 @@ fn loaded(v: Variable, options: &ReadOptions) -> Result<Loaded> {
     made.load(notes, options)
 }
 
-/// Columns of a full variable, or of a sparse one where none is full.
+/// Columns of a full variable, or of a sparse one if none is full.
 pub(super) fn read_columns(input: Input, options: &ReadOptions) -> Result<Vec<Vec<f64>>> {
     let place = input.place();
     let found = variables(input, options)?;

@@ -24,7 +24,7 @@ pub(super) fn columns(input: Input, options: &ReadOptions) -> Result<Vec<Vec<f64
     read_columns(input.reader, &path, options, input.bytes, input.compressed)
 }
 
-/// `bytes` is the most text that can come, where that is known.
+/// `bytes` is an upper bound on the text's length, if known.
 pub(super) fn read_matrix(
     reader: impl Read,
     name: &Path,
@@ -47,11 +47,11 @@ pub(super) fn read_matrix(
     let stored = stored.saturating_mul(twice(head.field == Field::Complex));
     head.check_memory(&lines, stored, options)?;
     let (mut list, mut imaginary) = (List::default(), List::default());
-    // A plain file of that size does hold so many; gzip may promise a thousand times its own.
+    // An uncompressed file of that size does hold so many; the bound for gzip may be a thousand times too high.
     list.reserve(if bytes.is_some() && !compressed { stored as usize } else { 0 }, options)?;
     let sparse = head.format != Format::Array;
     head.entries(&mut lines, &mut notes, |lines, i, j, (re, im)| {
-        // A dense file's zeros are no entries.
+        // Zeros of a dense file are not stored.
         if !sparse && (re, im) == (0.0, 0.0) {
             return Ok(());
         }
@@ -99,7 +99,7 @@ pub(super) fn read_matrix(
     Ok(Loaded { matrix, imaginary, notes })
 }
 
-/// Columns of a matrix as full vectors; a plain list of numbers is one.
+/// Columns of a matrix as full vectors; a plain list of numbers is one column.
 pub(super) fn read_columns(
     reader: impl Read,
     name: &Path,
@@ -164,7 +164,7 @@ fn read_plain<R: Read>(mut lines: Lines<R>, options: &ReadOptions) -> Result<Vec
     Ok(x)
 }
 
-/// A number of a vector of `most` at most; with its imaginary part where complex ones are read.
+/// Appends a number to a vector of at most `most`; with its imaginary part if complex values are read.
 fn push_number(x: &mut Vec<f64>, (re, im): (f64, f64), most: u64, options: &ReadOptions) -> Result<()> {
     push(x, re, most, options)?;
     if options.complex { push(x, im, most, options) } else { Ok(()) }
@@ -192,9 +192,9 @@ struct Header {
     symmetry: Symmetry,
     rows: usize,
     cols: usize,
-    /// Lines of entries to come.
+    /// Lines of entries that follow.
     count: u64,
-    /// Line of the sizes.
+    /// Number of the size line.
     line: u64,
 }
 
@@ -205,7 +205,7 @@ impl Header {
         }
         let mut tokens = lines.tokens();
         let banner = tokens.token().unwrap_or_default();
-        // Some programs write one per cent sign.
+        // Some programs write only one per cent sign.
         if ![BANNER, &BANNER[1..]].iter().any(|b| banner.eq_ignore_ascii_case(b)) {
             return Err(tokens.error(format!("the first line must start with %%MatrixMarket, not {}", quote(banner))));
         }
@@ -278,7 +278,7 @@ impl Header {
         Ok(Self { format, field, symmetry, rows: rows as usize, cols: cols as usize, count, line: lines.number() })
     }
 
-    /// Refuses a matrix of so many stored entries before it is allocated.
+    /// Checks before allocation that `stored` entries fit the memory limit.
     fn check_memory<R: Read>(&self, lines: &Lines<R>, stored: u64, options: &ReadOptions) -> Result<()> {
         let needed = stored.saturating_mul(ENTRY_BYTES).saturating_add(self.rows as u64 * ROW_BYTES);
         if needed <= options.memory_limit {
@@ -340,7 +340,7 @@ impl Header {
             }
             sink(lines, i, j, value)?;
             if self.format == Format::Array {
-                // Column by column; of symmetric ones the lower triangle.
+                // Column by column; of a symmetric matrix only the lower triangle.
                 i += 1;
                 if i as usize == self.rows {
                     j += 1;
@@ -388,7 +388,7 @@ impl Header {
     }
 }
 
-/// The next word of the banner: one of `known`, or an error that names it, `other` as unsupported.
+/// The next word of the banner: one of `known`, else an error that names it; those of `other` are called unsupported.
 fn word<'k>(tokens: &mut Tokens<'_>, what: &str, known: &[&'k str], other: &[&str]) -> Result<&'k str> {
     let Some(token) = tokens.token() else {
         return Err(tokens.error(format!("the banner ends before its {what} ({})", known.join(", "))));

@@ -1,6 +1,6 @@
-//! Reading and writing matrices and vectors; [`FORMATS`] lists what is known. Any file may be packed by gzip.
+//! Reading and writing matrices and vectors; [`FORMATS`] lists the formats. Any file may be gzip-compressed.
 //!
-//! Readers are strict about what is wrong and name the place, lenient about what is only style.
+//! Readers are strict about errors, which they locate, and lenient about mere style.
 //! They stream: memory grows with the entries found, never with what a header promises.
 
 mod entries;
@@ -32,14 +32,14 @@ use std::path::Path;
 /// How to read a file.
 #[derive(Clone, Debug)]
 pub struct ReadOptions {
-    /// Reads the `pattern` field, which stores places and no values, with 1 at every place.
+    /// Reads the `pattern` field, which stores positions without values, with 1 at every position.
     pub pattern_as_ones: bool,
-    /// Accepts complex values: of a matrix their imaginary parts stand in [`Loaded::imaginary`], of a vector real
-    /// and imaginary parts alternate. Real files are read as complex ones then.
+    /// Accepts complex values: a matrix has its imaginary parts in [`Loaded::imaginary`]; in a vector, real and
+    /// imaginary parts alternate. Real files are then read as complex ones.
     pub complex: bool,
-    /// Bytes that reading may take at most.
+    /// Most bytes of memory that reading may take.
     pub memory_limit: u64,
-    /// What calls reading off.
+    /// Cancels reading.
     pub halt: Halt,
 }
 
@@ -51,30 +51,30 @@ impl Default for ReadOptions {
     }
 }
 
-/// A matrix with what its file had to say.
+/// A matrix with notes on its file.
 #[derive(Clone, Debug)]
 pub struct Loaded {
     /// The matrix, symmetric storage expanded, duplicates summed.
     pub matrix: Csr,
-    /// Imaginary parts where the file is complex; `matrix` has the real ones then. They make one real system by
-    /// [`real_form`](crate::matrix::complex::real_form).
+    /// Imaginary parts if the file is complex; `matrix` then has the real parts.
+    /// [`real_form`](crate::matrix::complex::real_form) combines both into one real matrix.
     pub imaginary: Option<Csr>,
-    /// What was met on the way.
+    /// What the reader noticed.
     pub notes: Notes,
 }
 
-/// What a reader met in a file that is legal but worth knowing.
+/// What a reader noticed in a file: legal but worth knowing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Notes {
     /// How the entries are laid out.
     pub format: Format,
-    /// What the entries are.
+    /// Type of the values.
     pub field: Field,
-    /// Which entries stand for two.
+    /// Symmetry as stored.
     pub symmetry: Symmetry,
     /// Entries in the file, before expansion and summing.
     pub entries: u64,
-    /// Entries added to an earlier one at the same place.
+    /// Entries added to an earlier one at the same position.
     pub duplicates: u64,
     /// Zeros stored as entries. (Zeros of the array format are not stored and not counted.)
     pub explicit_zeros: u64,
@@ -118,7 +118,7 @@ pub enum Field {
     Real,
     /// Whole numbers.
     Integer,
-    /// Places only.
+    /// Positions only.
     Pattern,
     /// Pairs of floating-point numbers.
     Complex,
@@ -138,7 +138,7 @@ pub enum Symmetry {
 }
 
 impl Symmetry {
-    /// As in a banner.
+    /// The word in a Matrix Market banner.
     fn word(self) -> &'static str {
         match self {
             Self::General => "general",
@@ -148,7 +148,7 @@ impl Symmetry {
         }
     }
 
-    /// What stands at (j, i) where the file has `value` at (i, j); `None` on the diagonal and where nothing follows.
+    /// The entry at (j, i) implied by an entry at (i, j) of the file; `None` on the diagonal and for `General`.
     fn mirrored(self, i: u32, j: u32, (re, im): (f64, f64)) -> Option<(f64, f64)> {
         match self {
             _ if i == j => None,
@@ -208,7 +208,7 @@ impl fmt::Display for Notes {
 ///
 /// # Errors
 /// [`Error::Parse`] with line and column for text, [`Error::Input`] naming the piece for binary files,
-/// [`Error::Io`] where the file can't be read. Complex data are refused by name unless asked for.
+/// [`Error::Io`] where the file can't be read. Complex data are an error unless asked for.
 pub fn read_matrix(path: &Path, options: &ReadOptions) -> Result<Loaded> {
     formats::read_matrix(path, options)
 }
@@ -217,7 +217,7 @@ pub fn read_matrix(path: &Path, options: &ReadOptions) -> Result<Loaded> {
 /// `#` comments.
 ///
 /// # Errors
-/// As [`read_matrix`]; also more than one column and row. NaN and infinities are refused.
+/// As [`read_matrix`]; also a file with several rows and several columns. NaN and infinities are refused.
 pub fn read_vector(path: &Path, options: &ReadOptions) -> Result<Vec<f64>> {
     one_vector(path, formats::read_columns(path, options)?, options)
 }
@@ -230,7 +230,7 @@ pub fn read_columns(path: &Path, options: &ReadOptions) -> Result<Vec<Vec<f64>>>
     formats::read_columns(path, options)
 }
 
-/// [`read_matrix`] for Matrix Market text from any reader; `name` stands in errors for the file.
+/// [`read_matrix`] for Matrix Market text from any reader; errors give `name` as the file.
 ///
 /// # Errors
 /// As [`read_matrix`].
@@ -238,7 +238,7 @@ pub fn read_matrix_market_from(reader: impl Read, name: &Path, options: &ReadOpt
     matrix_market::read_matrix(reader, name, options, None, false)
 }
 
-/// [`read_vector`] for text from any reader; `name` stands in errors for the file.
+/// [`read_vector`] for text from any reader; errors give `name` as the file.
 ///
 /// # Errors
 /// As [`read_vector`].
@@ -257,7 +257,7 @@ fn one_vector(name: &Path, mut columns: Vec<Vec<f64>>, options: &ReadOptions) ->
     }
 }
 
-/// Bytes of memory that the system says are free; `None` where it says nothing.
+/// Bytes of memory that are free according to the system; `None` if unknown.
 #[doc(hidden)]
 #[must_use]
 pub fn available_memory() -> Option<u64> {

@@ -1,4 +1,4 @@
-//! NumPy's `.npy` arrays: vectors, full matrices, and the pieces of an `.npz`.
+//! NumPy's `.npy` arrays: vectors, full matrices, and the members of an `.npz`.
 
 use super::entries::{Values, full, no_memory};
 use super::formats::Input;
@@ -8,10 +8,10 @@ use std::io::{self, Read, Write};
 
 /// The first bytes of every array.
 pub(super) const MAGIC: &[u8] = b"\x93NUMPY";
-/// Longest header of an array that is read; NumPy's own take about 128 bytes.
+/// Longest array header that is read; NumPy's own take about 128 bytes.
 const MAX_HEADER: usize = 1 << 16;
 
-/// What is wrong with an array: in words that follow its name, or as it stands.
+/// What is wrong with an array: a message to follow its name, or a complete error.
 pub(super) enum Fault {
     Text(String),
     Whole(Error),
@@ -30,7 +30,7 @@ impl From<Error> for Fault {
 }
 
 impl Fault {
-    /// The error about the array that `what` names.
+    /// The error for the array that `what` names.
     pub(super) fn about(self, what: &str) -> Error {
         match self {
             Self::Text(message) => Error::input(format!("{what} {message}")),
@@ -39,7 +39,7 @@ impl Fault {
     }
 }
 
-/// Bytes taken so far by all arrays of a file, and what may be taken.
+/// Bytes taken so far by all arrays of a file, and their limit.
 pub(super) struct Budget<'o> {
     pub(super) used: u64,
     pub(super) options: &'o ReadOptions,
@@ -50,7 +50,7 @@ impl<'o> Budget<'o> {
         Self { used: 0, options }
     }
 
-    /// The limit, where it is exceeded.
+    /// Counts `bytes`; the error holds the limit if it is exceeded.
     fn take(&mut self, bytes: u64) -> Result<(), u64> {
         self.used = self.used.saturating_add(bytes);
         if self.used > self.options.memory_limit { Err(self.options.memory_limit) } else { Ok(()) }
@@ -68,7 +68,7 @@ pub(super) struct Header {
     /// Bytes per element.
     pub(super) size: usize,
     pub(super) big_endian: bool,
-    /// Columns run fastest.
+    /// Column-major order.
     pub(super) fortran: bool,
     pub(super) shape: Vec<u64>,
     pub(super) descr: String,
@@ -132,7 +132,7 @@ impl Header {
         let mut values = Vec::new();
         let mut chunk = vec![0; self.size << 12];
         while (values.len() as u64) < n {
-            // Grown by what was read, not by what the header promises.
+            // Memory grows with the data read, not with what the header promises.
             let count = (n - values.len() as u64).min(1 << 12) as usize;
             let bytes = &mut chunk[..count * self.size];
             let done = values.len() as u64;
@@ -149,7 +149,7 @@ impl Header {
         Ok(values)
     }
 
-    /// Refuses all but one dimension.
+    /// Checks that the array has one dimension.
     pub(super) fn flat(&self) -> Result<(), Fault> {
         match self.shape.len() {
             1 => Ok(()),
@@ -157,7 +157,7 @@ impl Header {
         }
     }
 
-    /// Whole numbers from 0, below `limit`, which `what` names.
+    /// Integers in 0..`limit`; `what` names the limit.
     pub(super) fn indices<T>(
         &self,
         budget: &mut Budget<'_>,
@@ -176,13 +176,13 @@ impl Header {
         })
     }
 
-    /// Whole numbers of any sign.
+    /// Integers of any sign.
     pub(super) fn integers(&self, budget: &mut Budget<'_>, source: &mut dyn Read) -> Result<Vec<i128>, Fault> {
         let decode = self.whole()?;
         self.each(budget, source, 16, |_, bytes| Ok(decode(bytes)))
     }
 
-    /// How a whole number is decoded.
+    /// The function that decodes an integer.
     fn whole(&self) -> Result<fn(&[u8]) -> i128, Fault> {
         let decode: fn(&[u8]) -> i128 = match (self.kind, self.size) {
             (b'i', 4) => |b| i32::from_le_bytes(le(b)).into(),
@@ -214,7 +214,7 @@ impl Header {
             (b'i' | b'u', 8) => |_| 0.0,
             (b'c', 8 | 16) if budget.options.complex => {
                 notes.field = Field::Complex;
-                // Reversed bytes of a big-endian pair: its imaginary part comes first.
+                // The bytes of a big-endian pair are reversed as a whole: its imaginary part comes first.
                 let (re, im) = if self.big_endian { (1, 0) } else { (0, 1) };
                 let half = self.size / 2;
                 let part = |bytes: &[u8], k: usize| {
@@ -292,7 +292,7 @@ pub(super) fn read_columns(mut input: Input, options: &ReadOptions) -> Result<Ve
     Ok(values.columns(rows, cols, options.complex))
 }
 
-/// An array of version 1: its header, then what `data` writes. `shape` as Python has it, as in `(3,)`.
+/// Writes an array of version 1: its header, then what `data` writes. `shape` is a Python tuple, as in `(3,)`.
 pub(super) fn write(
     out: &mut dyn Write,
     descr: &str,
@@ -321,7 +321,7 @@ pub(super) fn write_columns(out: &mut dyn Write, rows: usize, columns: &[&[f64]]
     })
 }
 
-/// As many bytes as a number has.
+/// The N bytes of one number as an array.
 pub(super) fn le<const N: usize>(bytes: &[u8]) -> [u8; N] {
     let mut array = [0; N];
     array.copy_from_slice(bytes);

@@ -97,7 +97,7 @@ fn compressed<R: Read + Seek>(
     Ok(made)
 }
 
-/// DIA: row k of `data` holds diagonal `offsets[k]`, its entries at their columns.
+/// DIA: row k of `data` holds diagonal `offsets[k]`, each entry at the index of its column.
 fn diagonals<R: Read + Seek>(
     arrays: &mut Arrays<'_, R>,
     Size { rows, cols }: Size,
@@ -153,7 +153,7 @@ fn blocks<R: Read + Seek>(
     Ok(picked.coordinates(rows, cols, values))
 }
 
-/// Entries picked from a full array that pads with zeros: those are left out.
+/// Entries picked from an array padded with zeros; the zeros are left out.
 #[derive(Default)]
 struct Picked {
     i: Vec<u32>,
@@ -196,7 +196,7 @@ impl<R: Read + Seek> Arrays<'_, R> {
         })
     }
 
-    /// Whole numbers from 0, below `limit`, which `what` names.
+    /// Integers in 0..`limit`; `what` names the limit.
     fn indices<T>(&mut self, name: &str, limit: u64, what: &str, convert: fn(u64) -> T) -> Result<Vec<T>> {
         self.with(name, |budget, header, data| {
             header.flat()?;
@@ -211,7 +211,7 @@ impl<R: Read + Seek> Arrays<'_, R> {
         })
     }
 
-    /// The shape of `data` and its entries in the order of rows.
+    /// The shape of `data` and its entries in row-major order.
     fn values(&mut self, notes: &mut Notes) -> Result<(Vec<u64>, Values)> {
         self.with("data", |budget, header, data| {
             if header.fortran && header.shape.len() > 1 {
@@ -221,7 +221,7 @@ impl<R: Read + Seek> Arrays<'_, R> {
         })
     }
 
-    /// Opens an array and gives its header and data to `body`; the bytes used and their limit go along.
+    /// Opens an array and passes its header and data to `body`, along with the memory budget.
     fn with<T>(
         &mut self,
         name: &str,
@@ -237,7 +237,7 @@ impl<R: Read + Seek> Arrays<'_, R> {
         let result = match self.archive.open(&format!("{name}.npy")) {
             Ok(mut entry) => Header::read(&mut entry).map_err(Fault::from).and_then(|header| {
                 let value = body(budget, &header, &mut entry)?;
-                // Reading to the end checks the sum, and finds bytes too many.
+                // Reading to the end verifies the checksum and detects surplus bytes.
                 match entry.read(&mut [0]) {
                     Ok(0) => Ok(value),
                     Ok(_) => Err("has more bytes than its shape asks for".to_string().into()),
@@ -250,7 +250,7 @@ impl<R: Read + Seek> Arrays<'_, R> {
     }
 }
 
-/// Writes A, with imaginary parts where there are some, as `scipy.sparse.load_npz` reads it: CSR.
+/// Writes A, complex if `im` is given, as CSR for `scipy.sparse.load_npz`.
 pub(super) fn write_matrix(out: &mut dyn Write, re: &Csr, im: Option<&Csr>) -> io::Result<()> {
     let merged = im.map(|im| merged_rows(re, im)).transpose().map_err(|e| io::Error::other(e.to_string()))?;
     let starts: Vec<usize> = match &merged {

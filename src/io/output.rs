@@ -7,14 +7,14 @@ use std::io::{self, BufWriter, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// Lets `body` write to a temporary file beside `path`, which then takes its name: a reader sees
+/// Lets `body` write to a temporary file beside `path`, then renames it to `path`: a reader sees
 /// the old file or the whole new one. Names that end in `.gz` are compressed. Devices and pipes
 /// are written directly; a pipe that nobody opens to read within ten seconds is an error.
 ///
 /// A process killed while it writes leaves `.NAME.krylane-PROCESS-COUNT.tmp`; the next write to that name removes it.
 ///
 /// # Errors
-/// Whatever the system refuses; the file that was there is untouched.
+/// Any I/O error; the file that was there is untouched.
 pub fn write_whole(path: &Path, body: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<()> {
     write(path, body).map_err(|source| Error::Io { file: path.to_path_buf(), source })
 }
@@ -44,7 +44,7 @@ fn write(path: &Path, body: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io
     if old.as_ref().is_some_and(|meta| meta.permissions().readonly()) {
         return Err(ErrorKind::PermissionDenied.into());
     }
-    // Behind a symbolic link it is the target that is replaced.
+    // A symbolic link stays; its target is replaced.
     let target = if old.is_some() { fs::canonicalize(path)? } else { path.to_path_buf() };
     let (temporary, file) = create_beside(&target)?;
     let written = fill(file, gz, body).and_then(|file| {
@@ -79,7 +79,7 @@ fn create_beside(target: &Path) -> io::Result<(PathBuf, File)> {
     }
 }
 
-/// Removes what processes that are no more left beside `target`, where the system tells which those are.
+/// Removes temporary files that dead processes left beside `target`, if the system has a /proc to find those.
 fn remove_leftovers(target: &Path, stem: &str) {
     let folder = target.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     if !Path::new("/proc/self").exists() {
@@ -91,13 +91,13 @@ fn remove_leftovers(target: &Path, stem: &str) {
         if let Some((process, _)) = process
             && process.parse::<u32>().is_ok_and(|id| !Path::new(&format!("/proc/{id}")).exists())
         {
-            // Somebody else's to remove, or gone already.
+            // On error the file belongs to another user or is already gone.
             let _ = fs::remove_file(entry.path());
         }
     }
 }
 
-/// Named pipes: opened without waiting for ever, written as fast as their reader reads.
+/// Named pipes: the wait for a reader is bounded, and writing keeps the reader's pace.
 #[cfg(unix)]
 mod pipe {
     use std::fs::{File, OpenOptions};
@@ -106,7 +106,7 @@ mod pipe {
     use std::path::Path;
     use std::time::{Duration, Instant};
 
-    /// How long a reader may take to come.
+    /// How long to wait for a reader.
     const PATIENCE: Duration = Duration::from_secs(10);
     const PAUSE: Duration = Duration::from_millis(2);
 
@@ -155,7 +155,7 @@ fn fill<W: Write>(sink: W, gz: bool, body: impl FnOnce(&mut dyn Write) -> io::Re
     } else {
         body(&mut sink)?;
     }
-    // Flushed by hand: a drop would swallow "no space left".
+    // Flushed explicitly: a drop would swallow "no space left".
     sink.flush()?;
     sink.into_inner().map_err(io::IntoInnerError::into_error)
 }

@@ -80,7 +80,7 @@ impl<'o> Objects<'o> {
         }
     }
 
-    /// The values; complex where the file has just so many bytes left.
+    /// The values; complex if exactly 16 bytes per value are left in the file.
     fn values(&mut self, count: u64) -> Result<Values> {
         let left = self.input.bytes.filter(|_| !self.input.compressed).map(|b| b.saturating_sub(self.at));
         let complex = count > 0 && left.is_some_and(|left| left == count.saturating_mul(16));
@@ -121,7 +121,7 @@ impl<'o> Objects<'o> {
         let entries = self.index("the number of entries")?;
         let (height, width) = (rows as usize, cols as usize);
         if entries == -1 {
-            // Full, row by row: the transpose by columns.
+            // A dense matrix, row by row: read by columns it is the transpose.
             let values = self.values(rows.saturating_mul(cols))?;
             let loaded = full(width, height, values, notes, self.options);
             let mut loaded = loaded.map_err(|e| self.input.name(e))?;
@@ -166,7 +166,7 @@ pub(super) fn read_matrix(input: Input, options: &ReadOptions) -> Result<Loaded>
     objects.matrix()
 }
 
-/// The first vector of a file, which may stand behind the matrix it goes with.
+/// The first vector of a file; its matrix may come before it.
 pub(super) fn read_columns(input: Input, options: &ReadOptions) -> Result<Vec<Vec<f64>>> {
     let (mut objects, class) = Objects::new(input, options)?;
     if class == Class::Matrix {

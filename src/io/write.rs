@@ -1,4 +1,4 @@
-//! Writing matrices and vectors; the ending of a file's name tells the format, see
+//! Writing matrices and vectors; the extension of the file name determines the format, see
 //! [`written_as`](super::written_as).
 
 use super::formats::{Content, written_as};
@@ -8,11 +8,11 @@ use crate::matrix::{Csr, complex};
 use std::io::{self, Write};
 use std::path::Path;
 
-/// Writes A: `.npz` as SciPy's `load_npz` reads it, else as Matrix Market `coordinate real general`, digits such that
-/// reading gives the same bits; see [`write_whole`] for how the file comes to be.
+/// Writes A: `.npz` as SciPy's `load_npz` reads it, else as Matrix Market `coordinate real general`, with enough digits
+/// to read back the same bits; see [`write_whole`] for how the file is replaced.
 ///
 /// # Errors
-/// A name whose ending stands for no format of matrices; [`Error::Io`] where the system refuses.
+/// An extension that is no matrix format; [`Error::Io`] if writing fails.
 pub fn write_matrix(path: &Path, a: &Csr) -> Result<()> {
     if !is_text(path, Content::Matrix)? {
         return write_whole(path, |out| npz::write_matrix(out, a, None));
@@ -29,10 +29,10 @@ pub fn write_matrix(path: &Path, a: &Csr) -> Result<()> {
     })
 }
 
-/// Writes B + iC as [`write_matrix`] does, as `coordinate complex general`, an entry for each place of either.
+/// Writes B + iC as [`write_matrix`] does, as `coordinate complex general`, with an entry wherever B or C has one.
 ///
 /// # Errors
-/// Parts of different shape; as [`write_matrix`].
+/// Parts of different shapes; otherwise as [`write_matrix`].
 pub fn write_complex_matrix(path: &Path, re: &Csr, im: &Csr) -> Result<()> {
     let text = is_text(path, Content::Matrix)?;
     let rows = complex::merged_rows(re, im)?;
@@ -55,8 +55,8 @@ pub fn write_complex_matrix(path: &Path, re: &Csr, im: &Csr) -> Result<()> {
 /// in [`write_matrix`].
 ///
 /// # Errors
-/// An entry that is not finite or a name whose ending stands for no format of vectors, before anything is written;
-/// [`Error::Io`].
+/// An entry that is not finite or an extension that is no vector format, before anything is written;
+/// [`Error::Io`] if writing fails.
 pub fn write_vector(path: &Path, x: &[f64]) -> Result<()> {
     write_columns(path, x.len(), &[x])
 }
@@ -69,7 +69,7 @@ pub fn write_columns(path: &Path, rows: usize, columns: &[impl AsRef<[f64]>]) ->
     write_vectors(path, rows, columns, false)
 }
 
-/// Writes x, real and imaginary parts in turn, as a complex vector; as [`write_vector`].
+/// Writes x, whose real and imaginary parts alternate, as a complex vector; as [`write_vector`].
 ///
 /// # Errors
 /// As [`write_vector`].

@@ -1,5 +1,5 @@
-//! As much of zip archives as NumPy's and SciPy's are: entries stored or deflated, zip64 where something is large
-//! (PKWARE's APPNOTE 6.3). Nothing encrypted, nothing in several parts.
+//! The part of the zip format that NumPy and SciPy use: stored or deflated entries, zip64 for large ones
+//! (PKWARE's APPNOTE 6.3). No encryption, no multi-part archives.
 
 use flate2::read::DeflateDecoder;
 use flate2::write::DeflateEncoder;
@@ -11,9 +11,9 @@ const CENTRAL: u32 = 0x0201_4b50;
 const END: u32 = 0x0605_4b50;
 const END64: u32 = 0x0606_4b50;
 const LOCATOR64: u32 = 0x0706_4b50;
-/// Bytes of the directory that are read at most; of a matrix it has a few hundred.
+/// Largest directory that is read, in bytes; that of a matrix has a few hundred.
 const MAX_DIRECTORY: u64 = 1 << 24;
-/// The end's record is followed by a comment of 64 KB at most.
+/// The end record is followed by a comment of at most 64 KB.
 const MAX_TAIL: u64 = 22 + 65_535;
 
 /// What the directory says of an entry.
@@ -36,7 +36,7 @@ fn bad(what: &str) -> io::Error {
     io::Error::new(ErrorKind::InvalidData, what)
 }
 
-/// Numbers from the front of a slice.
+/// Reads numbers from the front of a slice.
 struct Fields<'a>(&'a [u8]);
 
 impl<'a> Fields<'a> {
@@ -87,7 +87,7 @@ impl<R: Read + Seek> Archive<R> {
         self.entries.iter().map(|e| e.name.as_str())
     }
 
-    /// The content of the entry of this name; its end checks the sum.
+    /// The content of the entry of this name; the checksum is verified at its end.
     pub(super) fn open(&mut self, name: &str) -> io::Result<impl Read> {
         let entry = self.entries.iter().find(|e| e.name == name).ok_or_else(|| bad("there is no such entry"))?;
         let head = read_at(&mut self.source, entry.at, 30)?;
@@ -124,7 +124,7 @@ impl Entry {
         while extra.0.len() >= 4 {
             let (id, length) = (extra.number(2)?, extra.number(2)?);
             let mut field = Fields(extra.bytes(length as usize)?);
-            // Zip64: what did not fit above, in this order.
+            // Zip64: the fields that did not fit above, in this order.
             if id == 1 {
                 for number in [&mut size, &mut packed, &mut at].into_iter().filter(|n| **n == u64::from(u32::MAX)) {
                     *number = field.number(8)?;
@@ -148,7 +148,7 @@ fn read_at<R: Read + Seek>(source: &mut R, at: u64, count: u64) -> io::Result<Ve
     Ok(bytes)
 }
 
-/// Content that is as long as the directory says, and whose sum is checked at its end.
+/// Content of the length given by the directory, whose checksum is verified at its end.
 struct Checked<'a> {
     content: Box<dyn Read + 'a>,
     left: u64,
@@ -191,7 +191,7 @@ impl<'a> Writer<'a> {
         self.out.write_all(bytes)
     }
 
-    /// An entry with what `content` writes.
+    /// Adds an entry with what `content` writes.
     pub(super) fn entry(
         &mut self,
         name: &str,
@@ -203,7 +203,7 @@ impl<'a> Writer<'a> {
         let Summing { sum, size, out } = packing;
         let packed = out.finish()?;
         let (crc, at) = (sum.sum(), self.at);
-        // Version 4.5 knows zip64; deflate; no time of day but the first that there is.
+        // Version 4.5 (zip64), deflate, the earliest possible date.
         let common = |numbers: [u64; 2], extra: usize| {
             let mut head = [45u16, 0, 8, 0, 0x21].iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>();
             head.extend(crc.to_le_bytes());
@@ -219,7 +219,7 @@ impl<'a> Writer<'a> {
         let sizes = [packed.len() as u64, size];
         let most = u64::from(u32::MAX);
         let extra = if sizes.iter().any(|&n| n >= most) { zip64(&[size, sizes[0]]) } else { vec![] };
-        // Both sizes stand in the extra field or neither does.
+        // The extra field holds both sizes or neither.
         let told = if extra.is_empty() { sizes } else { [most, most] };
         self.put(&[&LOCAL.to_le_bytes()[..], &common(told, extra.len()), name.as_bytes(), &extra].concat())?;
         self.put(&packed)?;
@@ -259,7 +259,7 @@ impl<'a> Writer<'a> {
     }
 }
 
-/// Sums up what is written on.
+/// Passes on what is written and computes its checksum.
 struct Summing<W> {
     sum: Crc,
     size: u64,

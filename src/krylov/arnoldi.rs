@@ -1,8 +1,8 @@
 //! The Arnoldi process: A V_k = V_k H_k + h w eᵀ with VᵀV = I (Arnoldi 1951, doi:10.1090/qam/42792).
 //!
-//! Orthogonalises by classical Gram–Schmidt done twice (CGS2): as orthogonal as Householder to a few
-//! units in the last place, and a product VᵀW with a matrix is one sweep where modified Gram–Schmidt
-//! needs j.
+//! Orthogonalises by classical Gram–Schmidt applied twice (CGS2): orthogonal to a few units in the last
+//! place, as with Householder reflections, and the projections Vᵀw take one sweep over the basis where
+//! modified Gram–Schmidt needs j.
 
 use crate::op::{Array, Basis, Dtype, Expr, Item, Operator, Program, Scalar, Space, Vector};
 
@@ -16,9 +16,9 @@ pub(crate) struct Arnoldi {
     h1: Array,
     h2: Array,
     ww: Scalar,
-    /// What is smaller than this part of a column is rounding.
+    /// A remainder below this fraction of the largest column is rounding error.
     pub(crate) noise: f64,
-    /// B and a place for B w, where the basis is orthonormal in <x, y> = x'By.
+    /// B and a vector for B w, if the basis is orthonormal in ⟨x, y⟩ = xᵀBy.
     mass: Option<(Operator, Vector)>,
 }
 
@@ -30,7 +30,7 @@ pub(crate) struct Column {
     pub(crate) h: Vec<f64>,
     /// h_{j+1,j}.
     pub(crate) below: f64,
-    /// True where w vanished against A v_j: the space is invariant.
+    /// True if w is negligible against A v_j: the space is invariant.
     pub(crate) breakdown: bool,
 }
 
@@ -47,7 +47,7 @@ impl Arnoldi {
         }
     }
 
-    /// Orthonormal in ⟨x, y⟩ = xᵀBy from now on, B symmetric positive definite.
+    /// Makes the basis orthonormal in ⟨x, y⟩ = xᵀBy, B symmetric positive definite.
     pub(crate) fn with_mass(self, space: &mut Space, b: Operator) -> Self {
         let len = space.len(self.w);
         Self { mass: Some((b, space.vector("bw", len))), ..self }
@@ -81,7 +81,7 @@ impl Arnoldi {
         p.scale(Expr::from(1.0) / ww.sqrt(), w, v.column(k));
     }
 
-    /// |w| after [`Arnoldi::orthonormalise`], before it was made 1.
+    /// ‖w‖ as [`Arnoldi::orthonormalise`] found it before normalising.
     pub(crate) fn length(&self) -> Expr {
         self.ww.sqrt()
     }
@@ -107,8 +107,8 @@ impl Arnoldi {
         let (h1, h2) = record[1..=2 * k].split_at(k);
         let h: Vec<f64> = h1.iter().zip(h2).map(|(a, b)| a + b).collect();
         let below = record[2 * k + 1];
-        // After two passes w is what A v_j has outside the span, or the rounding of that: 2⁻⁵⁰-ish of it in
-        // f64, and in f32 the solve ends by its tolerance long before.
+        // After two passes w is the part of A v_j outside the span, or its rounding error: about 2⁻⁵⁰ of A v_j in
+        // f64; in f32 the tolerance ends the solve long before.
         let whole = crate::host::scale::norm2(&h).hypot(below);
         Column { beta: record[0], h, below, breakdown: below <= 8.0 * f64::EPSILON * whole }
     }

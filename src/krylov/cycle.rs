@@ -5,14 +5,14 @@ use super::arnoldi::{Arnoldi, Column};
 use crate::host::dense::givens::HessenbergLeastSquares;
 use crate::op::{Expr, Program, Scalar, Seen, Space, Vector};
 
-/// A cycle of at most as many columns as it was made for.
+/// A cycle with a fixed maximum number of columns.
 pub(crate) struct Cycle {
     pub(crate) arnoldi: Arnoldi,
     /// ⟨r, r⟩ at the start of the cycle.
     rr: Scalar,
     /// ⟨z, z⟩ of the z that v_0 points along.
     zz: Scalar,
-    /// Columns written into programs in this cycle.
+    /// Columns issued in this cycle.
     pub(crate) issued: usize,
     /// The least-squares problem over the columns that have arrived.
     pub(crate) ls: HessenbergLeastSquares,
@@ -29,8 +29,8 @@ impl Cycle {
         self.start_along(p, r, r);
     }
 
-    /// v_0 = z / |z|, with |r| as the length of it: what is minimised is told in units of r, and a combination of
-    /// the basis counts [`Cycle::unit`] times.
+    /// v_0 = z / |z|, with |r| taken as its length: the minimised norm is reported in units of |r|, and a combination
+    /// of the basis must be multiplied by [`Cycle::unit`].
     pub(crate) fn start_along(&mut self, p: &mut Program, r: Vector, z: Vector) {
         self.issued = 0;
         self.ls.clear();
@@ -49,7 +49,7 @@ impl Cycle {
         self.arnoldi.v.column(self.issued)
     }
 
-    /// Takes what stands in `arnoldi.w` as the next column: h = V'w, w −= V h, v_{j+1} = w/|w|.
+    /// Takes `arnoldi.w` as the next column: h = V'w, w −= V h, v_{j+1} = w/|w|.
     pub(crate) fn extend(&mut self, p: &mut Program) {
         self.arnoldi.extend(p, self.issued, self.rr.sqrt());
         self.issued += 1;

@@ -1,10 +1,10 @@
 //! A Krylov decomposition that restarts: A V_k = V_k H_k + v_k bᵀ with VᵀV = I (or VᵀBV = I).
 //!
-//! It grows as Arnoldi's does. A restart replaces V_k by V_k S with S orthonormal, H_k by SᵀH_kS and b by Sᵀb, and
+//! It grows by Arnoldi's process. A restart replaces V_k by V_k S with S orthonormal, H_k by SᵀH_kS and b by Sᵀb, and
 //! the next column continues from v_k (Stewart 2001, doi:10.1137/S0895479800371529; for symmetric A this is the thick
-//! restart of Wu and Simon 2000, doi:10.1137/S0895479898334605). Where the space became invariant, or its wanted part
-//! is to be locked, b is zero and a random vector continues: so eigenvectors orthogonal to everything that grew from
-//! one start are found as well.
+//! restart of Wu and Simon 2000, doi:10.1137/S0895479898334605). If the space is invariant, or its wanted part is to
+//! be locked, b is zero and the process continues from a random vector, so that eigenvectors orthogonal to the whole
+//! space of one start vector are found as well.
 
 use super::arnoldi::{Arnoldi, Column};
 use crate::host::dense::eigen::flat;
@@ -18,23 +18,23 @@ pub(crate) struct Decomposition {
     /// S on its way to the device.
     s: Array,
     n: usize,
-    /// Dimension of what can be spanned.
+    /// Largest possible dimension of the space.
     rank: usize,
-    /// Columns at most.
+    /// Maximum number of columns.
     m: usize,
-    /// Columns written into programs.
+    /// Columns issued.
     issued: usize,
-    /// H, of which `coupling` has the rows and columns that have arrived.
+    /// H; as many rows and columns have arrived as `coupling` has entries.
     h: Mat<f64>,
     /// b.
     coupling: Vec<f64>,
-    /// The largest column of H.
+    /// The largest norm of a column of H.
     size: f64,
     random: Random,
 }
 
 impl Decomposition {
-    /// For vectors of n entries that span `rank` dimensions at most.
+    /// For vectors of n entries that span at most `rank` dimensions.
     pub(crate) fn new(space: &mut Space, [n, rank]: [usize; 2], m: usize, mass: Option<Operator>, seed: u64) -> Self {
         let mut arnoldi = Arnoldi::new(space, n, m);
         if let Some(b) = mass {
@@ -54,7 +54,7 @@ impl Decomposition {
         }
     }
 
-    /// No columns yet; v_0 along `start`, or a random vector.
+    /// Starts without columns, v_0 along `start` or a random vector.
     pub(crate) fn begin(&mut self, p: &mut Program, host: &mut Outbox, start: Option<Vec<f64>>) {
         let start = start.unwrap_or_else(|| self.random.vector(self.n));
         self.clear();
@@ -62,7 +62,7 @@ impl Decomposition {
         self.arnoldi.orthonormalise(p, 0);
     }
 
-    /// No columns any more; v_0 along V c.
+    /// Drops all columns and starts again with v_0 along V c.
     pub(crate) fn begin_within(&mut self, p: &mut Program, host: &mut Outbox, c: &Mat<f64>) {
         host.send(self.s, &flat(c));
         p.rotate(self.arnoldi.v, c.nrows(), 1, self.s);
@@ -83,14 +83,14 @@ impl Decomposition {
         self.arnoldi.v.column(self.issued)
     }
 
-    /// Takes what stands in `arnoldi.w` as the next column; true where it is the last that fits.
+    /// Takes `arnoldi.w` as the next column; true if it is the last that fits.
     pub(crate) fn extend(&mut self, p: &mut Program) -> bool {
         self.arnoldi.extend(p, self.issued, 1.0.into());
         self.issued += 1;
         self.issued == self.m
     }
 
-    /// Reads the record of a column; true where the space is invariant, so that columns beyond are noise.
+    /// Reads the record of a column; true if the space is invariant, so that later columns are noise.
     pub(crate) fn observe(&mut self, record: &[f64]) -> bool {
         let Column { h, below, .. } = self.arnoldi.column(record);
         let k = self.len();
@@ -112,17 +112,17 @@ impl Decomposition {
         self.coupling.len()
     }
 
-    /// Columns at most.
+    /// Maximum number of columns.
     pub(crate) fn capacity(&self) -> usize {
         self.m
     }
 
-    /// True where V spans everything.
+    /// True if V spans the whole space.
     pub(crate) fn is_complete(&self) -> bool {
         self.len() == self.rank
     }
 
-    /// True where A V = V H.
+    /// True if A V = V H.
     pub(crate) fn is_invariant(&self) -> bool {
         self.coupling.iter().all(|&b| b == 0.0)
     }
@@ -137,8 +137,8 @@ impl Decomposition {
         &self.coupling
     }
 
-    /// Goes on with V S, whose projected matrix is `t`. Without a coupling, or where it is to be forgotten (`lock`),
-    /// a random vector comes next.
+    /// Continues with V S, whose projected matrix is `t`. If b is zero, or is to be dropped (`lock`), a random vector
+    /// comes next.
     pub(crate) fn restart(&mut self, p: &mut Program, host: &mut Outbox, s: &Mat<f64>, t: &Mat<f64>, lock: bool) {
         let (k, l, v) = (s.nrows(), s.ncols(), self.arnoldi.v);
         let invariant = lock || self.is_invariant();

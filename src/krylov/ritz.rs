@@ -1,8 +1,8 @@
-//! Ritz values from the coefficients of conjugate gradients: CG is Lanczos in other words, with
+//! Ritz values from the coefficients of conjugate gradients: CG is equivalent to Lanczos, with
 //! T = tridiag(√β_{j−1}/α_{j−1}, 1/α_j + β_{j−1}/α_{j−1}, √β_j/α_j) (Saad 2003, section 6.7.3).
 
-/// The least and the greatest Ritz value of A M after CG steps with these (α, β); `None` where the
-/// coefficients are not those of a definite A.
+/// The smallest and the largest Ritz value of A M after CG steps with these (α, β); `None` if the first
+/// ones are not those of a definite A.
 pub(crate) fn extremes(coefficients: &[(f64, f64)]) -> Option<(f64, f64)> {
     let (mut diagonal, mut below): (Vec<f64>, Vec<f64>) = (vec![], vec![]);
     let mut carried = 0.0;
@@ -56,7 +56,7 @@ mod tests {
 
     #[test]
     fn of_a_diagonal_matrix() {
-        // CG on diag(1, …, 5) with b = 1 takes 5 steps, and its Ritz values are the eigenvalues then.
+        // CG on diag(1, …, 5) with b = 1 takes 5 steps, after which its Ritz values are the eigenvalues.
         let d = [1.0, 2.0, 3.0, 4.0, 5.0];
         let (mut r, mut p, mut rho) = ([1.0; 5], [1.0; 5], 5.0);
         let mut coefficients = vec![];

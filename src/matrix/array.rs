@@ -1,4 +1,4 @@
-//! Arrays of a matrix: owned, or lent by another program that keeps them as they are.
+//! Arrays of a matrix: owned, or lent by other code that keeps them unchanged.
 
 use std::any::Any;
 use std::fmt;
@@ -20,7 +20,7 @@ pub(super) enum Array<T: 'static> {
     },
 }
 
-// Nothing is changed through a shared array, whatever its keeper is.
+// Nothing is mutated through a shared array, whatever its keeper is.
 impl<T> UnwindSafe for Array<T> {}
 impl<T> RefUnwindSafe for Array<T> {}
 
@@ -28,16 +28,16 @@ impl<T: Clone> Array<T> {
     /// `len` entries from `first` on, without a copy.
     ///
     /// # Safety
-    /// They stay valid and unchanged as long as `keeper` lives.
+    /// The entries stay valid and unchanged as long as `keeper` lives.
     pub(super) unsafe fn lent(first: *const T, len: usize, keeper: Keeper) -> Self {
         if len == 0 {
             return vec![].into();
         }
-        // SAFETY: by the caller's word; the slice never leaves this value with a longer lifetime than its own.
+        // SAFETY: by the caller's contract; the slice never leaves this value with a longer lifetime than its own.
         Self::Lent { slice: unsafe { std::slice::from_raw_parts(first, len) }, _keeper: keeper }
     }
 
-    /// The entries to be written: a copy of lent or shared ones.
+    /// The entries for writing; copies them first if lent or shared.
     pub(super) fn to_mut(&mut self) -> &mut Vec<T> {
         if let Self::Lent { slice, .. } = self {
             *self = slice.to_vec().into();

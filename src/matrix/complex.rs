@@ -1,23 +1,23 @@
 //! Complex systems by their equivalent real form: with A = B + iC and z = x + iy, A z = f + ig is
 //! [B −C; C B][x; y] = [f; g].
 //!
-//! Written interleaved, (x₁, y₁, x₂, y₂, …), so that each entry of A is a block of 2 × 2: the two rows of an unknown
-//! stay neighbours, which keeps the bandwidth and the locality of A, lets incomplete factors see the couplings
-//! that complex ones would, and makes `block_jacobi:2` the complex Jacobi. In two halves B and C would lie n apart.
+//! Stored interleaved, (x₁, y₁, x₂, y₂, …), so that each entry of A is a block of 2 × 2: the two rows of an unknown
+//! stay neighbours, which keeps the bandwidth and the locality of A, gives incomplete factors the same couplings
+//! as complex ones, and makes `block_jacobi:2` the complex Jacobi. In two halves B and C would lie n apart.
 //!
 //! Norms are those of the complex vectors, so the certificate is the complex system's. The real form is symmetric
-//! exactly where A is Hermitian, and positive definite where A is: cg and minres serve those. Any other A, complex
-//! symmetric ones among them, gives a nonsymmetric real form whose eigenvalues are those of A and their conjugates:
-//! gmres, bicgstabl and idrs serve it, with more iterations than complex arithmetic would take where the spectrum
-//! lies to one side of the real axis (Day and Heroux 2001, doi:10.1137/S1064827500372262).
+//! exactly if A is Hermitian, and positive definite if A is: use cg or minres. Any other A, even a complex
+//! symmetric one, gives a nonsymmetric real form whose eigenvalues are those of A and their conjugates: use
+//! gmres, bicgstabl or idrs. They take more iterations than complex arithmetic would if the spectrum lies to one side
+//! of the real axis (Day and Heroux 2001, doi:10.1137/S1064827500372262).
 
 use crate::error::{Error, Result};
 use crate::matrix::Csr;
 
-/// The real form of B + iC; zeros of either part are not stored.
+/// The real form of B + iC; zero parts are not stored.
 ///
 /// # Errors
-/// Parts of different shape, more than 2³¹ − 1 rows or columns.
+/// Parts of different shapes, more than 2³¹ − 1 rows or columns.
 pub fn real_form(re: &Csr, im: &Csr) -> Result<Csr> {
     let limit = (u32::MAX / 2) as usize;
     if re.rows().max(re.cols()) > limit {
@@ -54,7 +54,7 @@ pub(crate) fn merged_rows(re: &Csr, im: &Csr) -> Result<Vec<Vec<(u32, f64, f64)>
     Ok((0..rows).map(|i| merged(re.row(i), im.row(i))).collect())
 }
 
-/// (column, b, c) for every column that either row holds.
+/// (column, b, c) for every column in either row.
 fn merged((bc, bv): (&[u32], &[f64]), (cc, cv): (&[u32], &[f64])) -> Vec<(u32, f64, f64)> {
     let (mut p, mut q) = (0, 0);
     let mut out = Vec::with_capacity(bc.len().max(cc.len()));
@@ -70,7 +70,7 @@ fn merged((bc, bv): (&[u32], &[f64]), (cc, cv): (&[u32], &[f64])) -> Vec<(u32, f
     out
 }
 
-/// B and C of a real form: what its even rows hold.
+/// B and C of a real form, read from its even rows.
 ///
 /// # Errors
 /// An odd number of rows or columns.

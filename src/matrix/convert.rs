@@ -1,4 +1,4 @@
-//! What a matrix can be made of.
+//! Types that a matrix can be made from.
 //!
 //! | given | copied |
 //! |---|---|
@@ -7,8 +7,8 @@
 //! | `faer` sparse matrices, with the feature `faer-sparse` | once |
 //! | `nalgebra_sparse` CSR, CSC and COO matrices, with the feature `nalgebra-sparse` | once |
 //!
-//! Arrays of any other library go through [`Csr::from_csr`], [`Csr::from_csc`] and [`Csr::from_triplets`]. Beside
-//! these arrays a solver keeps the matrix in the form that its device reads, in each number type that it iterates in.
+//! Arrays of any other library go through [`Csr::from_csr`], [`Csr::from_csc`] and [`Csr::from_triplets`]. Besides
+//! these arrays, a solver stores the matrix in its device's form, in each number type that it iterates in.
 
 use super::{Csr, Matrix};
 use crate::error::Result;
@@ -16,21 +16,21 @@ use sprs::SpIndex;
 use std::ops::Deref;
 use std::sync::Arc;
 
-/// Things a matrix can be made of.
+/// Types that a matrix can be made from: stored entries.
 pub trait ToCsr {
     /// The checked matrix.
     ///
     /// # Errors
-    /// What [`Csr::new`] says.
+    /// Those of [`Csr::new`].
     fn to_csr(&self) -> Result<Arc<Csr>>;
 }
 
-/// Things that can be solved with: all that [`ToCsr`] takes, and operators as [`Matrix::free`] wraps them.
+/// Types that a solver accepts: all that implement [`ToCsr`], and operators wrapped by [`Matrix::free`].
 pub trait ToMatrix {
     /// The checked matrix.
     ///
     /// # Errors
-    /// What [`Csr::new`] says; an operator whose shapes contradict each other.
+    /// Those of [`Csr::new`]; an operator whose shapes contradict each other.
     fn to_matrix(&self) -> Result<Matrix>;
 }
 
@@ -41,7 +41,7 @@ impl ToMatrix for Matrix {
     }
 }
 
-/// Both traits for a type, by an expression for its CSR form.
+/// Implements both traits for a type, by an expression for its CSR form.
 macro_rules! made_of {
     ($([$($generics:tt)*] $kind:ty, |$a:ident| $csr:expr;)+) => {
         $(
@@ -68,7 +68,7 @@ made_of! {
         Starts: Deref<Target = [P]>, Indices: Deref<Target = [I]>, Values: Deref<Target = [V]>
     ] sprs::CsMatBase<V, I, Starts, Indices, Values, P>, |a| {
         let starts: Vec<usize> = a.indptr().raw_storage().iter().map(|p| p.index()).collect();
-        // A matrix that is a part of another starts where that part does.
+        // The row starts of a view of a larger matrix need not begin at 0.
         let first = starts.first().copied().unwrap_or(0);
         let starts: Vec<usize> = starts.iter().map(|p| p - first).collect();
         let indices: Vec<usize> = a.indices().iter().map(|i| i.index()).collect();
@@ -128,7 +128,7 @@ mod tests {
         same(&csr);
         same(&csc);
         same(&csc.view());
-        // Narrow integers and numbers; all values are sums of few powers of two.
+        // Narrow integers and f32 values; all values are exact in f32.
         let narrow: sprs::CsMatI<f64, u32> = csc.to_other_types();
         same(&narrow.map(|&v| v as f32));
         let part = csr.slice_outer(5..15);

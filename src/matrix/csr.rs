@@ -1,4 +1,4 @@
-//! Compressed sparse rows in f64: the one form every backend starts from.
+//! Compressed sparse rows in f64: the form that every backend starts from.
 
 use super::array::{Array, Keeper};
 use crate::error::{Error, Result};
@@ -10,7 +10,7 @@ use std::sync::Arc;
 ///
 /// The constructors check all of this, so kernels may rely on it.
 ///
-/// A clone shares the three arrays; [`Csr::set_values`] gives one clone values of its own, on the shared pattern.
+/// A clone shares the three arrays; [`Csr::set_values`] gives one clone its own values on the shared pattern.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Csr {
     rows: usize,
@@ -35,7 +35,7 @@ impl Csr {
         Self::checked(rows, cols, row_ptr, columns.into(), values.into())
     }
 
-    /// [`Csr::new`] without a copy of the `nnz` columns and values, as long as rows need no sorting.
+    /// [`Csr::new`] without a copy of the `nnz` columns and values, unless rows need sorting.
     ///
     /// # Errors
     /// As [`Csr::new`].
@@ -50,7 +50,7 @@ impl Csr {
         nnz: usize,
         keeper: Keeper,
     ) -> Result<Self> {
-        // SAFETY: by the caller's word.
+        // SAFETY: by the caller's contract.
         let (columns, values) =
             unsafe { (Array::lent(columns, nnz, Arc::clone(&keeper)), Array::lent(values, nnz, keeper)) };
         Self::checked(rows, cols, row_ptr, columns, values)
@@ -140,7 +140,7 @@ impl Csr {
         self.values.len()
     }
 
-    /// True when rows and columns are equally many.
+    /// True if there are as many rows as columns.
     #[must_use]
     pub fn is_square(&self) -> bool {
         self.rows == self.cols
@@ -185,7 +185,7 @@ impl Csr {
     }
 
     /// Puts new values on the same pattern, in the order of [`Csr::values`]: row by row, columns ascending, duplicates
-    /// summed. That is the order of the arrays given to [`Csr::new`] only where their rows were so already.
+    /// summed. That is the order of the arrays given to [`Csr::new`] only if their rows were already sorted.
     ///
     /// # Errors
     /// A wrong count or a value that is not finite.
@@ -219,7 +219,7 @@ impl Csr {
             .collect()
     }
 
-    /// Aᵀ, by counting. Cost: two passes over the entries, the second by every thread for its share of the columns.
+    /// Aᵀ, by counting sort. Cost: two passes over the entries, the second in each thread for its columns.
     #[must_use]
     pub fn transpose(&self) -> Self {
         let mut row_ptr = vec![0usize; self.cols + 1];
@@ -231,7 +231,7 @@ impl Csr {
         }
         let mut columns = vec![0u32; self.nnz()];
         let mut values = vec![0.0; self.nnz()];
-        // Ranges of columns with about equally many entries: what one thread writes lies together.
+        // Ranges of columns with about equally many entries, so that each thread writes a contiguous part.
         let shares = if self.nnz() < 1 << 16 { 1 } else { rayon::current_num_threads().min(16) };
         let bound = |p: usize| row_ptr.partition_point(|&k| k < p * self.nnz() / shares).min(self.cols);
         let (mut rest_columns, mut rest_values) = (&mut columns[..], &mut values[..]);
@@ -322,7 +322,7 @@ impl Csr {
             row.sort_by_key(|e| e.0);
             let start = kept;
             for &(c, v) in &row {
-                // Never ahead of the reading side, so writing in place is safe.
+                // The write position never passes the read position, so writing in place is safe.
                 if kept > start && columns[kept - 1] == c {
                     values[kept - 1] += v;
                 } else {
@@ -339,14 +339,14 @@ impl Csr {
     }
 }
 
-/// Where each index stands in `order`.
+/// The position of each index in `order`.
 pub(crate) fn inverse_order(order: &[u32]) -> Vec<u32> {
     let mut place = vec![0; order.len()];
     order.iter().enumerate().for_each(|(k, &i)| place[i as usize] = k as u32);
     place
 }
 
-/// Where the first bad element is. In blocks, as rayon's own search asks an atomic per element.
+/// The index of the first bad element. Searches in blocks, as rayon's own search reads an atomic per element.
 fn first<T: Sync>(all: &[T], bad: impl Fn(&T) -> bool + Sync) -> Option<usize> {
     const BLOCK: usize = 1 << 14;
     let block = all.par_chunks(BLOCK).position_first(|block| block.iter().fold(false, |found, x| found | bad(x)))?;

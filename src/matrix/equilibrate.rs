@@ -1,7 +1,7 @@
 //! Equilibration: powers of two for the rows and columns that bring the largest entry of each near 1 (Ruiz 2001,
-//! RAL-TR-2001-034), so that no row is lost in the rounding of another. Powers of two change no digit.
+//! RAL-TR-2001-034), so that no row is lost in the rounding of another. Scaling by powers of two is exact.
 //!
-//! Works on exponents alone: halves the largest exponent of every row and column at once until none is beyond ±1.
+//! Works on exponents alone: halves the largest exponent of all rows and columns at once until none is beyond ±1.
 //! A symmetric matrix gets the same power for row and column i. Cost: a pass over the exponents for every halving of
 //! the spread, 11 at most. [`symmetric_scale`] does the same with logarithms in place of exponents, to a percent.
 
@@ -17,7 +17,7 @@ pub(crate) struct Scales {
     pub(crate) columns: Vec<i32>,
 }
 
-/// Exponents of zeros: they count for nothing.
+/// Exponent of zeros, which are ignored.
 const NONE: i32 = i32::MIN;
 
 /// Largest logarithm of each row and each column of A under `scales`; `NONE` for those without entries.
@@ -50,17 +50,17 @@ pub(crate) fn column_exponents(a: &Csr) -> Vec<Option<i32>> {
     exponents
 }
 
-/// How far apart, in powers of two, the largest entries of two columns are; columns of zeros apart.
+/// How far apart, in powers of two, the largest entries of two columns can be; ignores columns of zeros.
 pub(crate) fn column_spread(a: &Csr) -> i32 {
     let exponents = column_exponents(a);
     let known = || exponents.iter().flatten();
     known().max().zip(known().min()).map_or(0, |(most, least)| most - least)
 }
 
-/// How far apart, in powers of two, the largest entries of two rows or of two columns are; the same of a symmetric
-/// matrix.
+/// How far apart, in powers of two, the largest entries of two rows or of two columns can be; for a `symmetric`
+/// matrix the rows suffice.
 pub(crate) fn spread(a: &Csr, symmetric: bool) -> i32 {
-    // Zeros count for nothing, so a row of them is 0 here, not the smallest of all.
+    // Zeros are ignored: a row of zeros must not count as the smallest.
     let row = |i: usize| scale::largest(a.row(i).1);
     let widest = |p: (f64, f64), q: (f64, f64)| (p.0.min(q.0), p.1.max(q.1));
     let range = |(least, most): (f64, f64)| if most > 0.0 { exponent(most) - exponent(least) } else { 0 };
@@ -83,7 +83,7 @@ pub(crate) fn scales(a: &Csr, e: i32, symmetric: bool) -> Scales {
     balanced(a, &exponents(a, e), 11, 1, symmetric)
 }
 
-/// Binary digits behind the point of a logarithm.
+/// Binary digits after the point of a logarithm.
 const DIGITS: u32 = 16;
 
 /// log₂ of an S: the largest entry of row and column i of S A S·2^−`e` lies within 2^±1/64 of ±1 for every i, where 2^e is
@@ -142,7 +142,7 @@ mod tests {
             assert_eq!(s.rows == s.columns, symmetric);
             let b = scaled(&a, |i| s.rows[i], |j| s.columns[j] - norms.exponent);
             assert!(spread(&b, false) <= 3, "{}", spread(&b, false));
-            // The same for A·2^200.
+            // The scales are the same for A·2^200.
             assert_eq!(scales(&scaled(&a, |_| 200, |_| 0), norms.exponent + 200, symmetric), s);
         }
     }
@@ -163,7 +163,7 @@ mod tests {
             }
             assert!((0..200).all(|i| (rows[i].max(columns[i]).log2()).abs() < 1.0 / 63.0), "{rows:?} {columns:?}");
         }
-        // Positive definite: the diagonal's roots, as Jacobi has them.
+        // Positive definite: the square roots of the diagonal, as in Jacobi.
         let d = symmetric_scale(&gallery::diagonal(&[4.0, 1e-200, 1e200]), 0);
         for (s, d) in d.into_iter().zip([4.0f64, 1e-200, 1e200]) {
             assert!((2.0 * s + d.log2()).abs() < 1.0 / 32.0, "{s}");

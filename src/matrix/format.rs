@@ -1,5 +1,5 @@
-//! What makes a matrix compressible without loss: few different values, values that fit f32, runs of consecutive rows that
-//! look alike, and small dense blocks. Every backend's forms start from here.
+//! What makes a matrix compressible without loss: few distinct values, values that fit f32, runs of consecutive rows
+//! with one pattern, and small dense blocks. The forms of every backend start from here.
 
 use crate::host::dtype::Dtype;
 use crate::host::scale::power;
@@ -14,20 +14,20 @@ pub(crate) use blocks::{block_columns, count_blocks};
 pub(crate) use runs::{Runs, count_runs};
 pub(crate) use table::Table;
 
-/// How values are kept; each form gives back every bit of the value in the arithmetic's type.
+/// How values are stored; each form preserves every bit of the value in the arithmetic's type.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Coding {
     /// Eight bytes.
     F64,
-    /// Four bytes: f32 arithmetic, or every value is one of f32's.
+    /// Four bytes: f32 arithmetic, or every value is exact in f32.
     F32,
-    /// One byte, the place in this table of the different values.
+    /// One byte: the index in this table of the distinct values.
     Dictionary(Table),
 }
 
 impl Coding {
-    /// The narrowest form of `values`·2^`exponent` for arithmetic in `dtype`; a dictionary only for
-    /// `dictionary_from` values and more.
+    /// The narrowest form of `values`·2^`exponent` for arithmetic in `dtype`; a dictionary only from
+    /// `dictionary_from` values on.
     pub(crate) fn of(values: &[f64], exponent: i32, dtype: Dtype, compress: bool, dictionary_from: usize) -> Self {
         if compress
             && values.len() >= dictionary_from
@@ -66,8 +66,8 @@ pub(crate) fn scaled(exponent: i32, dtype: Dtype) -> impl Fn(f64) -> f64 + Copy 
     }
 }
 
-/// True where most entries lie more than a few cache lines from the entry of the same place in the row
-/// before. Every 16th row is looked at.
+/// True if most entries are more than a few cache lines away from the entry of the same index in the row
+/// before. Samples every 16th row.
 pub(crate) fn scatters(a: &Csr) -> bool {
     const NEAR: u32 = 64;
     let far = |i: usize| {

@@ -10,7 +10,7 @@ use crate::host::random::Random;
 use crate::host::suggest::did_you_mean;
 use crate::matrix::{Csr, complex::real_form};
 
-/// One row at a time, columns ascending.
+/// Builds CSR arrays one row at a time, columns ascending.
 struct Rows {
     row_ptr: Vec<usize>,
     columns: Vec<u32>,
@@ -149,7 +149,7 @@ pub fn neumann2d(k: usize) -> Csr {
 #[must_use]
 pub fn cycle_laplacian(n: usize) -> Csr {
     assemble(n, n, 3, |a, i| {
-        // Sums of duplicates make the right matrix of n = 1 and n = 2, too.
+        // Duplicates are summed, which also gives the right matrix for n = 1 and n = 2.
         a.put((i + n - 1) % n, -1.0);
         a.put(i, 2.0);
         a.put((i + 1) % n, -1.0);
@@ -178,7 +178,7 @@ pub fn diagonal(d: &[f64]) -> Csr {
 }
 
 /// The cyclic shift (A x)_i = x_{i+1 mod n}: orthogonal, eigenvalues the n-th roots of unity. With
-/// b = e₁, GMRES stands still for n − 1 steps and is exact at step n. n × n.
+/// b = e₁, GMRES stagnates for n − 1 steps and is exact at step n. n × n.
 #[must_use]
 pub fn cyclic_shift(n: usize) -> Csr {
     assemble(n, n, 1, |a, i| a.put((i + 1) % n, 1.0))
@@ -275,8 +275,8 @@ pub fn random_general(n: usize, nnz_per_row: usize, seed: u64) -> Csr {
 }
 
 /// Laplacian L = D − W of a connected random graph with mean degree about `degree` and hubs: node
-/// i is tied to max(1, degree/2) earlier ones, drawn towards the first. Row lengths follow a power
-/// law. Without `grounded` singular, null space the constants; with it l₀₀ += 1 makes it SPD.
+/// i is connected to max(1, degree/2) earlier ones, with a bias to the first. Row lengths follow a power
+/// law. Singular with the constants as null space; with `grounded`, l₀₀ += 1 makes it SPD.
 /// n × n.
 #[must_use]
 pub fn graph_laplacian(n: usize, degree: usize, seed: u64, grounded: bool) -> Csr {
@@ -291,7 +291,7 @@ pub fn graph_laplacian(n: usize, degree: usize, seed: u64, grounded: bool) -> Cs
     symmetric(n, edges, |i, sum| sum + if grounded && i == 0 { 1.0 } else { 0.0 })
 }
 
-/// The symmetric matrix of these off-diagonal entries (loops dropped, duplicates summed), with
+/// The symmetric matrix with these off-diagonal entries (loops dropped, duplicates summed) and
 /// `diagonal(i, Σ_j|a_ij|)` on the diagonal.
 fn symmetric(n: usize, edges: Vec<(usize, usize, f64)>, diagonal: impl Fn(usize, f64) -> f64) -> Csr {
     let mut start = vec![0usize; n + 1];
@@ -312,7 +312,7 @@ fn symmetric(n: usize, edges: Vec<(usize, usize, f64)>, diagonal: impl Fn(usize,
     }
     assemble(n, n, start[n].div_ceil(n.max(1)) + 1, |a, i| {
         let row = &mut entries[start[i]..start[i + 1]];
-        // Stable: duplicates of (i, j) and (j, i) are summed in one order, to the same bits.
+        // A stable sort: duplicates of (i, j) and of (j, i) are summed in the same order, to the same bits.
         row.sort_by_key(|e| e.0);
         let split = row.partition_point(|e| (e.0 as usize) < i);
         let begin = a.values.len();
@@ -330,9 +330,9 @@ fn symmetric(n: usize, edges: Vec<(usize, usize, f64)>, diagonal: impl Fn(usize,
 }
 
 /// −Δu − (1 + iσ) w² u on a square with an absorbing layer around it: the frequency-domain wave equation, 5-point
-/// stencil, `wave` = w·h radians a cell (2π over the cells of a wavelength; 10 of them or more are the rule). σ grows
-/// with the square of the depth in the outer `layer` cells, up to `absorption`, so that waves leave and little comes
-/// back. Complex symmetric; in its [real form](crate::matrix::complex), of order 2k².
+/// stencil, `wave` = w·h radians per cell (2π over the cells per wavelength, usually 10 or more). σ grows
+/// with the square of the depth in the outer `layer` cells, up to `absorption`, so that waves leave and little is
+/// reflected. Complex symmetric; in its [real form](crate::matrix::complex), of order 2k².
 #[must_use]
 pub fn helmholtz2d(k: usize, wave: f64, layer: usize, absorption: f64) -> Csr {
     let depth = |i: usize| {
@@ -360,8 +360,8 @@ fn map_diagonal(a: &Csr, f: impl Fn(usize, f64) -> f64) -> Csr {
 }
 
 /// Isotropic linear elasticity in the plane (plane strain) on a grid of bilinear square elements, Young's modulus 1 and
-/// Poisson's ratio ν; two unknowns a node, node by node, x fastest, and the nodes' coordinates. `clamped` holds the left
-/// edge, whose nodes are left out; without it the plate floats, with three rigid-body modes as its null space.
+/// Poisson's ratio ν; two unknowns per node, node by node, x fastest; and the nodes' coordinates. `clamped` fixes the
+/// left edge, whose nodes are left out; else the plate floats, with three rigid-body modes as its null space.
 ///
 /// # Panics
 /// ν outside (−1, 1/2).
@@ -370,13 +370,13 @@ pub fn elasticity2d(elements: [usize; 2], nu: f64, clamped: bool) -> (Csr, Vec<[
     elasticity(elements, nu, clamped)
 }
 
-/// Linear elasticity of a block of trilinear cubes, three unknowns a node; see [`elasticity2d`].
+/// Linear elasticity of a block of trilinear cubes, three unknowns per node; see [`elasticity2d`].
 #[must_use]
 pub fn elasticity3d(elements: [usize; 3], nu: f64, clamped: bool) -> (Csr, Vec<[f64; 3]>) {
     elasticity(elements, nu, clamped)
 }
 
-/// Stiffness ∫ λ (∇·u)(∇·v) + 2μ ε(u):ε(v) of unit cubes, by Gauss' rule of two points a direction.
+/// Stiffness ∫ λ (∇·u)(∇·v) + 2μ ε(u):ε(v) of unit cubes, by Gauss' rule with two points per direction.
 fn elasticity<const D: usize>(elements: [usize; D], nu: f64, clamped: bool) -> (Csr, Vec<[f64; D]>) {
     assert!(nu > -1.0 && nu < 0.5, "Poisson's ratio {nu} is outside (-1, 1/2)");
     let corners = 1 << D;
@@ -444,7 +444,7 @@ fn elasticity<const D: usize>(elements: [usize; D], nu: f64, clamped: bool) -> (
         row.sort_by_key(|e| e.0);
         for same in row.chunk_by(|p, q| p.0 == q.0) {
             let sum: f64 = same.iter().map(|e| e.1).sum();
-            // Couplings that cancel between elements are rounding.
+            // Couplings that cancel between elements leave only rounding.
             if sum.abs() > 1e-14 {
                 rows.put(same[0].0, sum);
             }
@@ -490,14 +490,14 @@ pub fn upwind3d(k: usize, p: [f64; 3]) -> Csr {
     stencil(k, 6.0 + p.iter().sum::<f64>(), p.map(|p| -1.0 - p), [-1.0; 3])
 }
 
-/// Laplacian of a random geometric graph plus 10⁻² I: n points in the unit cube in random order, tied to those within the
-/// radius that gives about `degree` neighbours, weights log-uniform in [0.1, 10]. SPD, n × n.
+/// Laplacian of a random geometric graph plus 10⁻² I: n points in the unit cube in random order, linked to those within
+/// the radius that gives about `degree` neighbours, weights log-uniform in [0.1, 10]. SPD, n × n.
 #[must_use]
 pub fn geometric_graph(n: usize, degree: usize, seed: u64) -> Csr {
     let mut random = Random::new(seed);
     let at: Vec<[f64; 3]> = (0..n).map(|_| std::array::from_fn(|_| random.uniform(0.0, 1.0))).collect();
     let radius = (degree as f64 / (n.max(1) as f64 * 4.0 / 3.0 * std::f64::consts::PI)).cbrt();
-    // Cells no smaller than the radius: neighbours lie in the 27 cells around.
+    // Cells no smaller than the radius: all neighbours are within 27 cells.
     let side = ((1.0 / radius) as usize).clamp(1, 1 << 9);
     let cell = |p: &[f64; 3]| p.map(|x| ((x * side as f64) as usize).min(side - 1));
     let mut members = vec![vec![]; side.pow(3)];
@@ -524,7 +524,7 @@ pub fn geometric_graph(n: usize, degree: usize, seed: u64) -> Csr {
     symmetric(n, edges, |_, sum| sum + 1e-2)
 }
 
-/// Coordinates of the nodes of a matrix of [`by_name`] that has some, a row a node.
+/// Coordinates of the nodes of a matrix of [`by_name`], one row per node; `None` if it has none.
 #[must_use]
 pub fn coordinates(name: &str, size: usize) -> Option<Csr> {
     let less = size.saturating_sub(1);
@@ -538,7 +538,7 @@ pub fn coordinates(name: &str, size: usize) -> Option<Csr> {
     Some(assemble(kept.len(), cols, cols, |a, i| kept[i].iter().enumerate().for_each(|(j, &v)| a.put(j, v))))
 }
 
-/// Points of a grid of so many points a direction, x fastest.
+/// Points of a grid with this many points per direction, x fastest.
 fn grid_points<const D: usize>(points: [usize; D]) -> Vec<[f64; D]> {
     let count = points.iter().product();
     let place = |node: usize| -> [f64; D] {
@@ -561,17 +561,17 @@ pub struct Family {
     pub about: &'static str,
     /// Parameters with their defaults.
     pub params: &'static [(&'static str, f64)],
-    /// The order is size to this power, times the unknowns a point.
+    /// The order is size to this power, times the unknowns per point.
     pub dimensions: u32,
-    /// Unknowns a point.
+    /// Unknowns per point.
     pub unknowns: usize,
-    /// Upper bound of the entries for this order and these parameters.
+    /// Upper bound on the entries for this order and these parameters.
     entries: fn(f64, &[f64]) -> f64,
     make: fn(usize, &[f64]) -> Csr,
 }
 
 impl Family {
-    /// True where the matrix is the [real form](crate::matrix::complex) of a complex one, of twice the order.
+    /// True if the matrix is the [real form](crate::matrix::complex) of a complex one, of twice the order.
     #[must_use]
     pub fn is_complex(&self) -> bool {
         self.name == "helmholtz2d"
@@ -644,7 +644,7 @@ pub static NAMES: &[Family] = &[
     family!("arrow", "one dense row and column, SPD", 1, [], |n, _| 3.0 * n, |n, _| arrow(n)),
 ];
 
-/// Entries that [`by_name`] makes at most: 2³¹, 24 GiB.
+/// Most entries that [`by_name`] generates: 2³¹, 24 GiB.
 const MAX_ENTRIES: f64 = (1u64 << 31) as f64;
 
 /// The matrix of this name from [`NAMES`]: `size` is the order, or the points per side of a grid.
@@ -693,7 +693,7 @@ pub fn by_name(name: &str, size: usize, params: &[(String, f64)]) -> Result<Csr>
     if entries > MAX_ENTRIES {
         return Err(Error::input(format!("{name}: {entries:.3e} entries are beyond the limit of {MAX_ENTRIES:.3e}")));
     }
-    // Twice the room of the arrays: a real form is made beside what it is made from.
+    // Twice the size of the arrays: a real form is built while its source is still in memory.
     let needed = 2.0 * 12.0 * entries + 16.0 * rows as f64;
     memory::check(|| format!("{name}:{size}"), needed as u64, None)?;
     Ok((family.make)(size, &values))

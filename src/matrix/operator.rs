@@ -1,8 +1,8 @@
-//! Matrices by their product instead of their entries (matrix-free), and the one type that stands for both.
+//! Matrices given by their product instead of their entries (matrix-free), and the type that stands for either.
 //!
-//! An operator computes rows of A x in f64 on the host, or the whole of A x where that has no parts; that is what
-//! certifies an answer, and what the CPU iterates with. With a WGSL function for one row as its twin it runs on a GPU as well, inside the same
-//! fused sweeps as a stored matrix.
+//! An operator computes rows of A x in f64 on the host, or all of A x if it can't be split; this certifies an answer,
+//! and the CPU iterates with it. With an equivalent WGSL function for one row it runs on a GPU as well, inside the
+//! same fused sweeps as a stored matrix.
 
 use super::Csr;
 use crate::error::{Error, Result};
@@ -11,10 +11,10 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
-/// Rows that one thread computes at once, at least.
+/// Fewest rows that one thread computes at once.
 const GRAIN: usize = 1024;
 
-/// What the user states about an operator. A few products with fixed vectors check it.
+/// What the user states about an operator. It is checked by a few products with fixed vectors.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Structure {
@@ -30,8 +30,8 @@ pub enum Structure {
 /// A row of A x in WGSL.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RowShader {
-    /// Declares `fn row_product(i: u32) -> number`, and what that calls. `number` is f32 or f64 as the solver
-    /// chooses; `x_at(j: u32)` is x_j, `data_at(k: u32)` is `data[k]`. Compiled with bounds checks, always.
+    /// Declares `fn row_product(i: u32) -> number`, and what it calls. `number` is f32 or f64 as the solver
+    /// chooses; `x_at(j: u32)` is x_j, `data_at(k: u32)` is `data[k]`. Always compiled with bounds checks.
     pub text: String,
     /// Coefficients that the text reads through `data_at`.
     pub data: Vec<f64>,
@@ -45,8 +45,8 @@ pub trait LinearOperator: Send + Sync {
     /// Length of x.
     fn cols(&self) -> usize;
 
-    /// y = (A x)_`rows`: all of x, one entry of y for each row asked for. Called from several threads. The same
-    /// row must give the same bits each time, whatever rows it comes with.
+    /// y = (A x)_`rows`: x is complete, y has one entry for each of `rows`. Called from several threads. The same
+    /// row must give the same bits each time, whatever rows it is requested with.
     fn product(&self, rows: Range<usize>, x: &[f64], y: &mut [f64]);
 
     /// Aᵀ, for methods that multiply by it.
@@ -59,7 +59,7 @@ pub trait LinearOperator: Send + Sync {
         None
     }
 
-    /// What is known of A.
+    /// What is known about A.
     fn structure(&self) -> Structure {
         Structure::General
     }
@@ -69,25 +69,25 @@ pub trait LinearOperator: Send + Sync {
         None
     }
 
-    /// Bytes that one product reads beside x, for the count of traffic.
+    /// Bytes that one product reads besides x, for the memory-traffic model.
     fn bytes(&self) -> u64 {
         0
     }
 
-    /// True where the product has no parts, as a call into another program or language: [`LinearOperator::product`]
+    /// True if the product can't be split into rows, such as a call into another language: [`LinearOperator::product`]
     /// is then called for all rows, by one thread.
     fn is_whole(&self) -> bool {
         false
     }
 
-    /// False where products are too expensive to test what A is. Then what the user states is taken without
+    /// False if products are too expensive to probe A. Then the stated structure is trusted without
     /// a test, and ‖A‖ stays unknown: backward errors are computed as if it were 0.
     fn may_be_probed(&self) -> bool {
         true
     }
 }
 
-/// What the user may state about an operator, for functions of rows and of whole vectors alike.
+/// Builder methods for what the user states about an operator, for [`RowFunction`] and [`VectorFunction`].
 macro_rules! stated_properties {
     () => {
         /// States that A = Aᵀ.
@@ -102,7 +102,7 @@ macro_rules! stated_properties {
             Self { structure: Structure::Definite, ..self }
         }
 
-        /// With its diagonal.
+        /// Supplies the diagonal.
         #[must_use]
         pub fn with_diagonal(self, diagonal: Vec<f64>) -> Self {
             Self { diagonal: Some(diagonal), ..self }
@@ -110,7 +110,7 @@ macro_rules! stated_properties {
     };
 }
 
-/// An operator made of a function for one entry of A x.
+/// An operator defined by a function for one entry of A x.
 ///
 /// ```
 /// use krylane::matrix::{Matrix, RowFunction};
@@ -138,7 +138,7 @@ impl<F: Fn(usize, &[f64]) -> f64 + Send + Sync> RowFunction<F> {
 
     stated_properties!();
 
-    /// With its twin for GPUs.
+    /// Supplies the equivalent function for GPUs.
     #[must_use]
     pub fn with_shader(self, shader: RowShader) -> Self {
         Self { shader: Some(shader), ..self }
@@ -166,7 +166,7 @@ impl<F: Fn(usize, &[f64]) -> f64 + Send + Sync> LinearOperator for RowFunction<F
     }
 }
 
-/// An operator made of a function for the whole of y = A x, as loops over elements or transforms compute it. Runs on
+/// An operator defined by a function for all of y = A x, such as a loop over elements or a transform. Runs on
 /// the CPU.
 ///
 /// ```
@@ -203,7 +203,7 @@ impl<F: Fn(&[f64], &mut [f64]) + Send + Sync> VectorFunction<F> {
 
     stated_properties!();
 
-    /// With its transpose, y = Aᵀ x, for least-squares methods.
+    /// Supplies the transpose, y = Aᵀ x, for least-squares methods.
     #[must_use]
     pub fn with_transpose(self, f: impl Fn(&[f64], &mut [f64]) + Send + Sync + 'static) -> Self {
         let transpose: Arc<dyn LinearOperator> = Arc::new(VectorFunction::new(self.cols, self.rows, f));
@@ -240,12 +240,12 @@ impl<F: Fn(&[f64], &mut [f64]) + Send + Sync> LinearOperator for VectorFunction<
     }
 }
 
-/// A matrix as solvers take it: stored entries, or an operator. Cheap to clone.
+/// A matrix as solvers accept it: stored entries, or an operator. Cheap to clone.
 #[derive(Clone)]
 pub enum Matrix {
-    /// Entries.
+    /// Stored entries.
     Stored(Arc<Csr>),
-    /// A product.
+    /// An operator.
     Free(Arc<dyn LinearOperator>),
 }
 
@@ -273,13 +273,13 @@ impl Matrix {
         }
     }
 
-    /// True where there are as many rows as columns.
+    /// True if there are as many rows as columns.
     #[must_use]
     pub fn is_square(&self) -> bool {
         self.rows() == self.cols()
     }
 
-    /// The stored entries, where there are any.
+    /// The stored entries, if there are any.
     #[must_use]
     pub fn entries(&self) -> Option<&Arc<Csr>> {
         match self {
@@ -288,7 +288,7 @@ impl Matrix {
         }
     }
 
-    /// a_ii where they are known; 0 where a stored matrix has no entry.
+    /// The diagonal, if known; 0 where a stored matrix has no entry.
     #[must_use]
     pub fn diagonal(&self) -> Option<Vec<f64>> {
         match self {
@@ -306,7 +306,7 @@ impl Matrix {
         }
     }
 
-    /// Aᵀ: A itself where the two are equal, so that a device keeps it once; `None` for an operator that gives none.
+    /// Aᵀ: A itself if both are equal, so that a device stores it once; `None` for an operator without a transpose.
     pub(crate) fn transposed(&self) -> Option<Self> {
         match self {
             Self::Stored(a) => {
@@ -317,7 +317,7 @@ impl Matrix {
         }
     }
 
-    /// True where both are one object.
+    /// True if both are the same object.
     pub(crate) fn is(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Stored(a), Self::Stored(b)) => Arc::ptr_eq(a, b),
@@ -326,7 +326,7 @@ impl Matrix {
         }
     }
 
-    /// Entries and row starts as plain CSR holds them, values of `value` bytes; an operator's own word.
+    /// Bytes of entries and row starts in plain CSR with values of `value` bytes; for an operator, its own `bytes`.
     pub(crate) fn plain_bytes(&self, value: usize) -> u64 {
         match self {
             Self::Stored(a) => (value as u64 + 4) * a.nnz() as u64 + 4 * (a.rows() as u64 + 1),
@@ -334,7 +334,7 @@ impl Matrix {
         }
     }
 
-    /// Numbers that one product handles: the size by which a device is chosen.
+    /// Numbers that one product processes: the size by which a device is chosen.
     pub(crate) fn work(&self) -> usize {
         match self {
             Self::Stored(a) => a.nnz(),
@@ -342,7 +342,7 @@ impl Matrix {
         }
     }
 
-    /// Shapes that agree with each other.
+    /// Checks that the shapes of an operator, its transpose and its diagonal agree.
     pub(crate) fn check(&self) -> Result<()> {
         let Self::Free(a) = self else { return Ok(()) };
         if a.rows().max(a.cols()) > u32::MAX as usize {
@@ -373,7 +373,7 @@ impl Matrix {
     }
 }
 
-/// y = A x, blocks of rows in parallel where the product has parts.
+/// y = A x, blocks of rows in parallel if the product can be split.
 pub(crate) fn multiply(a: &dyn LinearOperator, x: &[f64]) -> Vec<f64> {
     assert_eq!(x.len(), a.cols(), "A x: x has {} entries, A has {} columns", x.len(), a.cols());
     let mut y = vec![0.0; a.rows()];

@@ -4,7 +4,7 @@ use crate::matrix::Csr;
 use std::collections::HashSet;
 use std::fmt;
 
-/// Distinct values are counted up to here: what fits one byte per entry, and one more.
+/// Distinct values are counted up to this: one more than a byte can number.
 const MAX_DISTINCT: usize = 257;
 
 /// Statistics of a matrix, for people and for the choice of forms and methods.
@@ -29,7 +29,7 @@ pub struct Stats {
     pub empty_rows: usize,
     /// Largest |i − j| of an entry.
     pub bandwidth: usize,
-    /// Places of the main diagonal where nothing is stored.
+    /// Positions of the main diagonal where nothing is stored.
     pub diagonal_missing: usize,
     /// Zeros stored on the main diagonal.
     pub diagonal_zero: usize,
@@ -43,13 +43,13 @@ pub struct Stats {
     pub nearly_symmetric: bool,
     /// Rows with |a_ii| ≥ Σ_{j≠i} |a_ij|.
     pub dominant_rows: usize,
-    /// Values that f32 holds without rounding.
+    /// Values that f32 represents exactly.
     pub exact_in_f32: usize,
-    /// Different values, counted up to 257.
+    /// Distinct values, counted up to 257.
     pub distinct_values: usize,
     /// Largest |a_ij|; 0 without entries.
     pub largest: f64,
-    /// Smallest |a_ij| that is not zero; 0 without such.
+    /// Smallest nonzero |a_ij|; 0 if there is none.
     pub smallest: f64,
 }
 
@@ -120,7 +120,7 @@ impl Stats {
 }
 
 impl Stats {
-    /// Labels and values, as people read them.
+    /// Labels and values, for people.
     #[must_use]
     pub fn lines(&self) -> Vec<(String, String)> {
         let per_cent = |part: usize, whole: usize| 100.0 * part as f64 / whole.max(1) as f64;

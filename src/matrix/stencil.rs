@@ -1,8 +1,8 @@
 //! −∇·(c ∇u) on a grid without a stored matrix: the shipped example of an operator.
 //!
-//! Interior points of the unit square or cube, k a side, x fastest, Dirichlet boundaries, scaled by h²; the
-//! coefficient stands at the points, and between two neighbours its harmonic mean counts (what a flux through two
-//! layers in series sees). With c = 1 this is the 5- or 7-point Laplacian. A product reads c once: 8 bytes a row
+//! Interior points of the unit square or cube, k per side, x fastest, Dirichlet boundaries, scaled by h²; the
+//! coefficient is given at the points, and its harmonic mean couples two neighbours (as for the flux through two
+//! layers in series). With c = 1 this is the 5- or 7-point Laplacian. A product reads c once: 8 bytes per row,
 //! where the stored matrix takes 60 to 84.
 
 use super::operator::{LinearOperator, RowShader, Structure};
@@ -10,7 +10,7 @@ use super::{Csr, Triplets};
 use crate::error::{Error, Result};
 use std::ops::Range;
 
-/// [`LinearOperator::product`] once more, for GPUs.
+/// [`LinearOperator::product`] in WGSL, for GPUs.
 const ROW: &str = r"
 fn between(a: number, b: number) -> number {
     let small = min(a, b);
@@ -90,7 +90,7 @@ impl Stencil {
         for _ in 0..self.dimensions {
             let at = rest % self.k;
             rest /= self.k;
-            // Beyond the boundary the coefficient goes on as it is.
+            // The coefficient is continued unchanged beyond the boundary.
             let mut side = |inside: bool, j: usize| {
                 let weight = if inside { harmonic(own, self.coefficient[j]) } else { own };
                 if inside {
@@ -108,7 +108,7 @@ impl Stencil {
     /// The same matrix with its entries stored.
     ///
     /// # Errors
-    /// None that [`Stencil::new2d`] has not found.
+    /// None beyond those that [`Stencil::new2d`] reports.
     pub fn to_csr(&self) -> Result<Csr> {
         let n = self.coefficient.len();
         let mut t = Triplets::new(n, n)?;

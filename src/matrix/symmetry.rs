@@ -46,11 +46,11 @@ impl Csr {
         })
     }
 
-    /// True where every entry has a partner across the diagonal that does not differ. Cost: a search of row j for each
+    /// True if every entry has a mirror entry that does not differ from it. Cost: a search of row j for each
     /// entry (i, j) above the diagonal, no memory.
     pub(super) fn mirrored(&self, differs: impl Fn(usize, u32, f64) -> bool + Sync) -> bool {
         const BLOCK: usize = 1 << 12;
-        // How many entries a block has above and below the diagonal; all below have partners if as many above do.
+        // Counts a block's entries above and below the diagonal: if the totals agree, only those above need a check.
         let count = |block: usize| {
             let (mut above, mut below) = (0, 0);
             for i in block * BLOCK..self.rows().min((block + 1) * BLOCK) {
@@ -95,7 +95,7 @@ mod tests {
         assert_eq!(of(&[&pair[..], &[(2, 0, 1.0)]].concat()), Some((0, 2)));
         assert_eq!(of(&[&pair[..], &[(1, 2, 5.0), (2, 1, 4.0)]].concat()), Some((1, 2)));
         assert_eq!(of(&[&pair[..], &[(0, 2, 1.0), (2, 0, 1.0 + 1e-13)]].concat()), None);
-        // A stored zero has no need of a partner.
+        // A stored zero needs no mirror entry.
         assert_eq!(of(&[&pair[..], &[(2, 0, 0.0)]].concat()), None);
         let wide = Csr::new(2, 3, vec![0, 1, 2], vec![0, 1], vec![1.0; 2]).unwrap();
         assert_eq!(wide.first_asymmetry(0.0), Some((0, 0)));

@@ -1,11 +1,11 @@
-//! Triangular matrices as solves see them.
+//! Triangular matrices for triangular solves.
 
 use crate::matrix::{Csr, inverse_order};
 use std::ops::Range;
 use std::sync::Arc;
 
-/// T = D + N, the diagonal D kept by its inverse. N is strictly lower or strictly upper, or it would be with its rows in
-/// another order: row i has entries only in the columns of rows that are solved before it.
+/// T = D + N, where the diagonal D is stored as its inverse. N is strictly lower or strictly upper, possibly after a
+/// permutation: row i has entries only in the columns of rows that are solved before it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Triangular {
     strict: Arc<Csr>,
@@ -13,14 +13,14 @@ pub struct Triangular {
     order: RowOrder,
 }
 
-/// In which order rows can be solved.
+/// The order in which rows can be solved.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum RowOrder {
     /// The first row first: N is strictly lower.
     Down,
     /// The last row first: N is strictly upper.
     Up,
-    /// Block after block as listed, each `up` or down.
+    /// Block after block as listed, each from its last row up if `up`, else down.
     Blocks { list: Vec<Range<u32>>, up: bool },
 }
 
@@ -40,8 +40,8 @@ fn rows(block: &Range<u32>) -> Range<usize> {
     block.start as usize..block.end as usize
 }
 
-/// The strict triangles of `a` with its rows as they stand, or with blocks of them as listed: entries in columns of rows
-/// that come earlier, and in those of rows that come later.
+/// The strict triangles of `a`, with its rows in natural order or in that of the listed blocks: entries in columns of
+/// rows that come earlier, and in those of rows that come later.
 pub(crate) fn split(a: &Csr, blocks: Option<&[Range<u32>]>) -> [Csr; 2] {
     let rank = blocks.map(|list| inverse_order(&list.iter().flat_map(|b| b.clone()).collect::<Vec<u32>>()));
     let earlier = |j: usize, i: usize| rank.as_ref().map_or(j < i, |rank| rank[j] < rank[i]);
@@ -59,8 +59,8 @@ pub(crate) fn split(a: &Csr, blocks: Option<&[Range<u32>]>) -> [Csr; 2] {
     })
 }
 
-/// The triangles with strict parts as [`split`] made them with these blocks: the first solved in that order, the second
-/// against it.
+/// The triangles with the strict parts that [`split`] gave for these blocks: the first is solved in that order, the
+/// second in reverse.
 pub(crate) fn halves(
     strict: [Csr; 2],
     inverse: [Vec<f64>; 2],
@@ -77,7 +77,7 @@ pub(crate) fn halves(
     [Triangular::with(l, d, down), Triangular::with(u, e, up)].map(Arc::new)
 }
 
-/// Places in the order of their classes, and where each class starts.
+/// Indices in the order of their classes, and where each class starts.
 pub(super) fn by_class(class: &[u32]) -> (Vec<u32>, Vec<usize>) {
     let count = class.iter().max().map_or(0, |&l| l as usize + 1);
     let mut start = vec![0usize; count + 1];
@@ -95,7 +95,7 @@ pub(super) fn by_class(class: &[u32]) -> (Vec<u32>, Vec<usize>) {
 }
 
 impl Triangular {
-    /// The triangle of these parts.
+    /// The triangle with these parts.
     ///
     /// # Panics
     /// An entry on the wrong side of the diagonal, or a diagonal of another length.
@@ -128,9 +128,9 @@ impl Triangular {
         Arc::clone(&self.strict)
     }
 
-    /// Blocks of rows, each to be solved from one end to the other, and where each stage of them starts: a block needs rows
-    /// of its own and of earlier stages only. Down and up there is one stage, of as many blocks as the triangle falls
-    /// into. Cost: one look at each entry.
+    /// Blocks of rows, each to be solved from one end to the other, and where each stage starts in their list: a block
+    /// depends only on its own rows and on earlier stages. For `Down` and `Up` there is one stage, of the independent
+    /// blocks of the triangle. Cost: one pass over the entries.
     #[must_use]
     pub(crate) fn stages(&self) -> (Vec<Range<u32>>, Vec<usize>) {
         let RowOrder::Blocks { list, .. } = &self.order else {
@@ -152,12 +152,12 @@ impl Triangular {
         (list.clone(), starts)
     }
 
-    /// Where ranges of rows start that need no rows of other ranges, and the end: `[0, n]` where all hang together.
+    /// Starts of the ranges of rows that are independent of each other, and the end: `[0, n]` if there is only one.
     fn parts(&self) -> Vec<usize> {
         let n = self.rows();
         let mut starts = vec![];
         if self.is_upper() {
-            // Rows before i need none from i on.
+            // Rows before i do not depend on rows from i on.
             let mut reach = 0;
             for i in 0..n {
                 if reach <= i {
@@ -166,7 +166,7 @@ impl Triangular {
                 reach = reach.max(self.strict.row(i).0.last().map_or(0, |&j| j as usize + 1));
             }
         } else {
-            // Rows from i on need none before i.
+            // Rows from i on do not depend on rows before i.
             let mut reach = n;
             for i in (0..n).rev() {
                 reach = reach.min(self.strict.row(i).0.first().map_or(n, |&j| j as usize));
@@ -186,13 +186,13 @@ impl Triangular {
         &self.inverse
     }
 
-    /// In which order rows can be solved.
+    /// The order in which rows can be solved.
     #[must_use]
     pub(crate) fn order(&self) -> &RowOrder {
         &self.order
     }
 
-    /// True where N is strictly upper.
+    /// True if N is strictly upper.
     #[must_use]
     pub fn is_upper(&self) -> bool {
         self.order == RowOrder::Up
@@ -204,7 +204,7 @@ impl Triangular {
         self.strict.rows()
     }
 
-    /// Rows by level, and where each level starts: a row needs rows of earlier levels only (Anderson and
+    /// Rows by level, and where each level starts: a row depends on earlier levels only (Anderson and
     /// Saad 1989, doi:10.1142/S0129053389000056). Cost: one pass over N.
     #[must_use]
     pub fn levels(&self) -> (Vec<u32>, Vec<usize>) {
@@ -272,12 +272,12 @@ mod tests {
         assert_eq!(u.levels(), (vec![1, 3, 0, 2, 4], vec![0, 2, 5]));
         assert_eq!(t.stages(), (order.clone(), vec![0, 3, 5]));
         assert_eq!(t.solve(&[4.0, 1.0, 8.0, 2.0, 4.0]), [1.0, 1.5, 2.0, 1.5, 1.0]);
-        // The wrong way round, a row twice, a row left out.
+        // The reverse order, a row twice, a row left out.
         for list in [order.iter().rev().cloned().collect(), [&order[..4], &order[3..4]].concat(), order[..4].to_vec()] {
             let parts = [first.clone(), second.clone()];
             assert!(std::panic::catch_unwind(|| halves(parts, quarter(), Some(list))).is_err());
         }
-        // Two rows a block: the first and the last one side by side.
+        // Two rows per block: the first and the last block are solved in parallel.
         let blocks: Vec<Range<u32>> = vec![0..2, 4..5, 2..4];
         let [t, u] = halves(split(&a, Some(&blocks)), quarter(), Some(blocks.clone()));
         assert_eq!(t.stages(), (blocks, vec![0, 2, 3]));

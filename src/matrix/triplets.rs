@@ -3,9 +3,9 @@
 use super::csr::{Csr, check_size};
 use crate::error::{Error, Result};
 
-/// Integers that other libraries index with.
+/// Integers that other libraries use as indices.
 pub trait Index: Copy + std::fmt::Display {
-    /// As usize; `None` for one that is negative or too large.
+    /// As usize; `None` if negative or too large.
     fn to_usize(self) -> Option<usize>;
 }
 
@@ -32,7 +32,7 @@ impl Csr {
         sprs::CsMat::new((self.rows(), self.cols()), self.row_ptr().to_vec(), columns, self.values().to_vec())
     }
 
-    /// A CSR matrix from arrays of any integers and of f64 or f32. Copies them.
+    /// A CSR matrix from arrays of any integer type and of f64 or f32. Copies them.
     ///
     /// ```
     /// use krylane::matrix::Csr;
@@ -52,7 +52,7 @@ impl Csr {
     ) -> Result<Self> {
         check_size(rows, cols)?;
         let row_ptr = row_ptr.iter().map(|&p| index(p, "row_ptr")).collect::<Result<_>>()?;
-        // A column that is no u32 is beyond every matrix: named as such below.
+        // A column beyond u32 is out of range for any matrix: reported below.
         let narrow = |&j: &J| index(j, "columns").map(|j| u32::try_from(j).unwrap_or(u32::MAX));
         let columns = columns.iter().map(narrow).collect::<Result<_>>()?;
         Self::new(rows, cols, row_ptr, columns, values.iter().map(|&v| v.into()).collect())
@@ -69,12 +69,12 @@ impl Csr {
         row_indices: &[J],
         values: &[V],
     ) -> Result<Self> {
-        // Faults are told in words of rows; the transpose of a CSR matrix has them as columns.
+        // Error messages speak of rows; here those are columns.
         let fault = |e: Error| Error::input(format!("as CSC, with columns for rows: {e}"));
         Ok(Self::from_csr(cols, rows, col_ptr, row_indices, values).map_err(fault)?.transpose())
     }
 
-    /// A matrix from triplets (i, j, a_ij); those of one place are summed.
+    /// A matrix from triplets (i, j, a_ij); duplicates are summed.
     ///
     /// ```
     /// use krylane::matrix::Csr;
@@ -98,7 +98,7 @@ impl Csr {
     }
 }
 
-/// Coordinates (i, j, a_ij) on their way to a [`Csr`]: any order, duplicates are summed.
+/// Coordinates (i, j, a_ij) from which a [`Csr`] is built: in any order, duplicates are summed.
 #[derive(Clone, Debug, Default)]
 pub struct Triplets {
     rows: usize,
@@ -143,7 +143,7 @@ impl Triplets {
         self.entries.is_empty()
     }
 
-    /// Sorts into rows by counting; duplicates of one place are summed in the order of the pushes.
+    /// Sorts into rows by counting; duplicates are summed in the order of the pushes.
     ///
     /// # Errors
     /// A sum of duplicates beyond f64.

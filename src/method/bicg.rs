@@ -1,9 +1,9 @@
 //! BiCG, biconjugate gradients (Fletcher 1976, doi:10.1007/BFb0080116), preconditioned.
 //!
-//! For any square A whose transpose is at hand. Builds residuals r of A and r̂ of Aᵀ that are orthogonal to each other,
-//! from three-term recurrences; for A = Aᵀ it is CG at twice the cost. Each iteration: 1 product with A, 1 with Aᵀ, 3
-//! dots (and M, Mᵀ); keeps x, r, r̂, d, d̂, q, q̂ (and z, ẑ with M). ‖r‖ falls unevenly, and ⟨r̂, r⟩ ≈ 0 or ⟨d̂, A d⟩ ≈ 0
-//! stop it. BiCGStab and IDR(s) need no transpose and are smoother; BiCG is what they are measured by.
+//! For any square A whose transpose is available. Builds biorthogonal residuals r of A and r̂ of Aᵀ by short
+//! recurrences; for A = Aᵀ it is CG at twice the cost. Each iteration: 1 product with A, 1 with Aᵀ, 6 dots (and M, Mᵀ);
+//! keeps x, r, r̂, d, d̂, q, q̂ (and z, ẑ with M). ‖r‖ is erratic, and ⟨r̂, r⟩ ≈ 0 or ⟨d̂, A d⟩ ≈ 0 is a breakdown.
+//! BiCGStab and IDR(s) need no transpose and are smoother; BiCG serves as their reference.
 
 use super::{Method, Next, SELDOM, System};
 use crate::op::{Program, Scalar, Space, Stop, Vector};
@@ -12,7 +12,7 @@ pub(super) struct BiCg {
     s: System,
     /// The residual of the transposed system.
     shadow: Vector,
-    /// Directions of both, and A d, Aᵀ d̂.
+    /// Directions of both systems, and A d, Aᵀ d̂.
     d: Vector,
     d_shadow: Vector,
     q: Vector,

@@ -1,9 +1,9 @@
 //! BiCGStab (van der Vorst 1992, doi:10.1137/0913035), right-preconditioned, so that its residual is the
 //! true one.
 //!
-//! For any square A. Each iteration: 2 products, 5 dots, no long recurrence; keeps x, r, r̂, p, v, s, t
-//! (and p̂, ŝ with M). Converges unevenly and can break down: ⟨r̂, r⟩ ≈ 0 or ω ≈ 0 stop it, both judged
-//! relative to the vectors' norms. Use it where GMRES needs too many vectors.
+//! For any square A. Each iteration: 2 products, 6 dots, short recurrences; keeps x, r, r̂, d, v, s, t
+//! (and d̂, ŝ with M). Converges erratically and can break down: it stops if ⟨r̂, r⟩ ≈ 0 or ω ≈ 0 relative
+//! to the norms of the vectors. Use it where GMRES needs too many vectors.
 
 use super::{Method, Next, SELDOM, System};
 use crate::op::{Combination, Program, Scalar, Space, Stop, Vector};

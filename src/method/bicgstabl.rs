@@ -1,9 +1,9 @@
 //! BiCGStab(ℓ) with ℓ = 2 (Sleijpen and Fokkema 1993, ETNA 1, 11–32), right-preconditioned, so that its residual
 //! is the true one.
 //!
-//! For any square A. Two BiCG steps, then ‖r − γ₁ A M r − γ₂ (A M)² r‖ is minimised over both γ at once: a polynomial of
-//! degree 2 can follow complex eigenvalues where the real ω of BiCGStab vanishes (strong convection, skew parts).
-//! Each iteration (both steps): 4 products, 10 dots; keeps x, r, r̂, r₁, r₂, u, u₁, u₂ (and û, û₁, r̂₀, r̂₁ with M).
+//! For any square A. Two BiCG steps, then ‖r − γ₁ A M r − γ₂ (A M)² r‖ is minimised over both γ: a polynomial of
+//! degree 2 can fit complex eigenvalues where the real ω of BiCGStab vanishes (strong convection, skew parts).
+//! Each iteration (both steps): 4 products, 11 dots; keeps x, r, r̂, r₁, r₂, u, u₁, u₂ (and û, û₁, r̂₀, r̂₁ with M).
 
 use super::{Method, Next, SELDOM, System};
 use crate::op::{Combination, Expr, Program, Scalar, Space, Stop, Vector};
@@ -51,7 +51,7 @@ impl BiCgStabL {
         method
     }
 
-    /// BiCG step j = 0 or 1: r_0 … r_j and u_0 … u_{j+1} one step on, then r_{j+1} = A M r_j.
+    /// BiCG step j = 0 or 1: advances r_0 … r_j and u_0 … u_{j+1}, then r_{j+1} = A M r_j.
     fn bicg_step(&self, p: &mut Program, j: usize) {
         let Self { ref sys, shadow, r, u, mr, mu, rho, rho_new, sigma, alpha, beta, .. } = *self;
         let plain = sys.m.is_identity();
@@ -98,7 +98,7 @@ impl Method for BiCgStabL {
         let sum = Combination::default;
         self.bicg_step(p, 0);
         self.bicg_step(p, 1);
-        // The least squares in 2 unknowns by its normal equations; in 1 where r_1 and r_2 are parallel.
+        // Least squares in 2 unknowns by the normal equations; in 1 unknown if r_1 and r_2 are parallel.
         let [g11, g12, g22, g01, g02] = gram;
         for (i, j, g) in [(1, 1, g11), (1, 2, g12), (2, 2, g22), (0, 1, g01), (0, 2, g02)] {
             p.dot(r[i], r[j], g);
@@ -119,7 +119,7 @@ impl Method for BiCgStabL {
         Next::More
     }
 
-    /// r is the true residual now, and all that a step takes from it is taken anew.
+    /// r is the true residual now; a step recomputes everything that depends on it.
     fn resume(&mut self, _: &mut Program) {}
 
     fn reduction(&self) -> f64 {

@@ -2,7 +2,7 @@
 //!
 //! For A symmetric positive definite, minimises the A-norm of the error over the Krylov space
 //! K_k(MA, Mr). Each iteration: 1 product, 2 dots (3 with M), 3 updates; keeps x, r, d, q (and z with M).
-//! Fused: the matrix and 10 n-vectors of memory traffic (9 on a GPU, where the product forms d while it gathers
+//! Memory traffic when fused: the matrix and 10 n-vectors (9 on a GPU, where the product forms d while it gathers
 //! it). Iterations grow with √κ(MA).
 //! Use it for every symmetric positive definite system; for indefinite A use MINRES.
 
@@ -62,7 +62,7 @@ impl Method for Cg {
     }
 
     /// Reliable update (Clark et al. 2010, doi:10.1016/j.cpc.2010.05.002): r is the true residual now. The
-    /// direction is kept but for its part along z, so that <r, d> = <r, z> holds again.
+    /// direction is corrected along z, so that <r, d> = <r, z> holds again.
     fn resume(&mut self, p: &mut Program) {
         let Self { ref s, d, z, rho, sigma, .. } = *self;
         s.precondition(p, s.r, z);

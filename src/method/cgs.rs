@@ -1,9 +1,9 @@
 //! CGS, conjugate gradients squared (Sonneveld 1989, doi:10.1137/0910004), right-preconditioned, so that its
 //! residual is the true one.
 //!
-//! For any square A. The residual is BiCG's polynomial applied twice, r = φ(A)² r₀: twice the speed of BiCG
-//! where it converges, and its peaks squared, so that the recurrence can lose the true residual (the driver
-//! looks and corrects). Each iteration: 2 products, 4 dots; keeps x, r, r̂, d, u, q, v, s, t (and d̂, ŝ with M).
+//! For any square A. The residual is BiCG's polynomial applied twice, r = φ(A)² r₀: twice as fast as BiCG where
+//! it converges, but with its peaks squared, so that the recurrence can lose the true residual (the driver
+//! checks and corrects). Each iteration: 2 products, 4 dots; keeps x, r, r̂, d, u, q, v, s, t (and d̂, ŝ with M).
 //! Use BiCGStab or TFQMR unless A is well conditioned.
 
 use super::{Method, Next, SELDOM, System};
@@ -41,8 +41,8 @@ impl Cgs {
             space.scalars(["rho", "rho_new", "sigma", "vv", "alpha", "beta", "rr", "shadow_norm"]);
         let [shadow, d, u, q, v, s, t] = ["shadow", "d", "u", "q", "v", "s", "t"].map(|name| space.vector(name, n));
         let (d_hat, s_hat) = (sys.preconditioned(space, "d_hat", d), sys.preconditioned(space, "s_hat", s));
-        // The square of what BiCG is allowed, as its residual is; in f64 more, as rounding allows: on convection by 20²
-        // points it grows 2e10 times and comes down to a true 2e-9.
+        // The square of BiCG's bound, as its polynomial is squared; more in f64, where rounding allows it: on
+        // convection with 20² points ‖r‖ grows by 2e10 and still comes down to a true 2e-9.
         let growth = if space.plan.working == Dtype::F64 { 1e14 } else { 1e10 };
         Self {
             sys,

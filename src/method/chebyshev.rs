@@ -1,23 +1,23 @@
 //! Chebyshev's iteration (Golub and Varga 1961, doi:10.1007/BF01386013; Saad 2003, section 12.3.2).
 //!
-//! For A and M symmetric positive definite, the spectrum of A M in [a, b]. The residual polynomial is the least
-//! on [a, b], T_k((b+a−2λ)/(b−a)) scaled to 1 at 0: the error falls by (√κ−1)/(√κ+1) an iteration, as the bound of
-//! CG. Each iteration: 1 product, 1 dot, and that one only to look; keeps x, r, d, q (and z with M). Use it
-//! where dots are dear, and as a smoother; CG adapts to the spectrum, this does not.
+//! For A and M symmetric positive definite, the spectrum of A M in [a, b]. The residual polynomial is the smallest
+//! on [a, b], T_k((b+a−2λ)/(b−a)) scaled to 1 at 0: the error falls by (√κ−1)/(√κ+1) per iteration, as in the
+//! bound for CG. Each iteration: 1 product, 1 dot (only to monitor ‖r‖); keeps x, r, d, q (and z with M). Use it
+//! where dots are expensive, and as a smoother; CG adapts to the spectrum, this does not.
 //!
-//! Where no spectrum is given, the first iterations are steps of CG, whose coefficients give Ritz values. Then
-//! cycles, each twice as long as the last: a residual that falls more slowly than [a, b] allows tells the
-//! eigenvalue outside (after Manteuffel 1978, doi:10.1007/BF01389971), and the interval grows to hold it.
+//! Without given bounds, the first iterations are steps of CG, whose coefficients give Ritz values. Cycles
+//! follow, each twice as long as the last: a residual that falls more slowly than [a, b] implies reveals an
+//! eigenvalue outside (after Manteuffel 1978, doi:10.1007/BF01389971), and the interval is enlarged to contain it.
 
 use super::{Method, Next, Outbox, Seen, System};
 use crate::krylov::ritz;
 use crate::op::{Expr, Program, Scalar, Space, Stop, Vector};
 
-/// CG steps that look for the spectrum, and iterations of the first cycle.
+/// CG steps that estimate the spectrum, and iterations of the first cycle.
 const PROBES: usize = 20;
 const CYCLE: usize = 40;
 
-/// The greatest Ritz value stands a little below the greatest eigenvalue.
+/// Safety factor: extreme Ritz values lie a little inside the spectrum.
 const MARGIN: f64 = 1.05;
 
 pub(super) struct Chebyshev {
@@ -33,13 +33,13 @@ pub(super) struct Chebyshev {
     alpha: Scalar,
     beta: Scalar,
     rr: Scalar,
-    /// Middle and half width of the interval, and their quotient.
+    /// Centre and half-width of the interval, and their quotient.
     theta: Scalar,
     delta: Scalar,
     ratio: Scalar,
     given: Option<(f64, f64)>,
     interval: Option<(f64, f64)>,
-    /// Iterations written in this cycle, and how many it has.
+    /// Iterations issued in this cycle, and its length.
     issued: usize,
     cycle: usize,
     /// (α, β) of the CG steps that have arrived.
@@ -49,7 +49,7 @@ pub(super) struct Chebyshev {
 }
 
 impl Chebyshev {
-    /// With the bounds [a, b] of the spectrum of A M, where they are known.
+    /// With the bounds [a, b] of the spectrum of A M, if they are known.
     pub(super) fn new(space: &mut Space, s: System, given: Option<(f64, f64)>) -> Self {
         let [rho, rho_new, sigma, alpha, beta, rr] = space.scalars(["rho", "rho_new", "sigma", "alpha", "beta", "rr"]);
         let [theta, delta, ratio] = space.scalars(["theta", "delta", "ratio"]);
@@ -64,7 +64,7 @@ impl Chebyshev {
         method
     }
 
-    /// One step of CG; α and β ride with the record.
+    /// One step of CG; its record carries α and β too.
     fn probe(&self, p: &mut Program) {
         let Self { ref s, d, q, z, rho, rho_new, sigma, alpha, beta, rr, .. } = *self;
         p.apply(s.a, d, q);
@@ -83,11 +83,11 @@ impl Chebyshev {
         p.stop_if(rho.le(0.0), Stop::IndefinitePreconditioner);
     }
 
-    /// The interval, enlarged where the cycle's reduction of ‖r‖ contradicts it.
+    /// The interval, enlarged if the cycle's reduction of ‖r‖ contradicts it.
     fn enlarged(&self, (a, b): (f64, f64)) -> (f64, f64) {
         let (Some(&first), Some(&last)) = (self.norms.first(), self.norms.last()) else { return (a, b) };
         let (m, theta, delta) = ((self.norms.len() - 1) as f64, 0.5 * (b + a), 0.5 * (b - a));
-        // ln of T_m at the eigenvalue that dominates the residual; it is 1 inside the interval.
+        // ln |T_m| at the eigenvalue that dominates the residual; |T_m| ≤ 1 inside the interval.
         let excess = (last / first).ln() + m * (theta / delta).acosh();
         // A factor below e² can come from restarts and rounding.
         if excess.is_nan() || excess <= 2.0 {

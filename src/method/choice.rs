@@ -1,4 +1,4 @@
-//! The macro that makes the enum of methods from their table, and what the options of all methods are together.
+//! The macro that generates the enum of methods from their table, and a struct with the options of all methods.
 
 use crate::precond::Side;
 
@@ -24,7 +24,7 @@ macro_rules! methods {
     ($(#[doc = $about:literal] $(#[doc = $more:literal])* $name:ident $({ $(
         $(#[doc = $doc:literal])+ $field:ident: $kind:ty = $default:expr $(, in $range:expr)?;
     )+ })? = $id:literal, $traits:expr, $build:expr;)+) => {
-        /// Which method, with its own options. As text: the id, and parameters that differ from the defaults after a colon.
+        /// Which method, with its own options. As text: the id, then after a colon options that differ from defaults.
         ///
         /// ```
         /// use krylane::{Method, precond::Side};
@@ -36,11 +36,11 @@ macro_rules! methods {
         #[derive(Clone, Debug, Default, PartialEq)]
         #[non_exhaustive]
         pub enum Method {
-            /// Chosen by the matrix, with methods to fall back on.
+            /// Chosen from properties of the matrix, with methods to fall back on.
             #[default]
             Auto,
             $(#[doc = $about] $(#[doc = $more])* $name $({ $( $(#[doc = $doc])+ $field: $kind, )+ })?,)+
-            /// A method of the user's own.
+            /// A user-defined method.
             Own(OwnMethod),
         }
 
@@ -58,7 +58,7 @@ macro_rules! methods {
                 }
             }
 
-            /// What it is asked for; defaults for what it does not have.
+            /// Its options; defaults for those it does not have.
             #[allow(clippy::clone_on_copy, clippy::needless_update)]
             pub(crate) fn settings(&self) -> Settings {
                 match self {
@@ -69,7 +69,7 @@ macro_rules! methods {
                 }
             }
 
-            /// With those of these settings that it has.
+            /// Takes over those of these settings that it has.
             #[allow(clippy::clone_on_copy)]
             fn with(self, _settings: &Settings) -> Self {
                 match self {
@@ -78,7 +78,7 @@ macro_rules! methods {
                 }
             }
 
-            /// What differs from the default, as text.
+            /// The options that differ from their defaults, as text.
             fn pairs(&self) -> Vec<(&'static str, String)> {
                 let all: Vec<(&'static str, String, bool)> = match self {
                     Self::Auto | Self::Own(_) => vec![],

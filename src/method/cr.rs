@@ -2,8 +2,8 @@
 //!
 //! For A symmetric; minimises the M-norm of the residual (‖r‖ without M) over the Krylov space for A definite,
 //! where it equals MINRES. M symmetric positive definite. The directions are A M A-orthogonal:
-//! d = z + β d, A d = A z + β A d. Each iteration: 1 product, 3 dots (5 with M); keeps x, r, d, q = A d, w = A z
-//! (and z, M q with M). Its residual falls monotonically, so stop early with it rather than with CG.
+//! d = z + β d, A d = A z + β A d. Each iteration: 1 product, 5 dots; keeps x, r, d, q = A d, w = A z
+//! (and z, M q with M). Its residual falls monotonically, so it is safer to stop early than CG.
 //! For A indefinite ⟨z, A z⟩ can vanish, which is a breakdown: use MINRES there.
 
 use super::{Method, Next, RELIABLE, System};
@@ -16,7 +16,7 @@ pub(super) struct Cr {
     q: Vector,
     /// A z.
     w: Vector,
-    /// M r, carried along; r itself without M.
+    /// M r, updated by a recurrence; r itself without M.
     z: Vector,
     /// M q; q itself without M.
     mq: Vector,

@@ -21,7 +21,7 @@ pub enum Needs {
 }
 
 impl Needs {
-    /// True where A must equal Aᵀ.
+    /// True if A must equal Aᵀ.
     #[must_use]
     pub fn symmetry(self) -> bool {
         matches!(self, Self::Symmetric | Self::Definite)
@@ -38,19 +38,19 @@ pub struct Traits {
     pub sides: &'static [Side],
     /// It can end at a least-squares solution, certified by ‖Aᵀr‖.
     pub least_squares: bool,
-    /// M r is updated by a recurrence, so M must not round more than the vectors do.
+    /// M r is updated by a recurrence, so M must not be less precise than the vectors.
     pub carries_preconditioned: bool,
     /// It multiplies by Aᵀ and Mᵀ as well, for square A.
     pub two_sided: bool,
     /// It works in cycles; longer cycles converge faster and cost more.
     pub cycles: bool,
-    /// Only a program can give what it asks for: it has no text.
+    /// Only a program can supply what it needs: it has no textual form.
     pub program_only: bool,
 }
 
 impl Traits {
-    /// Those of most methods that need this of A: one side, [`Side::Split`] where A is symmetric and [`Side::Right`]
-    /// elsewhere; nothing else.
+    /// The traits of most methods with these needs: one side, [`Side::Split`] for symmetric A and [`Side::Right`]
+    /// otherwise; everything else is off.
     #[must_use]
     pub const fn new(needs: Needs) -> Self {
         let sides: &'static [Side] = match needs {
@@ -92,13 +92,13 @@ impl Traits {
         Self { cycles: true, ..self }
     }
 
-    /// Only a program can give what it asks for.
+    /// Only a program can supply what it needs.
     #[must_use]
     pub const fn program_only(self) -> Self {
         Self { program_only: true, ..self }
     }
 
-    /// It carries M r along by a recurrence.
+    /// It updates M r by a recurrence.
     #[must_use]
     pub const fn carries_preconditioned(self) -> Self {
         Self { carries_preconditioned: true, ..self }
@@ -108,7 +108,7 @@ impl Traits {
 /// Builds a method of the table in a space.
 pub(super) type Build = fn(&mut Space, System, &Tuning) -> Box<dyn Method>;
 
-/// Builds a user's own.
+/// Builds a user-defined method.
 type OwnBuild = dyn Fn(&mut Space, System, &Tuning) -> Box<dyn Method> + Send + Sync;
 
 #[derive(Clone)]
@@ -117,7 +117,7 @@ enum Maker {
     Own(Arc<OwnBuild>),
 }
 
-/// A line of the table of methods, or a user's own method.
+/// An entry of the table of methods, or a user-defined method.
 #[derive(Clone)]
 pub struct MethodEntry {
     /// The name users type.
@@ -136,7 +136,7 @@ impl MethodEntry {
         Self { id, about, needs: traits.needs, traits, maker: Maker::Table(build) }
     }
 
-    /// The method in `space`.
+    /// Builds the method in `space`.
     pub(crate) fn build(&self, space: &mut Space, system: System, tuning: &Tuning) -> Box<dyn Method> {
         match &self.maker {
             Maker::Table(build) => build(space, system, tuning),
@@ -151,14 +151,14 @@ impl fmt::Debug for MethodEntry {
     }
 }
 
-/// A method of the user's own, for [`Method::Own`](crate::Method::Own).
+/// A user-defined method, for [`Method::Own`](crate::Method::Own); see the example `own_method`.
 ///
-/// `build` is called once for each candidate, and once for each of several right-hand sides that run side by side. See the example `own_method`.
+/// `build` is called once for each candidate, and once for each of several right-hand sides solved side by side.
 #[derive(Clone, Debug)]
 pub struct OwnMethod(Arc<MethodEntry>);
 
 impl OwnMethod {
-    /// A method of this name, with what it needs and can do.
+    /// A method of this name with these traits.
     #[must_use]
     pub fn new(
         id: &'static str,
@@ -174,7 +174,7 @@ impl OwnMethod {
     }
 }
 
-/// The same object.
+/// Equal if they are the same object.
 impl PartialEq for OwnMethod {
     fn eq(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)

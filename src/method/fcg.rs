@@ -2,7 +2,7 @@
 //! β of Polak and Ribière.
 //!
 //! For A symmetric positive definite and an M that varies from step to step or is not quite symmetric:
-//! d = z − (⟨z, A d⟩/⟨d, A d⟩) d keeps the new direction A-orthogonal to the last one whatever M did. Each iteration:
+//! d = z − (⟨z, A d⟩/⟨d, A d⟩) d keeps the new direction A-orthogonal to the last one whatever M is. Each iteration:
 //! 1 product, 3 dots (4 with M); keeps x, r, d, q (and z with M). With one fixed symmetric M it is CG.
 
 use super::{Method, Next, RELIABLE, System};
@@ -57,7 +57,7 @@ impl Method for Fcg {
         Next::More
     }
 
-    /// r is the true residual now; the step along d is the minimising one again.
+    /// r is the true residual now; with ⟨r, d⟩ the step along d is the minimising one again.
     fn resume(&mut self, p: &mut Program) {
         p.dot(self.s.r, self.d, self.rho);
     }

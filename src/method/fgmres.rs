@@ -1,9 +1,9 @@
 //! FGMRES(m), flexible GMRES (Saad 1993, doi:10.1137/0914028).
 //!
-//! For any square A and an M that may change from one application to the next: an inner iteration, a
-//! preconditioner with its own stopping rule. A Z = V H with z_j = M_j v_j, and x += Z y minimises ‖r − A Z y‖,
+//! For any square A and an M that may change from one application to the next, such as an inner iteration
+//! with its own stopping rule. A Z = V H with z_j = M_j v_j, and x += Z y minimises ‖r − A Z y‖,
 //! the true residual. Iteration j: 1 product, two passes of projection (4nj flops each); keeps x, r, w, m + 1
-//! vectors v and m vectors z, twice GMRES. With one fixed M it is GMRES, iteration by iteration, and saves
+//! vectors v and m vectors z, twice GMRES. With one fixed M it equals GMRES in every iteration, and saves
 //! the application of M at the end of each cycle.
 
 use super::{Method, Next, Outbox, Seen, System};

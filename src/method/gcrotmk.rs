@@ -1,18 +1,18 @@
-//! GCROT(m, k) with the oldest directions truncated (de Sturler 1999, doi:10.1137/S0036142997315950; in the form of Hicken
-//! and Zingg 2010, doi:10.1137/090754674), right-preconditioned, so that its residual is the true one.
+//! GCROT(m, k) with the oldest directions truncated (de Sturler 1999, doi:10.1137/S0036142997315950; in the form of
+//! Hicken and Zingg 2010, doi:10.1137/090754674), right-preconditioned, so that its residual is the true one.
 //!
 //! For any square A. Keeps k pairs of directions with A U = C, CᵀC = I: a cycle of GMRES(m) works with (I − C Cᵀ) A, so
-//! that restarts forget only what is not among them, and its correction becomes the next pair. With
-//! `recycle` the pairs serve the next right-hand side, and with new values of A, C = A U made anew:
-//! sequences of like systems then start with most of the space. Iteration j: 1 product, one projection on C, two on V;
-//! each cycle 1 more. Keeps x, r, w, z, m + 1 basis vectors and 2k directions.
+//! that a restart loses only what the pairs do not hold, and its correction becomes the next pair. With
+//! `recycle` the pairs serve the next right-hand side too; when A gets new values, C = A U is recomputed.
+//! Sequences of similar systems then start with most of the space. Iteration j: 1 product, one projection on C, two on
+//! V; each cycle 1 product more. Keeps x, r, w, z, m + 1 basis vectors and 2k directions.
 
 use super::{Method, Next, Outbox, Seen, System, Tuning};
 use crate::krylov::cycle::Cycle;
 use crate::op::{Array, Basis, Expr, Program, Scalar, Space, Vector};
 use std::sync::Arc;
 
-/// k at most.
+/// The largest k.
 const KEPT: usize = 20;
 
 pub(super) struct Gcrotmk {
@@ -29,11 +29,11 @@ pub(super) struct Gcrotmk {
     gamma: Scalar,
     /// Directions to start with.
     given: Vec<Vector>,
-    /// They are to be taken up.
+    /// `given` is still to be copied into U.
     fresh: bool,
-    /// Pairs made; number i stands in column i mod k.
+    /// Pairs made; pair i is in column i mod k.
     made: usize,
-    /// Pairs outlive their solve.
+    /// Pairs are kept for the next solve.
     recycle: bool,
     /// A has new values: C is no longer A U.
     stale: bool,
@@ -56,7 +56,7 @@ impl Gcrotmk {
         self.made.min(self.k)
     }
 
-    /// c_j = w / |w|, u_j = z / |w|; both zero where w is, as a quotient by 0 is 0.
+    /// c_j = w / |w|, u_j = z / |w|; both zero if w is, since x/0 = 0.
     fn store(&self, p: &mut Program, j: usize) {
         let Self { ref cycle, z, c, u, ww, .. } = *self;
         let w = cycle.arnoldi.w;
@@ -65,7 +65,7 @@ impl Gcrotmk {
         p.scale(Expr::from(1.0) / ww.sqrt(), z, u.column(j));
     }
 
-    /// w = A z without its part in the first k columns of C, and z without what of U makes that part.
+    /// w = A z without its part in the first k columns of C; z is corrected along U so that w = A z holds again.
     fn image(&self, p: &mut Program, k: usize) {
         let Self { ref s, ref cycle, z, c, u, h, .. } = *self;
         let w = cycle.arnoldi.w;
@@ -154,7 +154,7 @@ impl Method for Gcrotmk {
         (0..self.kept()).map(|j| self.u.column(j)).collect()
     }
 
-    /// C = A U of the cycle's correction.
+    /// The product with the cycle's correction.
     fn closing_products(&self) -> usize {
         1
     }

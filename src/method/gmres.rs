@@ -1,12 +1,12 @@
 //! GMRES(m) (Saad and Schultz 1986, doi:10.1137/0907058), right-preconditioned, so that its residual is
 //! the true one; or left-preconditioned.
 //!
-//! For any square A. Minimises ‖r − A M V y‖ (on the left ‖M r − M A V y‖, told in units of ‖r‖ at the start of the
-//! cycle; the answer is certified by r, and a cycle follows where M misled) over the Krylov space of the cycle: the Arnoldi process runs
-//! on the device and publishes its Hessenberg columns; Givens rotations on the host, in f64, turn each into
-//! the residual's norm and say at which column to stop. Iteration j: 1 product, two passes of projection
-//! (4nj flops each); keeps x, r, w and m + 1 basis vectors. Never breaks down but by success; a restart
-//! loses the space, so that hard problems can stagnate: take a larger m then.
+//! For any square A. Minimises ‖r − A M V y‖ over the Krylov space of the cycle (on the left ‖M r − M A V y‖, reported
+//! in units of ‖r‖ at the start of the cycle; the answer is certified by r, and a cycle follows if M misled). Arnoldi's
+//! process runs on the device and publishes its Hessenberg columns; Givens rotations on the host, in f64, turn each
+//! into the residual's norm and tell at which column to stop. Iteration j: 1 product, two passes of projection
+//! (4nj flops each); keeps x, r, w and m + 1 basis vectors (and z with M). The only breakdown is a lucky one; a
+//! restart loses the space, so that hard problems can stagnate: take a larger m then.
 
 use super::{Method, Next, Outbox, Seen, System, Tuning};
 use crate::krylov::cycle::Cycle;

@@ -9,8 +9,8 @@
 use super::System;
 use crate::op::{Combination, Expr, Operator, Program, Scalar, Space, Vector};
 
-/// The condition number of A, as far as the process has seen it (Fong and Saunders 2011, section 5.2): the extremes on the
-/// diagonal of R̄, where R is the upper bidiagonal factor of B and R̄ that of Rᵀ. A lower bound, mostly a close one.
+/// An estimate of the condition number of A (Fong and Saunders 2011, section 5.2): the ratio of the extremes on the
+/// diagonal of R̄, where R is the upper bidiagonal factor of B and R̄ that of Rᵀ. A lower bound, usually a close one.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Condition {
     /// The cosine of the last rotation, and the last diagonal entry of R̄.
@@ -29,7 +29,7 @@ impl Default for Condition {
 }
 
 impl Condition {
-    /// After a step that gave R the diagonal entry ρ, and θ beside it.
+    /// Updates it after a step that gave R the diagonal entry ρ, and θ beside it.
     pub(crate) fn step(&mut self, rho: f64, theta: f64) {
         if let Some(last) = self.last {
             self.largest = self.largest.max(last);
@@ -42,7 +42,7 @@ impl Condition {
     }
 }
 
-/// The newest vectors, each times its coefficient, and the coefficients: a division is made only within a combination.
+/// The newest vectors, each times its coefficient, and the coefficients; the next combination does the division.
 pub(crate) struct GolubKahan {
     a: Operator,
     transpose: Operator,
@@ -55,10 +55,10 @@ pub(crate) struct GolubKahan {
     /// A v and Aᵀ u.
     av: Vector,
     atu: Vector,
-    /// ⟨u, u⟩ and ⟨p, v⟩ as they are summed.
+    /// ⟨u, u⟩ and ⟨p, v⟩.
     uu: Scalar,
     pv: Scalar,
-    /// ⟨p, p⟩, where that is not ⟨p, v⟩.
+    /// ⟨p, p⟩, with M; without M it is ⟨p, v⟩.
     pp: Option<Scalar>,
     pub(crate) alpha: Scalar,
     pub(crate) beta: Scalar,
@@ -95,7 +95,7 @@ impl GolubKahan {
         self.right(s, p);
     }
 
-    /// β u ← A v − α u, then α v ← M (Aᵀu − β M⁻¹v), each from unit vectors to the next.
+    /// β u ← A v − α u, then α v ← M (Aᵀu − β M⁻¹v); u and v on the right are the last unit vectors.
     pub(crate) fn step(&self, s: &System, p: &mut Program) {
         let Self { a, transpose, u, v, av, atu, uu, alpha, beta, .. } = *self;
         let over = |c: Scalar| Expr::from(1.0) / c;
@@ -117,7 +117,7 @@ impl GolubKahan {
         p.set(self.alpha, self.pv.sqrt());
     }
 
-    /// ‖Aᵀr‖ where Aᵀr is `size` times M⁻¹v.
+    /// ‖Aᵀr‖ for Aᵀr = `size` · M⁻¹v.
     pub(crate) fn normal_norm(&self, size: Expr) -> Expr {
         match self.pp {
             Some(pp) => size * (pp.sqrt() / self.alpha),

@@ -2,9 +2,9 @@
 //! 2011, doi:10.1145/2049662.2049667), right-preconditioned, so that its residual is the true one.
 //!
 //! For any square A. Residuals are forced into shrinking subspaces, G_{j+1} = (I − ω A M)(G_j ∩ P⊥) with s fixed random
-//! vectors P: at most n + n/s products in exact arithmetic, mostly close to GMRES without its memory, and often
-//! fewer products than BiCGStab. An iteration is one product; s + 1 make a cycle. Each: 1 product, s + 2 dots at
-//! most 2s; keeps x, r, v, t and 3s vectors P, G, U. The triangular systems of order s are scalar expressions.
+//! vectors P: at most n + n/s products in exact arithmetic, usually close to GMRES without its memory, and often
+//! fewer products than BiCGStab. An iteration is one product, s + 1 of them make a cycle. Each: 1 product, s + 2 dots
+//! (the last s + 3); keeps x, r, v, t and 3s vectors P, G, U. Scalar expressions solve the triangular systems.
 
 use super::{Method, Next, System};
 use crate::host::dense::orthonormal::orthonormal;
@@ -20,7 +20,7 @@ const KAPPA: f64 = 0.7;
 
 pub(super) struct Idrs {
     sys: System,
-    /// Where in the cycle: g_k for k < s, then the step into the next subspace.
+    /// Position in the cycle: g_k for k < s, then the step into the next subspace.
     phase: usize,
     shadow: Vec<Vector>,
     g: Vec<Vector>,
@@ -70,7 +70,7 @@ impl Idrs {
         }
     }
 
-    /// The next vector g_k, orthogonal to p_0 … p_{k−1}; r leaves with ⟨p_k, r⟩ = 0.
+    /// The next vector g_k, orthogonal to p_0 … p_{k−1}; afterwards ⟨p_k, r⟩ = 0.
     fn extend(&self, p: &mut Program, k: usize) {
         let Self { ref sys, ref shadow, ref g, ref u, v, z, ref m, ref f, ref c, beta, omega, gg, rr, .. } = *self;
         let s = g.len();
@@ -107,7 +107,7 @@ impl Idrs {
         p.stop_if(m[k][k].abs().le(gg.sqrt() * sys.watch.noise), Stop::BreakdownRho);
     }
 
-    /// r into the next subspace: r -= omega A M r.
+    /// Moves r into the next subspace: r -= omega A M r.
     fn shrink(&self, p: &mut Program) {
         let Self { ref sys, ref shadow, z, t, ref f, omega, cosine, tr, tt, rr, .. } = *self;
         let z = if sys.m.is_identity() { sys.r } else { z };

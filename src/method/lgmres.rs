@@ -1,9 +1,9 @@
 //! LGMRES(m, k), loose GMRES (Baker, Jessup and Manteuffel 2005, doi:10.1137/S0895479803422014),
 //! right-preconditioned, so that its residual is the true one.
 //!
-//! For any square A. Each cycle of GMRES(m) is enlarged by the k = 3 latest corrections dx_i/|dx_i| of the
-//! cycles before, which stand for what the restarts threw away: residuals of alternate cycles, nearly
-//! parallel in GMRES(m), are made to differ. Minimises ‖r − A [M V, dX] y‖ over m + k columns. Iteration j: 1
+//! For any square A. The space of each GMRES(m) cycle is enlarged by the k = 3 latest corrections dx_i/|dx_i| of
+//! earlier cycles, which approximate what the restarts discarded: the residuals of alternate cycles, often
+//! nearly parallel in GMRES(m), then differ. Minimises ‖r − A [M V, dX] y‖ over m + k columns. Iteration j: 1
 //! product, two passes of projection (4nj flops each); keeps x, r, w, m + k + 1 basis vectors, k corrections
 //! (and z with M). Use it where GMRES(m) slows down from cycle to cycle; without restarts it is GMRES.
 
@@ -12,7 +12,7 @@ use crate::krylov::cycle::Cycle;
 use crate::op::{Array, Basis, Expr, Program, Scalar, Space, Vector};
 use std::sync::Arc;
 
-/// k, how many earlier corrections a cycle takes in.
+/// k, the number of earlier corrections in a cycle.
 const KEPT: usize = 3;
 
 pub(super) struct Lgmres {
@@ -22,14 +22,14 @@ pub(super) struct Lgmres {
     m: usize,
     /// M v and the correction; with M = I only the correction.
     z: Vector,
-    /// The latest corrections, of length one.
+    /// The latest corrections, normalised.
     dx: Basis,
     zz: Scalar,
     y: Array,
     y_dx: Array,
-    /// Directions that stand for corrections at the start.
+    /// Directions to use in place of corrections at the start.
     given: Vec<Vector>,
-    /// Corrections made for this right-hand side; number i stands in column i mod k.
+    /// Corrections made for this right-hand side; correction i is in column i mod k.
     corrections: usize,
 }
 

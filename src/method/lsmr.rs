@@ -1,10 +1,10 @@
 //! LSMR (Fong and Saunders 2011, doi:10.1137/10079687X): MINRES on AᵀA x = Aᵀb by Golub–Kahan bidiagonalisation,
 //! without forming AᵀA.
 //!
-//! For any A: rectangular, square, singular; x is the solution of least norm among equals. ‖Aᵀr‖ falls
-//! monotonically (in LSQR only ‖r‖ does), so that least-squares problems may be stopped early; ‖r‖ lies a little
+//! For any A: rectangular, square, singular; x is the solution of minimum norm. ‖Aᵀr‖ falls
+//! monotonically (in LSQR only ‖r‖ does), so it is safe to stop least-squares problems early; ‖r‖ lies a little
 //! above LSQR's. Each iteration: 1 product with A, 1 with Aᵀ, 2 dots (3 with M ≈ (AᵀA)⁻¹); keeps x, h, h̄ and the
-//! four vectors of the process (five with M). ‖r‖ is found by a second QR factorisation, of numbers only.
+//! four vectors of the process (five with M). ‖r‖ comes from a further QR factorisation, of scalars only.
 
 use super::golub_kahan::{Condition, GolubKahan};
 use super::{Method, Next, Seen, System};
@@ -29,7 +29,7 @@ pub(super) struct Lsmr {
     rho_bar: Scalar,
     rho_bar_old: Scalar,
     theta_bar: Scalar,
-    /// ζ, and what is left of the normal equations' right-hand side: ‖Aᵀr‖.
+    /// ζ, its last value, and ζ̄, the rest of the normal equations' right-hand side: |ζ̄| is ‖Aᵀr‖.
     zeta: Scalar,
     zeta_old: Scalar,
     zeta_bar: Scalar,

@@ -1,10 +1,10 @@
 //! LSQR (Paige and Saunders 1982, doi:10.1145/355984.355989): min ‖b − A x‖ by Golub–Kahan bidiagonalisation and
 //! a QR factorisation of the bidiagonal matrix that grows by one Givens rotation an iteration.
 //!
-//! For any A: rectangular, square, singular; x is the solution of least norm among equals. In exact arithmetic
-//! CG on AᵀA x = Aᵀb, without forming AᵀA and as accurate as κ(A) allows; iterations grow with κ(A), ‖r‖ falls
-//! monotonically, ‖Aᵀr‖ nearly so. Each iteration: 1 product with A, 1 with Aᵀ, 2 dots (3 with M ≈ (AᵀA)⁻¹); keeps x, d,
-//! and the four vectors of the process (five with M). Square systems that CG, MINRES or GMRES can solve are theirs.
+//! For any A: rectangular, square, singular; x is the solution of minimum norm. In exact arithmetic
+//! it is CG on AᵀA x = Aᵀb, without forming AᵀA and as accurate as κ(A) allows; iterations grow with κ(A), ‖r‖ falls
+//! monotonically, ‖Aᵀr‖ nearly so. Each iteration: 1 product with A, 1 with Aᵀ, 2 dots (3 with M ≈ (AᵀA)⁻¹); keeps x, d
+//! and the four vectors of the process (five with M). Prefer CG, MINRES or GMRES for square systems they can solve.
 
 use super::golub_kahan::{Condition, GolubKahan};
 use super::{Method, Next, Seen, System};
@@ -16,7 +16,7 @@ pub(super) struct Lsqr {
     condition: Condition,
     /// Direction of x, times ρ.
     d: Vector,
-    /// What is left of the right-hand side; ‖r‖.
+    /// φ̄, the rest of the right-hand side: ‖r‖.
     phi_bar: Scalar,
     phi: Scalar,
     rho_bar: Scalar,
@@ -51,7 +51,7 @@ impl Method for Lsqr {
         let Self { ref s, ref process, d, phi_bar, phi, rho_bar, rho, c, sn, theta, .. } = *self;
         let GolubKahan { alpha, beta, v, .. } = *process;
         process.step(s, p);
-        // The rotation that takes beta out of the column.
+        // The rotation that eliminates beta from the column.
         p.set(rho, (rho_bar * rho_bar + beta * beta).sqrt());
         p.set(c, rho_bar / rho);
         p.set(sn, beta / rho);

@@ -2,8 +2,8 @@
 //! doi:10.1137/1.9780898718003): the one-dimensional projection that minimises ‖r − α A M r‖.
 //!
 //! For A whose symmetric part is positive definite (with M: that of A M). Each iteration: 1 product, 3 dots;
-//! keeps x, r, q (and z with M). It is GMRES(1), and steepest descent for the residual: ‖r‖ falls by
-//! √(1 − λ²/σ²) at worst, λ the least eigenvalue of the symmetric part and σ = ‖A M‖. To teach and to smooth.
+//! keeps x, r, q (and z with M). It is GMRES(1), the residual's steepest descent: ‖r‖ falls by √(1 − λ²/σ²) or better
+//! per iteration, λ the smallest eigenvalue of the symmetric part and σ = ‖A M‖. For teaching and as a smoother.
 
 use super::{Method, Next, System};
 use crate::op::{Program, Scalar, Space, Stop, Vector};

@@ -1,10 +1,10 @@
 //! MINRES (Paige and Saunders 1975, doi:10.1137/0712047): minimal residual for symmetric A, by Lanczos and
 //! a QR factorisation of the tridiagonal matrix that grows by one Givens rotation an iteration.
 //!
-//! For A symmetric, definite or not, also singular: then x minimises ‖b − A x‖ where nothing solves the system,
-//! found by ‖A r‖ (of the operator with M) at the level of rounding. M symmetric positive definite (the M-norm of the
+//! For A symmetric, definite or not, even singular: if the system has no solution, x minimises ‖b − A x‖, recognised
+//! by ‖A r‖ (of the operator with M) at the level of rounding. M symmetric positive definite (the M-norm of the
 //! residual is minimised then). Each iteration: 1 product, 3 dots; keeps x, r, y, y_old, w, d, d_old (and z
-//! with M). The residual itself is carried, r_k = s² r_{k−1} − φ̄ c v_{k+1} (Choi, Paige and Saunders 2011,
+//! with M). The residual itself is updated, r_k = s² r_{k−1} − φ̄ c v_{k+1} (Choi, Paige and Saunders 2011,
 //! doi:10.1137/100787921), so that the test is on ‖r‖₂ with and without M.
 
 use super::{Method, Next, System};
@@ -12,14 +12,14 @@ use crate::op::{Combination, Expr, Program, Scalar, Space, Stop, Vector};
 
 pub(super) struct Minres {
     s: System,
-    /// β v of this Lanczos step and of the one before; they change places every iteration.
+    /// β v of this Lanczos step and of the one before; they are swapped every iteration.
     y: Vector,
     y_old: Vector,
     /// A z.
     w: Vector,
-    /// M y where M is not the identity.
+    /// M y, if M is not the identity.
     z: Option<Vector>,
-    /// γ times the direction of x, now and one step back; they change places too.
+    /// γ times the direction of x, now and one step back; swapped too.
     d: Vector,
     d_old: Vector,
     /// Entries of the tridiagonal matrix.
@@ -39,11 +39,11 @@ pub(super) struct Minres {
     gamma: Scalar,
     gamma_old: Scalar,
     gamma_older: Scalar,
-    /// What is left of the right-hand side; the M-norm of r.
+    /// φ̄, the rest of the right-hand side: the M-norm of r.
     phi_bar: Scalar,
     phi: Scalar,
     rr: Scalar,
-    /// ‖A r‖/‖r‖ before this step, and the size of the tridiagonal matrix to judge it by.
+    /// ‖A r‖/‖r‖ before this step, and the size of the tridiagonal matrix to compare it with.
     slope: Scalar,
     size: Scalar,
 }
@@ -127,7 +127,7 @@ impl Method for Minres {
         // The new column under the last rotation.
         p.set(delta, c * delta_bar + sn * alpha);
         p.set(gamma_bar, sn * delta_bar - c * alpha);
-        // d = v - epsilon d_old - delta d, each direction kept times its gamma.
+        // d = v - epsilon d_old - delta d; directions are stored times their gamma.
         let direction = Combination::default().plus(one() / beta, z);
         let direction = direction.plus(-(epsilon / gamma_older), self.d_old).plus(-(delta / gamma_old), self.d);
         p.assign(self.d_old, direction);
@@ -139,8 +139,8 @@ impl Method for Minres {
         self.precondition(p);
         p.set(beta_new, yz.sqrt());
 
-        // The rotation that takes beta_new out of the column; the identity where A r vanishes: x is a
-        // least-squares solution then, and a step along what is left would lead to the null space.
+        // The rotation that eliminates beta_new from the column; c = 0, no step, if A r vanishes: x is a
+        // least-squares solution then, and a further step would lead into the null space.
         p.set(epsilon, sn * beta_new);
         p.set(delta_bar, -(c * beta_new));
         p.set(slope, (gamma_bar * gamma_bar + delta_bar * delta_bar).sqrt());

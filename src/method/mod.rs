@@ -1,8 +1,8 @@
 //! Krylov methods: one file, one page each. A method writes one iteration as operations and reads what
-//! they publish; the loop over iterations, limits, clocks and devices are the driver's.
+//! they publish; the driver handles the loop over iterations, limits, clocks and devices.
 //!
-//! A method solves A x = r from x = 0, in numbers the driver has scaled; the driver adds the correction
-//! to the user's x, recomputes the true residual, and calls again where that is needed.
+//! A method solves A x = r from x = 0, with A and r scaled by the driver; the driver adds the correction
+//! to the user's x, recomputes the true residual, and calls again if needed.
 
 mod bicg;
 mod bicgstab;
@@ -43,25 +43,25 @@ use std::sync::Arc;
 
 /// What a method is given: A, r = b − A x₀, where the correction goes, M, and the shared watch.
 pub struct System {
-    /// A; square but for methods that need [`Needs::Any`].
+    /// A; square except for methods with [`Needs::Any`].
     pub a: Operator,
-    /// The right-hand side at first, then the method's residual.
+    /// The right-hand side at the start, then the method's residual.
     pub r: Vector,
     /// The correction, zero at the start.
     pub x: Vector,
     /// Columns of A: entries of x.
     pub n: usize,
-    /// For methods that need [`Needs::Any`].
+    /// For methods with [`Needs::Any`].
     pub normal: Option<Normal>,
     /// Aᵀ, for methods that are [`Traits::two_sided`].
     pub transpose: Option<Operator>,
-    /// M ≈ A⁻¹, or (AᵀA)⁻¹ for methods that need [`Needs::Any`].
+    /// M ≈ A⁻¹, or (AᵀA)⁻¹ for methods with [`Needs::Any`].
     pub m: Box<dyn Preconditioner>,
     /// Stops common to all methods.
     pub watch: Watch,
 }
 
-/// What a least-squares method is given beside A and r.
+/// What a least-squares method is given in addition to A and r.
 #[derive(Clone, Copy, Debug)]
 pub struct Normal {
     /// Aᵀ.
@@ -72,7 +72,7 @@ pub struct Normal {
 }
 
 impl System {
-    /// Appends z = M r; nothing where M is the identity, whose z is r itself.
+    /// Appends z = M r; nothing if M is the identity, where z is r itself.
     pub fn precondition(&self, p: &mut Program, r: Vector, z: Vector) {
         if self.m.is_identity() {
             debug_assert!(r == z, "M = I, so z is r");
@@ -100,17 +100,17 @@ impl System {
         self.transpose.expect("the solver gives a two-sided method its transpose")
     }
 
-    /// A vector for M v: v itself where M is the identity.
+    /// A vector for M v: v itself if M is the identity.
     pub fn preconditioned(&self, space: &mut Space, name: &str, v: Vector) -> Vector {
         if self.m.is_identity() { v } else { space.vector(name, self.n) }
     }
 }
 
-/// The [`Method::reduction`] of a method whose `resume` keeps its directions: it may be renewed often, and follows f64
-/// the closer for it (CG on 2D Poisson 1000² to 1e-8: 1.13 times the iterations of f64, with 1e-2 1.36 times).
+/// The [`Method::reduction`] of a method whose `resume` keeps its directions: r may be renewed often, and convergence
+/// is closer to f64's (CG on 2D Poisson 1000² to 1e-8: 1.13 times the iterations of f64; with 1e-2, 1.36 times).
 const RELIABLE: f64 = 0.1;
 
-/// The same of the bicg family: each renewal disturbs its two-sided recurrences a little, so it is renewed less often.
+/// The same for the BiCG family: each renewal disturbs the two-sided recurrences a little, so r is renewed less often.
 const SELDOM: f64 = 1e-2;
 
 /// Parameters of a method.
@@ -120,21 +120,21 @@ pub struct Tuning {
     pub restart: usize,
     /// The side of the preconditioner, for methods that have a choice.
     pub side: Side,
-    /// Bounds of the spectrum of A M on the device, where the user knows them.
+    /// Bounds of the spectrum of A M on the device, if the user gives them.
     pub spectrum: Option<(f64, f64)>,
-    /// Orthonormal vectors: they span the subspace of a projection, or are directions to start with.
+    /// Orthonormal vectors: a basis of the subspace of a projection, or directions to start with.
     pub subspace: Vec<Arc<Vec<f64>>>,
-    /// What a method has learnt is used for the next right-hand side.
+    /// Directions of one solve are reused for the next right-hand side.
     pub recycle: bool,
 }
 
 /// A Krylov method: a device half that appends operations and a host half that reads records.
 pub trait Method: Send {
-    /// Before each correction; number 0 starts a new solve, and what was learnt from another is dropped, so
+    /// Called before each correction; number 0 starts a new solve and drops what was learnt in earlier ones, so
     /// that a solve has the same bits whatever came before it.
     fn begin(&mut self, _correction: usize) {}
 
-    /// After A got new values on its pattern: what was kept from other solves is to be made anew.
+    /// Called after A got new values on its pattern: what is kept from earlier solves must be recomputed.
     fn values_changed(&mut self) {}
 
     /// Operations before the first iteration; r holds the right-hand side, x is zero.
@@ -148,12 +148,12 @@ pub trait Method: Send {
         Seen { residual: record[0], done: false }
     }
 
-    /// The condition number of A M^½, as far as a method has seen it that estimates one.
+    /// The condition number of A M^½, if the method estimates it.
     fn condition(&self) -> Option<f64> {
         None
     }
 
-    /// Directions of x that a method keeps for systems to come, once it has any.
+    /// Directions of x that the method keeps for later systems, if any.
     fn directions(&self) -> Vec<Vector> {
         vec![]
     }
@@ -162,19 +162,19 @@ pub trait Method: Send {
     /// and starts again. Methods that keep x up to date in each iteration have none.
     fn end_cycle(&mut self, _p: &mut Program, _host: &mut Outbox) {}
 
-    /// Operations after r was replaced by the true residual of a refresh, x zeroed: keeps of the old state
-    /// what is worth keeping. By default a fresh start.
+    /// Operations after a refresh replaced r by the true residual and zeroed x: keeps the part of the old
+    /// state that is still useful. By default a fresh start.
     fn resume(&mut self, p: &mut Program) {
         self.start(p);
     }
 
     /// How far ‖r‖ may fall in f32 before it is renewed from the true residual: by default as far as f32 goes,
-    /// since a fresh start costs what was learnt.
+    /// since a fresh start loses what was learnt.
     fn reduction(&self) -> f64 {
         1e-5
     }
 
-    /// How far ‖r‖ may grow beyond max(‖b‖, ‖r₀‖) before the solve has diverged.
+    /// The factor by which ‖r‖ may exceed max(‖b‖, ‖r₀‖) before the solve counts as diverged.
     fn growth(&self) -> f64 {
         1e5
     }
@@ -182,12 +182,12 @@ pub trait Method: Send {
     /// The system that it was built with.
     fn system(&mut self) -> &mut System;
 
-    /// Products with A that the next [`Method::end_cycle`] makes; the driver keeps them free below its limit on products.
+    /// Products with A that the next [`Method::end_cycle`] needs; the driver reserves them in its limit on products.
     fn closing_products(&self) -> usize {
         0
     }
 
-    /// True where the method works in cycles, so that r must be renewed on the device.
+    /// True if the method works in cycles, so that r must be renewed on the device.
     fn restarts(&self) -> bool {
         false
     }

@@ -1,11 +1,11 @@
 //! Projection onto a given subspace (Galerkin; Saad 2003, chapter 5, doi:10.1137/1.9780898718003): the x in
 //! span(v₁ … v_k) whose residual is orthogonal to it, VᵀA V y = Vᵀr, x = V y.
 //!
-//! For any square A with VᵀA V regular; for A symmetric positive definite the x of the subspace nearest to the
-//! solution in the A-norm. One iteration a vector: 1 product, k dots; then one small dense solve on the host, and
-//! there is no more to gain: it converges where the solution lies in the subspace, and says Stagnated
-//! elsewhere, with the projection as x. Keeps x, r, w and 2k vectors. Every other method of this family is
-//! this one with a subspace that grows; M takes no part.
+//! For any square A with VᵀA V regular; for A symmetric positive definite, x is the vector of the subspace nearest to
+//! the solution in the A-norm. One iteration per vector: 1 product, 2k dots; then one small dense solve on the host,
+//! and the method ends: it converges if the solution lies in the subspace, and otherwise reports Stagnated,
+//! with the projection as x. Keeps x, r, w and 2k vectors. Every other projection method is this one with a
+//! growing subspace; M is not used.
 
 use super::{Method, Next, Outbox, Seen, System};
 use crate::host::dense::elimination;
@@ -33,7 +33,7 @@ pub(super) struct Projection {
 }
 
 impl Projection {
-    /// Onto the span of orthonormal `subspace`, not empty.
+    /// Onto the span of `subspace`, orthonormal and not empty.
     pub(super) fn new(space: &mut Space, s: System, subspace: &[Arc<Vec<f64>>]) -> Self {
         let k = subspace.len();
         let given = subspace.iter().map(|v| space.constant("given", Arc::clone(v))).collect();
@@ -63,7 +63,7 @@ impl Method for Projection {
             // r is what the subspace can't reach.
             s.watch.residual(p, rr.sqrt(), &[]);
             p.stop_if(Expr::from(0.0).le(0.0), Stop::Stagnated);
-            // Alone in its kernel: each stop is a level of nesting there, and a batch of them would be too deep.
+            // Alone in its kernel: each stop there adds a level of nesting, and a batch of them would be too deep.
             return Next::EndCycle;
         }
         p.apply(s.a, v.column(self.issued), w); //      w = A v_j

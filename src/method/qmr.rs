@@ -1,17 +1,17 @@
-//! QMR, quasi-minimal residuals (Freund and Nachtigal 1994, doi:10.1137/0915022), by coupled two-term recurrences without
-//! look-ahead, right-preconditioned, so that its residual is the true one.
+//! QMR, quasi-minimal residuals (Freund and Nachtigal 1994, doi:10.1137/0915022), by coupled two-term recurrences
+//! without look-ahead, right-preconditioned, so that its residual is the true one.
 //!
-//! For any square A whose transpose is at hand. Over the same spaces as BiCG, from the same two-sided Lanczos process,
+//! For any square A whose transpose is available. Uses the spaces of BiCG, from the same two-sided Lanczos process,
 //! but x minimises the residual's coordinates in the Lanczos basis: ‖r‖ falls smoothly. Each iteration: 1 product with
-//! A, 1 with Aᵀ, 5 dots (and M, Mᵀ); keeps x, r, v, w, p, q, u, t, d, s (and y, z with M). ⟨z, v⟩ ≈ 0 or ⟨q, A p⟩ ≈ 0
-//! stop it. Use it where BiCG would do and a steady fall is wanted; TFQMR needs no transpose.
+//! A, 1 with Aᵀ, 7 dots (and M, Mᵀ); keeps x, r, v, w, p, q, u, t, d, s (and y, z with M). ⟨z, v⟩ ≈ 0 or ⟨q, A p⟩ ≈ 0
+//! is a breakdown. Use it in place of BiCG for smooth convergence; TFQMR needs no transpose.
 
 use super::{Method, Next, System};
 use crate::op::{Combination, Expr, Program, Scalar, Space, Stop, Vector};
 
 pub(super) struct Qmr {
     sys: System,
-    /// Lanczos vectors of A and Aᵀ, times their lengths ρ and, of Mᵀw, ξ.
+    /// Lanczos vectors of A and Aᵀ, not normalised: ρ = ‖v‖, ξ = ‖Mᵀw‖.
     v: Vector,
     w: Vector,
     /// M v and Mᵀ w.
@@ -37,7 +37,7 @@ pub(super) struct Qmr {
     gamma: Scalar,
     gamma_new: Scalar,
     eta: Scalar,
-    /// How much of the last step the next one takes over.
+    /// The fraction of the last step that the next one carries over.
     share: Scalar,
     vv: Scalar,
     zz: Scalar,
@@ -63,7 +63,7 @@ impl Qmr {
         method
     }
 
-    /// Lengths of v and of Mᵀ w, and their product.
+    /// Lengths of v and of Mᵀ w, and their inner product.
     fn lengths(&self, p: &mut Program) {
         p.dot(self.v, self.v, self.vv);
         p.set(self.rho, self.vv.sqrt());
@@ -106,7 +106,7 @@ impl Method for Qmr {
         prog.assign(w, sum().plus(1.0, t).plus(-(beta / xi), w)); //                   w = A'q - beta w
         prog.set(rho_old, rho);
         self.lengths(prog);
-        // The rotation that takes rho out of the column.
+        // The rotation that eliminates rho from the column.
         prog.set(theta_old, theta);
         prog.set(theta, rho / (gamma * beta.abs()));
         prog.set(gamma_new, Expr::from(1.0) / (theta * theta + 1.0).sqrt());

@@ -1,5 +1,5 @@
-//! The table of methods: one entry each. It makes the enum [`Method`] with each method's own options, its text, and
-//! [`METHODS`].
+//! The table of methods: one entry each. It generates the enum [`Method`] with each method's own options, its textual
+//! form, and [`METHODS`].
 
 use super::choice::{Settings, methods};
 use super::entry::{MethodEntry, Needs, OwnMethod, Traits};
@@ -88,8 +88,8 @@ methods! {
     Gcrotmk {
         /// Columns of a cycle, 30.
         restart: usize = 30, in 1.0..=10_000.0;
-        /// The directions of a solve serve the next one, also after [`crate::Solver::update`]. A solve depends on
-        /// those before it then.
+        /// The directions of a solve serve the next one, also after [`crate::Solver::update`]. Results then depend
+        /// on earlier solves.
         recycle: bool = false;
     } = "gcrotmk", Traits::new(Needs::Square).cycles(),
         |space, system, tuning| Box::new(gcrotmk::Gcrotmk::new(space, system, tuning));
@@ -101,15 +101,15 @@ methods! {
         |space, system, _| Box::new(qmr::Qmr::new(space, system));
     /// Least squares by Golub-Kahan bidiagonalisation; any A, rectangular or singular
     Lsqr {
-        /// λ ≥ 0: minimises ‖b − A x‖² + λ²‖x‖², by the stacked system [A; λI] x ≈ [b; 0]. Residuals and certificate are
-        /// those of that system.
+        /// λ ≥ 0: minimises ‖b − A x‖² + λ²‖x‖², by the stacked system [A; λI] x ≈ [b; 0]. Residuals and certificate
+        /// are those of that system.
         damp: f64 = 0.0, in 0.0..=f64::MAX;
     } = "lsqr", Traits::new(Needs::Any).least_squares(),
         |space, system, _| Box::new(lsqr::Lsqr::new(space, system));
     /// As lsqr, but A'r falls monotonically: safe to stop early; any A
     Lsmr {
-        /// λ ≥ 0: minimises ‖b − A x‖² + λ²‖x‖², by the stacked system [A; λI] x ≈ [b; 0]. Residuals and certificate are
-        /// those of that system.
+        /// λ ≥ 0: minimises ‖b − A x‖² + λ²‖x‖², by the stacked system [A; λI] x ≈ [b; 0]. Residuals and certificate
+        /// are those of that system.
         damp: f64 = 0.0, in 0.0..=f64::MAX;
     } = "lsmr", Traits::new(Needs::Any).least_squares(),
         |space, system, _| Box::new(lsmr::Lsmr::new(space, system));
@@ -137,7 +137,7 @@ impl Method {
         }
     }
 
-    /// With cycles of `columns`, for a method that has cycles; others stay as they are.
+    /// With cycles of `restart` columns, for a method that works in cycles; others stay as they are.
     #[must_use]
     pub fn with_restart(self, restart: usize) -> Self {
         let settings = Settings { restart, ..self.settings() };
@@ -149,10 +149,10 @@ impl Method {
         self.entry().is_some_and(|m| m.needs == Needs::Any)
     }
 
-    /// Finds options out of their ranges.
+    /// Checks that all options are in range.
     ///
     /// # Errors
-    /// The first one.
+    /// The first option that is not.
     pub fn check(&self) -> Result<()> {
         self.check_ranges()?;
         let (id, settings) = (self.id(), self.settings());
@@ -177,7 +177,7 @@ impl Method {
 /// The entry of method `id`.
 ///
 /// # Errors
-/// An unknown name; the message offers the nearest one.
+/// An unknown name; the message suggests the nearest one.
 pub fn by_name(id: &str) -> Result<&'static MethodEntry> {
     METHODS.iter().find(|m| m.id == id).ok_or_else(|| unknown(id))
 }

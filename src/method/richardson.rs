@@ -1,19 +1,19 @@
 //! Richardson's iteration (Richardson 1911, doi:10.1098/rsta.1911.0009): x += ω M r with one ω throughout.
 //!
 //! For A with the spectrum of A M in the right half plane. For A M with real spectrum in [a, b], a > 0, the best
-//! ω is 2/(a + b), and the error falls by (κ−1)/(κ+1) an iteration. Each iteration: 1 product, 1 dot; keeps x,
-//! r, q (and z with M). To teach, to smooth, and where dots are dear; Chebyshev is √κ times faster.
+//! ω is 2/(a + b), and the error falls by (κ−1)/(κ+1) per iteration. Each iteration: 1 product, 1 dot; keeps x,
+//! r, q (and z with M). For teaching, smoothing, and where dots are expensive; Chebyshev is √κ times faster.
 //!
-//! Where no spectrum is given, the first iterations are steps of minimal residual, and ω is their least step
-//! length. Steps of that kind soon alternate between two lengths whose reciprocals add up to a + b (Nocedal,
+//! Without given bounds, the first iterations are minimal residual steps, and ω is the smallest of their step
+//! lengths. Such steps soon alternate between two lengths whose reciprocals add up to a + b (Nocedal,
 //! Sartenaer and Zhu 2002, doi:10.1023/A:1014897230089, for steepest descent), so that ω lies in [1/b, 2/(a + b)]:
-//! stable, and within a factor 2 of the best. For A not symmetric it is the
-//! most cautious of the steps tried, without a promise.
+//! stable, and within a factor 2 of the best. For nonsymmetric A it is the
+//! most cautious of the steps tried, without a guarantee.
 
 use super::{Method, Next, System};
 use crate::op::{Expr, Program, Scalar, Space, Stop, Vector};
 
-/// Iterations that look for ω.
+/// Iterations that estimate ω.
 const PROBES: usize = 20;
 
 pub(super) struct Richardson {
@@ -29,12 +29,12 @@ pub(super) struct Richardson {
     rr: Scalar,
     rr_old: Scalar,
     given: Option<f64>,
-    /// Iterations written since the start.
+    /// Iterations issued since the start.
     issued: usize,
 }
 
 impl Richardson {
-    /// With the bounds [a, b] of the spectrum of A M, where they are known.
+    /// With the bounds [a, b] of the spectrum of A M, if they are known.
     pub(super) fn new(space: &mut Space, s: System, spectrum: Option<(f64, f64)>) -> Self {
         let [omega, alpha, qr, qq, rr, rr_old] = space.scalars(["omega", "alpha", "qr", "qq", "rr", "rr_old"]);
         let q = space.vector("q", s.n);

@@ -2,7 +2,7 @@
 //! of the error.
 //!
 //! For A symmetric positive definite. Each iteration: 1 product, 2 dots; keeps x, r, q (and z with M).
-//! The error falls by (κ−1)/(κ+1) an iteration, so it serves to teach and as a smoother; use CG to solve.
+//! The error falls by (κ−1)/(κ+1) per iteration, so use it for teaching and as a smoother; use CG to solve.
 
 use super::{Method, Next, System};
 use crate::op::{Program, Scalar, Space, Stop, Vector};

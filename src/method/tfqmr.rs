@@ -1,10 +1,10 @@
 //! TFQMR, transpose-free quasi-minimal residual (Freund 1993, doi:10.1137/0914029), right-preconditioned, so
 //! that its residual is the true one.
 //!
-//! For any square A. Two half steps an iteration along the directions of CGS, each weighted so that a bound of
-//! the residual is minimised: the smooth curve that CGS lacks, at its speed. Each iteration: 2 products, 6 dots;
-//! keeps x, r, r̂, w, y₁, y₂, u₁, u₂, v, d (and ŷ₁, ŷ₂ with M). The residual itself is carried, r += c² (w − r) (Zhou and
-//! Walker 1994, doi:10.1137/0915021), so that the test is on ‖r‖ and not on the bound τ √(m + 1).
+//! For any square A. Two half steps per iteration along the directions of CGS, each weighted so that a bound on
+//! the residual is minimised: as fast as CGS, but smooth. Each iteration: 2 products, 6 dots;
+//! keeps x, r, r̂, w, y₁, y₂, u₁, u₂, v, d (and ŷ₁, ŷ₂ with M). The residual itself is updated, r += c² (w − r) (Zhou
+//! and Walker 1994, doi:10.1137/0915021), so that the test is on ‖r‖ and not on the bound τ √(m + 1).
 //! Where BiCGStab breaks down on ω (skew-symmetric parts), TFQMR may not.
 
 use super::{Method, Next, System};
@@ -64,7 +64,7 @@ impl Tfqmr {
         p.apply(self.sys.a, self.y_hat[h], self.u[h]);
     }
 
-    /// Half an iteration: w along u, d along y, and x, r along d.
+    /// Half an iteration: updates w along u, d along y, and x, r along d.
     fn half(&self, p: &mut Program, h: usize) {
         let Self { ref sys, w, d, alpha, ww, tau, theta, eta, share, .. } = *self;
         p.axpy(-alpha, self.u[h], w); //                            w -= alpha u

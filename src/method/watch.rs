@@ -8,10 +8,10 @@ pub struct Watch {
     pub(crate) tolerance: Scalar,
     /// Bound on ‖Aᵀr‖/‖r‖, for least-squares methods.
     pub(crate) optimality: Scalar,
-    /// Rounding of the working precision.
+    /// The level of rounding errors in the working precision.
     pub(crate) epsilon: Scalar,
-    /// 4ε/√n, at most ε: inner products below this part of the product of norms are noise. The errors of n terms, a few
-    /// ε each, add up as random numbers do. Not for methods that square their polynomial, and its errors.
+    /// 4ε/√n, at most ε: inner products below this fraction of the product of norms are noise. The errors of n terms, a
+    /// few ε each, add up like random numbers. Not for methods that square their polynomial, and its errors.
     pub(crate) noise: Scalar,
     pub(crate) ceiling: Scalar,
     pub(crate) window: Scalar,
@@ -26,8 +26,8 @@ impl Watch {
         Self { tolerance, optimality, epsilon, noise, ceiling, window, best, since_best }
     }
 
-    /// Publishes ‖r‖ and appends: converged by estimate, not finite, diverged, stagnated.
-    /// Belongs at the end of an iteration. `extra` rides in the same record.
+    /// Publishes ‖r‖ and appends the stops: converged by estimate, not finite, diverged, stagnated.
+    /// Call it at the end of an iteration. `extra` is added to the same record.
     pub fn residual(&self, p: &mut Program, norm: Expr, extra: &[Expr]) {
         self.progress(p, norm.clone());
         let record: Vec<Expr> = std::iter::once(norm.clone()).chain(extra.iter().cloned()).collect();
@@ -35,8 +35,8 @@ impl Watch {
         self.stops(p, norm);
     }
 
-    /// The same for a least-squares method that keeps track of ‖Aᵀr‖ as well: progress is that norm's, and the
-    /// solution of the normal equations is one more stop.
+    /// The same for a least-squares method that keeps track of ‖Aᵀr‖ as well: progress is measured by that norm, and
+    /// a solution of the normal equations is one more stop.
     pub fn normal(&self, p: &mut Program, norm: Expr, normal: Expr, extra: &[Expr]) {
         self.progress(p, normal.clone());
         p.publish(&[std::slice::from_ref(&norm), extra].concat());

@@ -1,13 +1,13 @@
-//! Bars: how long rows are, where the time went, how fast memory was read, how levels of multigrid shrink.
+//! Bar charts: row lengths, time by part, memory bandwidth, sizes of multigrid levels.
 
 use super::svg::{escape, ticks, width};
 use crate::matrix::Csr;
 use std::fmt::Write;
 
-/// Bars of a histogram, at most.
+/// Most bars in a histogram.
 const BINS: usize = 40;
 
-/// How many rows have how many entries, as SVG.
+/// Histogram of the entries per row, as SVG.
 pub(super) fn row_lengths(a: &Csr) -> String {
     let lengths = || (0..a.rows()).map(|i| a.row(i).0.len());
     let (least, most) = (lengths().min().unwrap_or(0), lengths().max().unwrap_or(0));
@@ -17,7 +17,7 @@ pub(super) fn row_lengths(a: &Csr) -> String {
     for length in lengths() {
         counts[(length - least) * bins / span] += 1;
     }
-    // Logarithmic: one row of a thousand entries is what a reader looks for. A single row is seen, too.
+    // Logarithmic, so that even a single long row is visible: that is what a reader looks for.
     let decades = (counts.iter().copied().max().unwrap_or(0).max(1) as f64).log10();
     let (left, top, wide, height, size) = (66.0, 12.0, 330.0, 200.0, 13.0);
     let (bottom, step) = (top + height, wide / bins as f64);
@@ -38,7 +38,7 @@ pub(super) fn row_lengths(a: &Csr) -> String {
         let _ = write!(s, "<text x=\"{}\" y=\"{:.1}\">{count}</text>", left - 7.0, y + 4.5);
     }
     let _ = write!(s, "</g>");
-    // A few bars are not as wide as a page.
+    // A few bars must not fill the page.
     let bar = (step - 1.0).clamp(1.0, 40.0);
     for (k, &count) in counts.iter().enumerate().filter(|(_, c)| **c > 0) {
         let (from, to) = (least + (k * span).div_ceil(bins), least + ((k + 1) * span).div_ceil(bins) - 1);
@@ -95,7 +95,7 @@ pub(super) fn parts(parts: &[(&str, f64)], unit: impl Fn(f64) -> String) -> Stri
     )
 }
 
-/// Named bars one below the other on one scale; the last value of each is what is written behind it.
+/// Named bars one below the other on one scale; the last value of each is its label.
 pub(super) fn rows(rows: &[(String, f64, String)], class: impl Fn(usize) -> &'static str) -> String {
     let most = rows.iter().map(|r| r.1).fold(0.0, f64::max).max(f64::MIN_POSITIVE);
     let mut html = String::from("<div class=\"rows\">");
@@ -112,7 +112,7 @@ pub(super) fn rows(rows: &[(String, f64, String)], class: impl Fn(usize) -> &'st
     html + "</div>"
 }
 
-/// Levels of multigrid, finest first, as a stack that narrows: (rows, entries, what happens there).
+/// Multigrid levels, finest first, as a narrowing stack: (rows, entries, what happens there).
 pub(super) fn levels(levels: &[(usize, usize, String)]) -> String {
     let (size, row, middle, most) = (13.0, 58.0, 300.0, 540.0);
     let finest = levels.iter().map(|l| l.0).max().unwrap_or(1).max(2) as f64;

@@ -12,7 +12,7 @@ pub struct History<'a> {
     pub subtitle: String,
     /// One for each system.
     pub curves: Vec<Curve<'a>>,
-    /// Stretches of iterations with a name, drawn behind the curves.
+    /// Named ranges of iterations, drawn behind the curves.
     pub bands: Vec<Band>,
     /// A dashed line.
     pub tolerance: Option<f64>,
@@ -22,24 +22,24 @@ pub struct History<'a> {
 pub struct Curve<'a> {
     /// Relative residuals by the method's estimate, from iteration 1.
     pub history: &'a [f64],
-    /// Relative residuals recomputed.
+    /// Relative residuals recomputed in f64.
     pub checks: &'a [TrueResidual],
 }
 
 /// The iterations of one method among several.
 pub struct Band {
-    /// Which, from 1: it stands above the band, and before the label below the picture.
+    /// Its number, from 1: shown above the band and before its label below the picture.
     pub number: usize,
     /// What ran.
     pub label: String,
-    /// Iterations before it.
+    /// Number of iterations before it.
     pub from: usize,
-    /// Iterations at its end.
+    /// Number of iterations at its end.
     pub to: usize,
 }
 
 impl Band {
-    /// The turns of the methods that a solve tried; none where there was one method only.
+    /// A band for each method that a solve tried; none if there was only one.
     #[must_use]
     pub fn of(report: &Report) -> Vec<Self> {
         if report.rungs.iter().filter(|rung| rung.iterations > 0).count() < 2 {
@@ -55,7 +55,7 @@ impl Band {
     }
 }
 
-/// Where things are on the page, and how iterations and log10 of residuals map to it.
+/// Layout of the page, and how iterations and log10 of residuals map to it.
 struct Sheet {
     width: f64,
     height: f64,
@@ -68,9 +68,9 @@ struct Sheet {
 
 const LEFT: f64 = 78.0;
 const RIGHT: f64 = 22.0;
-/// Of letters.
+/// Font size.
 const SIZE: f64 = 14.0;
-/// From one row of a legend to the next.
+/// Distance between rows of a legend.
 const ROW: f64 = 20.0;
 
 impl Sheet {
@@ -87,11 +87,11 @@ impl Sheet {
     }
 }
 
-/// Words with a mark before them.
+/// An entry of a legend: a text with a mark before it.
 type Entry = (String, String);
 
 impl History<'_> {
-    /// The drawing, a document of its own.
+    /// The drawing as a complete document.
     #[must_use]
     pub fn svg(&self) -> String {
         self.drawing(880.0, 370.0, true)
@@ -143,7 +143,7 @@ impl History<'_> {
             let _ = writeln!(s, "<line x1=\"{LEFT}\" y1=\"{y:.1}\" x2=\"{right}\" y2=\"{y:.1}\" class=\"goal\"/>");
         }
         for (k, points) in lines.iter().enumerate() {
-            // A viewer tells which one the pointer is on.
+            // Viewers show the name of the curve under the pointer.
             let title = if lines.len() > 1 { format!("<title>system {k}</title>") } else { String::new() };
             let _ = draw_line(&mut s, &sheet, points, &title);
         }
@@ -204,7 +204,7 @@ impl History<'_> {
         entries
     }
 
-    /// Who the numbers of bands stand for.
+    /// What the numbers of the bands stand for.
     fn names(&self) -> Vec<Entry> {
         let mut named: Vec<&Band> = self.bands.iter().collect();
         named.sort_by_key(|band| band.number);
@@ -258,7 +258,7 @@ fn draw_axes(s: &mut String, sheet: &Sheet) {
     let _ = writeln!(s, "<rect x=\"{LEFT}\" y=\"{top}\" width=\"{w}\" height=\"{h}\" class=\"frame\"/>");
 }
 
-/// Strips that tell the values under the pointer.
+/// Strips that show the values under the pointer.
 fn draw_hover(s: &mut String, sheet: &Sheet, points: &[(f64, f64)]) {
     let every = (points.len() / 200).max(1);
     let half = 0.5 * every as f64;
@@ -305,13 +305,13 @@ pub(super) fn range(lines: &[Vec<(f64, f64)>], checks: &[(f64, f64)], tolerance:
     (low, high.max(low + 1), last)
 }
 
-/// Whole decades, ten labels or so.
+/// Whole decades, about ten labels.
 fn decade_ticks(sheet: &Sheet) -> Vec<i32> {
     let step = (sheet.high - sheet.low + 11) / 12;
     (sheet.low..=sheet.high).filter(|d| d.rem_euclid(step) == 0).collect()
 }
 
-/// First, least, greatest and last of each pixel column: what a finer line would show, in fewer points.
+/// First, least, greatest and last point of each pixel column: looks the same as all points.
 fn thinned(points: &[(f64, f64)], sheet: &Sheet) -> Vec<(f64, f64)> {
     let column = |p: &(f64, f64)| sheet.x(p.0).floor();
     let mut out = vec![];

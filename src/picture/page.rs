@@ -1,4 +1,4 @@
-//! A page that stands alone: one HTML file without a network, light and dark, on a wide screen and on a narrow one.
+//! A self-contained page: one HTML file that needs no network, light and dark, for wide and narrow screens.
 
 use super::svg::{STYLE, escape, prose};
 use std::fmt::Write;
@@ -12,7 +12,7 @@ pub(super) struct Page {
 }
 
 impl Page {
-    /// With the outcome on top; `good` colours it, where it is one at all.
+    /// A page with the outcome on top; `good` chooses its colour, `None` for neither good nor bad.
     pub(super) fn new(name: &str, good: Option<bool>, outcome: &str, advice: &str) -> Self {
         let title = if name.is_empty() { "krylane".to_string() } else { format!("{} · krylane", escape(name, 80)) };
         let class = match good {

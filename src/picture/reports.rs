@@ -1,4 +1,4 @@
-//! What the page of a report says: outcome and advice first, then how it came about, then what reproduces it.
+//! The page of a report: outcome and advice first, then how it came about, then what reproduces it.
 
 use super::bars::{levels, parts, row_lengths, rows};
 use super::history::{Band, Curve, History};
@@ -18,7 +18,7 @@ use crate::report::{Report, Timings};
 use std::fmt::Write;
 use std::time::Duration;
 
-/// What a page says beside the report's own content.
+/// What a page shows beyond the report's own content.
 #[derive(Clone, Copy, Default)]
 pub struct About<'a> {
     /// The system's name.
@@ -29,19 +29,19 @@ pub struct About<'a> {
     pub tolerance: Option<f64>,
     /// What reproduces the run, as a command line.
     pub command: Option<&'a str>,
-    /// Seconds of reading or making the matrix.
+    /// Seconds spent on reading or generating the matrix.
     pub read_s: Option<f64>,
-    /// Seconds of everything, from the first byte read.
+    /// Total seconds, from the first byte read.
     pub total_s: Option<f64>,
-    /// 10⁹ bytes a second that the machine's memory gives, as [`bench::bandwidth`] measures it.
+    /// The machine's memory bandwidth in 10⁹ bytes per second, as [`bench::bandwidth`] measures it.
     pub bandwidth: Option<f64>,
 }
 
-/// Systems in a table, at most.
+/// Most systems in a table.
 const SYSTEMS: usize = 40;
 
 impl Report {
-    /// The report as one HTML page that needs nothing else. [`solve_page`] knows more: the matrix, the command, other
+    /// The report as one self-contained HTML page. [`solve_page`] can show more: the matrix, the command, other
     /// right-hand sides.
     #[must_use]
     pub fn to_html(&self) -> String {
@@ -50,7 +50,7 @@ impl Report {
 }
 
 impl EigenReport {
-    /// As [`Report::to_html`]; [`eigen_page`] knows more.
+    /// As [`Report::to_html`]; [`eigen_page`] can show more.
     #[must_use]
     pub fn to_html(&self) -> String {
         eigen_page(self, &About::default())
@@ -58,7 +58,7 @@ impl EigenReport {
 }
 
 impl SvdReport {
-    /// As [`Report::to_html`]; [`svd_page`] knows more.
+    /// As [`Report::to_html`]; [`svd_page`] can show more.
     #[must_use]
     pub fn to_html(&self) -> String {
         svd_page(self, &About::default())
@@ -71,7 +71,7 @@ impl SvdReport {
 /// Where there are no reports.
 #[must_use]
 pub fn solve_page(reports: &[Report], about: &About) -> String {
-    // The worst one stands for all: what failed, then the largest residual.
+    // The worst system stands for all: a failed one first, then the largest residual.
     let rank = |r: &Report| (r.is_answer(), r.certificate.relative);
     let mut order: Vec<usize> = (0..reports.len()).collect();
     order.sort_by(|&j, &k| {
@@ -208,7 +208,7 @@ fn pairs(
 ) -> String {
     let good = outcome.reason.is_converged();
     let mut page = Page::new(about.name, Some(good), &outcome.reason.to_string(), &outcome.advice);
-    // Residuals as parts of what they are measured by.
+    // Residuals relative to the scale of their bounds.
     let part = |k: usize| if bounds[k] > 0.0 { residuals[k] / bounds[k] * outcome.tolerance } else { residuals[k] };
     let parts: Vec<f64> = (0..values.len()).map(part).collect();
     let verified = (0..values.len()).filter(|&k| residuals[k] <= bounds[k]).count();
@@ -289,8 +289,7 @@ pub fn bench_page(rows: &[bench::Row], about: &About) -> String {
     page.end()
 }
 
-/// How the matrix looks, as stored and in another order, and what is known of it; `reordered` where the solve took that
-/// order.
+/// Pictures of the matrix, as stored and reordered, and facts about it; `reordered` if the solve used that order.
 fn matrix(page: &mut Page, a: &Csr, reordered: bool) {
     let size = format!("as stored: {} × {}, {} entries", a.rows(), a.cols(), a.nnz());
     let mut pictures = captioned(&spy(a, None), &size);
@@ -310,14 +309,14 @@ fn matrix(page: &mut Page, a: &Csr, reordered: bool) {
     page.section("Matrix", &html);
 }
 
-/// Entries of a matrix that is reordered for a picture, at most.
+/// Most entries of a matrix that is reordered for a picture.
 const REORDERED: usize = 20_000_000;
 
-/// Products that an estimate of a spectrum takes, and rows of a matrix that is worth them.
+/// Products that an estimate of the spectrum takes, and most rows of a matrix that gets one.
 const PRODUCTS: usize = 60;
 const ESTIMATED: usize = 500_000;
 
-/// Outer eigenvalues of A as a few dozen products show them.
+/// Outer eigenvalues of A, estimated by a few dozen products.
 fn estimate(page: &mut Page, a: &Csr) {
     if a.rows() != a.cols() || !(2..=ESTIMATED).contains(&a.rows()) {
         return;
@@ -355,7 +354,7 @@ fn estimate(page: &mut Page, a: &Csr) {
     let real = || found.eigenvalues.iter().map(|v| v.re);
     let (low, high) = (real().fold(f64::INFINITY, f64::min), real().fold(f64::NEG_INFINITY, f64::max));
     if symmetric && low > 0.0 {
-        // A Ritz value lies inside the spectrum.
+        // Ritz values lie inside the spectrum.
         let _ = write!(note, " The condition number is {:.1e} or more.", high / low);
     } else if symmetric && low < 0.0 && high > 0.0 {
         note += " There are eigenvalues of both signs: A is indefinite.";

@@ -1,4 +1,4 @@
-//! Eigenvalues: real ones along a line with their residuals upwards, complex ones in the plane.
+//! Eigenvalues: real ones along a line with their residuals as heights, complex ones in the plane.
 
 use super::svg::{label, ticks};
 use crate::eigen::Eigenvalue;
@@ -14,7 +14,7 @@ pub(super) struct Point {
     pub(super) value: Eigenvalue,
     /// How it is written.
     pub(super) text: String,
-    /// Its residual beside the norm of the matrix.
+    /// Its residual relative to the norm of the matrix.
     pub(super) residual: f64,
     /// It is verified; an estimate is drawn as a ring.
     pub(super) verified: bool,
@@ -28,7 +28,7 @@ struct Axis {
 }
 
 impl Axis {
-    /// For these numbers, with a margin. Positive ones far apart are drawn by their logarithms.
+    /// An axis for these numbers, with a margin. Logarithmic if they are positive and far apart.
     fn of(values: impl Iterator<Item = f64> + Clone) -> Self {
         let finite = values.filter(|v| v.is_finite());
         let low = finite.clone().fold(f64::INFINITY, f64::min);
@@ -38,7 +38,7 @@ impl Axis {
         }
         let log = low > 0.0 && high / low > 300.0;
         let (low, high) = if log { (low.log10(), high.log10()) } else { (low, high) };
-        // Values that agree to four digits are one point: their differences would fill the page.
+        // Values that agree to four digits are drawn as one point; else their tiny differences would fill the page.
         let least = if log { 0.2 } else { (1e-4 * low.abs().max(high.abs())).max(1e-290) };
         let pad = (0.06 * (high - low)).max(least);
         Self { low: low - pad, high: high + pad, log }
@@ -50,7 +50,7 @@ impl Axis {
         (v - self.low) / (self.high - self.low)
     }
 
-    /// Where labels stand, and what they say.
+    /// Positions and texts of the labels.
     fn labels(&self, most: f64) -> Vec<(f64, String)> {
         if self.log {
             let (low, high) = (self.low.ceil() as i32, self.high.floor() as i32);

@@ -1,18 +1,18 @@
-//! Where the entries of a matrix are: one cell for each entry of a small one, densities for a large one.
+//! Sparsity pattern of a matrix: one cell per entry of a small one, densities for a large one.
 
 use crate::matrix::Csr;
 use std::fmt::Write;
 
-/// Cells along the longer side, at most.
+/// Most cells along the longer side.
 const CELLS: usize = 120;
 
-/// The longer side on the page.
+/// Length of the longer side on the page.
 const SIDE: f64 = 360.0;
 
-/// Steps of darkness.
+/// Number of shades.
 const SHADES: usize = 5;
 
-/// The pattern of `a` as SVG; in an `order` of its rows and columns (which of them comes to each place), if there is one.
+/// The pattern of `a` as SVG; permuted if there is an `order` (the row and column that comes to each place).
 pub(super) fn spy(a: &Csr, order: Option<&[u32]>) -> String {
     let places = order.map(|order| {
         let mut places = vec![0; order.len()];
@@ -42,7 +42,7 @@ pub(super) fn spy(a: &Csr, order: Option<&[u32]>) -> String {
         height + 2.0
     );
     for shade in 0..SHADES {
-        // Logarithmic: a row of one entry is seen beside a dense block.
+        // Logarithmic, so that a row of one entry is visible beside a dense block.
         let of = |count: usize| ((1.0 + count as f64).ln() / (1.0 + most).ln() * SHADES as f64).ceil() as usize;
         let mut path = String::new();
         for (k, &count) in counts.iter().enumerate() {

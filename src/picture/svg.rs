@@ -1,6 +1,6 @@
-//! What all drawings share: colours for light and dark, text that XML can hold, axes.
+//! Shared by all drawings: colours for light and dark, text escaped for XML, axes.
 
-/// Colours by what they stand for. A reader who prefers dark gets dark, in a page and alone.
+/// Colours by meaning. A reader who prefers dark gets dark, in a page and in a separate file.
 pub(super) const STYLE: &str = "\
 .ink{fill:#24292f}.pale{fill:#57606a}.paper{fill:#ffffff}.grid{stroke:#d8dee4;stroke-width:1}.frame{fill:none;stroke:#8c959f}\
 .line{fill:none;stroke:#0969da;stroke-width:1.6;stroke-linejoin:round}.dot{fill:#0969da}\
@@ -27,7 +27,7 @@ pub(super) fn escape(text: &str, limit: usize) -> String {
             '<' => out += "&lt;",
             '>' => out += "&gt;",
             '"' => out += "&quot;",
-            // XML 1.0 has no way to say a control character.
+            // XML 1.0 cannot represent control characters.
             c if c.is_control() => out.push('?'),
             c => out.push(c),
         }
@@ -35,7 +35,7 @@ pub(super) fn escape(text: &str, limit: usize) -> String {
     out
 }
 
-/// Prose for a page; what stands in backticks is a name to be typed.
+/// Prose for a page; text in backticks becomes code.
 pub(super) fn prose(text: &str, limit: usize) -> String {
     let mut out = String::new();
     for (k, part) in escape(text, limit).split('`').enumerate() {
@@ -44,7 +44,7 @@ pub(super) fn prose(text: &str, limit: usize) -> String {
     out
 }
 
-/// The width of `text` in pixels, at most: no font is known, and this is that of a wide one.
+/// Upper bound on the width of `text` in pixels: the font is unknown, so a wide one is assumed.
 pub(super) fn width(text: &str, size: f64) -> f64 {
     0.62 * size * text.chars().count() as f64
 }
@@ -64,7 +64,7 @@ pub(super) fn flow(widths: impl Iterator<Item = f64>, most: f64) -> Vec<(f64, us
         .collect()
 }
 
-/// Numbers 1, 2 or 5 times a power of ten apart in [low, high], at most `most` or so, and the distance between them.
+/// About `most` ticks in [low, high], spaced by 1, 2 or 5 times a power of ten, and their distance.
 pub(super) fn ticks(low: f64, high: f64, most: f64) -> (Vec<f64>, f64) {
     let raw = (high - low) / most;
     let power = 10f64.powf(raw.log10().floor());
@@ -82,7 +82,7 @@ pub(super) fn ticks(low: f64, high: f64, most: f64) -> (Vec<f64>, f64) {
     (at, step)
 }
 
-/// A tick's label, in as many digits as tell it from its neighbours.
+/// A tick's label, with enough digits to distinguish it from its neighbours.
 pub(super) fn label(value: f64, step: f64) -> String {
     let (decade, fine) = (value.abs().max(step).log10().floor(), step.log10().floor());
     if (-4.0..6.0).contains(&decade) {

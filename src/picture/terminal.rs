@@ -1,8 +1,8 @@
-//! Residual histories in a terminal: dots of braille, four to a line and two to a column.
+//! Residual histories in a terminal: braille dots, four to the height of a character and two to its width.
 
 use super::history::{History, log10, range};
 
-/// What a piece of a plot stands for, for whoever colours it.
+/// What a piece of a plot stands for; determines its colour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ink {
     /// The method's estimate.
@@ -37,7 +37,7 @@ impl History<'_> {
             let mut before: Option<(usize, usize)> = None;
             for &(k, v) in line {
                 let (x, y) = (across(k, 2 * columns), down(v, 4 * rows));
-                // From point to point, so that a steep fall is a line.
+                // Points are connected, so that a steep fall is a line.
                 let (x0, y0) = before.unwrap_or((x, y));
                 let steps = x.abs_diff(x0).max(y.abs_diff(y0)).max(1);
                 for s in 0..=steps {

@@ -1,8 +1,8 @@
 //! Block Jacobi: M = diag(A_11, A_22, …)⁻¹, one product with a block diagonal matrix.
 //!
-//! `block_jacobi:3` takes blocks of three rows, which suits systems with three unknowns a node, numbered node by node;
-//! `block_jacobi` finds them: consecutive rows whose entries stand in the same columns (supervariables), as all
-//! unknowns of a node have them. Set-up n b² operations, an application n b multiplications.
+//! `block_jacobi:3` takes blocks of three rows, which suits systems with three unknowns per node, ordered node by node;
+//! `block_jacobi` finds the blocks: consecutive rows with entries in the same columns (supervariables), such as the
+//! unknowns of a node. Set-up: n b² operations; one application: n b multiplications.
 
 use super::{Preconditioner, Updates};
 use crate::error::{Error, Result};
@@ -25,8 +25,8 @@ impl BlockJacobi {
     /// Inverts the blocks of `size` rows of `a`; the last may be smaller.
     ///
     /// # Errors
-    /// A size outside 1 to 128; [`Error::Preconditioner`] with the first row of a block that is singular, or not
-    /// positive definite where M must be.
+    /// A size outside 1 to 128; [`Error::Preconditioner`] with a row of the first block that is singular, or not
+    /// positive definite if M must be.
     pub fn new(a: &Csr, size: usize, definite: bool) -> Result<Self> {
         if !(1..=LARGEST).contains(&size) {
             return Err(Error::input(format!("the block size is {size}; it must be a number from 1 to {LARGEST}")));
@@ -35,7 +35,7 @@ impl BlockJacobi {
         Self::with_blocks(a, (0..n).step_by(size).chain([n]).collect(), definite)
     }
 
-    /// Inverts the blocks of rows that have one pattern.
+    /// Inverts the blocks of rows that share a pattern.
     ///
     /// # Errors
     /// As [`BlockJacobi::new`].
@@ -49,11 +49,11 @@ impl BlockJacobi {
     }
 }
 
-/// Rows of a block, at most.
+/// Maximum number of rows in a block.
 const LARGEST: usize = 128;
 
-/// Where each run of consecutive rows of one pattern starts, and the end. A run that the pattern does not hold
-/// itself, or longer than [`LARGEST`], is no block.
+/// Where each run of consecutive rows of one pattern starts, and the end. A row joins a run only if the pattern
+/// contains its own column, and while the run has fewer than [`LARGEST`] rows.
 fn supervariables(a: &Csr) -> Vec<usize> {
     let n = a.rows();
     let mut starts = vec![];
@@ -109,7 +109,7 @@ fn invert(a: &[f64], m: usize, definite: bool) -> std::result::Result<Vec<f64>, 
     let mut b = pseudo_inverse(a.to_vec(), m).ok_or((0, "beyond f64's range"))?;
     for i in 0..m {
         let row: f64 = (0..m).map(|k| a[i * m + k] * b[k * m + i]).sum();
-        // A row of the identity has a one on the diagonal, a projector less.
+        // For a singular block, A times its pseudo-inverse is a projector, with less than 1 on the diagonal.
         if (row - 1.0).abs() > 1e-6 {
             return Err((i, "singular"));
         }
@@ -121,7 +121,7 @@ fn invert(a: &[f64], m: usize, definite: bool) -> std::result::Result<Vec<f64>, 
                 (b[i * m + j], b[j * m + i]) = (mean, mean);
             }
         }
-        // Cholesky of the inverse, for its signs only.
+        // Elimination on the inverse, only to check the signs of its pivots.
         let mut c = b.clone();
         for k in 0..m {
             let d = c[k * m + k];

@@ -1,11 +1,11 @@
 //! Polynomials in D⁻¹A: products and updates only, no dot product, symmetric for symmetric A.
 //!
 //! `chebyshev:K`: the optimised Chebyshev polynomial of the fourth kind of degree K (see `polynomial`), K − 1
-//! products an application. `neumann:K`: z = Σ_{k≤K} (I − ωDA)^k ωD r with ω = 3/(2 λmax), K products
+//! products per application. `neumann:K`: z = Σ_{k≤K} (I − ωDA)^k ωD r with ω = 3/(2 λmax), K products
 //! (Dubois, Greenbaum and Rodrigue 1979, doi:10.1007/BF02243566). λmax by ten steps of Lanczos' process.
 //!
-//! They cut iterations about K-fold at K products each: they pay where dot products are dear (many devices, small systems),
-//! or as smoothers.
+//! They cut iterations about K-fold at K products each: they pay where dot products are expensive (many devices, small
+//! systems), or as smoothers.
 
 use super::diagonal::Diagonal;
 use super::polynomial::Polynomial;
@@ -36,7 +36,7 @@ impl Chebyshev {
     ///
     /// # Errors
     /// A degree outside 1 to 64; an operator without symmetry; [`Error::Preconditioner`] for a zero or missing
-    /// diagonal entry, and for a negative one where M must be definite.
+    /// diagonal entry, and for a negative one if M must be definite.
     pub fn new(a: impl Into<Matrix>, degree: usize, neumann: bool, request: &Request) -> Result<Self> {
         let a = a.into();
         if !(1..=64).contains(&degree) {
@@ -88,7 +88,7 @@ impl Preconditioner for Chebyshev {
             polynomial.start(p, r, z);
             return;
         }
-        // Two vectors in turn, the last step into z.
+        // Two vectors alternate so that the last step writes z.
         let mut turn = if self.degree.is_multiple_of(2) { [z, *spare] } else { [*spare, z] };
         polynomial.start(p, r, turn[0]);
         for _ in 0..self.degree {

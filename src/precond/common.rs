@@ -1,4 +1,4 @@
-//! One preconditioner for several copies of a method: set up and installed once, its handles are those of every copy.
+//! One preconditioner for several copies of a method: set up and installed once, with handles shared by all copies.
 
 use super::{Preconditioner, Updates};
 use crate::error::Result;

@@ -1,25 +1,25 @@
-//! The inverse of a diagonal, with a factor for rows that have none.
+//! The inverse of a diagonal, with a substitute for rows that have none.
 
 use crate::host::scale::{exponent, largest, ldexp};
 use crate::matrix::{Csr, Matrix};
 
-/// d_i = 1/a_ii, and where that is no usable number 1 over the row's largest entry.
+/// d_i = 1/a_ii, or 1 over the row's largest entry if that is not a usable number.
 pub(super) struct Diagonal {
     pub(super) inverse: Vec<f64>,
     /// The first row without a usable entry.
     pub(super) first_unusable: Option<usize>,
-    /// The same, empty rows apart.
+    /// The same, not counting empty rows.
     pub(super) first_skipped: Option<usize>,
 }
 
-/// What stands for the inverse of an empty row's entry: a number of the size of A⁻¹, so that M scales as A⁻¹ does and 1
-/// is seen where A comes scaled to entries near 1.
+/// The substitute for the inverse diagonal entry of an empty row: a number of the size of A⁻¹, so that M scales as A⁻¹
+/// does; it is 1 if A is scaled to entries near 1.
 pub(super) fn unit(a: &Csr) -> f64 {
     ldexp(1.0, -exponent(largest(a.values())))
 }
 
 impl Diagonal {
-    /// As [`Diagonal::of`]; for an operator its own word, and D = I where it gives none.
+    /// As [`Diagonal::of`]; for an operator the diagonal it supplies, or D = I if it supplies none.
     pub(super) fn of_any(a: &Matrix) -> Self {
         let a = match a {
             Matrix::Stored(a) => return Self::of(a),

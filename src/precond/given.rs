@@ -9,10 +9,10 @@ use crate::op::{Operator, Program, Role, Space, Vector};
 use std::fmt;
 use std::sync::Arc;
 
-/// Sets a preconditioner up for a matrix.
+/// Sets up a preconditioner for a matrix.
 type Make = dyn Fn(&Arc<Csr>) -> Result<Box<dyn Preconditioner>> + Send + Sync;
 
-/// What [`Precond::Given`](crate::Precond::Given) holds.
+/// The user's own preconditioner, for [`Precond::Given`](crate::Precond::Given).
 ///
 /// ```
 /// use krylane::{Method, Precond, Solver, matrix::gallery, precond::Given};
@@ -44,7 +44,7 @@ impl fmt::Display for Given {
     }
 }
 
-/// No text holds a preconditioner.
+/// Always an error: a given preconditioner has no textual form.
 impl std::str::FromStr for Given {
     type Err = Error;
     fn from_str(_text: &str) -> Result<Self> {
@@ -52,7 +52,7 @@ impl std::str::FromStr for Given {
     }
 }
 
-/// The same object.
+/// Equal if they are the same object.
 impl PartialEq for Given {
     fn eq(&self, other: &Self) -> bool {
         match (&self.0, &other.0) {
@@ -64,14 +64,14 @@ impl PartialEq for Given {
 }
 
 impl Given {
-    /// z = M r, a product with a matrix or with an operator. Methods that need a definite M take it as such on the
-    /// user's word; a breakdown names it.
+    /// z = M r, a product with a matrix or with an operator. Methods that need a definite M trust the
+    /// user that it is; a breakdown reports it if not.
     #[must_use]
     pub fn matrix(m: impl Into<Matrix>) -> Self {
         Self(Kind::Product(m.into()))
     }
 
-    /// `f(r, z)` writes z = M r, in f64 on the host: whatever the program has, as a factorisation of its own or a
+    /// `f(r, z)` writes z = M r, in f64 on the host: whatever the program has, such as its own factorisation or a
     /// multigrid cycle. Works with every method, on the CPU.
     ///
     /// r comes scaled by a power of two, so f should be linear, or nearly: an M that changes from call to call needs
@@ -108,7 +108,7 @@ impl Given {
 
     pub(super) fn build(&self, a: &Matrix, request: &Request) -> Result<Box<dyn Preconditioner>> {
         match (&self.0, a) {
-            // For least squares M is near (AᵀA)⁻¹.
+            // For least squares M approximates (AᵀA)⁻¹.
             (Kind::Product(m), _) if (m.rows(), m.cols()) != (a.cols(), a.cols()) => {
                 let (rows, n) = (m.rows(), a.cols());
                 Err(Error::input(format!("M is {rows} x {}; it must be {n} x {n}", m.cols())))
@@ -131,9 +131,9 @@ impl Given {
 /// z = M r.
 struct Product {
     m: Matrix,
-    /// Mᵀ, where a method asked for it.
+    /// Mᵀ, if a method asked for it.
     transpose: Option<Matrix>,
-    /// M goes with A to the power of minus this: 2 for least squares.
+    /// M scales with A to the power of minus this: 2 for least squares.
     power: i32,
     /// M, then Mᵀ.
     installed: Vec<Installed>,
@@ -141,9 +141,9 @@ struct Product {
 
 struct Installed {
     handle: Operator,
-    /// M as the engine has it is M·2^`exponent`.
+    /// The engine holds M·2^`exponent`.
     exponent: i32,
-    /// What is missing from that since A has another scale.
+    /// The exponent missing from that since A was rescaled.
     missing: i32,
 }
 

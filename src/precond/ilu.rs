@@ -1,13 +1,13 @@
 //! Incomplete factors on the pattern of A: ILU(0) and IC(0) (Meijerink and van der Vorst 1977,
 //! doi:10.1090/S0025-5718-1977-0438681-4; Saad, Iterative Methods, 2nd ed., algorithm 10.4).
 //!
-//! M = (L U)⁻¹ with (L U)_ij = a_ij on the pattern of A and its diagonal. IC(0) is the same factorisation of a symmetric
+//! M = (L U)⁻¹ with (L U)_ij = a_ij on the pattern of A and its diagonal. IC(0) is this factorisation of a symmetric
 //! matrix, U = D Lᵀ, with every pivot positive. Set-up: about Σ_i Σ_{k<i, a_ik≠0} nnz(row k) multiplications,
 //! one thread. One application: two triangular solves, together the traffic of a product; on a device without them
-//! Jacobi sweeps (see `triangles`), which `ilu0:sweeps=4` asks for everywhere.
+//! Jacobi sweeps (see `triangles`), which `ilu0:sweeps=4` requests on every device.
 //!
-//! A pivot below 10⁻¹² of its row's largest entry is not divided by (`lu` does otherwise): the factorisation starts again on
-//! A + α diag(σ), σ_i the row's largest entry with the diagonal's sign (Manteuffel 1980,
+//! A pivot below 10⁻¹² of its row's largest entry is not accepted (`lu` raises it instead): the factorisation restarts
+//! on A + α diag(σ), σ_i the row's largest entry with the diagonal's sign (Manteuffel 1980,
 //! doi:10.1090/S0025-5718-1980-0559197-0), α growing from 10⁻³.
 
 use super::diagonal::unit;
@@ -20,7 +20,7 @@ use crate::matrix::{Csr, Triangular};
 use crate::op::{Program, Space, Vector};
 use std::sync::Arc;
 
-/// L and U, solved with.
+/// M = (L U)⁻¹, applied by triangular solves.
 pub struct Ilu {
     kind: Kind,
     sweeps: Option<usize>,
@@ -28,14 +28,14 @@ pub struct Ilu {
     pair: Option<Pair>,
 }
 
-/// What is kept of the factors.
+/// Which entries of the factors are kept.
 #[derive(Clone, Copy)]
 enum Kind {
-    /// Entries in A's own places.
+    /// Those on the pattern of A.
     Own { definite: bool },
-    /// Large entries.
+    /// Large ones.
     Threshold(Fill),
-    /// All but tiny entries.
+    /// All but tiny ones.
     Nearly { drop: f64 },
 }
 
@@ -47,13 +47,13 @@ pub(super) struct Factors {
     pub(super) shift: f64,
 }
 
-/// Shifts tried in turn, in parts of the row's largest entry.
+/// Shifts α tried in turn, as fractions of the row's largest entry.
 const SHIFTS: [f64; 7] = [0.0, 1e-3, 1e-2, 0.03, 0.1, 0.3, 1.0];
 
-/// A pivot below this part of its row's largest entry counts as zero.
+/// A pivot below this fraction of its row's largest entry counts as zero.
 const PIVOT: f64 = 1e-12;
 
-/// L and U, or why not.
+/// L and U, or why there are none.
 pub(super) type Factored = std::result::Result<(Triangular, Triangular), Fault>;
 
 /// Why there are no factors.
@@ -61,9 +61,9 @@ pub(super) type Factored = std::result::Result<(Triangular, Triangular), Fault>;
 pub(super) enum Fault {
     /// The pivot of this row is bad.
     Pivot(usize, f64),
-    /// The limits are met in this row.
+    /// A limit is exceeded in this row.
     Limit(usize),
-    /// The work is called off.
+    /// The work was cancelled.
     Halted(Called),
 }
 
@@ -87,19 +87,19 @@ impl Default for Limits {
     }
 }
 
-/// What becomes of a pivot that nothing can be divided by.
+/// How to treat a pivot that is too small to divide by.
 #[derive(Clone, Copy, PartialEq)]
 pub(super) enum Pivots {
-    /// Nothing.
+    /// It is a fault.
     Kept,
-    /// Nothing; a negative one is bad, too.
+    /// It is a fault, and so is a negative one.
     Positive,
-    /// One below this part of its row's largest entry is raised to it.
+    /// One below this fraction of its row's largest entry is raised to it.
     Raised(f64),
 }
 
 impl Pivots {
-    /// 1/pivot where that is safe in row `i` with this largest entry; `unit` for an empty row.
+    /// 1/pivot in row `i` with this largest entry, if that is safe; `unit` for an empty row.
     pub(super) fn inverse(self, i: usize, pivot: f64, largest: f64, unit: f64) -> std::result::Result<f64, Fault> {
         if largest == 0.0 {
             return Ok(unit);
@@ -117,9 +117,9 @@ impl Pivots {
 /// How much an ILUT keeps (Saad 1994, doi:10.1002/nla.1680010405).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Fill {
-    /// Entries below this part of the row's mean size are dropped.
+    /// Entries below this fraction of the row's mean size are dropped.
     pub drop: f64,
-    /// Entries of L and of U that a row keeps, in multiples of what A has there.
+    /// Number of entries that a row of L and of U keeps, relative to A.
     pub growth: f64,
 }
 
@@ -130,7 +130,7 @@ impl Default for Fill {
 }
 
 impl Ilu {
-    /// Factors `a` on its own pattern; `definite` wants positive pivots (IC(0)).
+    /// Factors `a` on its own pattern; `definite` requires positive pivots (IC(0)).
     ///
     /// # Errors
     /// [`Error::Preconditioner`] with the row of a pivot that no shift cures.
@@ -138,7 +138,7 @@ impl Ilu {
         Self::own(a, definite, None, &Halt::default())
     }
 
-    /// Factors `a` with the fill that is large enough. M is not symmetric, even where A is.
+    /// Factors `a` and keeps large fill. M is not symmetric, even if A is.
     ///
     /// # Errors
     /// As [`Ilu::new`].
@@ -188,7 +188,7 @@ impl Factors {
         Self { lower: Arc::new(lower), upper: Arc::new(upper), shift }
     }
 
-    /// The first factors that come out right, of A with a larger and larger shift.
+    /// The first factors without a bad pivot, of A with increasing shifts.
     fn shifted(a: &Csr, definite: bool, factor: impl Fn(&Csr, f64) -> Factored) -> Result<Self> {
         let pattern = with_diagonal(a);
         let mut failed = None;
@@ -270,7 +270,7 @@ fn factor(a: &Csr, shift: f64, pivots: Pivots, halt: &Halt) -> Factored {
     let unit = unit(a);
     let mut diagonal = vec![0usize; n];
     let mut inverse = vec![0.0; n];
-    // Where column j stands in the current row, counted from 1.
+    // Position of column j in the current row, counted from 1; 0 if it is not there.
     let mut place = vec![0usize; n];
     for i in 0..n {
         go_on(halt, i)?;
@@ -315,7 +315,7 @@ fn factor(a: &Csr, shift: f64, pivots: Pivots, halt: &Halt) -> Factored {
     finished(part(false), part(true), inverse)
 }
 
-/// The factors, if their entries are finite; the strict parts and the inverse pivots.
+/// The factors from their strict parts and inverse pivots, if all entries are finite.
 pub(super) fn finished(lower: Csr, upper: Csr, inverse: Vec<f64>) -> Factored {
     for strict in [&lower, &upper] {
         if let Some(k) = strict.values().iter().position(|v| !v.is_finite()) {
@@ -336,7 +336,7 @@ impl Preconditioner for Ilu {
     }
 
     fn refresh(&mut self, a: &Arc<Csr>, exponent: i32) -> Result<Updates> {
-        // The places of an ILUT stay as its first values chose them.
+        // The pattern of an ILUT or LU stays as its first values determined it.
         self.factors = match self.kind {
             Kind::Own { definite } => Factors::new(a, definite, &Halt::default())?,
             Kind::Threshold(_) => Factors::new(&self.factors.places(a), false, &Halt::default())?,

@@ -1,9 +1,9 @@
 //! ILUT, incomplete factors by threshold (Saad 1994, doi:10.1002/nla.1680010405; Iterative Methods, 2nd ed., algorithm
-//! 10.6): fill where it is large, whatever the pattern of A.
+//! 10.6): keeps fill that is large, whatever the pattern of A.
 //!
 //! An entry below `drop` times the row's mean size is dropped; a row then keeps the largest entries of its L and of its
-//! U, `fill` times as many as A has there and at least ten more. For matrices far from dominance, where ILU(0)
-//! is too coarse. Set-up: one thread, about the square of the kept entries a row, times n.
+//! U, `fill` times as many as A has there and ten more. For matrices far from diagonally dominant, where ILU(0)
+//! is too coarse. Set-up: one thread, about n times the square of the entries kept per row.
 
 use super::diagonal::unit;
 use super::ilu::{Factored, Fault, Fill, Limits, Pivots, finished, go_on};
@@ -12,7 +12,7 @@ use crate::matrix::Csr;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-/// Entries that L and U of a row may have beyond A's, whatever the growth.
+/// Entries that a row of L and of U may have in addition, whatever the growth.
 const EXTRA: usize = 10;
 
 /// Nanoseconds for a multiplication, and for an entry of A or of the factors, as measured (`plan/candidates.rs`).
@@ -29,7 +29,7 @@ struct Part {
 impl Part {
     fn push(&mut self, mut row: Vec<(u32, f64)>, room: usize) {
         if row.len() > room {
-            // Ties by column, so that the choice is one of the numbers alone.
+            // Ties are broken by column, so that the choice depends on the entries alone.
             row.sort_by(|a, b| b.1.abs().total_cmp(&a.1.abs()).then(a.0.cmp(&b.0)));
             row.truncate(room);
         }
@@ -153,7 +153,7 @@ mod tests {
             (factor(&a, 0.0, Fill { drop: 1e-3, growth: 3.0 }, Pivots::Kept, &limits), halt.is_spent())
         };
         assert!(matches!(within(None), (Ok(_), false)) && matches!(within(Some(1e9)), (Ok(_), false)));
-        // As much as the entries of A alone cost.
+        // A budget for the entries of A alone.
         let (Err(Fault::Limit(row)), true) = within(Some(60.0 * a.nnz() as f64)) else { panic!("no end") };
         assert!((10..290).contains(&row), "{row}");
     }

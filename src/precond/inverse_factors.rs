@@ -1,11 +1,12 @@
 //! Sparse approximate inverses in two factors: applied as two products, on every backend.
 //!
 //! FSAI (Kolotilina and Yeremin 1993, doi:10.1137/0614004): M = GᵀG with G lower triangular on the pattern of A's lower
-//! triangle, (G A)_ij = 0 on it and (G A Gᵀ)_ii = 1; minimises ‖I − G L‖_F over that pattern, L the Cholesky factor, without
-//! knowing L. Positive definite by construction. Row i costs a dense Cholesky of its pattern's size.
+//! triangle, (G A)_ij = 0 on it off the diagonal and (G A Gᵀ)_ii = 1; minimises ‖I − G L‖_F over that pattern, L the
+//! Cholesky factor, without knowing L. Positive definite by construction. Row i costs a dense Cholesky factorisation of
+//! its pattern's size.
 //!
-//! ISAI (Anzt, Huckle, Bräckle and Dongarra 2018, doi:10.1016/j.parco.2017.10.003): M = M_U M_L with (M_L L)_ij = δ_ij on the
-//! pattern of L and (M_U U)_ij = δ_ij on that of U, for the factors of ILU(0). Any regular A whose ILU(0) exists.
+//! ISAI (Anzt, Huckle, Bräckle and Dongarra 2018, doi:10.1016/j.parco.2017.10.003): M = M_U M_L with (M_L L)_ij = δ_ij
+//! on the pattern of L and (M_U U)_ij = δ_ij on that of U, for the factors of ILU(0). For A whose ILU(0) exists.
 //!
 //! One application: two products with matrices of A's size together.
 
@@ -19,7 +20,7 @@ use crate::op::{Operator, Program, Role, Space, Vector};
 use rayon::prelude::*;
 use std::sync::Arc;
 
-/// Entries of a row that count; longer rows keep the largest.
+/// Maximum number of entries used of a row; longer rows keep the largest.
 const WIDEST: usize = 200;
 
 /// Which factors.
@@ -35,8 +36,8 @@ pub enum Kind {
 pub struct InverseFactors {
     kind: Kind,
     definite: bool,
-    /// Of the largest entry of A: FSAI's factors are those of A·2^−`size`, and so no root of an odd power of two
-    /// is rounded in them.
+    /// Exponent of the largest entry of A: FSAI's factors are those of A·2^−`size`, so that they contain no rounded
+    /// root of an odd power of two.
     size: i32,
     first: Arc<Csr>,
     second: Arc<Csr>,
@@ -64,7 +65,7 @@ impl InverseFactors {
         Self::within(a, kind, request.definite, &request.halt)
     }
 
-    /// Powers of two by which the factors scale where A is A·2^e: G as 2^(−e/2), so e's halves.
+    /// Exponents of two by which the factors scale if A is scaled by 2^e: G as 2^(−e/2), so e is halved.
     fn exponents(&self, exponent: i32) -> (i32, i32) {
         let whole = exponent + self.size;
         match self.kind {
@@ -97,7 +98,7 @@ fn factors(a: &Csr, kind: Kind, definite: bool, halt: &Halt) -> Result<(Arc<Csr>
     }
 }
 
-/// Rows computed in parallel into a matrix of the pattern `keep` gives.
+/// The matrix of rows (columns, values) that `row` computes, in parallel.
 fn rows(n: usize, halt: &Halt, row: impl Fn(usize) -> Result<(Vec<u32>, Vec<f64>)> + Sync + Send) -> Result<Csr> {
     let row = |i| halt.check_at(i).and_then(|()| row(i));
     let all: Vec<(Vec<u32>, Vec<f64>)> = (0..n).into_par_iter().with_min_len(256).map(row).collect::<Result<_>>()?;

@@ -1,4 +1,4 @@
-//! Jacobi: M = diag(A)⁻¹ (Jacobi 1845). One product of entries, n values. For least squares M = diag(AᵀA)⁻¹,
+//! Jacobi: M = diag(A)⁻¹ (Jacobi 1845). One entrywise product, n values. For least squares M = diag(AᵀA)⁻¹,
 //! the same as scaling the columns of A to norm 1.
 
 use super::diagonal::Diagonal;
@@ -17,7 +17,7 @@ enum Of {
     Normal,
 }
 
-/// The inverse of the diagonal. Rows without a usable diagonal entry are left as they are.
+/// The inverse of the diagonal, with a substitute in rows without a usable diagonal entry.
 pub struct Jacobi {
     /// 1/d_i; for AᵀA its root, 1 over the norm of column i.
     inverse: Vec<f64>,
@@ -27,9 +27,9 @@ pub struct Jacobi {
 }
 
 impl Jacobi {
-    /// Inverts the diagonal of `a`. Where it is zero or missing, the row keeps the factor 1 over the
-    /// largest |a_ij| of the row: M must stay regular, and [`Jacobi::first_skipped`] says so. `absolute` takes |a_ii|, for
-    /// methods that need M positive definite.
+    /// Inverts the diagonal of `a`. If an entry is zero or missing, its row gets the factor 1 over the largest
+    /// |a_ij| of the row, so that M stays regular; [`Jacobi::first_skipped`] reports it. `absolute` takes |a_ii|,
+    /// for methods that need M positive definite.
     #[must_use]
     pub fn new(a: &Csr, absolute: bool) -> Self {
         let Diagonal { mut inverse, first_unusable: skipped, .. } = Diagonal::of(a);
@@ -53,7 +53,7 @@ impl Jacobi {
         }
     }
 
-    /// Inverts the diagonal of AᵀA; an empty column keeps the scale of the largest entry of A.
+    /// Inverts the diagonal of AᵀA; an empty column gets the scale of the largest entry of A.
     #[must_use]
     pub fn normal(a: &Csr) -> Self {
         // Each column in a scale of its own: no square leaves the range.

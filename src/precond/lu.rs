@@ -1,25 +1,25 @@
 //! Nearly complete LU factors: all but small entries, pivots never exchanged. For systems on which incomplete factors
 //! fail: circuits, power grids, saddle points, chemical plants, waves.
 //!
-//! The plan of Li and Demmel's static pivoting (1998, doi:10.1109/SC.1998.10030): large entries are brought to the
-//! diagonal, rows and columns scaled, by a matching; then both come in an order of minimum degree, so that the factors
-//! fill little; a pivot that is small all the same is raised, and the Krylov method makes up for it. The solver does
-//! the first two, as a change of variables. This is the rest: [ILUT](super::ilut) without a bound on a row, because in
-//! such an order the fill stands in the last rows, where a bound would cut just what counts.
+//! This is the static pivoting of Li and Demmel (1998, doi:10.1109/SC.1998.10030): a matching brings large entries to
+//! the diagonal and scales rows and columns; an order of minimum degree keeps the fill of the factors low; a pivot that
+//! is still small is raised, and the Krylov method makes up for it. The solver does the first two steps, as a change of
+//! variables. This module does the rest: [ILUT](super::ilut) without a limit per row, because in such an order the fill
+//! is in the last rows, where a limit would drop just what matters.
 //!
-//! *What is dropped*: entries below `drop` times the row's mean size. With 10⁻⁶ the factors are a direct solver's but for
-//! about six digits, and two or three iterations remain. In three dimensions that takes too much; 10⁻⁴ and 10⁻² save
-//! there by one and two powers of ten, and some dozens of iterations remain.
+//! *What is dropped*: entries below `drop` times the row's mean size. With 10⁻⁶ the factors agree with a direct
+//! solver's to about six digits, and two or three iterations remain. In three dimensions that is too expensive; there
+//! 10⁻⁴ and 10⁻² save one and two powers of ten, and some dozens of iterations remain.
 //!
-//! *Pivots* below δ = 10⁻⁶ of their row's largest entry are raised to it. Each is a change of rank one, which costs GMRES
-//! about an iteration; and it makes no entry of M larger than 1/δ, so that of 16 digits 10 are left, more than most
-//! systems ask for.
+//! *Pivots* below δ = 10⁻⁶ of their row's largest entry are raised to it. Each is a change of rank one, which costs
+//! GMRES about one iteration; no entry of M becomes larger than 1/δ, so that 10 of 16 digits are left, more than most
+//! systems need.
 //!
-//! *Limits.* L and U may have `fill` times the entries of A, 50 by default, and take no more than half of the
-//! memory that is left. The set-up may take 2·10⁹ multiplications and 2000 for every entry of A: seconds where A
-//! is small, and else about what the iterations of another candidate take. What needs more is refused, with the row where it
-//! was seen. One look in advance saves most of that: dropping below 10⁻⁶ seldom saves more than 7 of 8
-//! multiplications, so nothing is begun where complete factors would take 8 times as many as are allowed.
+//! *Limits.* L and U may have `fill` times the entries of A, 50 by default, and take no more than half of the free
+//! memory. The set-up may take 2·10⁹ multiplications and 2000 for every entry of A: seconds if A is small, and
+//! otherwise about as long as the iterations of another candidate. Factors that need more are refused, with the row
+//! where the limit was met. A check in advance avoids most of that work: dropping below 10⁻⁶ seldom saves more than 7
+//! of 8 multiplications, so nothing is begun if complete factors would take 8 times as many as are allowed.
 //!
 //! One application: two triangular solves.
 
@@ -32,16 +32,16 @@ use crate::matrix::Csr;
 /// δ.
 pub(super) const PIVOTS: Pivots = Pivots::Raised(1e-6);
 
-/// Multiplications: at the least, and for each entry of A.
+/// Limit on multiplications: a constant, and as many for each entry of A.
 const OPERATIONS: (u64, u64) = (2_000_000_000, 2000);
 
-/// Bytes of an entry over all of the set-up: in vectors that grow, in the triangles, on the device.
+/// Bytes per entry over the whole set-up: in vectors that grow, in the triangles, on the device.
 const ENTRY: u64 = 48;
 
-/// Part of a row's mean size below which entries are dropped.
+/// Fraction of a row's mean size below which entries are dropped.
 const DROP: f64 = 1e-6;
 
-/// Multiplications of complete factors for each of those with `DROP`.
+/// Multiplications of complete factors over those of factors with `DROP`.
 const SAVED: f64 = 8.0;
 
 /// Multiplications that a set-up may take for a matrix of `nnz` entries.

@@ -9,10 +9,10 @@ use std::sync::Arc;
 /// The ids that work for an operator, for messages.
 const KNOWN: &str = "none, given, jacobi (with a diagonal), chebyshev and neumann (for a symmetric operator)";
 
-/// Sets the preconditioner `chosen` up for an operator.
+/// Sets up the preconditioner `chosen` for an operator.
 ///
 /// # Errors
-/// What the set-up says; a preconditioner that needs entries.
+/// Those of the set-up; a preconditioner that needs entries.
 pub(super) fn build(
     chosen: &Precond,
     a: &Arc<dyn LinearOperator>,

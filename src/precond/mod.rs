@@ -44,10 +44,10 @@ use std::sync::Arc;
 /// The side of the preconditioner M.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Side {
-    /// As suits the method: the first of its sides.
+    /// The method's default: the first of its sides.
     #[default]
     Auto,
-    /// M A x = M b: the method sees M r. The answer is certified by r all the same.
+    /// M A x = M b: the method sees M r. The answer is still certified by r.
     Left,
     /// A M y = b, x = M y: the method sees r.
     Right,
@@ -99,15 +99,15 @@ pub trait Preconditioner: Send {
     /// Puts what M needs into the space; A is used as A·2^`exponent` there.
     fn install(&mut self, space: &mut Space, exponent: i32);
 
-    /// Appends z = M r, z another vector than r.
+    /// Appends z = M r; z must not be r.
     fn emit(&self, p: &mut Program, r: Vector, z: Vector);
 
-    /// Puts what Mᵀ needs into the space, after [`Preconditioner::install`]; false where there is no Mᵀ at hand.
+    /// Puts what Mᵀ needs into the space, after [`Preconditioner::install`]; false if Mᵀ is not available.
     fn install_transposed(&mut self, _space: &mut Space, _exponent: i32) -> bool {
         self.is_identity()
     }
 
-    /// Appends z = Mᵀ r where [`Preconditioner::install_transposed`] said that there is one; by default M = Mᵀ.
+    /// Appends z = Mᵀ r, if [`Preconditioner::install_transposed`] returned true; by default M = Mᵀ.
     fn emit_transposed(&self, p: &mut Program, r: Vector, z: Vector) {
         self.emit(p, r, z);
     }
@@ -117,13 +117,13 @@ pub trait Preconditioner: Send {
         false
     }
 
-    /// Recomputes M for new values on the same pattern; returns what is to be rewritten in the space.
+    /// Recomputes M for new values on the same pattern; returns what to rewrite in the space.
     ///
     /// # Errors
-    /// What the set-up would say.
+    /// Those of the set-up.
     fn refresh(&mut self, a: &Arc<Csr>, exponent: i32) -> crate::Result<Updates>;
 
-    /// What was set up, one line a piece: sizes, complexities, bytes.
+    /// What was set up, line by line: sizes, complexities, bytes.
     fn describe(&self) -> Vec<String> {
         vec![]
     }
@@ -304,7 +304,7 @@ mod tests {
     #[test]
     fn refreshed_is_as_set_up_anew() {
         let a = gallery::poisson2d(14);
-        // The same operator in other units, and a slightly different one: P is kept, so only the first is equal.
+        // The same operator in other units: with the kept P, M equals a new set-up.
         let mut double = a.clone();
         double.set_values(a.values().iter().map(|v| 4.0 * v).collect()).unwrap();
         let (a, double) = (Arc::new(a), Arc::new(double));
@@ -358,7 +358,7 @@ mod tests {
                     if !coloured {
                         continue;
                     }
-                    // As many Jacobi sweeps as there are levels, but one, are exact; more are not made.
+                    // One Jacobi sweep fewer than there are levels is exact; more are not made.
                     let sweeps = |more: &str| {
                         let space = Space::new(Precisions::uniform(Dtype::F64)).without_triangles();
                         let mut m = Applied::within(space, &a, &format!("{spec}{more}"), 0);

@@ -1,22 +1,22 @@
-//! Near-null vectors: what A almost maps to zero and a smoother hardly touches, so that coarse levels must hold it.
+//! Near-null vectors: A almost maps them to zero and a smoother hardly reduces them, so coarse levels must hold them.
 //!
 //! The constants for a scalar elliptic equation; translations and rotations, the rigid-body modes, for elasticity.
 
 use crate::error::{Error, Result};
 use crate::matrix::Csr;
 
-/// Vectors that multigrid interpolates exactly, and how many unknowns stand at a node.
+/// Vectors that coarse levels must represent, and the number of unknowns per node.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NearNull {
     block: usize,
     vectors: Vec<Vec<f64>>,
 }
 
-/// Near-null vectors at most: a coarse level has as many unknowns a node.
+/// Maximum number of near-null vectors: a coarse level has as many unknowns per node.
 const MOST: usize = 12;
 
 impl NearNull {
-    /// These vectors, for a matrix whose rows come node by node, `block` of them a node.
+    /// These vectors, for a matrix whose rows are ordered node by node, `block` of them per node.
     ///
     /// # Errors
     /// No vector or more than 12, lengths that differ or that `block` does not divide, numbers that are not finite, a
@@ -42,7 +42,7 @@ impl NearNull {
         Ok(Self { block, vectors })
     }
 
-    /// Translations and rotations of points in D dimensions, D unknowns a node: 1, 3 and 6 vectors for D = 1, 2, 3.
+    /// Translations and rotations of points in D dimensions, D unknowns per node: 1, 3 and 6 vectors for D = 1, 2, 3.
     ///
     /// # Errors
     /// Coordinates that are not finite, more than three dimensions, no points.
@@ -53,7 +53,7 @@ impl NearNull {
         if !points.iter().flatten().all(|x| x.is_finite()) {
             return Err(Error::input("a coordinate is not finite"));
         }
-        // About the middle and in units of the extent: rotations as large as translations, and apart from them.
+        // About the centre and in units of the extent: rotations get the size of translations, and differ from them.
         let mut middle = [0.0; D];
         points.iter().for_each(|p| (0..D).for_each(|d| middle[d] += p[d] / points.len() as f64));
         let extent = points.iter().flat_map(|p| (0..D).map(|d| (p[d] - middle[d]).abs())).fold(0.0, f64::max);
@@ -76,7 +76,7 @@ impl NearNull {
         Self::new(D, vectors)
     }
 
-    /// The same space seen after a change of variables that keeps the order of the rows.
+    /// The same space after a change of variables that keeps the order of the rows.
     pub(crate) fn changed(&self, change: impl Fn(&[f64]) -> Vec<f64>) -> Self {
         Self { block: self.block, vectors: self.vectors.iter().map(|v| change(v)).collect() }
     }
@@ -84,7 +84,7 @@ impl NearNull {
     /// [`NearNull::rigid_body_modes`] of points that are the rows of a matrix, as files hold them.
     ///
     /// # Errors
-    /// As there.
+    /// As [`NearNull::rigid_body_modes`].
     pub fn from_coordinates(points: &Csr) -> Result<Self> {
         fn rows<const D: usize>(points: &Csr) -> Vec<[f64; D]> {
             (0..points.rows()).map(|i| std::array::from_fn(|d| points.get(i, d))).collect()
@@ -106,7 +106,7 @@ impl NearNull {
         Self::new(block, (0..columns.cols().min(MOST + 1)).map(column).collect())
     }
 
-    /// Unknowns a node.
+    /// Unknowns per node.
     #[must_use]
     pub fn block(&self) -> usize {
         self.block

@@ -3,7 +3,7 @@
 //! Started from z₀ with r₀ = b − A z₀ and d₀ = 4/(3λ) D r₀, λ ≥ λmax(DA):
 //! z_i = z_{i−1} + β_i d_{i−1}, r_i = r_{i−1} − A d_{i−1},
 //! d_i = (2i−1)/(2i+3) d_{i−1} + (8i+4)/((2i+3) λ) D r_i
-//! (Lottes 2023, doi:10.1002/nla.2518; β from Phillips and Fischer 2022, arXiv:2210.03179). Needs no lower bound of
+//! (Lottes 2023, doi:10.1002/nla.2518; β from Phillips and Fischer 2022, arXiv:2210.03179). Needs no lower bound on
 //! the spectrum. Degree 1 is Jacobi's step with 3/(2λ).
 
 use crate::op::{Combination, Operator, Program, Role, Space, Vector};
@@ -22,7 +22,7 @@ pub(super) struct Polynomial {
     inverse: Vector,
     rho: f64,
     degree: usize,
-    /// A times something.
+    /// A times a vector.
     pub(super) t: Vector,
     /// r, d and the next d; degree 1 needs none.
     work: Option<(Vector, [Vector; 2])>,
@@ -69,7 +69,7 @@ impl Polynomial {
         }
     }
 
-    /// z = x improved towards A⁻¹ b: `degree` products. z is another vector than x.
+    /// z = x improved towards A⁻¹ b: `degree` products. z must not be x.
     pub(super) fn improve(&self, p: &mut Program, b: Vector, x: Vector, z: Vector) {
         let first = 4.0 / (3.0 * self.rho);
         p.apply(self.a, x, self.t);
@@ -88,7 +88,7 @@ impl Polynomial {
         }
     }
 
-    /// Steps 1 … degree − 1; the residual before them is `first`, which is kept unless it is our own.
+    /// Steps 1 … degree − 1; the residual before them is `first`, which is overwritten only if it is r.
     fn steps(&self, p: &mut Program, first: Vector, z: Vector) {
         let Some((r, mut d)) = self.work else { return };
         let mut before = first;

@@ -1,5 +1,5 @@
-//! The table of preconditioners: one entry each. It makes the enum [`Precond`] with each one's own parameters, its
-//! text, and [`PRECONDITIONERS`].
+//! The table of preconditioners: one entry each. It generates the enum [`Precond`] with each one's own parameters, its
+//! textual form, and [`PRECONDITIONERS`].
 
 // Every module of the folder, so that a new entry needs no import.
 use super::*;
@@ -12,22 +12,22 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-/// What a set-up is told beside A.
+/// What a set-up is told in addition to A.
 #[derive(Clone, Debug, Default)]
 pub struct Request {
     /// The method needs M symmetric positive definite.
     pub definite: bool,
     /// A is symmetric.
     pub symmetric: bool,
-    /// M is to be near (AᵀA)⁻¹: for least-squares methods.
+    /// M must approximate (AᵀA)⁻¹: for least-squares methods.
     pub normal: bool,
-    /// What multigrid's coarse levels must hold, beside the constants.
+    /// What multigrid's coarse levels must hold, in place of the constants.
     pub near_null: Option<Arc<NearNull>>,
-    /// The set-up ends where it shows that it won't pay: others wait for their turn.
+    /// End the set-up once it is clear that it won't pay: there are other candidates.
     pub frugal: bool,
-    /// Bytes that there are for all that is set up; `None` where nothing is known.
+    /// Bytes of memory available for the set-up; `None` if unknown.
     pub room: Option<u64>,
-    /// Multiplications of complete LU factors of A in its order, where they were counted.
+    /// Multiplications of complete LU factors of A in its order, if they were counted.
     pub operations: Option<f64>,
     /// What cancels a set-up.
     pub halt: Halt,
@@ -41,17 +41,17 @@ pub struct PreconditionerEntry {
     pub id: &'static str,
     /// One line for help texts.
     pub about: &'static str,
-    /// M = Mᵀ where A = Aᵀ; true too for a program's own, which says so itself.
+    /// M = Mᵀ if A = Aᵀ; also set for a given one, whose symmetry is up to the user.
     pub symmetric: bool,
     /// It has a form for AᵀA, which least-squares methods need.
     pub normal: bool,
-    /// Only a program can give it: it has no text.
+    /// Only a program can supply it: it has no textual form.
     pub program_only: bool,
-    /// It rests on the diagonal: zeros there weaken it.
+    /// It relies on the diagonal: zeros there weaken it.
     pub(crate) diagonal: bool,
     /// A multigrid cycle: it moves most of the bytes of an iteration.
     pub(crate) multigrid: bool,
-    /// Nearly complete factors: they want the matrix in an order of their own.
+    /// Nearly complete factors: they need the matrix in an order of their own.
     pub(crate) nearly_complete: bool,
 }
 
@@ -94,7 +94,7 @@ impl PreconditionerEntry {
     }
 }
 
-/// A variant from text: plain, with parameters, or with settings that read themselves.
+/// A variant from text: plain, with parameters, or with settings that parse themselves.
 macro_rules! read {
     ($id:literal, $text:ident, $argument:ident, $name:ident) => {{
         Pairs::new($id, $argument, &[])?;
@@ -128,8 +128,8 @@ macro_rules! preconditioners {
     ($(#[doc = $about:literal] $(#[doc = $more:literal])* $name:ident $({ $(
         $(#[doc = $doc:literal])+ $field:ident: $kind:ty = $default:expr $(, in $range:expr)?;
     )+ })? $(($inner:ident: $settings:ty))? = $id:literal $([$($is:ident),+])?, |$a:pat_param, $request:pat_param| $build:expr;)+) => {
-        /// Which preconditioner, with its own parameters. As text: the id, and behind a colon what differs from the
-        /// defaults.
+        /// Which preconditioner, with its own parameters. As text: the id, then after a colon the parameters that
+        /// differ from the defaults.
         ///
         /// ```
         /// use krylane::Precond;
@@ -143,7 +143,7 @@ macro_rules! preconditioners {
         #[derive(Clone, Debug, Default, PartialEq)]
         #[non_exhaustive]
         pub enum Precond {
-            /// Chosen by the matrix.
+            /// Chosen from properties of the matrix.
             #[default]
             Auto,
             $(
@@ -167,10 +167,10 @@ macro_rules! preconditioners {
                 }
             }
 
-            /// Finds parameters out of their ranges.
+            /// Checks that all parameters are in range.
             ///
             /// # Errors
-            /// The first one.
+            /// The first parameter that is not.
             pub fn check(&self) -> Result<()> {
                 match self {
                     Self::Auto => {}
@@ -241,7 +241,7 @@ preconditioners! {
     Amg(settings: AmgSettings) = "amg" [multigrid], |a, request| Box::new(Amg::new(a, settings, request)?);
     /// Incomplete LU factors on the pattern of A; on a GPU solved by Jacobi sweeps, ilu0:sweeps=4
     Ilu0 {
-        /// Jacobi sweeps in place of a triangular solve, where a device has none; `None` is as many as suit the factors.
+        /// Jacobi sweeps in place of each triangular solve; `None` takes 4, and only on a device without such solves.
         sweeps: Option<usize> = Option::None, in 1.0..=100.0;
     } = "ilu0", |a, request| Box::new(Ilu::own(a, request.definite, sweeps, &request.halt)?);
     /// Incomplete Cholesky factors on the pattern of A, positive definite; on a GPU solved by Jacobi sweeps
@@ -251,32 +251,32 @@ preconditioners! {
     } = "ic0", |a, request| Box::new(Ilu::own(a, true, sweeps, &request.halt)?);
     /// Incomplete LU factors by threshold; ilut:drop=0.001,fill=2; on a GPU solved by Jacobi sweeps
     Ilut {
-        /// Entries below this part of the row's mean size are dropped.
+        /// Entries below this fraction of the row's mean size are dropped.
         drop: f64 = 1e-3, in 0.0..=1.0;
-        /// Entries of L and of U that a row keeps, in multiples of what A has there.
+        /// Number of entries that a row of L and of U keeps, relative to A.
         fill: f64 = 2.0, in 0.0..=1000.0;
         /// As for [`Precond::Ilu0`].
         sweeps: Option<usize> = Option::None, in 1.0..=100.0;
     } = "ilut" [nonsymmetric], |a, request| Box::new(Ilu::threshold(a, Fill { drop, growth: fill }, sweeps, request)?);
     /// LU factors but for small entries, of A in an order that fills little; lu:drop=1e-6,fill=50; on a GPU solved by Jacobi sweeps
     Lu {
-        /// Entries below this part of the row's mean size are dropped.
+        /// Entries below this fraction of the row's mean size are dropped.
         drop: f64 = 1e-6, in 0.0..=1.0;
-        /// Entries of L and U for each of A, at most.
+        /// Maximum number of entries of L and U per entry of A.
         fill: f64 = 50.0, in 1.0..=1e6;
     } = "lu" [nonsymmetric, nearly_complete], |a, request| Box::new(Ilu::nearly_whole(a, Fill { drop, growth: fill }, request)?);
     /// Symmetric successive over-relaxation; ssor:omega=1,order=natural or colours; on a GPU solved by Jacobi sweeps
     Ssor {
         /// ω.
         omega: f64 = 1.0, in 1e-3..=1.999;
-        /// In which order rows are relaxed.
+        /// The order in which rows are relaxed.
         order: Relaxation = Relaxation::Natural;
         /// As for [`Precond::Ilu0`].
         sweeps: Option<usize> = Option::None, in 1.0..=100.0;
     } = "ssor", |a, request| Box::new(Ssor::build(a, omega, order, sweeps, request)?);
     /// One sweep of Gauss-Seidel, for methods that take any M; gauss_seidel:order=colours; on a GPU solved by Jacobi sweeps
     GaussSeidel {
-        /// In which order rows are relaxed.
+        /// The order in which rows are relaxed.
         order: Relaxation = Relaxation::Natural;
         /// As for [`Precond::Ilu0`].
         sweeps: Option<usize> = Option::None, in 1.0..=100.0;
@@ -308,7 +308,7 @@ preconditioners! {
 }
 
 fn unknown(id: &str) -> Error {
-    // No text holds a preconditioner of a program's own.
+    // A given preconditioner has no textual form.
     let names: Vec<&str> = PRECONDITIONERS.iter().map(|p| p.id).filter(|id| *id != "given").collect();
     Error::input(suggest::unknown("preconditioner", id, &names))
 }
@@ -329,7 +329,7 @@ impl Precond {
     /// Sets it up for A.
     ///
     /// # Errors
-    /// One that a least-squares method can't use, what the set-up says.
+    /// A preconditioner that a least-squares method can't use; those of the set-up.
     pub fn build(&self, a: &Matrix, request: &Request) -> Result<Box<dyn Preconditioner>> {
         self.check()?;
         request.halt.check()?;

@@ -1,10 +1,10 @@
-//! Symmetric diagonal scaling: M = S², S diagonal and positive, with the largest entry of row and column i of S A S near
-//! ±1 for every i (Ruiz 2001, RAL-TR-2001-034). CG and MINRES with it are CG and MINRES on S A S y = S b, x = S y.
+//! Symmetric diagonal scaling: M = S², S diagonal and positive, with the largest entry of row and column i of S A S
+//! near ±1 for every i (Ruiz 2001, RAL-TR-2001-034). CG and MINRES with it are CG and MINRES on S A S y = S b, x = S y.
 //!
-//! Where Jacobi has nothing to divide by: M is positive definite for every A, zeros on the diagonal or not, so MINRES
-//! takes it for saddle-point and other indefinite systems in mixed units. For a positive definite A no entry is
-//! larger than its diagonal allows, and M is Jacobi's to a few percent. One product of entries, n values; set-up: a pass over
-//! the entries for every halving of the spread.
+//! For matrices where Jacobi has no diagonal to invert: M is positive definite for every A, zeros on the diagonal or
+//! not, so MINRES can use it for saddle-point and other indefinite systems in mixed units. For a positive definite A no
+//! entry is larger than its diagonal allows, and M is Jacobi's to a few percent. One entrywise product, n values;
+//! set-up: a pass over the entries for every halving of the spread.
 
 use super::{Preconditioner, Updates};
 use crate::error::Result;

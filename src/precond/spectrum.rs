@@ -1,14 +1,14 @@
-//! Bounds of the spectrum of D⁻¹A, for polynomials and for smoothing.
+//! Bounds on the spectrum of D⁻¹A, for polynomials and for smoothing.
 
 use crate::host::random::Random;
 use crate::host::scale::{exponent, larger, largest as largest_of, ldexp, power, smaller};
 use crate::matrix::Csr;
 use rayon::prelude::*;
 
-/// Rows a partial sum: fixed, so that the bits don't depend on the number of threads.
+/// Rows per partial sum: fixed, so that the bits don't depend on the number of threads.
 const BLOCK: usize = 4096;
 
-/// The sum of what `f` makes of the blocks of w and of x.
+/// The sum of `f` over the blocks of w and x.
 fn sum(w: &mut [f64], x: &[f64], f: impl Fn(&mut [f64], &[f64]) -> f64 + Sync) -> f64 {
     let blocks = w.par_chunks_mut(BLOCK).zip(x.par_chunks(BLOCK));
     blocks.map(|(w, x)| f(w, x)).collect::<Vec<f64>>().into_iter().sum()
@@ -24,9 +24,9 @@ pub(super) fn gershgorin(a: &Csr, inverse: &[f64]) -> f64 {
     sums.into_iter().fold(0.0, larger)
 }
 
-/// The tridiagonal matrix of `steps` of Lanczos' process on D^½AD^½ from a fixed random vector; it ends early where
-/// the space is invariant to 10⁻¹² of `bound`, a bound of the spectrum, or of what was met of it, and where the matrix is
-/// `enough`. Cost: `steps` products.
+/// The tridiagonal matrix of `steps` of Lanczos' process on D^½AD^½ from a fixed random vector; it ends early if
+/// the space is invariant to 10⁻¹² of `bound`, a bound on the spectrum, or of the size seen so far, and if the matrix
+/// is `enough`. Cost: `steps` products.
 fn lanczos(
     multiply: impl Fn(&[f64]) -> Vec<f64>,
     inverse: &[f64],
@@ -35,11 +35,11 @@ fn lanczos(
     enough: impl Fn(&[f64], &[f64]) -> bool,
 ) -> (Vec<f64>, Vec<f64>) {
     let n = inverse.len();
-    // Roots of D in units of its own, 2^e, so that powers of two of A change no bit.
+    // Roots of D in units of its own, 2^e, so that scaling A by a power of two changes no bit.
     let e = exponent(largest_of(inverse));
     let small = power(-e);
     let root: Vec<f64> = inverse.par_iter().with_min_len(BLOCK).map(|&d| small(d).sqrt()).collect();
-    // What becomes v, not yet of norm 1.
+    // The next v, not yet normalised.
     let mut w = Random::new(0x5eed).vector(n);
     let mut norm = sum(&mut w, &root, |w, _| w.iter().map(|w| w * w).sum()).sqrt();
     let (mut v, mut before, mut scaled) = (vec![0.0; n], vec![0.0; n], vec![0.0; n]);
@@ -71,8 +71,8 @@ fn lanczos(
     (alpha, beta)
 }
 
-/// An estimate of λmax(DA), never above the bound of Gershgorin: `steps` of Lanczos' process, 5 % added. For A that is
-/// not symmetric, or D not positive, the bound itself.
+/// An estimate of λmax(DA), never above Gershgorin's bound: `steps` of Lanczos' process, plus 5 %. For A not
+/// symmetric, or D not positive, the bound itself.
 pub(super) fn largest(a: &Csr, inverse: &[f64], symmetric: bool, steps: usize) -> f64 {
     let bound = gershgorin(a, inverse);
     if !symmetric || a.rows() < 2 || !bound.is_finite() {

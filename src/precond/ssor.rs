@@ -1,13 +1,13 @@
 //! Symmetric successive over-relaxation and Gauss–Seidel: triangles of A itself, nothing to factor.
 //!
-//! `ssor:omega=1.2`: M⁻¹ = (D/ω + L) D⁻¹ (D/ω + U) ω/(2 − ω), symmetric for symmetric A, definite for 0 < ω < 2 and a positive
-//! diagonal (Young 1971). `gauss_seidel`: M⁻¹ = D + L, for methods that take any M. No set-up but a copy of A. One
-//! application: two triangular solves or one; on a device without them Jacobi sweeps (see `triangles`).
+//! `ssor:omega=1.2`: M⁻¹ = (D/ω + L) D⁻¹ (D/ω + U) ω/(2 − ω), symmetric for symmetric A, definite for 0 < ω < 2 and a
+//! positive diagonal (Young 1971). `gauss_seidel`: M⁻¹ = D + L, for methods that take any M. No set-up except a copy of
+//! A. One application: two triangular solves or one; on a device without them Jacobi sweeps (see `triangles`).
 //!
-//! `order=colours`: L holds the entries in columns of rows of an earlier colour (see `colouring`), in place of those before
-//! the diagonal. All rows of a colour are solved side by side, and with c colours c − 1 Jacobi sweeps are exact: one for 5 and
-//! 7 points. CG needs a third to a half more iterations than in the natural order, and no ω helps as it does there (Duff and
-//! Meurant 1989, doi:10.1007/BF01932738).
+//! `order=colours`: L holds the entries whose column has an earlier colour than their row (see `colouring`), instead of
+//! those left of the diagonal. All rows of a colour are solved in parallel, and with c colours c − 1 Jacobi sweeps are
+//! exact: one for 5-point and 7-point stencils. CG needs a third to a half more iterations than in the natural order,
+//! and no ω helps as it does there (Duff and Meurant 1989, doi:10.1007/BF01932738).
 
 use super::diagonal::unit;
 use super::triangles::{Pair, Solve};
@@ -19,10 +19,10 @@ use crate::matrix::{Csr, Triangular, halves, split};
 use crate::op::{Program, Role, Space, Vector};
 use std::sync::Arc;
 
-/// In which order rows are relaxed.
+/// The order in which rows are relaxed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Relaxation {
-    /// As they stand.
+    /// The order of the matrix.
     #[default]
     Natural,
     /// Colour by colour.
@@ -46,7 +46,7 @@ impl Setting for Relaxation {
     }
 }
 
-/// What there is to choose.
+/// The settings of both.
 #[derive(Clone, Copy, PartialEq)]
 struct Settings {
     omega: f64,
@@ -74,8 +74,8 @@ impl Ssor {
     /// SSOR of `a` with relaxation `omega`.
     ///
     /// # Errors
-    /// ω outside (0, 2); [`Error::Preconditioner`] for a zero or missing diagonal entry, and where `definite` for a negative
-    /// one.
+    /// ω outside (0, 2); [`Error::Preconditioner`] for a zero or missing diagonal entry, and, if `definite`, for a
+    /// negative one.
     pub fn new(a: &Csr, omega: f64, relaxation: Relaxation, definite: bool) -> Result<Self> {
         if !(omega > 0.0 && omega < 2.0) {
             return Err(Error::input(format!("ssor: omega is {omega}; it lies between 0 and 2")));
@@ -119,7 +119,7 @@ impl Ssor {
     }
 }
 
-/// I + ωLD⁻¹ and (D/ω + U)/(2 − ω), the middle D and all factors taken in; or D + L alone.
+/// I + ωLD⁻¹ and (D/ω + U)/(2 − ω), with the middle D and all factors included; or D + L alone.
 fn triangles(a: &Csr, settings: &Settings) -> Result<[Arc<Triangular>; 2]> {
     let Settings { omega, forward, relaxation, definite, .. } = *settings;
     let d = a.diagonal();

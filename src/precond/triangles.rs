@@ -1,10 +1,10 @@
-//! Triangular solves as operations: one after the other where the device solves triangles, and else by a fixed number of
-//! Jacobi sweeps, which are products.
+//! Triangular solves as operations: row by row if the device solves triangles, otherwise by a fixed number of Jacobi
+//! sweeps, which are products.
 //!
 //! y₀ = D⁻¹x, y_{s+1} = D⁻¹(x − N y_s) for T = D + N (Anzt, Chow and Dongarra 2015,
-//! doi:10.1007/978-3-662-48096-0_50): rows of level s are exact from y_s on, so all are after one sweep less than T
-//! has levels, and no solve takes more. Close after a few where N is small against D. The polynomial in N is the same for a
-//! triangle and its transpose, so a symmetric M stays so. One sweep: a product with N.
+//! doi:10.1007/978-3-662-48096-0_50): rows of level s are exact from y_s on, so one sweep fewer than T has levels
+//! is exact, and no solve takes more. A few sweeps come close if N is small against D. The polynomial in N is the same
+//! for a triangle and its transpose, so a symmetric M stays symmetric. One sweep: a product with N.
 
 use super::Updates;
 use crate::host::scale::ldexp;
@@ -50,12 +50,12 @@ impl Solve {
         }
     }
 
-    /// y ≈ T⁻¹ x, y another vector than x.
+    /// y ≈ T⁻¹ x; y must not be x.
     pub(super) fn emit(&self, p: &mut Program, x: Vector, y: Vector) {
         match *self {
             Self::Whole(t) => p.solve(t, x, y),
             Self::Sweeps { strict, inverse, t, other, sweeps, .. } => {
-                // Two vectors in turn, the last sweep into y.
+                // Two vectors alternate so that the last sweep writes y.
                 let mut turn = if sweeps.is_multiple_of(2) { [y, other] } else { [other, y] };
                 p.multiply(inverse, x, turn[0]);
                 for _ in 0..sweeps {
@@ -81,12 +81,12 @@ impl Solve {
 }
 
 impl Solve {
-    /// True where y is T⁻¹ x but for rounding.
+    /// True if y is T⁻¹ x up to rounding.
     pub(super) fn is_exact(&self) -> bool {
         matches!(self, Self::Whole(_) | Self::Sweeps { exact: true, .. })
     }
 
-    /// How it is applied, for people.
+    /// How it is applied, in words.
     pub(super) fn describe(&self) -> String {
         match self {
             Self::Whole(_) => "solved row by row".into(),
@@ -137,7 +137,7 @@ impl Pair {
         updates
     }
 
-    /// How it is applied, for people.
+    /// How it is applied, in words.
     pub(super) fn describe(&self) -> String {
         self.lower.describe()
     }

@@ -1,12 +1,12 @@
-//! What the processor's caches hold.
+//! Sizes of the processor's caches.
 
 use std::sync::OnceLock;
 
-/// Bytes of the largest cache, where the system tells no size.
+/// Bytes of the largest cache, if the system reports no size.
 const USUAL: usize = 32 << 20;
 
-/// Bytes of the largest cache of the first processor, asked once. It decides how a matrix is kept, never a bit of a
-/// result.
+/// Bytes of the largest cache of the first processor, queried once. It decides how a matrix is stored, and changes no
+/// bit of a result.
 pub(super) fn largest() -> usize {
     static LARGEST: OnceLock<usize> = OnceLock::new();
     *LARGEST.get_or_init(|| {

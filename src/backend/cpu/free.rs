@@ -1,6 +1,6 @@
-//! Operators on the CPU: the user's product, chunk by chunk inside a sweep, in f64. Where the sweep works in f32, x is
-//! widened once a sweep and rows are rounded as they come. A product without parts is made before the sweep begins, and
-//! the sweep takes its rows.
+//! Operators on the CPU: the user's product, chunk by chunk inside a sweep, in f64. If the sweep works in f32, x is
+//! widened once per sweep and the rows computed are rounded. A product that can't be split is computed before the
+//! sweep, which then reads its rows.
 
 use super::memory::Shared;
 use super::sweep::CHUNK;
@@ -10,13 +10,13 @@ use crate::op::Dtype;
 use rayon::prelude::*;
 use std::sync::Arc;
 
-/// What a product of a sweep starts with.
+/// The prepared operand of a product.
 pub(super) enum Prepared {
-    /// x as it stands in memory.
+    /// x as it is in memory.
     InPlace,
     /// x in f64.
     Widened(Vec<f64>),
-    /// A x, whole.
+    /// A x, computed in one call.
     Product(Vec<f64>),
 }
 
@@ -32,16 +32,16 @@ impl Free {
         Self { a: Arc::clone(a), exponent, dtype }
     }
 
-    /// Bytes that a product reads beside x: the operator's own, and x widened and read again.
+    /// Bytes that a product reads besides x: the operator's own, and x widened and read again.
     pub(super) fn bytes(&self) -> u64 {
         let widened = if self.dtype == Dtype::F32 { 16 * self.a.cols() as u64 } else { 0 };
         self.a.bytes() + widened
     }
 
-    /// x in f64 where it is not already, or the product where it has no parts.
+    /// Widens x to f64 if needed, or computes the product if it can't be split.
     pub(super) fn prepare(&self, x: Shared) -> Prepared {
         let len = self.a.cols();
-        // SAFETY: nobody writes x before the sweep begins.
+        // SAFETY: nothing writes x before the sweep begins.
         let narrow = (x.dtype() == Dtype::F32).then(|| unsafe { x.chunk::<f32>(0, len) });
         let widened = narrow.map(|x| x.par_iter().map(|&x| f64::from(x)).collect::<Vec<f64>>());
         if self.a.is_whole() {
@@ -68,7 +68,7 @@ impl Free {
                 Prepared::Product(product) => rows.copy_from_slice(&product[lo..hi]),
             };
             match y.dtype() {
-                // A vector of pairs is one of f64 here.
+                // A double-single vector is one of f64 here.
                 Dtype::F64 | Dtype::DoubleSingle => write(y.chunk_mut(lo, hi)),
                 Dtype::F32 => {
                     let mut rows = [0.0; CHUNK];

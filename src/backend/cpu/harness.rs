@@ -1,4 +1,4 @@
-//! The CPU engine without methods and driver around it: for benches.
+//! The CPU engine without methods and driver, for benches.
 
 use super::{Allowed, Cpu};
 use crate::backend::Engine;
@@ -6,7 +6,7 @@ use crate::error::Result;
 use crate::op::schedule::Compiler;
 use crate::op::{Operator, Program, Space, Vector};
 
-/// Carries out programs on the CPU, each compiled once.
+/// Runs programs on the CPU, each compiled once.
 pub struct Harness {
     cpu: Cpu,
     compiler: Compiler,
@@ -23,7 +23,7 @@ impl Harness {
         Ok(Self { compiler: Compiler::new(cpu.fusion()), cpu, space })
     }
 
-    /// The form in which the CPU keeps a matrix.
+    /// The form in which the CPU stores a matrix.
     #[must_use]
     pub fn describe(&self, a: Operator) -> String {
         self.cpu.describe(a).unwrap_or_default()
@@ -45,7 +45,7 @@ impl Harness {
         pollster::block_on(self.cpu.read_vector(v))
     }
 
-    /// Writes a program and carries it out; the bytes it moves by the model.
+    /// Writes a program and runs it; returns the bytes it moves by the model.
     ///
     /// # Errors
     /// None on the CPU.

@@ -1,12 +1,12 @@
 //! Loops over one chunk of vectors: sums of scaled vectors, products of entries, dot products.
 //!
 //! Everything here is `inline(always)`, so that a sweep compiled for AVX2 gets its loops in AVX2. Products
-//! and sums are rounded one by one (no fused multiply-add) and in an order of their own: the bits are the
+//! and sums are rounded one by one (no fused multiply-add) and in a fixed order: the bits are the
 //! same on every processor.
 
 use super::memory::Real;
 
-/// Terms that one pass over y takes in.
+/// Most terms in one pass over y.
 pub(super) const TERMS: usize = 8;
 
 /// y = Σ_k a_k x_k.
@@ -39,7 +39,7 @@ fn update<T: Real, const K: usize>(y: &mut [T], c: T, terms: &[(T, &[T])]) {
     }
 }
 
-/// y = own·y + Σ a_k x_k, at most [`TERMS`] terms; `own` is `None` where y is not read.
+/// y = own·y + Σ a_k x_k, at most [`TERMS`] terms; `own` is `None` if y is not read.
 #[inline(always)]
 pub(super) fn combine<T: Real>(y: &mut [T], own: Option<T>, terms: &[(T, &[T])]) {
     match (own, terms.len()) {
@@ -73,7 +73,7 @@ fn combine_into<T: Real>(y: &mut [T], c: T, terms: &[(T, &[T])]) {
     }
 }
 
-/// y = c·x∘z, added to y where `add` says so.
+/// y = c·x∘z, or y += c·x∘z with `add`.
 #[inline(always)]
 pub(super) fn product<T: Real>(y: &mut [T], add: bool, c: T, x: &[T], z: &[T]) {
     let n = y.len();
@@ -98,7 +98,7 @@ pub(super) fn dots<T: Real, U: Real, const K: usize>(x: [&[T]; K], y: &[U]) -> [
     let x = x.map(|v| v[..n].as_chunks::<LANES>());
     let mut lanes = [[0.0f64; LANES]; K];
     for (i, y) in blocks.iter().enumerate() {
-        // Widened once for all vectors, and blocks of known length: else conversions are done one by one.
+        // Widened once for all vectors, in blocks of constant length: else the conversions are not vectorised.
         let y = y.map(U::to_f64);
         for k in 0..K {
             let x = x[k].0[i].map(T::to_f64);

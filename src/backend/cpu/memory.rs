@@ -1,4 +1,4 @@
-//! Device memory of the CPU backend, and the one place where several threads write into one vector.
+//! Device memory of the CPU backend, and the only place where several threads write into one vector.
 
 use super::form::{Patterns, Values};
 use crate::host::scale::SHARE;
@@ -8,15 +8,15 @@ use std::ptr::NonNull;
 
 /// The numbers of a vector or basis.
 ///
-/// The memory is held by one raw pointer, taken when it is made, and every view of a sweep comes from that pointer. A
-/// sweep such as {r −= α q, ⟨r, r⟩} holds several pointers to r; were each taken from a `&mut` of its own, the next
-/// `&mut` would end the life of those before (Stacked and Tree Borrows alike).
+/// The memory is held by one raw pointer, taken at allocation, and every view of a sweep is derived from it. A
+/// sweep such as {r −= α q, ⟨r, r⟩} holds several pointers to r; if each came from a `&mut` of its own, the next
+/// `&mut` would invalidate the earlier ones (under both Stacked and Tree Borrows).
 pub(super) enum Buffer {
     F32(Owned<f32>),
     F64(Owned<f64>),
 }
 
-/// An array that is reached through its raw pointer only.
+/// An array that is accessed only through its raw pointer.
 pub(super) struct Owned<T> {
     start: NonNull<T>,
     len: usize,
@@ -24,7 +24,7 @@ pub(super) struct Owned<T> {
 
 // SAFETY: it owns its memory as a `Box<[T]>` does.
 unsafe impl<T: Send> Send for Owned<T> {}
-// SAFETY: as above; a shared reference gives away nothing but the pointer, whose use is argued where it is used.
+// SAFETY: as above; a shared reference exposes only the pointer, whose uses are justified where they occur.
 unsafe impl<T: Sync> Sync for Owned<T> {}
 
 impl<T> Owned<T> {
@@ -60,7 +60,7 @@ impl<T> Drop for Owned<T> {
 }
 
 impl Buffer {
-    /// Zeros. The system hands such pages out untouched, so the thread that first writes a chunk gets
+    /// Zeros. The system provides such pages on first use, so the thread that first writes a chunk gets
     /// it near its own core.
     pub(super) fn zeros(len: usize, dtype: Dtype) -> Self {
         match dtype {
@@ -96,11 +96,11 @@ impl Buffer {
     }
 }
 
-/// Entries from one column of a basis to the next. Long columns are set apart so that one chunk of each
-/// column falls on other cache sets than the same chunk of its neighbours, whatever the length.
+/// Distance between columns of a basis, in entries. Long columns are padded so that one chunk of each
+/// column maps to other cache sets than the same chunk of its neighbours, whatever the length.
 pub(super) fn stride(len: usize) -> usize {
     const LONG: usize = 1 << 18;
-    // What one way of a second-level cache holds, in f64.
+    // Capacity of one way of a second-level cache, in f64.
     const WAY: usize = 1 << 13;
     if len < LONG { len } else { len.div_ceil(WAY) * WAY + WAY / 8 + 8 }
 }
@@ -127,7 +127,7 @@ impl Shared {
         }
     }
 
-    /// First and last byte, for a look at overlaps.
+    /// The range of bytes, for overlap checks.
     #[cfg(debug_assertions)]
     pub(super) fn bytes(self) -> std::ops::Range<usize> {
         match self {
@@ -152,7 +152,7 @@ pub(super) trait Real: Copy + Default + Send + Sync + 'static {
     fn from_f32(x: f32) -> Self;
     /// The values of a matrix's patterns in this type.
     fn patterns(values: &Patterns) -> &[Self];
-    /// A matrix's values, where they are numbers of this type.
+    /// A matrix's values, if they are stored in this type.
     fn plain(values: &Values) -> Option<&[Self]>;
     fn to_f64(self) -> f64;
     fn mul_add(a: Self, x: Self, y: Self) -> Self;
@@ -218,19 +218,19 @@ impl Shared {
     pub(super) unsafe fn chunk<'a, T: Real>(self, lo: usize, hi: usize) -> &'a [T] {
         let (p, n) = T::parts(self);
         debug_assert!(lo <= hi && hi <= n);
-        // SAFETY: within the buffer; the caller keeps writers away.
+        // SAFETY: within the buffer; the caller excludes writers.
         unsafe { std::slice::from_raw_parts(p.add(lo), hi - lo) }
     }
 
     /// Entries `lo..hi`, to be written.
     ///
     /// # Safety
-    /// No other thread touches them meanwhile, and no other view of them is alive.
+    /// No other thread accesses them meanwhile, and no other view of them is alive.
     #[inline(always)]
     pub(super) unsafe fn chunk_mut<'a, T: Real>(self, lo: usize, hi: usize) -> &'a mut [T] {
         let (p, n) = T::parts(self);
         debug_assert!(lo <= hi && hi <= n);
-        // SAFETY: within the buffer; the caller keeps everyone else away.
+        // SAFETY: within the buffer; the caller excludes all other access.
         unsafe { std::slice::from_raw_parts_mut(p.add(lo), hi - lo) }
     }
 }

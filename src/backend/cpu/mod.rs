@@ -38,7 +38,7 @@ use triangle::Triangle;
 /// Instruction sets that sweeps are compiled for; the bits don't depend on them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Simd {
-    /// What every processor of the target has.
+    /// The baseline of the target.
     Portable,
     /// Only where [`Simd::best`] found it.
     #[cfg(target_arch = "x86_64")]
@@ -62,7 +62,7 @@ pub(crate) struct Cpu {
     bases: Vec<Buffer>,
     scalars: Vec<f64>,
     arrays: Vec<Vec<f64>>,
-    /// Entries from one column of each basis to the next.
+    /// Distance between columns of each basis, in entries.
     strides: Vec<usize>,
     operators: Vec<Stored>,
     /// Forms that each operator may take.
@@ -74,14 +74,14 @@ pub(crate) struct Cpu {
     stop: Option<Stop>,
     pool: Option<rayon::ThreadPool>,
     fuse: bool,
-    /// Some vector is long enough for several threads.
+    /// True if some vector is long enough for several threads.
     parallel: bool,
     recording: Progress,
     done: VecDeque<Progress>,
     counters: Counters,
 }
 
-/// A matrix as the CPU multiplies by it.
+/// A matrix as stored for products.
 enum Stored {
     Sparse(Box<Sparse>),
     Free(Free),
@@ -100,7 +100,7 @@ impl Stored {
         }
     }
 
-    /// Its values in the order of the entries, where it is stored so in T.
+    /// Its values in the order of the entries, if stored that way in T.
     fn in_rows<T: Real>(&self) -> Option<&[T]> {
         self.sparse()?.in_rows()
     }
@@ -114,7 +114,7 @@ impl Stored {
     }
 }
 
-/// A matrix in the form the CPU streams it; its bytes are noted in the space. `made` may hold the same matrix already.
+/// A matrix in its storage form; its bytes are noted in the space. `made` may already hold the same matrix.
 fn stored(space: &Space, data: &OperatorData, allowed: Allowed, made: &[Stored]) -> Stored {
     let dtype = space.plan.dtype(data.role);
     let stored = match &data.matrix {
@@ -128,7 +128,7 @@ fn stored(space: &Space, data: &OperatorData, allowed: Allowed, made: &[Stored])
     stored
 }
 
-/// A triangle; it reads the values of its strict part where `operators` has them in rows.
+/// A triangle; it uses the values of its strict part from `operators` if these are stored in rows.
 fn triangle(space: &Space, data: &TriangleData, operators: &[Stored]) -> Triangle {
     let in_rows = |k: &usize| operators[*k].sparse().is_some_and(Sparse::is_in_rows);
     let operator = space.strict_part(data).map(|a| a.0 as usize).filter(in_rows);
@@ -163,7 +163,7 @@ impl Cpu {
         let strides: Vec<usize> = space.bases.iter().map(|b| memory::stride(b.len)).collect();
         let bases =
             space.bases.iter().zip(&strides).map(|(b, s)| Buffer::zeros(s * b.columns, space.plan.working)).collect();
-        // What serves a triangle as well is kept once, as that reads it, but for forms that take less than any copy.
+        // A matrix that a triangle uses too is stored once, in rows for it, except in forms lighter than a copy.
         let strict = |k: u16| space.triangles.iter().any(|t| space.strict_part(t) == Some(Operator(k)));
         let form = |k| if strict(k) { Allowed { light: true, compression: false, ..allowed } } else { allowed };
         let allowed: Vec<Allowed> = (0..space.operators.len() as u16).map(form).collect();

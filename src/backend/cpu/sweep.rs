@@ -1,4 +1,4 @@
-//! One sweep over all chunks: every operation of its body on a chunk before the next chunk.
+//! One sweep over all chunks: runs every operation of its body on a chunk before moving to the next chunk.
 
 use super::form::Sparse;
 use super::free::{Free, Prepared};
@@ -12,27 +12,27 @@ use rayon::prelude::*;
 #[cfg(debug_assertions)]
 mod overlap;
 
-/// Entries a chunk: a few vectors of it fit the first-level cache, thirty columns of a basis the second,
+/// Entries per chunk: a few vectors of it fit the first-level cache, thirty columns of a basis the second,
 /// and a million rows make enough chunks to balance.
 pub(super) const CHUNK: usize = 1024;
 
 /// Below this many chunks a second thread costs more than it saves.
 const PARALLEL_FROM: usize = 16;
 
-/// Chunks that one thread takes at once, at least.
+/// Fewest chunks that one thread takes at once.
 const GRAIN: usize = 8;
 
-/// Entries widened at once where number types meet; two such blocks live on the stack.
+/// Entries widened at once when number types differ; two such blocks are on the stack.
 const BLOCK: usize = 128;
 
-/// An operation with its coefficients evaluated and its operands found.
+/// An operation with its coefficients evaluated and its operands resolved.
 enum Step<'a> {
     Apply {
         a: &'a Sparse,
         x: Shared,
         y: Shared,
     },
-    /// With x in f64 where the vector is not.
+    /// With x in f64, if the vector itself is not.
     ApplyFree {
         a: &'a Free,
         x: Shared,
@@ -63,11 +63,11 @@ struct Map {
     own: Option<f64>,
     terms: Vec<(f64, Shared)>,
     products: Vec<(f64, Shared, Shared)>,
-    /// One number type, and no product reads y: formed in place.
+    /// All of one number type, and no product reads y: computed in place.
     plain: bool,
 }
 
-/// The first columns replaced by combinations of all.
+/// Replaces the first columns by combinations of all.
 struct Rotation {
     columns: Vec<Shared>,
     /// The coefficients of each new column.
@@ -96,7 +96,7 @@ impl Cpu {
         let Some(first) = body.first() else { return };
         if let Op::TriangularSolve { t, x, y } = first {
             let (x, y) = (self.shared(*x), self.shared(*y));
-            // SAFETY: the solve is alone in its sweep, so nobody else touches x and y.
+            // SAFETY: the solve is alone in its sweep, so nothing else accesses x and y.
             unsafe { self.triangles[t.0 as usize].solve(&self.operators, x, y) };
             return;
         }
@@ -193,12 +193,12 @@ impl Cpu {
     }
 }
 
-/// True where a sweep over `n` entries is worth several threads.
+/// True if a sweep over `n` entries is worth several threads.
 pub(super) fn is_parallel(n: usize) -> bool {
     n.div_ceil(CHUNK) >= PARALLEL_FROM
 }
 
-/// Σ_c f(c) by halves: the order is fixed and the error grows with log n.
+/// Σ_c f(c), pairwise: the order is fixed and the error grows with log n.
 fn pairwise(n: usize, f: &impl Fn(usize) -> f64) -> f64 {
     fn range(lo: usize, hi: usize, f: &impl Fn(usize) -> f64) -> f64 {
         if hi - lo <= 8 {
@@ -226,12 +226,12 @@ macro_rules! by_type {
     };
 }
 
-/// Runs all steps on chunk `c` of vectors of `n` entries, in the best instructions there are.
+/// Runs all steps on chunk `c` of vectors of `n` entries, with the instruction set `simd`.
 ///
 /// # Safety
 /// No other thread works on this chunk, and gathered vectors are not written in this sweep.
 unsafe fn run(simd: Simd, steps: &[Step], c: usize, n: usize, partials: &mut [f64]) {
-    // SAFETY: the caller's word for the chunk; `Simd` for the processor.
+    // SAFETY: the caller's contract covers the chunk; `Simd` the processor.
     unsafe {
         match simd {
             #[cfg(target_arch = "x86_64")]
@@ -241,7 +241,7 @@ unsafe fn run(simd: Simd, steps: &[Step], c: usize, n: usize, partials: &mut [f6
     }
 }
 
-/// [`run_steps`] once more, every loop inlined and compiled for AVX2.
+/// [`run_steps`] with every loop inlined and compiled for AVX2.
 ///
 /// # Safety
 /// As [`run`], and the processor has AVX2.
@@ -347,7 +347,7 @@ impl Map {
     /// As [`run`], and the map is plain.
     #[inline(always)]
     unsafe fn in_place<T: Real>(&self, lo: usize, hi: usize) {
-        // SAFETY: in a plain map nothing but `own` stands for y.
+        // SAFETY: in a plain map y is an operand only through `own`.
         unsafe {
             let y = self.y.chunk_mut::<T>(lo, hi);
             let mut started = false;
@@ -394,7 +394,7 @@ impl Map {
 }
 
 impl Rotation {
-    /// The rotation on at most [`BLOCK`] rows, whose old entries go through `old`.
+    /// The rotation on at most [`BLOCK`] rows, whose old entries are copied to `old`.
     ///
     /// # Safety
     /// As [`run`].

@@ -82,7 +82,7 @@ fn variable_stencil(n: usize) -> Csr {
     a
 }
 
-/// Each form alone as well; a matrix that a form does not suit is kept in rows then.
+/// All forms, and each form alone; a matrix that does not suit a form is then stored as plain rows.
 fn forms() -> Vec<Allowed> {
     let all = Allowed::default();
     let only = |only| Allowed { only, ..all };
@@ -190,7 +190,7 @@ fn products_of_block_matrices() {
             check_products(block_matrix(points, size, true), 0);
         }
     }
-    // Rows that take turns, with the couplings that cancel left out.
+    // Rows with a periodic pattern, without the couplings that cancel.
     for (x, y) in [(1, 1), (3, 2), (20, 11), (37, 36), (90, 30)] {
         check_products(gallery::elasticity2d([x, y], 0.3, true).0, 1);
         check_products(gallery::elasticity2d([x, y], 0.2, false).0, 0);
@@ -208,7 +208,7 @@ fn chosen(a: Csr, dtype: Dtype) -> String {
     kept(a, dtype, Allowed::default())
 }
 
-/// The issue of the forms: each is taken where it suits, and what the user wrote else.
+/// Vector problems get blocks or periodic runs; other matrices do not.
 #[test]
 fn vector_problems_take_blocks_or_turns() {
     for (a, turns) in [
@@ -224,7 +224,7 @@ fn vector_problems_take_blocks_or_turns() {
         let wide = chosen(block_matrix(80_000, size, false), Dtype::F32);
         assert!(wide.contains("BSR") && wide.contains("32-bit"), "{wide}");
     }
-    // Neither dense blocks nor turns.
+    // Neither dense blocks nor periodic runs.
     let text = chosen(gallery::random_spd(3000, 7, 2), Dtype::F64);
     assert!(text.contains("slices"), "{text}");
 }
@@ -252,7 +252,7 @@ fn forms_follow_the_matrix() {
         }
         Csr::new(n, n, ptr, columns, values).unwrap()
     };
-    // As if no cache held it; from a cache a table costs more than it saves.
+    // As if no cache could hold it; in a cache, a table costs more than it saves.
     let chosen = |a, dtype| kept(a, dtype, Allowed { streams_from: 1 << 19, ..Allowed::default() });
     let cached = kept(few(200), Dtype::F64, Allowed { streams_from: 1 << 20, ..Allowed::default() });
     assert!(cached.contains("f64 values") && cached.contains("16-bit"), "{cached}");

@@ -1,5 +1,5 @@
-//! Triangular solves: row by row; side by side where the triangle falls into blocks or is one of blocks in stages, or by
-//! levels where levels are wide enough for threads.
+//! Triangular solves: row by row; in parallel by blocks if the triangle splits into blocks or has stages of blocks, or
+//! by levels if these are wide enough for threads.
 
 use super::Stored;
 use super::memory::{Real, Shared};
@@ -18,7 +18,7 @@ enum Values {
 /// Values of a strict part in the order of its entries.
 enum Strict<T> {
     Own(Vec<T>),
-    /// Those of this operator, which has them in rows.
+    /// Those of this operator, which stores them in rows.
     Operator(usize),
 }
 
@@ -33,9 +33,9 @@ pub(super) struct Triangle {
 enum Order {
     /// One after the other.
     Serial,
-    /// Blocks by stage, those of a stage side by side.
+    /// Blocks by stage, those of a stage in parallel.
     Stages(Vec<Range<u32>>, Vec<usize>),
-    /// Rows by level, those of a level side by side.
+    /// Rows by level, those of a level in parallel.
     Levels(Vec<u32>, Vec<usize>),
 }
 
@@ -50,7 +50,7 @@ impl Order {
             return Self::Levels(order, start);
         }
         let (mut blocks, _) = matrix.stages();
-        // Small ones are taken together.
+        // Small adjacent blocks are merged.
         blocks.dedup_by(|next, kept| {
             let small = kept.len() < ROWS;
             if small {
@@ -67,10 +67,10 @@ impl Order {
     }
 }
 
-/// Mean rows a level from which threads pay for meeting after each level.
+/// Mean rows per level from which threads are worth a barrier after each level.
 const WIDE: usize = 4096;
 
-/// Rows a thread takes at a time.
+/// Rows that a thread takes at a time.
 const ROWS: usize = 1024;
 
 /// The strict part's values, unless an operator has them, and the inverse of the diagonal.
@@ -93,7 +93,7 @@ impl<T: Real> Strict<T> {
 }
 
 impl Triangle {
-    /// `operator` has the strict part in rows, for products.
+    /// `operator` is one that stores the strict part in rows, for products.
     pub(super) fn new(matrix: &Arc<Triangular>, exponent: i32, dtype: Dtype, operator: Option<usize>) -> Self {
         let values = match dtype {
             Dtype::F32 => {
@@ -111,7 +111,7 @@ impl Triangle {
     /// y = T⁻¹ x; x and y may be one vector.
     ///
     /// # Safety
-    /// Nobody else touches x or y meanwhile.
+    /// Nothing else accesses x or y meanwhile.
     pub(super) unsafe fn solve(&self, operators: &[Stored], x: Shared, y: Shared) {
         match &self.values {
             // SAFETY: handed on.
@@ -177,7 +177,7 @@ mod tests {
 
     #[test]
     fn a_triangle_reads_the_values_that_products_use() {
-        // Without runs, which would be kept beside it.
+        // A matrix without runs, which would be stored as well.
         let a = gallery::random_spd(300, 7, 1);
         let of = |a: &_| halves(split(a, None), [vec![0.5; 300], vec![0.5; 300]], None)[0].clone();
         let t = of(&a);

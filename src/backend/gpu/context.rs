@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Storage buffers that the widest kernel binds: more than WebGPU's 8, and no more than any driver gives.
+/// Storage buffers that the widest kernel binds: more than WebGPU's guaranteed 8, but within every driver's limit.
 const STORAGE_WANTED: u32 = 10;
 
 /// An open device.
@@ -23,11 +23,11 @@ pub(crate) struct Context {
     pub(super) double_single_withheld: bool,
     /// Whether double-single arithmetic passed its test; see `self_test.rs`.
     pub(super) double_single: OnceLock<bool>,
-    /// Bytes one storage binding may have.
+    /// Most bytes in one storage binding.
     pub(super) max_binding: u64,
     /// Bytes one buffer may have.
     pub(super) max_buffer: u64,
-    /// Storage buffers one kernel may bind.
+    /// Most storage buffers that one kernel may bind.
     pub(super) max_storage: usize,
     /// Whether our own kernels are compiled with bounds checks.
     pub(super) checked: bool,
@@ -35,7 +35,7 @@ pub(crate) struct Context {
     pub(super) compiled: Mutex<Compiled>,
     /// The first error or loss that no error scope caught.
     failure: Arc<Mutex<Option<String>>>,
-    /// Submissions so far, and how many go well where a loss is to be tried.
+    /// Submissions so far; below: how many succeed before a simulated loss.
     submissions: AtomicU64,
     lose_after: u64,
 }
@@ -44,15 +44,15 @@ pub(crate) struct Context {
 #[derive(Clone, Debug, serde::Serialize)]
 #[non_exhaustive]
 pub struct AdapterDetails {
-    /// Number to name it by.
+    /// Number by which it can be selected.
     pub index: usize,
     /// Name, interface, driver.
     pub info: AdapterInfo,
-    /// f64 in shaders.
+    /// Whether shaders support f64.
     pub f64: bool,
-    /// Subgroup operations.
+    /// Whether subgroup operations are supported.
     pub subgroups: bool,
-    /// Bytes one binding may have.
+    /// Most bytes in one binding.
     pub max_binding: u64,
     /// Bytes one buffer may have.
     pub max_buffer: u64,
@@ -89,7 +89,7 @@ fn details(adapter: &wgpu::Adapter) -> AdapterInfo {
 fn all() -> Vec<wgpu::Adapter> {
     let mut list = pollster::block_on(instance().enumerate_adapters(wgpu::Backends::all()));
     list.retain(|a| a.get_info().backend != wgpu::Backend::Noop);
-    // Discrete before integrated before the rest; software last. Stable, so drivers keep their order.
+    // Discrete first, then integrated, then the rest; software last. A stable sort, so drivers keep their order.
     list.sort_by_key(|a| match a.get_info().device_type {
         wgpu::DeviceType::DiscreteGpu => 0,
         wgpu::DeviceType::IntegratedGpu => 1,
@@ -128,7 +128,7 @@ fn said(panic: &(dyn std::any::Any + Send)) -> String {
     text.map_or_else(String::new, |text| format!(": {text}"))
 }
 
-/// What a buffer of `bytes` is rounded up to, for copies.
+/// The size of a buffer of `bytes`, rounded up for copies.
 pub(super) fn buffer_size(bytes: u64) -> u64 {
     bytes.max(16).next_multiple_of(16)
 }
@@ -182,8 +182,8 @@ impl Context {
     fn open(adapter: &wgpu::Adapter, settings: &Settings) -> Result<Arc<Self>> {
         let info = details(adapter);
         let has = adapter.limits();
-        // Buffer sizes as large as the adapter gives, and room for a product whose operand is formed on the way;
-        // everything else at the portable defaults, so that what runs here runs elsewhere.
+        // The largest buffers that the adapter supports, and bindings for a product whose operand is formed on the
+        // fly; everything else at the portable defaults, so that what runs here runs elsewhere.
         let limits = wgpu::Limits {
             max_storage_buffer_binding_size: has.max_storage_buffer_binding_size,
             max_buffer_size: has.max_buffer_size,
@@ -227,7 +227,7 @@ impl Context {
             max_binding,
             max_buffer: limits.max_buffer_size,
             max_storage: limits.max_storage_buffers_per_shader_stage as usize,
-            // Tests of a debug build see indices out of bounds; one of them runs unchecked kernels as releases do.
+            // Debug builds detect indices out of bounds; one test runs unchecked kernels as release builds do.
             checked: cfg!(debug_assertions) && !withheld("checks"),
             compiled: Mutex::default(),
             failure,
@@ -260,7 +260,7 @@ impl Context {
         Ok(submission)
     }
 
-    /// An error where this device does not know `dtype`.
+    /// An error if this device does not support `dtype`.
     pub(super) fn check_type(&self, dtype: Dtype) -> Result<()> {
         let missing = match dtype {
             Dtype::F32 => false,
@@ -273,7 +273,7 @@ impl Context {
         Ok(())
     }
 
-    /// What went wrong outside error scopes so far.
+    /// The first error outside error scopes so far.
     pub(super) fn check(&self) -> Result<()> {
         let failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
         match &*failure {
@@ -282,14 +282,14 @@ impl Context {
         }
     }
 
-    /// Runs `make` inside error scopes for refusals and memory.
+    /// Runs `make` inside error scopes for validation and memory.
     pub(super) fn scoped<T>(&self, what: &str, bytes: u64, make: impl FnOnce() -> T) -> Result<T> {
         let memory = self.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
         let validation = self.device.push_error_scope(wgpu::ErrorFilter::Validation);
         let made = make();
         let refused = pollster::block_on(validation.pop());
         let full = pollster::block_on(memory.pop());
-        // Drivers that can't make a pipeline say that they are out of memory, too.
+        // Drivers that fail to create a pipeline also report out of memory.
         if let (Some(e), 0) = (&full, bytes) {
             return Err(Error::Device(format!("{what}: the driver could not make it: {e}")));
         }
@@ -329,12 +329,12 @@ impl Context {
         })
     }
 
-    /// Waits until `done` answers, polling the device; an error instead of for ever.
+    /// Waits until `done` returns true, polling the device; an error after two minutes.
     pub(super) fn wait(&self, submission: Option<wgpu::SubmissionIndex>, mut done: impl FnMut() -> bool) -> Result<()> {
         const PATIENCE: Duration = Duration::from_secs(120);
         let start = Instant::now();
         while !done() {
-            // wgpu panics where a device is lost while it is waited for.
+            // wgpu panics if a device is lost during a wait.
             let poll = catch_unwind(AssertUnwindSafe(|| {
                 self.device.poll(wgpu::PollType::Wait {
                     submission_index: submission.clone(),

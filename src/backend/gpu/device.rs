@@ -1,4 +1,4 @@
-//! A GPU as a device, and which one is taken.
+//! A GPU as a device, and the choice of adapter.
 
 use super::{Context, Gpu};
 use crate::backend::{AdapterInfo, BackendEntry, Device, Engine, Opened, Wanted};

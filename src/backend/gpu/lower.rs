@@ -1,4 +1,4 @@
-//! From segments to kernels: which operations share one, what it binds, and what one segment leaves for the next.
+//! Lowers segments to kernels: which operations share one, what it binds, and what one segment leaves for the next.
 
 use super::form::{Columns as Kept, Form, SPMV_PIECES};
 use super::memory::{Columns, Matrix, Params, Slice};
@@ -13,13 +13,13 @@ use crate::op::{Array, Basis, Dtype, Op, Operator, Space, Term, Vector, forming}
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-/// Most memory that a rotation of a basis takes beside it.
+/// Most temporary memory of a rotation of a basis.
 const ROTATED_BYTES: u64 = 32 << 20;
 
-/// Workgroups of a dispatch at most, by the portable limit.
+/// Most workgroups of a dispatch, by the portable limit.
 const DISPATCH_MAX: usize = 65535;
 
-/// What one segment hands to the next within a batch: partial sums not yet added, scalars not evaluated.
+/// What one segment passes to the next within a batch: partial sums not yet added, scalars not yet evaluated.
 #[derive(Clone, Default, PartialEq, Eq, Hash)]
 pub(super) struct Carry {
     pub(super) pending: Vec<u16>,
@@ -28,10 +28,10 @@ pub(super) struct Carry {
     pub(super) deferred: Option<Deferred>,
 }
 
-/// The last sweep of a segment, put off so that the next one may form what it gathers on the way.
+/// The last sweep of a segment, deferred so that the next sweep can form what it gathers on the fly.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(super) struct Deferred {
-    /// The updates, in the names of the program.
+    /// The updates, with the program's own vectors.
     pub(super) maps: Vec<Op>,
     /// The vector formed.
     pub(super) d: Vector,
@@ -41,7 +41,7 @@ pub(super) struct Deferred {
     pub(super) after: Vec<Op>,
 }
 
-/// A sweep joined to the one put off.
+/// A sweep fused with the deferred one.
 pub(super) struct Joined {
     pub(super) d: Vector,
     /// Where d is now.
@@ -58,16 +58,16 @@ impl Carry {
     }
 }
 
-/// Kernels of a segment behind a given carry, and the carry it leaves.
+/// Kernels of a segment after a given carry, and the carry it leaves.
 pub(super) struct Lowered {
     pub(super) dispatches: Vec<Dispatch>,
-    /// Bytes by the model that joining the first sweep to the one put off saves.
+    /// Bytes saved, by the model, by fusing the first sweep with the deferred one.
     pub(super) saved: u64,
     pub(super) out: usize,
 }
 
 impl Gpu {
-    /// The kernels of `segment` behind `carry`.
+    /// The kernels of `segment` after `carry`.
     pub(super) fn lower(&mut self, carry: usize, segment: &Compiled) -> Result<Arc<Lowered>> {
         if let Some(done) = self.lowered.get(&(carry, segment.id)) {
             return Ok(Arc::clone(done));
@@ -101,7 +101,7 @@ impl Gpu {
             self.lower_stage(&body, &mut now, &mut dispatches)?;
         }
         if let Some((d, at)) = place.filter(|p| p.0 != p.1) {
-            // Back to where the host and other segments look for it.
+            // Copies d back to where the host and other segments expect it.
             let copy = Op::Map { y: d, terms: vec![Term { coefficient: 1.0.into(), x: at, by: None }] };
             self.lower_sweep(&[copy], None, self.space.len(d), &mut now, &mut dispatches)?;
         }
@@ -111,8 +111,8 @@ impl Gpu {
         Ok(done)
     }
 
-    /// Whether the products of this sweep may gather several vectors in place of one: the entries that neighbouring
-    /// rows reach lie together, so that a cache serves them.
+    /// Whether the products of this sweep may gather several vectors in place of one: neighbouring rows gather nearby
+    /// entries, so that a cache serves them.
     fn forms_well(&self, body: &[Op]) -> bool {
         if body.iter().filter(|op| matches!(op, Op::Apply { .. })).count() > 1 {
             return false;
@@ -127,7 +127,7 @@ impl Gpu {
         body.iter().all(local)
     }
 
-    /// The twin of d, made when it is first asked for.
+    /// The twin of d, created on first use.
     fn twin(&mut self, d: Vector) -> Result<Vector> {
         if let Some(known) = self.twins.get(&d) {
             return Ok(*known);
@@ -143,8 +143,8 @@ impl Gpu {
         Ok(twin)
     }
 
-    /// Carries out what was put off: together with `body`, where that is a sweep which gathers d, and then says where
-    /// d is; else by itself, leaving d in its own place.
+    /// Lowers the deferred sweep: fused with `body`, if that gathers d, and then returns where d is; else by itself,
+    /// leaving d in its own place.
     fn lower_deferred(
         &mut self,
         deferred: Deferred,
@@ -181,8 +181,8 @@ impl Gpu {
         3 + vectors.collect::<BTreeSet<_>>().len() + 2 * usize::from(matrix)
     }
 
-    /// Kernels that carry out all that `carry` holds: the end of a batch. A segment of its own, so that they are made
-    /// once.
+    /// Kernels for everything left in `carry`, at the end of a batch. Cached like those of a segment, so that they are
+    /// made once.
     pub(super) fn lower_tail(&mut self, carry: usize) -> Result<Option<Arc<Lowered>>> {
         let mut now = self.carries[carry].clone();
         if now == Carry::default() {
@@ -200,8 +200,8 @@ impl Gpu {
         Ok(self.lowered.get(&key).cloned())
     }
 
-    /// Makes what the segment needs behind itself, wherever d is and however the batch ends, so that no later
-    /// iteration makes anything.
+    /// Makes all kernels for repetitions of the segment, wherever d is and however the batch ends, so that no later
+    /// iteration makes any.
     pub(super) fn lower_ahead(&mut self, mut carry: usize, segment: &Compiled) -> Result<()> {
         while !self.lowered.contains_key(&(carry, segment.id)) {
             self.lower_tail(carry)?;
@@ -238,7 +238,7 @@ impl Gpu {
             Op::MultiAxpy { v, k, coefficients, minus, w } => {
                 self.lower_scalars(now, out)?;
                 let mut panels = self.memory.bases[v.0 as usize].panels(*k);
-                // Only the last panel leaves w as what follows wants it; a projection wants all columns.
+                // Only the last panel leaves w ready for the next operation; a projection needs all columns.
                 let last = match body.get(1) {
                     Some(Op::Dot { .. }) => panels.pop(),
                     Some(Op::MultiDot { .. }) if panels.len() == 1 => panels.pop(),
@@ -309,7 +309,7 @@ impl Gpu {
         }
     }
 
-    /// Block of rows by block of rows: the new columns are formed beside the basis, panel by panel, and put back.
+    /// By blocks of rows: the new columns are formed in temporary memory, panel by panel, and copied back.
     fn lower_rotation(&mut self, v: Basis, [k, l]: [usize; 2], s: Array, out: &mut Vec<Dispatch>) -> Result<()> {
         let (n, item) = (self.space.len(v.column(0)), self.space.plan.working);
         let limit = self.context.max_binding.min(ROTATED_BYTES) / self.real_size();
@@ -378,7 +378,7 @@ impl Gpu {
                 (self.memory.vector(y), true),
             ];
             if form.alone() {
-                // A panel without pieces binds what it never writes.
+                // A panel without pieces binds a buffer that it never writes.
                 let carries = panel.carries.as_ref().unwrap_or(&self.memory.projections);
                 bindings.push((Slice::whole(carries), true));
             }
@@ -395,12 +395,12 @@ impl Gpu {
         Ok(())
     }
 
-    /// A kernel that only finishes partial sums and evaluates scalars, where there are any.
+    /// A kernel that only finishes partial sums and evaluates scalars, if there are any.
     fn lower_scalars(&mut self, now: &mut Carry, out: &mut Vec<Dispatch>) -> Result<()> {
         if *now == Carry::default() { Ok(()) } else { self.lower_sweep(&[], None, 0, now, out) }
     }
 
-    /// One kernel for `body`, whose first operations may be updates put off and what they form been elsewhere so far.
+    /// One kernel for `body`; `formed`: how many deferred updates it begins with, and where their vector has been.
     fn lower_sweep(
         &mut self,
         body: &[Op],
@@ -409,7 +409,7 @@ impl Gpu {
         now: &mut Carry,
         out: &mut Vec<Dispatch>,
     ) -> Result<()> {
-        // Records need the ledger's place among the bindings; where the sweep has none left, they go first.
+        // Records need a binding for the ledger; if the sweep has none left, they get a kernel of their own first.
         if now.scalars.iter().any(|op| matches!(op, Op::Publish(_))) && self.storage(body) > self.context.max_storage {
             self.lower_sweep(&[], None, 0, now, out)?;
         }
@@ -453,7 +453,7 @@ impl Gpu {
     }
 }
 
-/// What a projection's kernel is told of a panel of columns of length `n`, and where their coefficients are.
+/// Parameters of a projection's kernel for a panel of columns of length `n`, with the offset of their coefficients.
 fn panel_params(panel: &Columns, n: usize, array_at: usize) -> Params {
     Params {
         n: n as u32,
@@ -478,8 +478,8 @@ fn is_axpy(y: Vector, terms: &[Term], space: &Space) -> bool {
         && space.dtype(y) != Dtype::DoubleSingle
 }
 
-/// True for columns of one basis: the plain kernels bind what they read as read-only, which a buffer that
-/// is written can't be.
+/// True for columns of one basis: the plain kernels bind their inputs as read-only, which is impossible for a
+/// buffer that is also written.
 fn one_buffer(x: Vector, y: Vector) -> bool {
     text::basis(x).is_some() && text::basis(x) == text::basis(y)
 }
@@ -489,7 +489,7 @@ fn workgroups(n: usize) -> usize {
     groups_of(n, WORKGROUP)
 }
 
-/// Workgroups that take `width` of `n` entries at a time.
+/// Workgroups for `n` entries, if each processes `width` at a time.
 fn groups_of(n: usize, width: usize) -> usize {
     n.div_ceil(width).clamp(1, GROUPS_MAX)
 }

@@ -35,7 +35,7 @@ impl Slice {
     }
 }
 
-/// What a kernel is told beside its buffers; `Params` of `shaders/prelude.wgsl`.
+/// Parameters of a kernel besides its buffers; `Params` of `shaders/prelude.wgsl`.
 #[repr(C)]
 #[derive(Clone, Copy, Default, PartialEq, Eq, Hash, bytemuck::Pod, bytemuck::Zeroable)]
 pub(super) struct Params {
@@ -73,7 +73,7 @@ pub(super) struct RowPanel {
 }
 
 impl RowPanel {
-    /// What a product's kernel is told of the panel.
+    /// Parameters of a product's kernel for this panel.
     pub(super) fn params(&self) -> Params {
         Params {
             first: self.first as u32,
@@ -90,7 +90,7 @@ impl RowPanel {
         context.queue.write_buffer(&self.values, 0, &panel.values);
     }
 
-    /// True where `panel` fits the buffers of this one as they are.
+    /// True if `panel` fits the existing buffers of this one.
     fn takes(&self, panel: &Panel) -> bool {
         let size = |bytes: usize| buffer_size(bytes as u64);
         self.at == panel.at
@@ -109,7 +109,7 @@ pub(super) struct Matrix {
 }
 
 impl Matrix {
-    /// True where a product with it is a sweep of its own.
+    /// True if a product with it is a sweep of its own.
     pub(super) fn alone(&self) -> bool {
         self.panels.len() > 1 || self.form.alone()
     }
@@ -119,7 +119,7 @@ impl Matrix {
 pub(super) struct BasisPanels {
     buffers: Vec<wgpu::Buffer>,
     columns_each: usize,
-    /// Entries from one column to the next: bindings start at multiples of 256 bytes.
+    /// Distance between columns in entries: bindings start at multiples of 256 bytes.
     stride: usize,
     column_bytes: u64,
     item: u64,
@@ -152,7 +152,7 @@ impl BasisPanels {
     }
 }
 
-/// Parameter blocks a uniform buffer holds, 256 bytes apart.
+/// Parameter blocks per uniform buffer, 256 bytes apart.
 const PARAMS_EACH: usize = 256;
 
 pub(super) struct Memory {
@@ -161,13 +161,13 @@ pub(super) struct Memory {
     pub(super) operators: Vec<Matrix>,
     pub(super) state: [wgpu::Buffer; 2],
     pub(super) ledger: wgpu::Buffer,
-    /// Numbers of records that fit the ledger in one batch.
+    /// How many numbers of records fit the ledger in one batch.
     pub(super) record_words: usize,
     /// Where each array starts in the ledger.
     pub(super) array_at: Vec<usize>,
     /// Partial sums of projections.
     pub(super) projections: wgpu::Buffer,
-    /// Rows of a rotated basis on their way back into it.
+    /// Temporary rows of a rotated basis.
     rotated: Option<wgpu::Buffer>,
     uniforms: Vec<wgpu::Buffer>,
     known_params: HashMap<Params, usize>,
@@ -235,7 +235,7 @@ impl Memory {
         let state =
             [make("state", state_words as u64 * size, STORAGE)?, make("state", state_words as u64 * size, STORAGE)?];
         let columns = space.bases.iter().map(|b| b.columns).max().unwrap_or(0);
-        // Records of a batch: at least a whole GMRES cycle's, two projections and two numbers a column.
+        // Records of a batch: at least those of a GMRES cycle, with two projections and two numbers per column.
         let record_words = (16 * 1024).max((columns + 1) * (columns + 4));
         let mut at = record_words;
         let array_at = space
@@ -262,7 +262,7 @@ impl Memory {
         })
     }
 
-    /// Another vector behind those of the space.
+    /// Adds a vector after those of the space.
     pub(super) fn add_vector(
         &mut self,
         context: &Context,
@@ -283,7 +283,7 @@ impl Memory {
         }
     }
 
-    /// Room for `words` numbers of rotated rows; made at the first rotation of this size.
+    /// Space for `words` numbers of rotated rows; allocated at the first rotation of this size.
     pub(super) fn rotated(
         &mut self,
         context: &Context,
@@ -299,7 +299,7 @@ impl Memory {
         Ok(Slice::whole(self.rotated.as_ref().expect("made above")))
     }
 
-    /// The uniform buffer that holds `params`, and where.
+    /// The uniform buffer that holds `params`, and the offset.
     pub(super) fn params(
         &mut self,
         context: &Context,
@@ -411,7 +411,7 @@ impl Memory {
         Ok(Matrix { form, panels: vec![panel], description: form.layout.rows().describe() })
     }
 
-    /// Writes new values where the form they suggest is the one that is there; false where it is another.
+    /// Writes new values if they have the existing form; false if they need another.
     pub(super) fn update_operator(&self, context: &Context, a: Operator, choice: &Choice) -> Result<bool> {
         let matrix = &self.operators[a.0 as usize];
         if matrix.form != choice.form {
@@ -471,7 +471,7 @@ pub(super) fn from_f64(values: &[f64], dtype: Dtype) -> Vec<u8> {
     }
 }
 
-/// Numbers of a read-back.
+/// The numbers of a read-back.
 pub(super) fn to_f64(bytes: &[u8], dtype: Dtype) -> Vec<f64> {
     match dtype {
         Dtype::F64 => bytemuck::pod_collect_to_vec(bytes),
@@ -483,7 +483,7 @@ pub(super) fn to_f64(bytes: &[u8], dtype: Dtype) -> Vec<f64> {
     }
 }
 
-/// The two f32 nearest to v: v itself where it has at most 49 bits and none below f32's range.
+/// The nearest sum of two f32 to v: exact if v has at most 49 bits and none below f32's range.
 fn pair(v: f64) -> [f32; 2] {
     let high = v as f32;
     [high, (v - f64::from(high)) as f32]

@@ -1,11 +1,11 @@
 //! The GPU backend on wgpu. Scalars, STOP and records live on the device; a batch of iterations is one
 //! submission and the host reads what it published afterwards.
 //!
-//! - State: two buffers in turn, [STOP, cursor, scalars …, partial sums]. A kernel that changes scalars
+//! - State: two alternating buffers, [STOP, cursor, scalars …, partial sums]. A kernel that changes scalars
 //!   reads one and writes the other, so no workgroup reads what another one writes.
-//! - Ledger: records of the batch from the start, arrays (projection coefficients) behind them.
-//! - A sweep is one kernel, generated into `shaders/sweep.wgsl`. It first adds up the partial sums that the
-//!   sweep before it left, evaluates the scalars, then runs. So a dot product costs no kernel of its own.
+//! - Ledger: records of the batch at the start, then arrays (projection coefficients).
+//! - A sweep is one kernel, generated into `shaders/sweep.wgsl`. It first adds up the partial sums left by the
+//!   previous sweep, evaluates the scalars, then runs its body. So a dot product needs no kernel of its own.
 
 mod context;
 mod device;
@@ -36,25 +36,25 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 use text::{CURSOR, HEADER, Shader, Types};
 
-/// Iterations of one batch at most.
+/// Most iterations in one batch.
 const BATCH_LIMIT: usize = 256;
 
-/// What one kernel holds on every device: eight storage bindings, two of them the state. A second product with the same
+/// Limits of one kernel on every device: eight storage bindings, two of them the state. A second product with the same
 /// matrix fills the other six.
 const FUSION: Fusion =
     Fusion { enabled: true, max_vectors: 6, projections: Projections::Paired, products: true, shared_products: 2 };
 
-/// One kernel to start, with what it binds under either parity of the state buffers.
+/// One kernel launch, with its bind groups for either parity of the state buffers.
 struct Dispatch {
     pipeline: wgpu::ComputePipeline,
     groups: [wgpu::BindGroup; 2],
     params: u32,
     workgroups: u32,
-    /// True where it writes the scalars to the other state buffer.
+    /// True if it writes the scalars to the other state buffer.
     flips: bool,
 }
 
-/// A batch on its way.
+/// A batch in flight.
 struct Flight {
     staging: wgpu::Buffer,
     mapped: Arc<AtomicBool>,
@@ -64,13 +64,13 @@ struct Flight {
     records: Vec<usize>,
 }
 
-/// How the form of a matrix is found: from the matrix, its exponent, the arithmetic's type.
+/// A function that chooses the form of a matrix, from the matrix, its exponent and the arithmetic's type.
 type Choose = for<'a> fn(&'a Csr, i32, Dtype) -> Choice<'a>;
 
-/// A kernel's bindings beside the parameters: buffer slice and whether it is written.
+/// A kernel's binding besides the parameters: buffer slice and whether it is written.
 type Binding = (Slice, bool);
 
-/// What tells bind groups apart: the parameters' buffer, whether the state flips, the bindings.
+/// Key of a bind group: the parameters' buffer, whether the state flips, the bindings.
 type GroupKey = (wgpu::Buffer, bool, Vec<Binding>);
 
 /// A device with the memory of one space.
@@ -81,9 +81,9 @@ pub(crate) struct Gpu {
     fuse: bool,
     choose: Choose,
     memory: Memory,
-    /// Scalars of the space and one of our own, for the plain axpy's coefficient.
+    /// Number of scalars: those of the space and an internal one for the plain axpy's coefficient.
     scalar_count: usize,
-    /// Second places of vectors that are formed while they are gathered.
+    /// Second buffers of vectors that are formed while they are gathered.
     twins: HashMap<Vector, Vector>,
     parity: usize,
     bind_groups: HashMap<GroupKey, [wgpu::BindGroup; 2]>,
@@ -102,7 +102,7 @@ pub(crate) struct Gpu {
 impl Gpu {
     /// Allocates and uploads what `space` lists.
     pub(crate) fn new(context: Arc<Context>, space: Space, fuse: bool) -> Result<Self> {
-        // What runs unfused is there to be read, and to compare with.
+        // Unfused runs are for reading and comparison.
         Self::with_forms(context, space, fuse, if fuse { form::choose } else { form::plain })
     }
 
@@ -128,7 +128,7 @@ impl Gpu {
                     let choice = choose(a, data.exponent, dtype);
                     Memory::matrix(&context, data, &choice, real, &mut counters)?
                 }
-                // A stored matrix is scaled before it is narrowed; an operator's text computes in its own units.
+                // A stored matrix is scaled before it is narrowed; an operator's text computes unscaled values.
                 Matrix::Free(_) if dtype == Dtype::F32 && data.exponent.abs() > 100 => {
                     return Err(Error::input(format!(
                         "the operator's size is about 2^{}, which its WGSL can't handle in f32; scale it, or use the backend cpu",
@@ -165,7 +165,7 @@ impl Gpu {
         Types { real: self.real, item }
     }
 
-    /// The scalar of our own.
+    /// The internal scalar.
     fn coefficient(&self) -> Scalar {
         Scalar((self.scalar_count - 1) as u16)
     }
@@ -241,7 +241,7 @@ impl Gpu {
         self.dispatch(shader.name, text, false, flips, bindings, params, workgroups)
     }
 
-    /// Bytes of a number of the state and the ledger.
+    /// Bytes per number in the state and the ledger.
     fn real_size(&self) -> u64 {
         self.real.size() as u64
     }
@@ -313,7 +313,7 @@ impl Engine for Gpu {
         let mapped = Arc::new(AtomicBool::new(false));
         let seen = Arc::clone(&mapped);
         staging.map_async(wgpu::MapMode::Read, 0..head + words * self.real_size(), move |result| {
-            // A failure is found by the wait, which checks the device.
+            // A failure is detected by the wait, which checks the device.
             seen.store(result.is_ok(), Ordering::Release);
         });
         self.flights.push_back(Flight {
@@ -403,7 +403,7 @@ impl Engine for Gpu {
                 ));
             }
             self.memory.operators[a.0 as usize] = made;
-            // Kernels and bind groups of the form before.
+            // Drops the kernels and bind groups of the previous form.
             self.lowered.clear();
             self.bind_groups.clear();
         }

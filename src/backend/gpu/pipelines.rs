@@ -1,5 +1,5 @@
-//! Kernels compiled once a device: engines of one solver, of the rungs of a race, of the systems beside one another find
-//! them again.
+//! Kernels compiled once per device and shared by all its engines: those of one solver, of the rungs of a race, of
+//! systems solved side by side.
 
 use super::Context;
 use crate::backend::Counters;
@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use std::collections::HashMap;
 use std::sync::PoisonError;
 
-/// Pipelines by their text and by which bindings they write, and the layouts of those bindings.
+/// Pipelines by their text and the bindings they write, and the layouts of those bindings.
 #[derive(Default)]
 pub(super) struct Compiled {
     layouts: HashMap<Vec<bool>, (wgpu::BindGroupLayout, wgpu::PipelineLayout)>,
@@ -44,8 +44,8 @@ impl Compiled {
 }
 
 impl Context {
-    /// Finds or makes the pipeline for a text, and the layout of its bindings; `writes` lists those behind the
-    /// parameters. A `foreign` text holds lines of the user's.
+    /// Finds or creates the pipeline for a text, and the layout of its bindings; `writes` tells which bindings after
+    /// the parameters are written. A `foreign` text contains code of the user.
     pub(super) fn pipeline(
         &self,
         name: &str,

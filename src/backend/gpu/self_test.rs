@@ -1,5 +1,5 @@
-//! Whether an adapter's compiler leaves double-single arithmetic alone: WGSL allows it to reassociate, and the
-//! errors of sums and products vanish where it does. Tried out on the device before anything depends on it.
+//! Tests whether an adapter's compiler preserves double-single arithmetic: WGSL allows it to reassociate, and then the
+//! errors of sums and products vanish. Run on the device before anything depends on it.
 
 use super::{Context, text};
 use crate::backend::gpu::memory::Params;
@@ -9,11 +9,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use wgpu::BufferUsages as Usage;
 
-/// Pairs tried.
+/// Number of pairs tested.
 const PAIRS: usize = 128;
 
 impl Context {
-    /// True where sums and products come back with their exact rounding errors; asked once a device.
+    /// True if sums and products have their exact rounding errors; tested once per device.
     pub(crate) fn double_single(&self) -> bool {
         *self
             .double_single
@@ -21,7 +21,7 @@ impl Context {
     }
 
     fn exact_sums_and_products(&self) -> Result<bool> {
-        // Significands at random, exponents close enough for errors that f32 holds.
+        // Random significands, and exponents close enough for f32 to hold the errors.
         let mut random = Random::new(7);
         let numbers: Vec<f32> = random.vector(2 * PAIRS).iter().map(|&v| v as f32).collect();
         let pairs: Vec<[f32; 2]> =

@@ -99,7 +99,7 @@ fn plain_kernels_are_valid() {
     assert!(kernels >= 5 * 8, "{kernels} kernels");
 }
 
-/// Every form there is, whether a matrix would take it or not.
+/// Every form, whether a matrix would get it or not.
 fn forms(dtype: Dtype) -> Vec<Form> {
     let mut out = vec![];
     let stored = if dtype == Dtype::F64 { vec![Values::F64, Values::F32] } else { vec![Values::F32] };
@@ -125,7 +125,7 @@ fn products_of_every_form_are_valid() {
             }
         }
         check("pieces", &text::plain(&SPMV_PIECES, Types { real: item, item }, false));
-        // In a sweep with dot products and everything else that takes room.
+        // In a sweep with dot products and everything else that needs workgroup memory.
         let mut built = build("cg", "jacobi", &gallery::poisson2d(6), Precisions::uniform(item), 5);
         let step = Compiler::new(FUSION).compile(built.segments().remove(2).1, &built.space);
         for form in forms(item).into_iter().filter(|f| !f.alone()) {
@@ -136,7 +136,7 @@ fn products_of_every_form_are_valid() {
     }
 }
 
-/// The sweep that ends one iteration of CG and begins the next, in every form.
+/// The sweep that spans the end of one CG iteration and the start of the next, in every form.
 #[test]
 fn sweeps_that_form_what_they_gather_are_valid() {
     for dtype in [Dtype::F32, Dtype::F64] {
@@ -149,7 +149,7 @@ fn sweeps_that_form_what_they_gather_are_valid() {
             let maps = &step.stages.last().unwrap().body;
             let redirected = forming::redirected(maps, d, d, twin);
             let joined = forming::joined(redirected, &step.stages[0].body, d, twin).unwrap();
-            // x, d, its twin, r or z, q: written 3, read 3, one of them both. The matrix comes on top.
+            // x, d, its twin, r or z, q: 3 written, 3 read, one of them both; plus the matrix.
             let bytes = traffic(&joined, &built.space) - built.space.operator_bytes(Operator(0));
             assert_eq!(bytes, 6 * 36 * dtype.size() as u64, "{preconditioner}");
             for form in forms(dtype).into_iter().filter(|f| !f.alone()) {
@@ -232,7 +232,7 @@ fn sweeps(space: &Space, segments: &[Arc<Compiled>], real: Dtype, form: impl Fn(
 fn sweeps_of_every_method_are_valid() {
     let a = gallery::convection_diffusion2d(6, [0.3, 0.1]);
     for method in crate::method::METHODS {
-        // fsai wants a symmetric matrix and emits what isai does; `given` is whatever users write.
+        // fsai needs a symmetric matrix and emits what isai does; `given` is the user's own.
         let suits = |id: &str| match method.needs {
             Needs::Any => ["none", "jacobi"].contains(&id),
             Needs::Square => !["fsai", "given"].contains(&id),

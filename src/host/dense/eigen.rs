@@ -2,8 +2,8 @@
 
 use faer::{Mat, Side};
 
-/// Eigenvalues in ascending order and orthonormal eigenvectors of the symmetric matrix whose upper triangle stands in
-/// `h`; `None` where an entry is not finite or the iteration does not end.
+/// Eigenvalues in ascending order and orthonormal eigenvectors of the symmetric matrix whose upper triangle is in
+/// `h`; `None` if an entry is not finite or the iteration does not converge.
 pub(crate) fn symmetric(h: &Mat<f64>) -> Option<(Vec<f64>, Mat<f64>)> {
     let n = h.nrows();
     let s = Mat::from_fn(n, n, |i, j| h[(i.min(j), i.max(j))]);
@@ -39,7 +39,7 @@ pub(crate) fn finite(a: &Mat<f64>) -> bool {
     (0..a.ncols()).all(|j| (0..a.nrows()).all(|i| a[(i, j)].is_finite()))
 }
 
-/// The columns one after the other, as arrays on a device hold them.
+/// The columns one after the other: the layout of arrays on a device.
 pub(crate) fn flat(a: &Mat<f64>) -> Vec<f64> {
     (0..a.ncols()).flat_map(|j| (0..a.nrows()).map(move |i| a[(i, j)])).collect()
 }

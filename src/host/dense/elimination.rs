@@ -1,7 +1,7 @@
 //! Small dense systems by Gaussian elimination with full pivoting.
 
-/// x with A x = b, A given by its columns. Where the rest of A is noise against its largest entry, the
-/// unknowns left are zero.
+/// x with A x = b, A given by its columns. Once the rest of A is negligible against its largest entry, the
+/// remaining unknowns are zero.
 pub(crate) fn solve(columns: &[Vec<f64>], b: &[f64]) -> Vec<f64> {
     let n = b.len();
     let mut rows: Vec<Vec<f64>> = (0..n).map(|i| columns.iter().map(|c| c[i]).chain([b[i]]).collect()).collect();

@@ -26,12 +26,12 @@ impl HessenbergLeastSquares {
         self.m
     }
 
-    /// How many columns have arrived.
+    /// How many columns have been added.
     pub(crate) fn len(&self) -> usize {
         self.rotations.len()
     }
 
-    /// Forgets all columns.
+    /// Removes all columns.
     pub(crate) fn clear(&mut self) {
         self.r.clear();
         self.rotations.clear();
@@ -64,7 +64,7 @@ impl HessenbergLeastSquares {
         self.g[j + 1].abs()
     }
 
-    /// y by back substitution. A pivot that is nothing against its column (singular A) takes no part.
+    /// y by back substitution. A pivot negligible against its column (singular A) is skipped.
     pub(crate) fn solve(&self) -> Vec<f64> {
         let k = self.len();
         let at = |i: usize, j: usize| self.r[j * (j + 1) / 2 + i];

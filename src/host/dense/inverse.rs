@@ -2,14 +2,14 @@
 
 use rayon::prelude::*;
 
-/// A⁺ of an n × n matrix in row-major order, exact up to rounding where A is symmetric or regular.
+/// A⁺ of an n × n matrix in row-major order, exact up to rounding if A is symmetric or nonsingular.
 ///
-/// Gauss–Jordan with complete pivoting leaves, after r steps, A₁₁⁻¹ and bases of both null spaces in
-/// the one tableau: B = [A₁₁⁻¹ 0; 0 0] is a generalised inverse, and A⁺ = Π_row B Π_col with the
-/// orthogonal projectors beside the null spaces (Ben-Israel and Greville 2003, doi:10.1007/b97366).
+/// After r steps, Gauss–Jordan with complete pivoting leaves A₁₁⁻¹ and bases of both null spaces in
+/// one tableau: B = [A₁₁⁻¹ 0; 0 0] is a generalised inverse, and A⁺ = Π_row B Π_col with the
+/// orthogonal projectors that remove the null spaces (Ben-Israel and Greville 2003, doi:10.1007/b97366).
 /// Pivots below `n ε` of the largest entry count as zero. Cost: n³ multiplications and as many comparisons.
 ///
-/// `None` where A has an entry that is not finite, or the inverse leaves f64's range.
+/// `None` if A has an entry that is not finite, or the inverse exceeds f64's range.
 pub(crate) fn pseudo_inverse(mut a: Vec<f64>, n: usize) -> Option<Vec<f64>> {
     assert_eq!(a.len(), n * n);
     if !a.iter().all(|v| v.is_finite()) {
@@ -18,7 +18,7 @@ pub(crate) fn pseudo_inverse(mut a: Vec<f64>, n: usize) -> Option<Vec<f64>> {
     let largest = crate::host::scale::largest(&a);
     let floor = largest * f64::EPSILON * n as f64 * 8.0;
     let (mut row_done, mut column_done) = (vec![false; n], vec![false; n]);
-    // Pivot k stands at (rows[k], columns[k]).
+    // Pivot k is at (rows[k], columns[k]).
     let mut pivots: Vec<(usize, usize)> = Vec::with_capacity(n);
     while let Some((i, j)) = pivot(&a, n, &row_done, &column_done, floor) {
         (row_done[i], column_done[j]) = (true, true);
@@ -36,7 +36,7 @@ pub(crate) fn pseudo_inverse(mut a: Vec<f64>, n: usize) -> Option<Vec<f64>> {
     if pivots.len() < n {
         let free_columns: Vec<usize> = (0..n).filter(|&j| !column_done[j]).collect();
         let free_rows: Vec<usize> = (0..n).filter(|&i| !row_done[i]).collect();
-        // A (e_j − Σ_k a_kj e_c(k)) = 0 and (e_i + Σ_k a_ik e_r(k))ᵀ A = 0 within the pivots' floor.
+        // A (e_j − Σ_k a_kj e_c(k)) = 0 and (e_i + Σ_k a_ik e_r(k))ᵀ A = 0 up to the pivot threshold.
         let right: Vec<Vec<f64>> = free_columns
             .iter()
             .map(|&j| {
@@ -65,7 +65,7 @@ pub(crate) fn pseudo_inverse(mut a: Vec<f64>, n: usize) -> Option<Vec<f64>> {
     inverse.iter().all(|v| v.is_finite()).then_some(inverse)
 }
 
-/// The largest entry in what is left, on the diagonal where there is a choice.
+/// The largest remaining entry, preferably on the diagonal.
 fn pivot(a: &[f64], n: usize, row_done: &[bool], column_done: &[bool], floor: f64) -> Option<(usize, usize)> {
     let mut best = (floor, None);
     for i in (0..n).filter(|&i| !row_done[i] && !column_done[i]) {
@@ -89,7 +89,7 @@ fn pivot(a: &[f64], n: usize, row_done: &[bool], column_done: &[bool], floor: f6
     best.1
 }
 
-/// The largest |v| of the open columns, eight at a time: most rows are looked at for nothing.
+/// The largest |v| of the open columns, eight at a time: most rows are searched in vain.
 fn largest(row: &[f64], open: &[f64]) -> f64 {
     let mut most = [0.0f64; 8];
     let (rows, opens) = (row.chunks_exact(8), open.chunks_exact(8));
@@ -108,7 +108,7 @@ fn exchange(a: &mut [f64], n: usize, i: usize, j: usize) {
     let p = a[i * n + j];
     let mut row: Vec<f64> = a[i * n..(i + 1) * n].iter().map(|v| v / p).collect();
     row[j] = 1.0 / p;
-    // A thread is woken for some 30 000 multiplications, not for less.
+    // A thread is woken for at least some 30 000 multiplications.
     a.par_chunks_mut(n).with_min_len((1 << 15) / n + 1).enumerate().for_each(|(k, other)| {
         if k == i {
             return;

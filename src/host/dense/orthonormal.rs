@@ -1,4 +1,4 @@
-//! A few long vectors made orthonormal on the host, by Gram–Schmidt done twice.
+//! Orthonormalisation of a few long vectors on the host, by Gram–Schmidt done twice.
 
 use crate::host::scale::{exponent, ldexp, norm2};
 

@@ -1,9 +1,9 @@
 //! The real Schur form H = Q T Qᵀ of a small matrix, and its blocks in any order.
 //!
-//! T is upper triangular but for 2 × 2 blocks, one for each pair of complex eigenvalues. Its leading columns span
-//! an invariant subspace, whose orthonormal basis stands in Q whatever the eigenvectors are like: that is why a
-//! restart keeps Schur vectors, and defective matrices do it no harm. Householder reduction and Francis' double
-//! shift as in EISPACK (Martin, Peters and Wilkinson 1970, doi:10.1007/BF02163234); blocks change places as in
+//! T is upper triangular except for 2 × 2 blocks, one for each pair of complex eigenvalues. The leading columns of Q
+//! are an orthonormal basis of an invariant subspace, even if the eigenvectors are nearly dependent: that is why a
+//! restart keeps Schur vectors and works for defective matrices. Householder reduction and Francis' double
+//! shift as in EISPACK (Martin, Peters and Wilkinson 1970, doi:10.1007/BF02163234); blocks are swapped as in
 //! LAPACK's dlaexc (Bai and Demmel 1993, doi:10.1016/0024-3795(93)90286-W).
 
 use super::elimination;
@@ -21,7 +21,7 @@ fn rotate(x: &mut f64, y: &mut f64, c: f64, s: f64) {
 }
 
 impl Schur {
-    /// `None` where an entry is not finite or the iteration does not end.
+    /// `None` if an entry is not finite or the iteration does not converge.
     pub(crate) fn of(h: &Mat<f64>) -> Option<Self> {
         if !super::eigen::finite(h) {
             return None;
@@ -36,7 +36,7 @@ impl Schur {
         self.t.nrows()
     }
 
-    /// Applies I − 2 u uᵀ/uᵀu, u standing at `first`, on both sides of T and to Q.
+    /// Applies I − 2 u uᵀ/uᵀu, with u starting at row `first`, to both sides of T and to Q.
     fn reflect(&mut self, u: &[f64], first: usize) {
         let length: f64 = u.iter().map(|u| u * u).sum();
         if length == 0.0 {
@@ -76,7 +76,7 @@ impl Schur {
         }
     }
 
-    /// Francis' double-shift steps until every subdiagonal entry stands in a block of a complex pair.
+    /// Francis' double-shift steps until every subdiagonal entry belongs to the block of a complex pair.
     fn iterate(&mut self) -> Option<()> {
         let n = self.n();
         let norm = self.t.norm_l2();
@@ -122,7 +122,7 @@ impl Schur {
             (x, y, w) = (t[(hi, hi)] + 0.75 * s, t[(hi, hi)] + 0.75 * s, -0.4375 * s * s);
         }
         let (a, b, c) = (t[(lo, lo)], t[(lo, lo + 1)], t[(lo + 1, lo)]);
-        // The first column of T² − (x + y) T + x y − w, over c; by differences, as shifts may be all but equal to a.
+        // The first column of T² − (x + y) T + x y − w, over c; by differences, as shifts may be nearly equal to a.
         let (x, y) = (x - a, y - a);
         let mut x = vec![(x * y - w) / c + b, t[(lo + 1, lo + 1)] - a - x - y, t[(lo + 2, lo + 1)]];
         for k in lo..hi {
@@ -135,7 +135,7 @@ impl Schur {
         }
     }
 
-    /// Turns the 2 × 2 block at `k` into two eigenvalues where they are real.
+    /// Splits the 2 × 2 block at `k` if its eigenvalues are real.
     fn standardise(&mut self, k: usize) {
         let t = &self.t;
         let (a, b, c, d) = (t[(k, k)], t[(k, k + 1)], t[(k + 1, k)], t[(k + 1, k + 1)]);
@@ -151,7 +151,7 @@ impl Schur {
         self.t[(k + 1, k)] = 0.0;
     }
 
-    /// The rotation of the plane k, k + 1 on both sides.
+    /// Applies the rotation of the plane k, k + 1 to both sides.
     fn givens(&mut self, k: usize, c: f64, s: f64) {
         for j in 0..self.n() {
             let (mut x, mut y) = (self.t[(k, j)], self.t[(k + 1, j)]);
@@ -190,7 +190,7 @@ impl Schur {
         c64::new(0.5 * (a + d), (-discriminant).max(0.0).sqrt())
     }
 
-    /// Eigenvalues in the order of the blocks; of a pair the one with positive imaginary part first.
+    /// Eigenvalues in the order of the blocks; in a pair, the one with positive imaginary part comes first.
     pub(crate) fn values(&self) -> Vec<c64> {
         let each = |b: (usize, usize)| {
             let value = self.block_value(b);
@@ -205,7 +205,7 @@ impl Schur {
         for pass in 0..count {
             for b in (pass..count - 1).rev() {
                 let blocks = self.blocks();
-                // A block that fell apart into real values changes the count; the next passes see it.
+                // A block that split into real eigenvalues changes the count; later passes account for it.
                 let (Some(&first), Some(&second)) = (blocks.get(b), blocks.get(b + 1)) else { continue };
                 if key(self.block_value(second)) < key(self.block_value(first)) {
                     self.swap(first, second);
@@ -214,12 +214,12 @@ impl Schur {
         }
     }
 
-    /// Exchanges neighbouring blocks by an orthogonal similarity; leaves them where that would change T by more than
+    /// Swaps adjacent blocks by an orthogonal similarity; leaves them if that would change T by more than
     /// rounding.
     fn swap(&mut self, (k, p): (usize, usize), (_, q): (usize, usize)) {
         let m = p + q;
         let at = |i: usize, j: usize| self.t[(k + i, k + j)];
-        // T11 X − X T22 = T12, unknown by unknown.
+        // T11 X − X T22 = T12, one column per unknown.
         let columns: Vec<Vec<f64>> = (0..p * q)
             .map(|u| {
                 let (r, c) = (u % p, u / p);
@@ -235,7 +235,7 @@ impl Schur {
             .collect();
         let b: Vec<f64> = (0..p * q).map(|e| at(e % p, p + e / p)).collect();
         let x = elimination::solve(&columns, &b);
-        // [−X; I] spans the invariant subspace of T22: Householder brings it to the front.
+        // [−X; I] spans the invariant subspace of T22: Householder reflections move it to the front.
         let mut w = Mat::from_fn(m, q, |i, j| if i < p { -x[i + j * p] } else { f64::from(u8::from(i - p == j)) });
         let (t, basis) = (self.t.clone(), self.q.clone());
         let norm = (0..m).flat_map(|i| (0..m).map(move |j| (i, j))).map(|(i, j)| at(i, j).abs()).fold(0.0, f64::max);
@@ -265,7 +265,7 @@ impl Schur {
         }
     }
 
-    /// The eigenvector of T, of norm 1, for the eigenvalue at place `i` of [`Schur::values`].
+    /// The eigenvector of T, of norm 1, for the eigenvalue at index `i` of [`Schur::values`].
     pub(crate) fn eigenvector(&self, i: usize) -> Vec<c64> {
         let (n, t) = (self.n(), &self.t);
         let blocks = self.blocks();
@@ -327,7 +327,7 @@ mod tests {
 
     #[test]
     fn equal_eigenvalues_beside_one_much_larger() {
-        // Below the diagonal of the equal ones stands rounding alone, and shifts are equal to what they meet.
+        // For the equal ones, the subdiagonal is only rounding, and the shifts equal the diagonal entries.
         for (seed, n) in [(1, 30), (2, 60), (3, 90)] {
             let mut random = Random::new(seed);
             let u: Vec<Vec<f64>> = (0..n).map(|_| (0..n).map(|_| random.uniform(-1.0, 1.0)).collect()).collect();

@@ -1,15 +1,15 @@
-//! Small dense blocks: several unknowns a mesh point couple with all unknowns of a neighbour.
+//! Small dense blocks: several unknowns per mesh point couple with all unknowns of a neighbour.
 
 use crate::matrix::Csr;
 use rayon::prelude::*;
 
-/// Block rows of which one is looked at first.
+/// One in so many block rows is examined first.
 const SAMPLE: usize = 16;
 
-/// Rows of the largest blocks.
+/// Rows of the largest block size.
 const LARGEST: usize = 4;
 
-/// Columns of blocks, of `size` columns each, that the rows `size·block ..` have entries in; ascending.
+/// Block columns, of `size` columns each, in which the rows of block row `block` have entries; ascending.
 pub(crate) fn block_columns(a: &Csr, size: usize, block: usize) -> impl Iterator<Item = u32> + '_ {
     let mut rest: [&[u32]; LARGEST] = [&[]; LARGEST];
     rest.iter_mut().zip(size * block..size * (block + 1)).for_each(|(r, i)| *r = a.row(i).0);
@@ -23,8 +23,8 @@ pub(crate) fn block_columns(a: &Csr, size: usize, block: usize) -> impl Iterator
     })
 }
 
-/// How many blocks of `size` rows and columns have entries; `None` where the matrix does not divide into such blocks, or
-/// they would hold more than `gaps` zeros an entry, by a look at some of them first.
+/// How many blocks of `size` rows and columns have entries; `None` if the matrix's size is not a multiple of `size`, or
+/// the blocks would hold more than `gaps` zeros per entry. Examines a sample of the block rows first.
 pub(crate) fn count_blocks(a: &Csr, size: usize, gaps: f64) -> Option<usize> {
     if a.nnz() == 0 || !a.rows().is_multiple_of(size) || !a.cols().is_multiple_of(size) {
         return None;

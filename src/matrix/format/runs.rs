@@ -1,4 +1,5 @@
-//! Runs of rows that look alike: those of stencils on grids, and of several unknowns a grid point, whose rows take turns.
+//! Runs of rows with the same pattern, as stencils on grids have them; with several unknowns per grid point, patterns
+//! repeat with a period of several rows.
 
 use crate::matrix::Csr;
 use rayon::prelude::*;
@@ -18,26 +19,26 @@ pub(crate) struct Run {
 /// A matrix whose rows come in runs.
 #[derive(Debug)]
 pub(crate) struct Runs {
-    /// Rows that take turns: row i lies as row i − period does. 1 where all rows of a run are alike.
+    /// Period of the patterns: row i looks like row i − period. 1 if all rows of a run are alike.
     pub(crate) period: usize,
     /// First run of each chunk, and the number of runs.
     pub(crate) chunk_start: Vec<usize>,
     pub(crate) runs: Vec<Run>,
-    /// Where each pattern starts in `offsets`, and where the last ends.
+    /// Where each pattern starts in `offsets`, and where the last one ends.
     pub(crate) pattern_start: Vec<usize>,
-    /// column − row, ascending: those of any row of a period.
+    /// column − row, ascending: the union over the rows of a period.
     pub(crate) offsets: Vec<i64>,
-    /// The values of each pattern, where the rows of a run share them; else empty. `period` values an offset, for the
+    /// The values of each pattern, if the rows of a run share them; else empty. `period` values per offset, for the
     /// rows from the first of the run on; zero where a row has no such entry.
     pub(crate) values: Vec<f64>,
 }
 
-/// How many runs chunks of `chunk` rows fall into: by columns alone, and by columns and values.
+/// How many runs there are in chunks of `chunk` rows: by columns alone, and by columns and values.
 pub(crate) fn count_runs(a: &Csr, chunk: usize, period: usize) -> (usize, usize) {
     let count = |c: usize| {
         let (lo, hi) = (c * chunk, ((c + 1) * chunk).min(a.rows()));
         let (mut columns, mut values) = (0, 0);
-        // First rows of the present runs.
+        // First rows of the current runs.
         let (mut by_columns, mut by_values) = (lo, lo);
         for i in lo..hi {
             let alike = i >= lo + period && same_offsets(a, i, period);
@@ -53,7 +54,7 @@ pub(crate) fn count_runs(a: &Csr, chunk: usize, period: usize) -> (usize, usize)
     (0..a.rows().div_ceil(chunk)).into_par_iter().map(count).reduce(|| (0, 0), |a, b| (a.0 + b.0, a.1 + b.1))
 }
 
-/// Row i lies as row i − `period` does, `period` columns further.
+/// Whether row i has the columns of row i − `period`, shifted by `period`.
 fn same_offsets(a: &Csr, i: usize, period: usize) -> bool {
     let (before, now) = (a.row(i - period).0, a.row(i).0);
     before.len() == now.len() && before.iter().zip(now).all(|(&b, &n)| b + period as u32 == n)
@@ -66,7 +67,7 @@ fn same_values(a: &Csr, i: usize, period: usize) -> bool {
 /// Offsets, then the values' bits, identify a pattern.
 type Key = Vec<u64>;
 
-/// The pattern that the rows `first .. first + rows` begin, at most one period of them.
+/// The pattern that starts with the rows `first .. first + rows`, at most one period of them.
 fn key(a: &Csr, first: usize, rows: usize, period: usize, constant: bool) -> Key {
     let of = |i: usize| a.row(i).0.iter().map(move |&c| i64::from(c) - i as i64);
     let mut offsets: Vec<i64> = (first..first + rows).flat_map(of).collect();
@@ -86,10 +87,10 @@ fn key(a: &Csr, first: usize, rows: usize, period: usize, constant: bool) -> Key
 }
 
 impl Runs {
-    /// Finds the runs; `constant` asks for equal values within each as well, as a period above 1 does.
+    /// Finds the runs; `constant` requires equal values within each as well, and must be set for a period above 1.
     pub(crate) fn new(a: &Csr, chunk: usize, period: usize, constant: bool) -> Self {
         assert!(period == 1 || constant, "rows that take turns have gaps, which only shared values fill");
-        // Chunks find their patterns apart, then agree.
+        // Chunks find their patterns independently; equal ones are then merged.
         let find = |c: usize| {
             let (lo, hi) = (c * chunk, ((c + 1) * chunk).min(a.rows()));
             let mut known: HashMap<Key, u32> = HashMap::new();
@@ -151,7 +152,7 @@ impl Runs {
         &self.runs[self.chunk_start[c]..self.chunk_start[c + 1]]
     }
 
-    /// Where the offsets of a run's pattern stand.
+    /// The range of offsets of a run's pattern.
     pub(crate) fn pattern(&self, run: &Run) -> std::ops::Range<usize> {
         self.pattern_start[run.pattern as usize]..self.pattern_start[run.pattern as usize + 1]
     }

@@ -1,11 +1,11 @@
-//! At most 256 different values and the place of each: a hash table with open addressing, because every entry of a large
+//! At most 256 distinct values and the index of each: a hash table with open addressing, because every entry of a large
 //! matrix is looked up in it.
 
 use super::scaled;
 use crate::host::dtype::Dtype;
 use rayon::prelude::*;
 
-/// As many as a byte can tell apart.
+/// As many values as a byte can number.
 const MOST: usize = 1 << u8::BITS;
 
 /// A quarter full at most.
@@ -13,11 +13,11 @@ const SLOTS: usize = 4 * MOST;
 
 const FREE: u16 = u16::MAX;
 
-/// Different values, told apart by their bits.
+/// Distinct values, compared by their bits.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Table {
     values: Vec<f64>,
-    /// The place of the value whose hash this slot has, or of one that was driven on from the slots before.
+    /// The index of the value with this hash, or of one displaced from the slots before.
     slots: Box<[u16; SLOTS]>,
 }
 
@@ -26,16 +26,16 @@ impl Table {
         Self { values: vec![], slots: Box::new([FREE; SLOTS]) }
     }
 
-    /// The values given; of several with the same bits the first.
+    /// A table of the values given, without duplicates; `None` if there are too many.
     pub(crate) fn new(values: impl IntoIterator<Item = f64>) -> Option<Self> {
         let mut table = Self::empty();
         table.extend(values).then_some(table)
     }
 
-    /// The different values·2^`exponent` as arithmetic in `dtype` sees them, in the order of their bits; `None` where
-    /// they are more than a byte can tell apart.
+    /// The distinct values·2^`exponent` as arithmetic in `dtype` sees them, in the order of their bits; `None` if
+    /// there are more than a byte can number.
     pub(crate) fn of(values: &[f64], exponent: i32, dtype: Dtype) -> Option<Self> {
-        // Most matrices have too many: that shows in the first block.
+        // Most matrices have too many values: the first block shows this.
         let (first, rest) = values.split_at(values.len().min(1 << 14));
         let mut all = Self::new(first.iter().copied())?;
         let blocks = rest.par_chunks(1 << 16).map(|block| Self::new(block.iter().copied()));
@@ -49,18 +49,18 @@ impl Table {
         Self::new(seen)
     }
 
-    /// The values in the order of their places.
+    /// The values in the order of their indices.
     pub(crate) fn values(&self) -> &[f64] {
         &self.values
     }
 
-    /// The place of a value of the table.
+    /// The index of a value of the table.
     #[inline]
     pub(crate) fn place(&self, v: f64) -> u8 {
         self.slots[self.slot(v)] as u8
     }
 
-    /// Where v stands or would stand.
+    /// The slot where v is or would be.
     #[inline]
     fn slot(&self, v: f64) -> usize {
         // Fibonacci hashing; the table is never full.
@@ -71,7 +71,7 @@ impl Table {
         slot
     }
 
-    /// Adds values; false where they become too many.
+    /// Adds values; false if there are too many.
     fn extend(&mut self, values: impl IntoIterator<Item = f64>) -> bool {
         values.into_iter().all(|v| {
             let slot = self.slot(v);

@@ -1,8 +1,8 @@
-//! Colours for blocks of rows, so that no two blocks of one colour meet in an entry: they can be solved side by side.
+//! Colours for blocks of rows, so that no entry couples two blocks of one colour: these can be solved in parallel.
 //!
 //! Greedy, in the order of the rows: each block gets the smallest colour that no neighbour has (Welsh and Powell 1967,
-//! doi:10.1093/comjnl/10.1.85). At most one colour more than the largest degree; for the rows of the usual stencils as
-//! few as there can be: 2 for 5 and 7 points, 4 for 9, 8 for 27. Works on the pattern of A + Aᵀ. Cost: one pass, one
+//! doi:10.1093/comjnl/10.1.85). At most one colour more than the largest degree; the minimum for the rows of the usual
+//! stencils: 2 for 5 and 7 points, 4 for 9, 8 for 27. Works on the pattern of A + Aᵀ. Cost: one pass, one
 //! thread.
 
 use super::rcm::Graph;
@@ -22,7 +22,7 @@ fn colours(a: &Csr, rows: u32) -> Vec<u32> {
     let graph = Graph::of(a);
     let n = a.rows() as u32;
     let mut colour = vec![u32::MAX; n.div_ceil(rows) as usize];
-    // The block that last saw a colour beside it.
+    // For each colour, the last block that has a neighbour of this colour.
     let mut seen: Vec<u32> = vec![];
     for block in 0..n.div_ceil(rows) {
         for i in block * rows..((block + 1) * rows).min(n) {

@@ -1,10 +1,10 @@
-//! Maximum-product matching: a row for every column, such that the product of the entries they meet in is as large
-//! as can be, and powers of two that make those entries about 1 and no other larger (Duff and Koster 2001,
+//! Maximum-product matching: a row for every column, such that the product of the matched entries is as large as
+//! possible, and powers of two that scale these entries to about 1 and no other beyond that (Duff and Koster 2001,
 //! doi:10.1137/S0895479899358443).
 //!
-//! Puts large entries on the diagonal before incomplete factors of matrices whose diagonal is weak or has zeros:
-//! circuits, power grids, saddle points. A shortest augmenting path for each column that finds no row at once, under
-//! costs log₂ max_i |a_ij| − log₂ |a_ij| and duals that keep reduced costs from falling below zero. Cost: between a
+//! Moves large entries to the diagonal before the incomplete factorisation of matrices whose diagonal is weak or has
+//! zeros: circuits, power grids, saddle points. Each column not matched at once gets a shortest augmenting path, with
+//! costs log₂ max_i |a_ij| − log₂ |a_ij| and duals that keep reduced costs nonnegative. Cost: between a
 //! few passes over the entries and, in the worst case, n such passes; a budget bounds it.
 
 use crate::matrix::Csr;
@@ -12,21 +12,21 @@ use crate::matrix::equilibrate::Scales;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-/// Rows for columns, and scales that go with them.
+/// A matching of rows to columns, and the scales that go with it.
 #[derive(Clone, Debug)]
 pub(crate) struct Matching {
-    /// The row that comes to each place of the diagonal.
+    /// The row moved to each position of the diagonal.
     pub(crate) rows: Vec<u32>,
     pub(crate) scales: Scales,
 }
 
-/// Entries that a search may look at for each entry of A before it is given up.
+/// Entries that the search may visit, per entry of A, before it is given up.
 const BUDGET: usize = 200;
 
 const FREE: u32 = u32::MAX;
 
-/// Costs and distances in fixed point, 2^−20: integers make the order of the heap exact and the result the same for
-/// A·2^k.
+/// Costs and distances in fixed point, in units of 2^−20: with integers the order of the heap is exact and the result
+/// the same for A·2^k.
 type Cost = i64;
 const ONE: f64 = (1 << 20) as f64;
 
@@ -36,10 +36,10 @@ fn log2(v: f64) -> Cost {
     (f64::from(e) * ONE) as Cost + (crate::host::scale::ldexp(v.abs(), -e).log2() * ONE).round() as Cost
 }
 
-/// A matching of square `a`, whose largest entry has the exponent `e`; `None` where A is structurally singular or
+/// A matching of square `a`, whose largest entry has the exponent `e`; `None` if A is structurally singular or
 /// the budget is spent.
 pub(crate) fn matching(a: &Csr, e: i32) -> Option<Matching> {
-    // Columns look for rows: by columns, with zeros left out.
+    // Columns search for rows: A by columns, without zeros.
     let t = a.transpose();
     let n = t.rows();
     let mut start = vec![0];
@@ -69,14 +69,14 @@ pub(crate) fn matching(a: &Csr, e: i32) -> Option<Matching> {
         v[j as usize] = entries(j).map(|k| costs[k] - u[rows[k] as usize]).min()?;
     }
     let tight = |k: &usize, j: u32| costs[*k] - u[rows[*k] as usize] == v[j as usize];
-    // Where the search for another row of a matched column has come to: a row that is taken stays taken.
+    // How far the search for another row of a matched column has got: a matched row stays matched.
     let mut place: Vec<usize> = start[..n].to_vec();
     for j in 0..n as u32 {
         if let Some(k) = entries(j).find(|k| tight(k, j) && column_of[rows[*k] as usize] == FREE) {
             (column_of[rows[k] as usize], row_of[j as usize]) = (j, rows[k]);
             continue;
         }
-        // A row that another column gives up for a free one.
+        // A row whose column can change to a free one.
         'given_up: for k in entries(j).filter(|k| tight(k, j)) {
             let other = column_of[rows[k] as usize];
             while place[other as usize] < start[other as usize + 1] {
@@ -91,7 +91,7 @@ pub(crate) fn matching(a: &Csr, e: i32) -> Option<Matching> {
         }
     }
 
-    // Dijkstra from each column that is left, over rows; a matched row leads on to its column.
+    // Dijkstra over rows from each unmatched column; a matched row leads on to its column.
     let mut distance = vec![Cost::MAX; n];
     let mut from = vec![FREE; n];
     let mut done = vec![false; n];
@@ -103,7 +103,7 @@ pub(crate) fn matching(a: &Csr, e: i32) -> Option<Matching> {
         let mut heap: BinaryHeap<Reverse<(Cost, u32)>> = BinaryHeap::new();
         let mut touched: Vec<u32> = vec![];
         let (mut column, mut reached) = (root, 0);
-        // The nearest free row so far: nothing beyond it is of interest.
+        // The nearest free row so far: nothing farther matters.
         let (mut nearest, mut last) = (Cost::MAX, FREE);
         loop {
             budget = budget.checked_sub(entries(column).len())?;
@@ -140,7 +140,7 @@ pub(crate) fn matching(a: &Csr, e: i32) -> Option<Matching> {
             done[row as usize] = true;
             column = column_of[row as usize];
         }
-        // No row is left for this column.
+        // No free row is reachable from this column.
         if last == FREE {
             return None;
         }
@@ -168,7 +168,7 @@ pub(crate) fn matching(a: &Csr, e: i32) -> Option<Matching> {
         }
     }
 
-    // |a_ij| 2^(u_i + v_j − tallest_j) ≤ 1, = 1 on the matching; the exponent e of A is shared out.
+    // |a_ij| 2^(u_i + v_j − tallest_j) ≤ 1, = 1 on the matching; the exponent e of A is split between both.
     let whole = |c: Cost| (c as f64 / ONE).round() as i32;
     let scales = Scales {
         rows: u.iter().map(|&u| whole(u)).collect(),

@@ -1,14 +1,14 @@
-//! An order of the rows in which elimination fills little: approximate minimum degree (Amestoy, Davis and Duff 1996,
+//! A fill-reducing order of the rows: approximate minimum degree (Amestoy, Davis and Duff 1996,
 //! doi:10.1137/S0895479894278952), by the library faer, on the pattern of A + Aᵀ.
 //!
-//! For factors that keep most of their fill. Cost: as much as some hundred products.
+//! For factors that keep most of their fill. Cost: that of a few hundred products.
 
 use crate::matrix::Csr;
 use faer::dyn_stack::{MemBuffer, MemStack};
 use faer::sparse::SymbolicSparseColMatRef;
 use faer::sparse::linalg::amd;
 
-/// What complete LU factors take in an order, counted from the pattern of A + Aᵀ.
+/// The cost of a complete LU factorisation in an order, counted from the pattern of A + Aᵀ.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Cost {
     pub(crate) multiplications: f64,
@@ -16,10 +16,10 @@ pub(crate) struct Cost {
     pub(crate) entries: f64,
 }
 
-/// The row of square `a` that comes to each place, and what complete factors take in that order.
+/// The row of square `a` moved to each position, and the cost of a complete factorisation in that order.
 pub(crate) fn order(a: &Csr) -> (Vec<u32>, Cost) {
     let n = a.rows();
-    // The rows of A as the columns of Aᵀ: A + Aᵀ is the same.
+    // The rows of A serve as the columns of Aᵀ: A + Aᵀ is the same.
     let columns: Vec<usize> = a.columns().iter().map(|&j| j as usize).collect();
     let pattern = SymbolicSparseColMatRef::new_checked(n, n, a.row_ptr(), None, &columns);
     let (mut order, mut place) = (vec![0usize; n], vec![0usize; n]);

@@ -1,4 +1,4 @@
-//! Orders of rows and columns: for gathers from near by, for little fill, for large pivots, for colours.
+//! Orders of rows and columns: for locality of gathers, for low fill, for large pivots, for colouring.
 
 pub(crate) mod colouring;
 pub(crate) mod matching;

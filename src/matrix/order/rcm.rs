@@ -2,14 +2,14 @@
 //! doi:10.1145/800195.805928; reversed by George), from a pseudo-peripheral row (George and Liu 1979,
 //! doi:10.1145/355841.355845).
 //!
-//! For products whose gathers scatter, and for incomplete factors. Works on the pattern of A + Aᵀ, component by
-//! component. Cost: a few searches in breadth, as much as 30 to 50 products.
+//! For products with scattered gathers, and for incomplete factors. Works on the pattern of A + Aᵀ, component by
+//! component. Cost: a few breadth-first searches, that of 30 to 50 products.
 
 use crate::matrix::Csr;
 use rayon::prelude::*;
 use std::borrow::Cow;
 
-/// Who is next to whom: the pattern of A + Aᵀ.
+/// The adjacency graph: the pattern of A + Aᵀ.
 pub(super) struct Graph<'a> {
     start: Cow<'a, [usize]>,
     neighbours: Cow<'a, [u32]>,
@@ -48,8 +48,8 @@ impl<'a> Graph<'a> {
         &self.neighbours[self.start[i as usize]..self.start[i as usize + 1]]
     }
 
-    /// Rows in the order of a search in breadth from `root`, the start of its last level, how many levels.
-    /// `seen` holds the number of the last search that met a row.
+    /// Rows in the order of a breadth-first search from `root`; returns the start of the last level and the number of
+    /// levels. `seen` holds the number of the last search that reached each row.
     fn levels(&self, root: u32, seen: &mut [u32], search: u32, rows: &mut Vec<u32>) -> (usize, usize) {
         rows.clear();
         rows.push(root);
@@ -74,7 +74,7 @@ impl<'a> Graph<'a> {
     }
 }
 
-/// The row of square `a` that comes to each place.
+/// The row of square `a` moved to each position.
 pub(crate) fn order(a: &Csr) -> Vec<u32> {
     let n = a.rows();
     let graph = Graph::of(a);
@@ -89,7 +89,7 @@ pub(crate) fn order(a: &Csr) -> Vec<u32> {
         if placed[start as usize] {
             continue;
         }
-        // As far out as a few searches find: the least connected row of the last level, while levels grow.
+        // Pseudo-peripheral row: move to the least connected row of the last level while the number of levels grows.
         let (mut root, mut depth) = (start, 0);
         loop {
             search += 1;

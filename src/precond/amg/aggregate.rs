@@ -8,9 +8,9 @@ pub(super) const ALONE: u32 = u32::MAX;
 
 /// Each row's aggregate or [`ALONE`], and how many there are.
 ///
-/// Three passes in the order of the rows (Vaněk, Mandel and Brezina 1996, doi:10.1007/BF02238511): a row none
-/// of whose strong neighbours is taken founds an aggregate with all of them; what is left joins the
-/// neighbouring aggregate it is coupled to most; what is left then forms aggregates among itself. Rows
+/// Three passes in the order of the rows (Vaněk, Mandel and Brezina 1996, doi:10.1007/BF02238511): a row whose
+/// strong neighbours are all free founds an aggregate with them; a remaining row joins the neighbouring
+/// aggregate to which it is coupled most; the rows still left form aggregates among themselves. Rows
 /// without strong neighbours stay alone. Deterministic. Cost: three passes over the strong entries.
 pub(super) fn aggregate(a: &Csr, strength: &Strength) -> (Vec<u32>, usize) {
     let n = a.rows();
@@ -32,7 +32,7 @@ pub(super) fn aggregate(a: &Csr, strength: &Strength) -> (Vec<u32>, usize) {
             count += 1;
         }
     }
-    // Joins look at the first pass only, or chains would form.
+    // Rows join aggregates of the first pass only, or chains would form.
     let founded = of.clone();
     for i in 0..n {
         if founded[i] != ALONE {

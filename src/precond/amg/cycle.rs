@@ -25,11 +25,11 @@ struct Down {
 pub(super) struct Cycle {
     stations: Vec<Station>,
     coarsest: Option<Operator>,
-    /// The right-hand side in the hierarchy's number type, where that is not the method's.
+    /// The right-hand side in the hierarchy's number type, if that is not the method's.
     input: Option<Vector>,
 }
 
-/// Degree of the polynomial that stands for the last level where it has no inverse.
+/// Degree of the polynomial that replaces the inverse of the last level if there is none.
 const LAST_DEGREE: usize = 4;
 
 impl Cycle {
@@ -61,8 +61,8 @@ impl Cycle {
         Self { stations, coarsest, input }
     }
 
-    /// z = V(b): smooth, restrict, recurse, prolong, smooth. In another number type than b and z the first sweep
-    /// rounds b and the last one widens z.
+    /// z = V(b): smooth, restrict, recurse, prolong, smooth. If the number type is not that of b and z, the first
+    /// sweep rounds b and the last one widens z.
     pub(super) fn emit(&self, p: &mut Program, b: Vector, z: Vector) {
         let input = self.input.unwrap_or(b);
         p.copy(b, input);
@@ -88,7 +88,7 @@ impl Cycle {
         smoother.improve(p, b, down.x, z);
     }
 
-    /// After [`Hierarchy::refresh`]: what stands in the space is out of date.
+    /// What to rewrite in the space after [`Hierarchy::refresh`].
     pub(super) fn rewrite(&mut self, h: &Hierarchy, exponent: i32) -> Updates {
         let mut updates = Updates::default();
         for (station, level) in self.stations.iter_mut().zip(&h.levels) {
@@ -145,7 +145,7 @@ mod tests {
         // f32 but for b and z: b, its copy, D, x; A's product 3; restriction 1; prolongation 3; improvement 4 and z.
         let (finest, coarser, coarsest) = (72 * rows[0], 64 * rows[1..levels].iter().sum::<u64>(), 16 * rows[levels]);
         assert_eq!(compiled.bytes - matrix_bytes, finest + coarser + coarsest);
-        // On a GPU the last sweep of a level has a vector too many beside its matrix.
+        // On a GPU the last sweep of a level has one vector too many to fuse with its product.
         let gpu = Fusion { max_vectors: 6, projections: Projections::Paired, ..cpu };
         assert_eq!(Compiler::new(gpu).compile(p.ops, &space).stages.len(), 5 * levels + 2);
     }

@@ -6,7 +6,7 @@ use rayon::prelude::*;
 /// Row lengths, columns and values of consecutive rows.
 type Block = (Vec<usize>, Vec<u32>, Vec<f64>);
 
-/// One matrix of blocks of rows, columns ascending.
+/// Joins blocks of rows, columns ascending, into one matrix.
 fn join(rows: usize, cols: usize, blocks: Vec<Block>) -> Csr {
     let nnz = blocks.iter().map(|b| b.1.len()).sum();
     let mut ptr = Vec::with_capacity(rows + 1);
@@ -32,10 +32,10 @@ fn join(rows: usize, cols: usize, blocks: Vec<Block>) -> Csr {
     Csr::trusted(rows, cols, ptr, columns, values)
 }
 
-/// A row that grows entry by entry: a sparse set (Briggs and Torczon 1993, doi:10.1145/176454.176484), which is emptied in no
-/// time and keeps its sums side by side however wide the row is.
+/// A row that grows entry by entry: a sparse set (Briggs and Torczon 1993, doi:10.1145/176454.176484), which is cleared
+/// in constant time and keeps its sums contiguous however wide the row is.
 struct Row {
-    /// Where a column stands among `columns`, if it does; any number else.
+    /// The index of a column in `columns`, if it is there; otherwise arbitrary.
     place: Vec<u32>,
     columns: Vec<u32>,
     sums: Vec<f64>,
@@ -44,7 +44,7 @@ struct Row {
 
 impl Row {
     fn new(cols: usize) -> Self {
-        // Pages never touched cost nothing.
+        // Memory pages that are never touched cost nothing.
         Self { place: vec![0; cols], columns: vec![0; cols], sums: vec![0.0; cols], count: 0 }
     }
 
@@ -72,7 +72,7 @@ impl Row {
         }
     }
 
-    /// The entries as they arose.
+    /// The entries in order of insertion.
     fn entries(&self) -> impl Iterator<Item = (usize, f64)> {
         self.columns[..self.count].iter().zip(&self.sums).map(|(&j, &v)| (j as usize, v))
     }
@@ -99,9 +99,9 @@ pub(super) fn by_blocks(rows: usize, cols: usize, fill: impl Fn(std::ops::Range<
     join(rows, cols, blocks.collect())
 }
 
-/// The matrix of `cols` columns whose row i is Σ_k c_k b_k over the `terms` (k, c_k) of the row, b_k row k of B: with those
-/// of A the product A B (Gustavson 1978, doi:10.1145/355791.355796). Entries that cancel are kept: the pattern depends on
-/// the patterns only. Cost: one multiplication for each pair (c_k, b_kj), and a sort of each row.
+/// The matrix whose row i is Σ_k c_k b_k over the `terms` (k, c_k) of the row, b_k row k of B: with the entries of A as
+/// terms, the product A B (Gustavson 1978, doi:10.1145/355791.355796). Entries that cancel are kept, so the pattern
+/// depends on patterns only. Cost: one multiplication for each pair (c_k, b_kj), and a sort of each row.
 pub(super) fn combine<I: Iterator<Item = (usize, f64)>>(
     rows: usize,
     terms: impl Fn(usize) -> I + Sync,
@@ -116,8 +116,8 @@ pub(super) fn combine<I: Iterator<Item = (usize, f64)>>(
     })
 }
 
-/// R A P, a row of R A at a time, which is never stored: fewer multiplications than R (A P) where P has more entries in a
-/// column than in a row.
+/// R A P, one row of R A at a time, so that R A is never stored: fewer multiplications than R (A P) if P has more
+/// entries in a column than in a row.
 pub(super) fn triple(r: &Csr, a: &Csr, p: &Csr) -> Csr {
     assert!(r.cols() == a.rows() && a.cols() == p.rows());
     by_blocks(r.rows(), p.cols(), |range, block| {

@@ -1,4 +1,4 @@
-//! Levels: a matrix each, what smooths it, and how it talks to the next one.
+//! Levels: each has a matrix, a smoother and the transfer to the next level.
 
 use super::settings::{AmgSettings, Smoothing};
 use super::smoother::Smoother;
@@ -20,7 +20,7 @@ pub(super) struct Level {
     pub(super) transfer: Option<(Arc<Csr>, Arc<Csr>)>,
 }
 
-/// What stands for A⁻¹ on the last level.
+/// What replaces A⁻¹ on the last level.
 pub(super) enum Coarsest {
     /// The pseudo-inverse, a full matrix kept as rows.
     Inverse(Arc<Csr>),
@@ -33,19 +33,19 @@ pub(super) struct Hierarchy {
     pub(super) coarsest: Coarsest,
 }
 
-/// Levels at most; each has at most 9/10 of the rows of the one above.
+/// Maximum number of levels; each has at most 9/10 of the rows of the one above.
 const MAX_LEVELS: usize = 30;
 
 /// What a hierarchy is made for.
 pub(super) struct Purpose {
     pub(super) settings: AmgSettings,
-    /// Vectors beside the constants.
+    /// Near-null vectors to use in place of the constants.
     pub(super) near_null: Option<Arc<NearNull>>,
     pub(super) symmetric: bool,
     pub(super) definite: bool,
-    /// What calls the set-up off.
+    /// What cancels the set-up.
     pub(super) halt: Halt,
-    /// End where it shows that the hierarchy won't pay.
+    /// End the set-up once it is clear that the hierarchy won't pay.
     pub(super) frugal: bool,
 }
 
@@ -86,7 +86,7 @@ impl Hierarchy {
         Ok(Self { levels, coarsest })
     }
 
-    /// New values on the pattern of the finest matrix: P stays, the coarse operators are formed anew.
+    /// New values on the pattern of the finest matrix: P is kept, the coarse operators are recomputed.
     pub(super) fn refresh(&mut self, a: &Arc<Csr>, purpose: &Purpose) -> Result<()> {
         let mut a = Arc::clone(a);
         for (depth, level) in self.levels.iter_mut().enumerate() {
@@ -102,13 +102,13 @@ impl Hierarchy {
         Ok(())
     }
 
-    /// True where f32 holds every number of the hierarchy, of matrices times 2^`exponent`, far from its ends.
+    /// True if every number of the hierarchy, with matrices scaled by 2^`exponent`, lies well within f32's range.
     pub(super) fn fits_f32(&self, exponent: i32) -> bool {
         let all = |values: &[f64], e: i32, fits: fn(f64) -> bool| {
             let scale = power(e);
             values.par_iter().with_min_len(SHARE).all(|&v| fits(scale(v).abs()))
         };
-        // A small entry may vanish, a large one or a diagonal may not.
+        // A small entry may underflow; a large one must not overflow, a diagonal one neither.
         let small = |a: &Csr, e: i32| all(a.values(), e, |v| v < 1e30);
         let levels = self.levels.iter().all(|l| {
             let transfer = l.transfer.as_ref().is_none_or(|(p, _)| small(p, 0));
@@ -124,14 +124,14 @@ impl Hierarchy {
         all as f64 / self.levels[0].a.nnz().max(1) as f64
     }
 
-    /// Bytes kept beside the user's matrix, numbers of `size` bytes; `own_finest` counts a copy of the finest
+    /// Bytes kept besides the user's matrix, with numbers of `size` bytes; `own_finest` counts a copy of the finest
     /// level in the hierarchy's number type.
     pub(super) fn bytes(&self, size: usize, own_finest: bool) -> usize {
         let bytes = |m: &Csr| (size + 4) * m.nnz() + 4 * (m.rows() + 1);
         let levels = self.levels.iter().enumerate().map(|(k, l)| {
             let transfer = l.transfer.as_ref().map_or(0, |(p, r)| bytes(p) + bytes(r));
             let direct = l.transfer.is_none() && matches!(self.coarsest, Coarsest::Inverse(_));
-            // Gauss–Seidel keeps A in two halves and no A.
+            // Gauss–Seidel keeps A as two triangles only.
             let matrix = if direct || k == 0 && !own_finest || l.smoother.kind == Smoothing::GaussSeidel {
                 0
             } else {
@@ -143,7 +143,7 @@ impl Hierarchy {
     }
 }
 
-/// Near-null vectors on the way down; the constants are told by their absence.
+/// Near-null vectors of the current level; no vectors stand for the constants.
 struct Candidates {
     block: usize,
     vectors: Vec<Vec<f64>>,
@@ -168,8 +168,8 @@ impl Candidates {
     }
 }
 
-/// Entries of all levels over those of the first, rows of a level over those of the one above, and multiplications for an
-/// entry of a level's matrix: beyond these a cycle costs more than the iterations that it saves, or its set-up does.
+/// Limits on the entries of all levels over those of the first, the rows of a level over those of the one above, and
+/// the multiplications per entry of a level's matrix: beyond them a cycle or its set-up costs more than it saves.
 const COMPLEXITY: f64 = 2.5;
 const SHRINKS: f64 = 0.6;
 const MULTIPLICATIONS: f64 = 400.0;
@@ -178,7 +178,7 @@ fn stopped(message: String) -> Result<()> {
     Err(Error::Preconditioner { row: 0, message: format!("multigrid stopped: {message}") })
 }
 
-/// Ends the set-up of a hierarchy that hardly shrinks or fills.
+/// Ends the set-up of a hierarchy that hardly shrinks or that fills in.
 fn pays(levels: &[Level], coarse: &Csr) -> Result<()> {
     let first = levels[0].a.nnz().max(1) as f64;
     let all = (levels.iter().map(|l| l.a.nnz()).sum::<usize>() + coarse.nnz()) as f64 / first;
@@ -245,15 +245,15 @@ fn coarse(r: &Csr, a: &Csr, p: &Csr) -> Result<Csr> {
     silenced(coarse, r, a, p)
 }
 
-/// Rows of R A P below this part of |R||A||P|1 are what rounding left of sums that cancel.
+/// Rows of R A P below this fraction of |R||A||P|1 are the rounding errors of sums that cancel.
 const NOISE: f64 = 1e-13;
 
-/// Rows with larger entries, in parts of the largest of A, are looked at no further.
+/// Rows with an entry above this fraction of the largest entry of A are not checked.
 const SUSPECT: f64 = 1e-8;
 
-/// A component whose rows sum to zero, as of a graph's Laplacian, may end as a single coarse row: zero but for rounding.
-/// Its inverse would be noise of any size and sign, so the row and its column become zeros, which the smoothers and the
-/// pseudo-inverse leave alone.
+/// A component whose rows sum to zero, as in a graph Laplacian, may shrink to a single coarse row: zero up to rounding.
+/// Its inverse would be noise of any size and sign, so the row and its column are set to zero, which the smoothers and
+/// the pseudo-inverse leave alone.
 fn silenced(mut coarse: Csr, r: &Csr, a: &Csr, p: &Csr) -> Result<Csr> {
     let bound = SUSPECT * largest(a.values());
     let rows = |coarse: &Csr| (0..coarse.rows()).map(|i| largest(coarse.row(i).1)).collect::<Vec<f64>>();
@@ -291,7 +291,7 @@ fn inverse(a: &Csr) -> Result<Csr> {
         row: 0,
         message: format!("the coarsest matrix of {n} rows can't be inverted within f64's range"),
     })?;
-    // Rounding makes the inverse of a symmetric matrix a little unsymmetric; CG wants it symmetric.
+    // Rounding makes the inverse of a symmetric matrix slightly nonsymmetric; CG needs it symmetric.
     if a.first_asymmetry(1e-10).is_none() {
         for i in 0..n {
             for j in 0..i {

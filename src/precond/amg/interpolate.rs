@@ -1,4 +1,4 @@
-//! Prolongations: near-null vectors cut up by aggregates and made orthonormal there, smoothed once.
+//! Prolongations: near-null vectors restricted to the aggregates, orthonormalised there and smoothed once.
 
 use super::aggregate::ALONE;
 use super::galerkin;
@@ -7,7 +7,7 @@ use crate::host::scale::larger;
 use crate::matrix::Csr;
 use rayon::prelude::*;
 
-/// Constants on the aggregates: a one a row.
+/// Constants on the aggregates: one entry 1 per row.
 pub(super) fn constants(of: &[u32], count: usize) -> Csr {
     let mut row_ptr = Vec::with_capacity(of.len() + 1);
     row_ptr.push(0);
@@ -21,21 +21,21 @@ pub(super) fn constants(of: &[u32], count: usize) -> Csr {
     Csr::trusted(of.len(), count, row_ptr, columns, values)
 }
 
-/// A part of a near-null vector below this share of its norm on the aggregate depends on the vectors before it.
+/// A near-null vector whose remainder is below this fraction of its norm on the aggregate depends on those before it.
 const DEPENDENT: f64 = 1e-10;
 
 /// T and the coarse vectors B_c with T B_c = B on all nodes that have an aggregate: Q and R of B on each aggregate
-/// (Vaněk, Mandel and Brezina 1996), `of` by node, `block` rows a node, one coarse node an aggregate with a row for each
-/// vector. Where an aggregate is too small for all vectors to be independent, the column is left empty.
+/// (Vaněk, Mandel and Brezina 1996). `of` is by node, with `block` rows per node; each aggregate is one coarse node
+/// with a row for each vector. If a vector depends on others on a small aggregate, its column is left empty.
 ///
-/// Cost: 4 k² multiplications a row for k vectors.
+/// Cost: 4 k² multiplications per row for k vectors.
 pub(super) fn tentative(of: &[u32], count: usize, block: usize, vectors: &[Vec<f64>]) -> (Csr, Vec<Vec<f64>>) {
     let k = vectors.len();
     let mut start = vec![0usize; count + 1];
     of.iter().filter(|g| **g != ALONE).for_each(|&g| start[g as usize + 1] += 1);
     (0..count).for_each(|g| start[g + 1] += start[g]);
     let mut next = start.clone();
-    // The nodes by aggregate, and where each stands within its own.
+    // The nodes by aggregate, and the position of each within its own.
     let (mut nodes, mut place) = (vec![0u32; start[count]], vec![0; of.len()]);
     for (i, &g) in of.iter().enumerate().filter(|e| *e.1 != ALONE) {
         nodes[next[g as usize]] = i as u32;
@@ -103,14 +103,14 @@ fn orthonormalise(mut q: Vec<f64>, k: usize) -> (Vec<f64>, Vec<f64>) {
     (q, r)
 }
 
-/// P = (I − ω D⁻¹A) T with ω = (4/3)/λ: one step of damped Jacobi on A, or, given `strength`, on the filtered matrix A_f,
-/// whose entries weak for their row are dropped and added to the diagonal, so that A_f 1 = A 1: right for constants, and not for
-/// other near-null vectors. `rho` ≥ λmax(D⁻¹A) for the unfiltered A.
+/// P = (I − ω D⁻¹A) T with ω = (4/3)/λ: one step of damped Jacobi on A, or, given `strength`, on the filtered matrix
+/// A_f, where entries weak for their row are dropped and added to the diagonal, so that A_f 1 = A 1: right for
+/// constants, but not for other near-null vectors. `rho` ≥ λmax(D⁻¹A) for the unfiltered A.
 ///
 /// Vaněk, Mandel and Brezina 1996, doi:10.1007/BF02238511. Cost: two passes over A.
 pub(super) fn smooth(a: &Csr, strength: Option<&Strength>, tentative: &Csr, rho: f64) -> Csr {
     let n = a.rows();
-    // The entries of row i and whether they are kept off the diagonal.
+    // The entries of row i and whether they are kept as off-diagonal ones.
     let entries = |i: usize| {
         let (columns, values) = a.row(i);
         let flags = strength.map(|s| s.flags(a, i));
@@ -119,7 +119,7 @@ pub(super) fn smooth(a: &Csr, strength: Option<&Strength>, tentative: &Csr, rho:
             (j, v, j != i && flags.is_none_or(|f| f[k].row))
         })
     };
-    // 1/d of the filtered matrix, its Gershgorin sum, and how much of the diagonal was taken.
+    // 1/d of the filtered matrix, its scaled Gershgorin sum, and |a_ii / d|.
     let filtered: Vec<(f64, f64, f64)> = (0..n)
         .into_par_iter()
         .with_min_len(1024)
@@ -133,7 +133,7 @@ pub(super) fn smooth(a: &Csr, strength: Option<&Strength>, tentative: &Csr, rho:
                     whole = if j == i { v } else { whole };
                 }
             }
-            // Lumping may wipe the diagonal out where entries have mixed signs: keep the whole one then.
+            // Lumping may cancel the diagonal if entries have mixed signs: keep a_ii then.
             if d.abs() < 0.1 * whole.abs() || d * whole < 0.0 {
                 d = whole;
             }
@@ -144,7 +144,7 @@ pub(super) fn smooth(a: &Csr, strength: Option<&Strength>, tentative: &Csr, rho:
     let stretch = filtered.iter().fold(1.0, |m, f| larger(m, f.2));
     let omega = 4.0 / 3.0 / bound.min(rho * stretch).max(f64::MIN_POSITIVE);
 
-    // Row i of I − ω D_f⁻¹ A_f, whose diagonal is 1 − ω; a row that is alone interpolates nothing.
+    // Row i of I − ω D_f⁻¹ A_f, whose diagonal is 1 − ω; a row without aggregate interpolates nothing.
     let terms = |i: usize| {
         let scale = omega * filtered[i].0;
         let own = (i, if scale == 0.0 { 1.0 } else { 1.0 - omega });

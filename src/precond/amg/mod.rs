@@ -1,15 +1,15 @@
 //! Algebraic multigrid by smoothed aggregation (Vaněk, Mandel and Brezina 1996, doi:10.1007/BF02238511).
 //!
-//! M = one V-cycle: x = S b; x += P M_c Pᵀ (b − A x); x = S(x) again, with S a Chebyshev polynomial of the fourth kind
-//! in D⁻¹A and M_c the same for PᵀAP, the pseudo-inverse at the end. Symmetric for symmetric A, positive
-//! definite where D⁻¹A is. On a level a cycle costs 2·`degree` products with A, one each with P and Pᵀ, and
-//! keeps 3 vectors (6 from degree 2 on); all levels together about 1.3 to 1.5 times the finest. Set-up: as much
-//! as 100 to 300 products.
+//! M = one V-cycle: x = S b; x += P M_c Pᵀ (b − A x); x = S(x) again, with S by default a Chebyshev polynomial of the
+//! fourth kind in D⁻¹A and M_c the same for PᵀAP, the pseudo-inverse on the last level. Symmetric for symmetric A,
+//! positive definite if D⁻¹A is. On a level a cycle costs 2·`degree` products with A, one each with P and Pᵀ, and
+//! keeps 3 vectors (6 from degree 2 on); all levels together about 1.3 to 1.5 times the finest. Set-up: the
+//! cost of 100 to 300 products.
 //!
 //! For symmetric A from elliptic problems, graph Laplacians and diffusion, singular ones (Neumann) included; elasticity
-//! with its rigid-body modes ([`super::NearNull`]). Under a plan whose preconditioners are f32 all vectors and
-//! matrices of the cycle are, if its numbers fit; the method's residual is rounded and the result widened in
-//! sweeps that load them anyway.
+//! with its rigid-body modes ([`super::NearNull`]). If the plan keeps preconditioners in f32, so are all
+//! vectors and matrices of the cycle, if its numbers fit; the method's residual is rounded and the result widened
+//! in sweeps that load them anyway.
 
 mod aggregate;
 mod cycle;
@@ -32,13 +32,13 @@ use hierarchy::{Coarsest, Hierarchy, Purpose};
 use std::fmt;
 use std::sync::Arc;
 
-/// Below this many rows plain iterations are over before a hierarchy is set up.
+/// Below this many rows, plain iterations finish before a hierarchy is set up.
 const PAYS_FROM: usize = 30_000;
 
 /// Why multigrid is worth its set-up for a matrix with a positive diagonal and these facts, if it is.
 ///
-/// A matrix without positive off-diagonal entries that is hardly dominant is an elliptic equation or a graph: there
-/// iterations under multigrid don't grow with n, symmetric or not. Whoever gives near-null vectors has one.
+/// A matrix without positive off-diagonal entries that is hardly dominant comes from an elliptic equation or a graph:
+/// iterations with multigrid then don't grow with n, symmetric or not. Given near-null vectors imply such a problem.
 pub(crate) fn multigrid_pays(n: usize, m_matrix: bool, dominance: f64, near_null: bool) -> Option<String> {
     if near_null {
         return Some("near-null vectors are given".into());
@@ -47,7 +47,7 @@ pub(crate) fn multigrid_pays(n: usize, m_matrix: bool, dominance: f64, near_null
         .then(|| format!("no off-diagonal entry is positive and n >= {PAYS_FROM}"))
 }
 
-/// A line of the plan about one level: written for people, and read again where levels are drawn.
+/// A line of the plan about one level: written for people, and parsed again where levels are drawn.
 pub(crate) struct LevelLine {
     pub(crate) number: usize,
     pub(crate) rows: usize,
@@ -63,7 +63,7 @@ impl fmt::Display for LevelLine {
 }
 
 impl LevelLine {
-    /// The level of a line that is one.
+    /// Parses a line, if it describes a level.
     pub(crate) fn parse(line: &str) -> Option<Self> {
         let (number, rest) = line.strip_prefix("amg level ")?.split_once(": ")?;
         let (rows, rest) = rest.split_once(" rows, ")?;
@@ -78,16 +78,16 @@ pub struct Amg {
     purpose: Purpose,
     hierarchy: Hierarchy,
     cycle: Option<Cycle>,
-    /// Bytes a number on the device, and whether the finest level is a copy in another type.
+    /// Bytes per number on the device, and whether the finest level is a copy in another type.
     stored: (usize, bool),
 }
 
 impl Amg {
-    /// Sets the hierarchy of `a` up.
+    /// Sets up the hierarchy of `a`.
     ///
     /// # Errors
-    /// Settings out of their ranges, near-null vectors of another length; [`crate::Error::Preconditioner`] for a zero or missing
-    /// diagonal entry in a row that is not empty, for a negative one where M must be definite, and for coarse
+    /// Settings out of range, near-null vectors of another length; [`crate::Error::Preconditioner`] for a zero or
+    /// missing diagonal entry in a row that is not empty, for a negative one if M must be definite, and for coarse
     /// matrices beyond f64.
     pub fn new(a: &Arc<Csr>, settings: &AmgSettings, request: &Request) -> Result<Self> {
         settings.check()?;
@@ -114,7 +114,7 @@ impl Preconditioner for Amg {
     fn install(&mut self, space: &mut Space, exponent: i32) {
         let plan = space.plan;
         let narrow = plan.dtype(Role::Preconditioner) == Dtype::F32;
-        // One level is one small product: nothing to gain.
+        // With one level, M is one small product: f32 gains nothing.
         let keep = self.purpose.settings.full_precision
             || self.hierarchy.levels.len() == 1
             || narrow && !self.hierarchy.fits_f32(exponent);

@@ -1,11 +1,11 @@
-//! What a hierarchy is told: the typed form of `amg:theta=0.1,smoother=spai0`.
+//! Settings of a hierarchy: the typed form of `amg:theta=0.1,smoother=spai0`.
 
 use crate::error::{Error, Result};
 use crate::host::pairs::{self, Pairs, Setting};
 use std::fmt;
 use std::str::FromStr;
 
-/// What smooths a level.
+/// The smoother of a level.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Smoothing {
     /// A Chebyshev polynomial of the fourth kind in D⁻¹A. Runs everywhere.
@@ -17,8 +17,8 @@ pub enum Smoothing {
     /// x += D(b − A x) with the D that minimises ‖I − D A‖_F: d_i = a_ii / Σ_j a_ij² (Bröker and Grote 2002,
     /// doi:10.1016/S0168-9274(01)00110-6).
     Spai0,
-    /// A sweep of Gauss–Seidel down, one in reverse up, over blocks of 1024 rows colour by colour. For the CPU; on a GPU Jacobi
-    /// sweeps stand for the triangular solves.
+    /// A Gauss–Seidel sweep on the way down and a reverse one on the way up, over blocks of 1024 rows colour by colour.
+    /// For the CPU; on a GPU Jacobi sweeps replace the triangular solves.
     GaussSeidel,
 }
 
@@ -56,7 +56,7 @@ impl FromStr for Smoothing {
     }
 }
 
-/// Numbers of a hierarchy. As text:
+/// Settings of a hierarchy. As text:
 ///
 /// ```
 /// use krylane::precond::{AmgSettings, Smoothing};
@@ -67,18 +67,18 @@ impl FromStr for Smoothing {
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct AmgSettings {
-    /// Threshold of strength on the finest level, halved on each one below; 0.08.
+    /// Strength threshold on the finest level, halved on each coarser one; 0.08.
     pub theta: f64,
-    /// What smooths.
+    /// The smoother.
     pub smoother: Smoothing,
-    /// Degree of the smoothing polynomial, for Chebyshev; `None` is 1 for a symmetric A and 2 else, where products
-    /// are cheap against what the method does beside them.
+    /// Degree of the smoothing polynomial, for Chebyshev; `None` is 1 for a symmetric A and 2 otherwise, where products
+    /// are cheap against the rest of the method's work.
     pub degree: Option<usize>,
-    /// Rows solved directly; 300.
+    /// Maximum number of rows solved directly; 300.
     pub coarse: usize,
-    /// Unknowns a node, numbered node by node; near-null vectors bring their own.
+    /// Unknowns per node, numbered node by node; 1. Near-null vectors have their own number.
     pub block: usize,
-    /// The hierarchy in the method's number type, where a plan would keep it in f32.
+    /// Keep the hierarchy in the method's number type even if the plan would use f32.
     pub full_precision: bool,
 }
 
@@ -91,7 +91,7 @@ impl Default for AmgSettings {
 impl FromStr for AmgSettings {
     type Err = Error;
 
-    /// `amg`, or `amg:` and pairs of a key and a value.
+    /// `amg`, or `amg:` followed by key=value pairs.
     fn from_str(text: &str) -> Result<Self> {
         match text.split_once(':') {
             Some(("amg", argument)) => Self::from_argument(Some(argument)),
@@ -107,10 +107,10 @@ impl AmgSettings {
         self.degree.unwrap_or(if symmetric { 1 } else { 2 })
     }
 
-    /// Finds values out of their ranges.
+    /// Checks that all values are in range.
     ///
     /// # Errors
-    /// The first one.
+    /// The first value that is not.
     pub fn check(&self) -> Result<()> {
         let degree = self.degree.map_or(1.0, |k| k as f64);
         pairs::within("amg", "theta", &self.theta, &(0.0..=1.0))?;
@@ -123,7 +123,7 @@ impl AmgSettings {
         Ok(())
     }
 
-    /// From what stands behind `amg:`.
+    /// From the text after `amg:`.
     fn from_argument(argument: Option<&str>) -> Result<Self> {
         let plain = Self::default();
         let given = Pairs::new("amg", argument, &["theta", "smoother", "degree", "coarse", "block", "precision"])?;
@@ -154,7 +154,7 @@ impl Setting for Full {
 }
 
 impl fmt::Display for AmgSettings {
-    /// What differs from the default.
+    /// The settings that differ from their defaults.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let plain = Self::default();
         let mut pairs = vec![];

@@ -1,4 +1,4 @@
-//! What smooths a level: set up on the host, then written as operations.
+//! The smoother of a level: set up on the host, then written as operations.
 
 use super::settings::{AmgSettings, Smoothing};
 use crate::error::{Error, Result};
@@ -14,11 +14,11 @@ use std::sync::Arc;
 /// Steps of Lanczos' process for λmax.
 const LANCZOS: usize = 8;
 
-/// Rows of a block that a sweep of Gauss–Seidel takes one after the other, blocks of one colour side by side: long enough
-/// to be worth a thread, and to hide that the blocks are not in their natural order.
+/// Rows of a block, which a Gauss–Seidel sweep relaxes one by one, with blocks of one colour in parallel: enough rows
+/// to be worth a thread, and for the order of the blocks to matter little.
 const BLOCK: u32 = 1024;
 
-/// ω λmax(DA) at most.
+/// Upper bound on ω λmax(DA).
 const SAFE: f64 = 1.9;
 
 /// A smoother of one level in f64.
@@ -40,7 +40,7 @@ struct Halves {
 }
 
 impl Smoother {
-    /// `finest` says that a row of `a` is the user's, and worth naming.
+    /// `finest`: the rows of `a` are the user's, so that an error can name one.
     pub(super) fn new(a: &Csr, settings: &AmgSettings, symmetric: bool, definite: bool, finest: bool) -> Result<Self> {
         let diagonal = Diagonal::of(a);
         if let Some(row) = diagonal.first_skipped.filter(|_| finest) {
@@ -68,7 +68,7 @@ impl Smoother {
             |f: fn(f64) -> f64| (0..a.rows()).map(|i| a.row(i).1.iter().map(|&v| f(v)).sum()).collect::<Vec<f64>>();
         match kind {
             Smoothing::Chebyshev => {}
-            // The diagonal's sign; a row of zeros keeps its one.
+            // With the diagonal's sign; a row of zeros keeps its entry of D.
             Smoothing::L1Jacobi => inverse.iter_mut().zip(sums(f64::abs)).filter(|e| e.1 > 0.0).for_each(|(d, s)| {
                 *d = d.signum() / s;
             }),
@@ -79,13 +79,13 @@ impl Smoother {
         }
         let mut omega = 1.0;
         if kind == Smoothing::Spai0 {
-            // Nothing in the definition bounds λmax(DA) by 2, where the step would amplify.
+            // The definition does not bound λmax(DA) by 2, beyond which the step would amplify errors.
             omega = (SAFE / spectrum::largest(a, &inverse, symmetric, LANCZOS).max(f64::MIN_POSITIVE)).min(1.0);
         }
         Ok(Self { kind, inverse, rho: if rho > 0.0 { rho } else { 1.0 }, omega, triangles })
     }
 
-    /// Bytes kept on the device beside A, numbers of `size` bytes.
+    /// Bytes kept on the device besides A, with numbers of `size` bytes.
     pub(super) fn bytes(&self, size: usize) -> usize {
         let bytes = |a: &Csr| (size + 4) * a.nnz() + 4 * (a.rows() + 1);
         let halves = self.triangles.as_ref().map(|h| bytes(h.lower.strict()) + bytes(h.upper.strict()));
@@ -98,7 +98,7 @@ impl Smoother {
         self.inverse.iter().map(|&v| ldexp(1.0 / v, exponent)).collect()
     }
 
-    /// What a print-out says.
+    /// A description for the plan.
     pub(super) fn describe(&self, degree: usize) -> String {
         match self.kind {
             Smoothing::Chebyshev => format!("chebyshev {degree} on lambda_max {:.3}", self.rho),
@@ -124,7 +124,7 @@ pub(super) enum Installed {
     Triangles { lower: Solve, upper: Solve, strict: [Operator; 2], t: Vector, inexact: Option<Inexact> },
 }
 
-/// What more it takes where Jacobi sweeps stand for the solves.
+/// The extra vectors needed if Jacobi sweeps replace the solves.
 pub(super) struct Inexact {
     diagonal: Vector,
     s: Vector,
@@ -154,7 +154,7 @@ impl Installed {
         Self::Products { a, inverse, polynomial }
     }
 
-    /// Room of the level's size, free between sweeps.
+    /// A work vector of the level's size, free between sweeps.
     pub(super) fn room(&self) -> Vector {
         match self {
             Self::Products { polynomial, .. } => polynomial.t,
@@ -170,7 +170,7 @@ impl Installed {
         }
     }
 
-    /// t = b − A x behind [`Installed::start`].
+    /// t = b − A x after [`Installed::start`].
     pub(super) fn residual(&self, p: &mut Program, b: Vector, x: Vector, t: Vector) {
         match self {
             Self::Products { a, .. } => {
@@ -186,7 +186,7 @@ impl Installed {
         }
     }
 
-    /// z = x improved: the adjoint of `start`, so that the cycle is symmetric. z may be of another number type.
+    /// z = x improved: the adjoint of `start`, so that the cycle is symmetric. z may have another number type.
     pub(super) fn improve(&self, p: &mut Program, b: Vector, x: Vector, z: Vector) {
         match self {
             Self::Products { polynomial, .. } => polynomial.improve(p, b, x, z),
@@ -205,7 +205,7 @@ impl Installed {
         }
     }
 
-    /// A matrix of the same pattern takes the place of the one before.
+    /// Replaces the matrix by one of the same pattern.
     pub(super) fn refresh(&mut self, matrix: &Arc<Csr>, s: &Smoother, exponent: i32, updates: &mut Updates) {
         match self {
             Self::Products { a, inverse, polynomial } => {

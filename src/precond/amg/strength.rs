@@ -4,7 +4,7 @@ use super::galerkin;
 use crate::matrix::Csr;
 use rayon::prelude::*;
 
-/// Two flags an entry of A.
+/// Two flags per entry of A.
 pub(super) struct Strength {
     flags: Vec<Flags>,
 }
@@ -14,11 +14,11 @@ pub(super) struct Strength {
 pub(super) struct Flags {
     /// Strongly for both rows: they may share an aggregate.
     pub(super) both: bool,
-    /// Strongly for its own row: the row follows what stands there, though the other may not follow it.
+    /// Strongly for its own row: the row depends on the other unknown, though perhaps not vice versa.
     pub(super) row: bool,
 }
 
-/// A row whose off-diagonal entries sum to less than this part of the diagonal is left to the smoother.
+/// A row whose off-diagonal entries sum to at most this fraction of the diagonal is left to the smoother.
 const DOMINANT: f64 = 0.1;
 
 impl Strength {
@@ -27,8 +27,9 @@ impl Strength {
     /// Vaněk, Mandel and Brezina (1996, doi:10.1007/BF02238511) compare with √(a_ii a_jj). On stencils with
     /// many equal neighbours (27 points: 1/26 of the diagonal each) that calls all of them weak; compared with the
     /// strongest neighbour they are all strong, and the weak direction of an anisotropic operator stays weak.
-    /// Symmetric for symmetric A. Where coefficients jump, a row of the soft side follows its stiff neighbour, which does
-    /// not follow it: strong for the row, |a_ij| ≥ θ m_i, and for interpolation, but not for both. Cost: two passes over A.
+    /// Symmetric for symmetric A. Where coefficients jump, a row on the soft side depends on its stiff neighbour, but
+    /// not vice versa: such an entry is strong for its row, |a_ij| ≥ θ m_i, and for interpolation, but not for both
+    /// rows. Cost: two passes over A.
     pub(super) fn new(a: &Csr, theta: f64) -> Self {
         let largest: Vec<f64> = (0..a.rows())
             .into_par_iter()
@@ -44,7 +45,7 @@ impl Strength {
                         sum += v.abs();
                     }
                 }
-                // Nothing is strong for a row that the smoother solves alone.
+                // Nothing is strong for a row that the smoother alone can solve.
                 if sum <= DOMINANT * diagonal { f64::INFINITY } else { most }
             })
             .collect();
@@ -78,7 +79,7 @@ impl Strength {
         self.flags[range.clone()].iter().zip(&a.columns()[range]).filter(|e| e.0.both).map(|e| *e.1 as usize)
     }
 
-    /// The flags of row i, as its entries stand.
+    /// The flags of row i, in the order of its entries.
     pub(super) fn flags(&self, a: &Csr, i: usize) -> &[Flags] {
         &self.flags[a.row_ptr()[i]..a.row_ptr()[i + 1]]
     }
@@ -86,7 +87,7 @@ impl Strength {
 
 const BLOCK: usize = 4096;
 
-/// The matrix of Frobenius norms of the b × b blocks, a row a node; `None` for b = 1. Cost: one pass over A.
+/// The matrix of Frobenius norms of the b × b blocks, one row per node; `None` for b = 1. Cost: one pass over A.
 pub(super) fn by_node(a: &Csr, b: usize) -> Option<Csr> {
     if b == 1 {
         return None;
@@ -96,7 +97,7 @@ pub(super) fn by_node(a: &Csr, b: usize) -> Option<Csr> {
         for node in nodes {
             let start = columns.len();
             for i in node * b..(node + 1) * b {
-                // Rows of one node mostly have one pattern: a walk along it, that seldom finds a gap.
+                // The rows of a node usually share one pattern, so this merge seldom inserts an entry.
                 let mut at = start;
                 for (&j, v) in a.row(i).0.iter().zip(a.row(i).1) {
                     let j = j / b as u32;

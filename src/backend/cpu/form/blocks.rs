@@ -1,8 +1,8 @@
-//! Block rows (BSR): where two or three unknowns a mesh point couple with all unknowns of its neighbours, rows fall into
-//! dense blocks of 2 × 2 or 3 × 3. One column is kept a block, and x is gathered once for all rows of it. Eight block
-//! rows stand side by side, as rows do in slices.
+//! Block rows (BSR): if two or three unknowns per mesh point couple with all unknowns of its neighbours, the matrix
+//! consists of dense blocks of 2 × 2 or 3 × 3. One column is stored per block, and x is gathered once for all its rows.
+//! Eight block rows are interleaved, like rows in slices.
 //!
-//! Chunks need not begin with a block row: the rows before the first whole one and behind the last stand entry by entry.
+//! Chunks need not begin with a block row: rows before the first whole one and after the last are stored by entries.
 
 use super::super::memory::Real;
 use super::super::sweep::CHUNK;
@@ -13,28 +13,28 @@ use crate::matrix::format::block_columns;
 use rayon::prelude::*;
 use std::ops::Range;
 
-/// Sizes of blocks that are looked for.
+/// Block sizes that are tried.
 const SIZES: [usize; 2] = [3, 2];
 
-/// Zeros an entry that blocks may hold.
+/// Most zeros per entry that blocks may hold.
 const GAPS: f64 = 0.3;
 
-/// Instructions a place: its product and sum.
+/// Instructions per stored value: its product and sum.
 const A_PLACE: f64 = 0.75;
 
-/// And a block: one column, and its entries of x one by one.
+/// Instructions per block: one column, and its entries of x one by one.
 const A_BLOCK: f64 = 4.0;
 
-/// And a block row.
+/// Instructions per block row.
 const A_BLOCK_ROW: f64 = 16.0;
 
 pub(super) struct Blocks {
     /// Rows and columns of a block.
     size: usize,
     chunks: Vec<Chunk>,
-    /// For each chunk, its block rows by length, the longest first, counted from its first whole one.
+    /// For each chunk, its whole block rows by descending length, counted from the first.
     order: Vec<u16>,
-    /// Blocks of the block rows in that order.
+    /// Number of blocks of each block row, in that order.
     lengths: Vec<u32>,
     columns: Columns,
 }
@@ -50,7 +50,7 @@ struct Chunk {
 /// Columns of blocks in the order of the blocks.
 enum Columns {
     Wide(Vec<u32>),
-    /// Less the smallest one of their chunk.
+    /// Relative to the smallest one of their chunk.
     Narrow { columns: Vec<u16>, base: Vec<u32> },
 }
 
@@ -61,14 +61,14 @@ fn whole(a: &Csr, c: usize, size: usize) -> Range<usize> {
     first..(rows.end / size).max(first)
 }
 
-/// Rows of chunk `c` before its whole block rows, and behind them.
+/// Rows of chunk `c` before its whole block rows, and after them.
 fn loose(a: &Csr, c: usize, size: usize) -> [Range<usize>; 2] {
     let (rows, whole) = (chunk_rows(a, c), whole(a, c, size));
     let first = (whole.start * size).min(rows.end);
     [rows.start..first, (whole.end * size).max(first)..rows.end]
 }
 
-/// The place of entry (i, j) in the CSR arrays.
+/// The index of entry (i, j) in the CSR arrays, or [`GAP`].
 fn entry(a: &Csr, i: usize, j: usize) -> usize {
     a.row(i).0.binary_search(&(j as u32)).map_or(GAP, |k| a.row_ptr()[i] + k)
 }
@@ -163,7 +163,7 @@ impl Form for Blocks {
         let lists: Vec<Vec<u32>> =
             order.iter().map(|&b| block_columns(a, size, first + b as usize).collect()).collect();
         let row = |place: usize| size * (first + order[place] as usize);
-        // Eight blocks side by side take turns entry by entry.
+        // Eight interleaved blocks alternate entry by entry.
         let mut group: Vec<(usize, usize)> = Vec::with_capacity(LANES);
         each_block(lengths, |place, k, side_by_side| {
             group.push((place, k));
@@ -200,13 +200,13 @@ impl Form for Blocks {
     }
 }
 
-/// The size of the blocks that the rows fall into, and how many there are.
+/// The size of the blocks that suit the matrix, and how many there are.
 fn found(look: &Look) -> Option<(usize, usize)> {
     SIZES.into_iter().find_map(|size| look.count_blocks(size, GAPS).map(|blocks| (size, blocks)))
 }
 
-/// Calls `each` with the block rows' places and their blocks in the order of packing: whole slices of eight as far as the
-/// shortest of the eight goes (`true`), then what is left row by row (`false`).
+/// Calls `each` with block rows and their blocks in packing order: slices of eight up to the length of the shortest
+/// of the eight (`true`), then the rest row by row (`false`).
 fn each_block(lengths: &[u32], mut each: impl FnMut(usize, usize, bool)) {
     for (s, slice) in lengths.chunks(LANES).enumerate() {
         let common = common(slice);
@@ -219,7 +219,7 @@ fn each_block(lengths: &[u32], mut each: impl FnMut(usize, usize, bool)) {
     }
 }
 
-/// Blocks that stand side by side in a slice: none in one of fewer than eight block rows.
+/// Interleaved blocks per row of a slice: none in one of fewer than eight block rows.
 #[inline(always)]
 fn common(slice: &[u32]) -> usize {
     // Lengths descend.
@@ -291,7 +291,7 @@ impl Blocks {
     }
 }
 
-/// Rows whose entries stand one after the other from place `k` on; where they end.
+/// Rows whose entries are contiguous from position `k` on; returns where they end.
 ///
 /// # Safety
 /// `values` has them; x has as many entries as `a` has columns.

@@ -1,5 +1,5 @@
-//! Runs whose rows share their values too: neither columns nor values are stored. Rows may take turns: with two or three
-//! unknowns a grid point, row i looks as row i − 2 or i − 3 does.
+//! Runs whose rows share their values too: neither columns nor values are stored. Patterns may be periodic: with two or
+//! three unknowns per grid point, row i looks like row i − 2 or i − 3.
 
 use super::super::memory::Real;
 use super::super::sweep::CHUNK;
@@ -11,11 +11,11 @@ use crate::matrix::format::Runs;
 
 pub(super) struct ConstantRuns {
     runs: Runs,
-    /// [`width`] values an offset.
+    /// [`width`] values per offset.
     values: Vec<f64>,
 }
 
-/// Values kept for an offset of rows that take turns by `period`: a whole number of turns and of vectors.
+/// Values stored per offset for this `period`: a multiple of the period and of the vector length.
 const fn width(period: usize) -> usize {
     match period {
         1 => 1,
@@ -24,10 +24,10 @@ const fn width(period: usize) -> usize {
     }
 }
 
-/// Instructions an entry of rows that are computed one by one: the first and last of rows that take turns.
+/// Instructions per entry of rows computed one by one: the first and last rows of periodic runs.
 const A_LONE_ENTRY: f64 = 4.0;
 
-/// By how many rows turns are taken, and how many runs that makes; `None` where rows lie in no runs.
+/// The smallest period that gives long runs, and the number of runs; `None` if there is none.
 fn turns(look: &Look) -> Option<(usize, usize)> {
     let long = |&(_, runs): &(usize, usize)| runs * RUN_ROWS <= look.a.rows();
     (1..=MOST_TURNS).map(|period| (period, look.count_runs(period).1)).find(long).filter(|_| look.a.nnz() > 0)
@@ -39,7 +39,7 @@ impl Form for ConstantRuns {
 
     fn cost(look: &Look) -> Option<Cost> {
         let (period, runs) = turns(look)?;
-        // Where rows take turns, zeros fill what one of them has and another has not.
+        // In periodic runs, zeros fill offsets that only some of the rows have.
         let places = look.a.nnz() as f64 * (1.0 + 0.5 * (period - 1) as f64);
         let lone = look.a.nnz() as f64 / look.a.rows() as f64 * (runs * (period - 1)) as f64;
         let instructions = AN_ENTRY * places + A_RUN * runs as f64 + A_LONE_ENTRY * lone;
@@ -114,7 +114,7 @@ unsafe fn alike<T: Real>(y: &mut [T], row: i64, offsets: &[i64], values: &[T], x
             i += 2 * LANES;
         }
         if y.len() >= LANES {
-            // The last rows may be computed twice: to the same bits.
+            // Some of the last rows may be computed twice, to the same bits.
             while i < y.len() {
                 i = i.min(y.len() - LANES);
                 block::<T, 1, LANES>(&mut y[i..], row + i as i64, offsets, values, x);
@@ -128,7 +128,7 @@ unsafe fn alike<T: Real>(y: &mut [T], row: i64, offsets: &[i64], values: &[T], x
     }
 }
 
-/// A run whose rows take turns by P, with W values an offset, in blocks of B rows.
+/// A run with period P, with W values per offset, in blocks of B rows.
 ///
 /// # Safety
 /// row + i + offset lies within x for every row i of y and offset at which the row has an entry.
@@ -141,7 +141,7 @@ unsafe fn in_turns<T: Real, const P: usize, const W: usize, const B: usize>(
     x: &[T],
 ) {
     let (Some(least), Some(most)) = (offsets.first(), offsets.last()) else { return y.fill(T::default()) };
-    // Rows of which even the places without an entry lie within x.
+    // Rows for which even the offsets without an entry are within x.
     let low = (-(row + least)).max(0) as usize;
     let low = low.next_multiple_of(P).min(y.len());
     let high = (x.len() as i64 - row - most).clamp(low as i64, y.len() as i64) as usize;
@@ -157,7 +157,7 @@ unsafe fn in_turns<T: Real, const P: usize, const W: usize, const B: usize>(
                 if i >= last {
                     break;
                 }
-                // The last rows may be computed twice: to the same bits.
+                // Some of the last rows may be computed twice, to the same bits.
                 i = (i + B).min(last);
             }
         }
@@ -174,7 +174,7 @@ unsafe fn in_turns<T: Real, const P: usize, const W: usize, const B: usize>(
     }
 }
 
-/// B rows of a run at once, with W values an offset.
+/// B rows of a run at once, with W values per offset.
 ///
 /// # Safety
 /// row + l + offset lies within x for every l < B and offset.

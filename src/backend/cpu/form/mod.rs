@@ -1,11 +1,11 @@
-//! Matrices as the CPU streams them, and y = A x for the rows of one chunk.
+//! Storage forms of matrices on the CPU, and y = A x for the rows of one chunk.
 //!
-//! A form is one file of this folder and one line of the table below: what it costs, how it is packed, its product. A
-//! row's products are added in the order of its columns in every form, so the choice changes no bit of y. (A form may
-//! add zeros times entries of x: to a sum that began at +0 they change nothing while x is finite.)
+//! A form is one file of this folder and one line of the table below: its cost, its packing, its product. In every form
+//! a row's products are added in the order of its columns, so the choice changes no bit of y. (A form may add zeros
+//! times entries of x: these don't change a sum that began at +0 as long as x is finite.)
 //!
-//! The form with the least [`Cost`] is taken: bytes and counted instructions together, because a form with few bytes
-//! that is slow to decode loses to plain rows where caches hold the matrix.
+//! The form with the least [`Cost`] is chosen: bytes and estimated instructions together, because a compact form
+//! that is slow to decode loses to plain rows if caches hold the matrix.
 
 mod values;
 
@@ -22,14 +22,14 @@ use std::sync::Arc;
 use values::{Coded, Entries};
 pub(super) use values::{Patterns, Values};
 
-/// Rows side by side.
+/// Interleaved rows.
 const LANES: usize = 8;
 
-/// A place of a form that holds no entry of the matrix.
+/// A stored position that holds no entry of the matrix.
 const GAP: usize = usize::MAX;
 
-/// Instructions that it takes to look a value up in a table: less than the bytes it saves cost from memory, more than
-/// they cost from a cache.
+/// Instructions of looking up a value in a table: they cost less than the saved bytes would from memory, but more than
+/// from a cache.
 const LOOK_UP: f64 = 2.0;
 
 macro_rules! forms {
@@ -43,7 +43,7 @@ macro_rules! forms {
         }
 
         impl Layout {
-            /// The form that costs least; of equal ones the first of the table.
+            /// The form with the least cost; among equals, the first in the table.
             fn of(look: &Look) -> Self {
                 let mut best: Option<(f64, fn(&Look) -> Self)> = None;
                 $(if let Some(cost) = look.may_take::<$form>().then(|| $form::cost(look)).flatten() {
@@ -102,43 +102,43 @@ forms! {
     rows: Rows,
 }
 
-/// How the rows of a matrix lie, without their values.
+/// A storage form of a matrix: its layout, without the values.
 trait Form: Sized {
-    /// What tells it apart in [`Allowed`].
+    /// Its name in [`Allowed`].
     const ID: &'static str;
 
-    /// Whether its arrays are the user's own, or so few that it pays to keep it beside those.
+    /// Whether it uses the user's own arrays, or ones so small that it pays to store it in addition to those.
     const LIGHT: bool;
 
-    /// What a product costs; `None` where the form does not suit the matrix.
+    /// The cost of a product; `None` if the form does not suit the matrix.
     fn cost(look: &Look) -> Option<Cost>;
 
-    /// The matrix in this form; `cost` was `Some`.
+    /// The matrix in this form; requires that `cost` returned `Some`.
     fn new(look: &Look) -> Self;
 
-    /// Bytes that a product reads beside the values.
+    /// Bytes that a product reads in addition to the values.
     fn bytes(&self, a: &Csr) -> u64;
 
-    /// The form in words.
+    /// Description of the form.
     fn describe(&self, a: &Csr) -> String;
 
-    /// The values, where the form keeps them with its patterns and none an entry.
+    /// The values, if the form stores them with its patterns instead of one per entry.
     fn shared(&self) -> Option<&[f64]> {
         None
     }
 
-    /// Where the values of chunk `c` stand.
+    /// The range of the values of chunk `c`.
     fn places(&self, a: &Csr, c: usize) -> Range<usize> {
         chunk_entries(a, c)
     }
 
-    /// Calls `each` with the entries of chunk `c` by their places in the CSR arrays, or [`GAP`], in the order of the form.
+    /// Calls `each` with the index in the CSR arrays, or [`GAP`], of each entry of chunk `c`, in the order of the form.
     fn visit(&self, a: &Csr, c: usize, each: impl FnMut(usize));
 
     /// y = A x for the rows of chunk `c`.
     ///
     /// # Safety
-    /// `a` is the matrix that this was made of and chunk `c` one of its chunks; y has the chunk's rows, x as many entries
+    /// `a` is the matrix that this was made from and `c` one of its chunks; y has the chunk's rows, x as many entries
     /// as `a` has columns; `values` are those of [`Self::places`].
     unsafe fn product<T: Real, V: Entries<T>>(&self, a: &Csr, c: usize, y: &mut [T], x: &[T], values: V);
 
@@ -151,31 +151,31 @@ trait Form: Sized {
     }
 }
 
-/// What a product reads and does.
+/// Cost of a product: bytes read and instructions executed.
 struct Cost {
     bytes: f64,
     instructions: f64,
 }
 
 impl Cost {
-    /// A figure to compare forms by. A core takes in about a byte from memory in the time of an instruction (7 to 13 GB/s
-    /// and three instructions a cycle), and four bytes from its caches.
+    /// A figure to compare forms by. In the time of an instruction a core reads about one byte from memory (7 to 13
+    /// GB/s and three instructions per cycle), or four bytes from its caches.
     fn time(&self, streams: bool) -> f64 {
         self.bytes * if streams { 1.0 } else { 0.25 } + self.instructions
     }
 }
 
-/// Forms a matrix may take; all of them but in benches and tests.
+/// Forms a matrix may take; all of them except in benches and tests.
 #[derive(Clone, Copy, Debug)]
 pub struct Allowed {
-    /// Ids of forms: these only; all where there are none.
+    /// Ids of the only forms allowed; all if empty.
     pub only: &'static [&'static str],
-    /// Only what is light enough to be kept beside the user's arrays.
+    /// Only forms light enough to be stored in addition to the user's arrays.
     pub light: bool,
-    /// Short columns and values.
+    /// Narrow columns and compressed values.
     pub compression: bool,
-    /// Entries from which products read the matrix from memory, and a table of the different values is worth its
-    /// look-ups.
+    /// Number of entries from which products read the matrix from memory, and a table of the distinct values is worth
+    /// its look-ups.
     pub streams_from: usize,
 }
 
@@ -193,7 +193,7 @@ impl Allowed {
     pub const PLAIN: Self = Self { only: &["rows"], light: true, compression: false, streams_from: usize::MAX };
 }
 
-/// A matrix and what forms ask about it, found when it is first asked for.
+/// A matrix and facts that forms need about it, computed on first use.
 struct Look<'a> {
     a: &'a Csr,
     exponent: i32,
@@ -203,7 +203,7 @@ struct Look<'a> {
     runs: [OnceCell<(usize, usize)>; MOST_TURNS],
 }
 
-/// Rows that take turns in runs, at most.
+/// Largest period of the patterns in runs.
 const MOST_TURNS: usize = 3;
 
 impl<'a> Look<'a> {
@@ -215,12 +215,12 @@ impl<'a> Look<'a> {
         (self.allowed.only.is_empty() || self.allowed.only.contains(&F::ID)) && (F::LIGHT || !self.allowed.light)
     }
 
-    /// Whether products read the matrix from memory: as plain rows no cache would hold it.
+    /// Whether products read the matrix from memory: as plain rows it would not fit a cache.
     fn streams(&self) -> bool {
         self.a.nnz() >= self.allowed.streams_from
     }
 
-    /// Runs of rows that take turns by `period`: by columns, and by columns and values.
+    /// Number of runs with this `period`: by columns, and by columns and values.
     fn count_runs(&self, period: usize) -> (usize, usize) {
         *self.runs[period - 1].get_or_init(|| count_runs(self.a, CHUNK, period))
     }
@@ -230,20 +230,20 @@ impl<'a> Look<'a> {
         count_blocks(self.a, size, gaps)
     }
 
-    /// How values are kept, unless with patterns.
+    /// How values are stored, unless with patterns.
     fn coding(&self) -> &Coding {
         let Allowed { compression, streams_from, .. } = self.allowed;
         self.coding.get_or_init(|| Coding::of(self.a.values(), self.exponent, self.dtype, compression, streams_from))
     }
 
-    /// What `places` values cost.
+    /// The cost of `places` values.
     fn values_cost(&self, places: usize) -> Cost {
         let coding = self.coding();
         let look_up = if matches!(coding, Coding::Dictionary(_)) { LOOK_UP } else { 0.0 };
         Cost { bytes: coding.bytes(places, self.dtype) as f64, instructions: look_up * places as f64 }
     }
 
-    /// The cost of `places` values and of what the form adds.
+    /// The cost of `places` values plus that of the form itself.
     fn cost(&self, places: usize, bytes: f64, instructions: f64) -> Cost {
         let values = self.values_cost(places);
         Cost { bytes: values.bytes + bytes, instructions: values.instructions + instructions }
@@ -259,8 +259,8 @@ pub(super) struct Sparse {
 }
 
 impl Sparse {
-    /// Stores `matrix`·2^`exponent` for arithmetic in `dtype`, in the form its rows and values suggest; `alike` is the
-    /// same matrix in another number type or on another scale, whose layout then serves for both.
+    /// Stores `matrix`·2^`exponent` for arithmetic in `dtype`, in the form with the least cost; `alike` is the
+    /// same matrix in another number type or at another scale, whose layout is then shared.
     pub(super) fn new(matrix: &Arc<Csr>, exponent: i32, dtype: Dtype, allowed: Allowed, alike: Option<&Self>) -> Self {
         let a = &**matrix;
         let look = Look::new(a, exponent, dtype, allowed);
@@ -275,17 +275,17 @@ impl Sparse {
         Self { matrix: Arc::clone(matrix), layout, values, bytes }
     }
 
-    /// True where the two are made of one matrix.
+    /// True if this was made from `matrix`.
     pub(super) fn is_of(&self, matrix: &Arc<Csr>) -> bool {
         Arc::ptr_eq(&self.matrix, matrix)
     }
 
-    /// True where the layout is the user's own.
+    /// True if the layout is that of the user's arrays.
     pub(super) fn is_in_rows(&self) -> bool {
         matches!(*self.layout, Layout::Rows(_))
     }
 
-    /// The values in the order of the entries, where the layout is the user's own and they are kept as numbers of T.
+    /// The values in the order of the entries, if the layout is the user's and they are stored as numbers of T.
     pub(super) fn in_rows<T: Real>(&self) -> Option<&[T]> {
         T::plain(&self.values).filter(|_| self.is_in_rows())
     }
@@ -300,7 +300,7 @@ impl Sparse {
         self.bytes
     }
 
-    /// Form and bytes a product, for people.
+    /// Form and bytes per product, for people.
     pub(super) fn describe(&self) -> String {
         let (n, nnz) = (self.matrix.rows(), self.matrix.nnz());
         let plain = 12 * nnz as u64 + 4 * (n as u64 + 1);
@@ -344,7 +344,7 @@ impl Look<'_> {
         let value = |k: usize| if k == GAP { 0.0 } else { scale(a.values()[k]) };
         let places = layout.places(a, a.rows().div_ceil(CHUNK).saturating_sub(1)).end;
         let coding = match self.coding() {
-            // Gaps need their zero in the table.
+            // Gaps need a zero in the table.
             Coding::Dictionary(table) if places != a.nnz() => {
                 Table::new(table.values().iter().copied().chain(std::iter::once(0.0))).map_or_else(
                     || Coding::of(a.values(), self.exponent, self.dtype, self.allowed.compression, usize::MAX),
@@ -375,7 +375,7 @@ fn chunk_entries(a: &Csr, c: usize) -> Range<usize> {
     a.row_ptr()[rows.start]..a.row_ptr()[rows.end]
 }
 
-/// Where the places of a form are, and what stands there.
+/// The positions of a form in each chunk, and the entries stored there.
 trait Places: Sync {
     fn of(&self, a: &Csr, c: usize) -> Range<usize>;
     fn each(&self, a: &Csr, c: usize, each: impl FnMut(usize));
@@ -391,8 +391,8 @@ impl Places for Layout {
     }
 }
 
-/// For every place in the order of the form, `f` of its chunk and of the entry's place in the CSR arrays, or [`GAP`];
-/// chunks in parallel.
+/// For every position in the order of the form, `f` of its chunk and of the entry's index in the CSR arrays, or
+/// [`GAP`]; chunks in parallel.
 fn rearrange<V: Copy + Default + Send + Sync>(
     a: &Csr,
     places: &impl Places,

@@ -6,14 +6,14 @@ use super::values::Entries;
 use super::{Cost, Form, Look, chunk_entries, chunk_rows};
 use crate::matrix::Csr;
 
-/// Instructions an entry: two loads, a product, a sum, the loop.
+/// Instructions per entry: two loads, a product, a sum, the loop.
 const AN_ENTRY: f64 = 4.5;
 
-/// And a row, the end of whose loop the processor seldom foresees.
+/// Instructions per row: the processor rarely predicts the end of its loop.
 const A_ROW: f64 = 24.0;
 
 pub(super) struct Rows {
-    /// For each chunk, rows + 1 offsets from its first entry: 32 bits do for any number of entries.
+    /// For each chunk, rows + 1 offsets from its first entry: 32 bits suffice for any number of entries.
     offsets: Vec<u32>,
 }
 

@@ -8,13 +8,13 @@ use super::{Cost, Form, LANES, Look};
 use crate::matrix::Csr;
 use crate::matrix::format::Runs;
 
-/// Rows a run must have on average to be worth its loop.
+/// Mean rows per run from which runs are worth their loop.
 pub(super) const RUN_ROWS: usize = 8;
 
-/// Instructions an entry: a product and a sum of four or eight entries, and the loads.
+/// Instructions per entry: a vector product and sum of four or eight entries, and the loads.
 pub(super) const AN_ENTRY: f64 = 1.0;
 
-/// And a run.
+/// Instructions per run.
 pub(super) const A_RUN: f64 = 40.0;
 
 /// Bytes that the patterns and the list of runs take.
@@ -23,7 +23,7 @@ pub(super) fn table_bytes(runs: &Runs) -> u64 {
     (size_of_val(&runs.runs[..]) + 8 * tables) as u64
 }
 
-/// How runs are described.
+/// Description of the runs.
 pub(super) fn text(runs: &Runs, rows: usize) -> String {
     format!(
         "runs of rows with equal offsets ({} runs of {:.0} rows on average, {} patterns), no columns",
@@ -33,7 +33,7 @@ pub(super) fn text(runs: &Runs, rows: usize) -> String {
     )
 }
 
-/// Runs with a value an entry.
+/// Runs with one stored value per entry.
 pub(super) struct VaryingRuns(Runs);
 
 impl Form for VaryingRuns {
@@ -59,7 +59,7 @@ impl Form for VaryingRuns {
         text(&self.0, a.rows())
     }
 
-    /// Eight rows offset by offset, the rest of a run row by row.
+    /// Eight rows at a time, offset by offset; the rest of a run row by row.
     #[inline(always)]
     fn visit(&self, a: &Csr, c: usize, mut each: impl FnMut(usize)) {
         let ptr = a.row_ptr();

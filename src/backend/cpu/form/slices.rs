@@ -1,6 +1,6 @@
-//! Slices: eight rows side by side, so that eight sums grow at once (SELL-8, Kreutzer et al. 2014,
-//! doi:10.1137/130930352, its ragged end row by row). Rows are sorted by length within their chunk where lengths differ
-//! much. Columns take two bytes where every chunk spans fewer than 2¹⁶.
+//! Slices: eight interleaved rows, so that eight sums are accumulated at once (SELL-8, Kreutzer et al. 2014,
+//! doi:10.1137/130930352, with its ragged end stored row by row). Rows are sorted by length within their chunk if
+//! lengths differ much. Columns take two bytes if every chunk spans fewer than 2¹⁶.
 
 use super::super::memory::Real;
 use super::super::sweep::CHUNK;
@@ -14,16 +14,16 @@ use std::ops::Range;
 /// Slices of a full chunk.
 const SLICES: usize = CHUNK / LANES;
 
-/// Share of entries in ragged ends from which rows are sorted.
+/// Share of entries in ragged ends above which rows are sorted.
 const RAGGED: f64 = 0.1;
 
-/// Instructions an entry: eight gathers one by one, then whole vectors.
+/// Instructions per entry: eight gathers one by one, then whole vectors.
 const AN_ENTRY: f64 = 3.3;
 
-/// And a row.
+/// Instructions per row.
 const A_ROW: f64 = 6.0;
 
-/// Bytes a row of slices, ends and order.
+/// Bytes per row for slices, ragged ends and order.
 const ROW_BYTES: f64 = 5.0;
 
 pub(super) struct Slices {
@@ -31,11 +31,11 @@ pub(super) struct Slices {
     columns: Columns,
 }
 
-/// Eight rows: `common` entries of each side by side, then what is left of the longer rows.
+/// Eight rows: `common` entries of each, interleaved, then the rest of the longer rows.
 #[derive(Clone, Copy)]
 struct Slice {
     common: u32,
-    /// Where the lengths of those rests stand; `NO_TAIL` where there are none and eight rows.
+    /// Where the lengths of those rests are stored; `NO_TAIL` if there are none and the slice has eight rows.
     tail: u32,
 }
 
@@ -43,9 +43,9 @@ const NO_TAIL: u32 = u32::MAX;
 
 enum Columns {
     Wide(Vec<u32>),
-    /// Wide, and the processor can't foresee what row i + 1 gathers from what row i did.
+    /// Wide, and the processor can't predict the gathers of row i + 1 from those of row i.
     Scattered(Vec<Scattered>),
-    /// Columns less the smallest one of their chunk.
+    /// Columns relative to the smallest one of their chunk.
     Narrow {
         columns: Vec<u16>,
         base: Vec<u32>,
@@ -54,7 +54,7 @@ enum Columns {
 
 /// A stored column.
 trait Column: Copy + Send + Sync + Default {
-    /// How many entries ahead x is asked for; 0 for not at all.
+    /// How many entries ahead x is prefetched; 0 for not at all.
     const AHEAD: usize;
     fn get(self) -> usize;
 }
@@ -75,7 +75,7 @@ impl Column for u16 {
     }
 }
 
-/// A column whose entry of x is asked for ahead of time.
+/// A column whose entry of x is prefetched.
 #[derive(Clone, Copy, Default)]
 struct Scattered(u32);
 
@@ -87,7 +87,7 @@ impl Column for Scattered {
     }
 }
 
-/// Columns of each chunk: the least and the most of them.
+/// The smallest and the largest column of each chunk.
 pub(super) fn spans(a: &Csr) -> Vec<(u32, u32)> {
     let span = |c: usize| {
         let columns = &a.columns()[chunk_entries(a, c)];
@@ -103,7 +103,7 @@ impl Form for Slices {
 
     fn cost(look: &Look) -> Option<Cost> {
         let (n, nnz) = (look.a.rows() as f64, look.a.nnz() as f64);
-        // Columns as wide ones: whether they are short is found when they are packed.
+        // Assumes wide columns: whether they are narrow is found when they are packed.
         Some(look.cost(look.a.nnz(), 4.0 * nnz + ROW_BYTES * n, AN_ENTRY * nnz + A_ROW * n))
     }
 
@@ -224,7 +224,7 @@ impl Cut {
         this
     }
 
-    /// Which row of chunk `c` stands at `place`.
+    /// Which row of chunk `c` is at `place`.
     fn row(&self, c: usize, place: usize) -> usize {
         self.order.get(c * CHUNK + place).map_or(place, |&i| i as usize)
     }
@@ -258,7 +258,7 @@ impl Places for Cut {
     }
 }
 
-/// Asks for x_c to be brought near.
+/// Prefetches x_c.
 #[inline(always)]
 fn prefetch<T>(x: &[T], c: usize) {
     #[cfg(target_arch = "x86_64")]
@@ -271,7 +271,7 @@ fn prefetch<T>(x: &[T], c: usize) {
     let _ = (x, c);
 }
 
-/// Eight rows after eight rows.
+/// Multiplies eight rows at a time.
 ///
 /// # Safety
 /// Every column is below `x.len()`; the lengths of slices and tails add up to those of `values` and

@@ -1,4 +1,4 @@
-//! Values as they are kept: each form gives back every bit.
+//! Storage of values: each form preserves every bit.
 
 use super::super::memory::Real;
 use crate::op::Dtype;
@@ -7,9 +7,9 @@ use crate::op::Dtype;
 pub(in super::super) enum Values {
     F64(Vec<f64>),
     F32(Vec<f32>),
-    /// Places in a table of the different values.
+    /// Indices in a table of the distinct values.
     Coded(Vec<u8>, Patterns),
-    /// They stand with the patterns of the form.
+    /// Stored with the patterns of the form.
     Shared(Patterns),
 }
 
@@ -76,11 +76,11 @@ macro_rules! stored_as {
 stored_as!(f64, from_f64);
 stored_as!(f32, from_f32);
 
-/// Values by their place in a table.
+/// Values by their index in a table.
 #[derive(Clone, Copy)]
 pub(super) struct Coded<'a, T> {
     pub(super) codes: &'a [u8],
-    /// Every code lies within.
+    /// Every code is a valid index.
     pub(super) table: &'a [T],
 }
 
@@ -92,7 +92,7 @@ impl<T: Real> Entries<T> for Coded<'_, T> {
     }
     #[inline(always)]
     unsafe fn get(self, k: usize) -> T {
-        // SAFETY: k by the caller's word, its code by the set-up.
+        // SAFETY: k is valid by the caller's contract, its code by the set-up.
         unsafe { *self.table.get_unchecked(*self.codes.get_unchecked(k) as usize) }
     }
 }

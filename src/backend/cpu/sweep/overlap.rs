@@ -1,11 +1,11 @@
-//! What the `unsafe` of a sweep relies on, checked before each sweep of a build with debug assertions, so by every test:
+//! The conditions for the `unsafe` code of a sweep, checked before each sweep if debug assertions are on, as in tests:
 //!
-//! 1. Within a step the entries written are no operand of it, but where the step reads all it needs before it writes (a
-//!    map that goes through a block of its own, a rotation).
-//! 2. A vector that is gathered is written by no step of the sweep, since other threads read it.
+//! 1. The entries a step writes are not its operands, unless it reads all that it needs before it writes (a
+//!    map that uses a block of its own, a rotation).
+//! 2. A gathered vector is written by no step of the sweep, since other threads read it.
 //!
-//! Steps follow one another within a chunk, and chunks are disjoint; so no `&mut` of a sweep has another view of its
-//! entries beside it.
+//! Steps are sequential within a chunk, and chunks are disjoint; so no `&mut` of a sweep coexists with another view of
+//! its entries.
 
 use super::super::memory::Shared;
 use super::{Map, Step};
@@ -27,7 +27,7 @@ fn views<'a>(step: &'a Step) -> (Vec<Shared>, Vec<Shared>, Option<Shared>) {
     }
 }
 
-/// Panics where a view that is written overlaps another one.
+/// Panics if a view that is written overlaps another one.
 pub(super) fn check(steps: &[Step]) {
     let overlap = |a: &Shared, b: &Shared| a.bytes().start < b.bytes().end && b.bytes().start < a.bytes().end;
     let all: Vec<_> = steps.iter().map(views).collect();

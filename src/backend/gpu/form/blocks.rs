@@ -11,7 +11,7 @@ const SPMV_BLOCKS: Shader = shader!("spmv_blocks.wgsl");
 /// The kernel that adds up the pieces of long rows.
 pub(in crate::backend::gpu) const SPMV_PIECES: Shader = shader!("spmv_pieces.wgsl" sums 1);
 
-/// Entries of a block.
+/// Most entries of a block.
 const BLOCK: usize = 1024;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -94,16 +94,16 @@ impl Rows for Blocks {
     }
 }
 
-/// Lanes of each of `rows` rows of a block.
+/// Lanes per row in a block of `rows` rows.
 fn lanes(rows: u32) -> u32 {
     let most = (WORKGROUP as u32 / rows).max(1);
-    // The greatest power of two; beyond 32 their sums would be added one by one for longer than it saves.
+    // The greatest power of two; beyond 32, adding the lanes' sums one by one would cost more than it saves.
     (1 << most.ilog2()).min(32)
 }
 
 /// Whole rows, or a piece of one.
 struct Block {
-    /// Counted from the panel's first.
+    /// Relative to the panel's first row.
     row: u32,
     /// 0 for a piece.
     rows: u32,
@@ -111,7 +111,7 @@ struct Block {
     end: u32,
 }
 
-/// Blocks of the rows `first .. end`: as many whole rows as fit; longer rows in pieces.
+/// Blocks of the rows `first .. end`: as many whole rows as fit; longer rows are split into pieces.
 fn blocks(a: &Csr, first: usize, end: usize) -> Vec<Block> {
     let ptr = a.row_ptr();
     let at = |i: usize| (ptr[i] - ptr[first]) as u32;

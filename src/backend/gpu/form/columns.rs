@@ -1,4 +1,4 @@
-//! How columns are kept.
+//! Storage of columns.
 
 use super::SLICE;
 use super::panel::{Panel, pack};
@@ -10,12 +10,12 @@ use rayon::prelude::*;
 pub(super) const COLUMNS_WIDE: Shader = shader!("columns_wide.wgsl");
 pub(super) const COLUMNS_SHORT: Shader = shader!("columns_short.wgsl");
 
-/// How columns are kept.
+/// How columns are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Columns {
     Wide,
     Short,
-    /// By pattern.
+    /// Not stored: the patterns give them.
     Absent,
 }
 
@@ -46,7 +46,7 @@ impl Columns {
         }
     }
 
-    /// Puts the columns of all places into the pattern.
+    /// Puts the columns of all positions into the pattern.
     pub(super) fn pack(self, rows: &dyn Rows, panel: &mut Panel, cells: &[Cell]) {
         match self {
             Self::Wide => panel.at.columns = panel.add(cells.iter().map(|c| c.column)),
@@ -74,7 +74,7 @@ impl Columns {
     }
 }
 
-/// Whether every `group` of rows spans fewer than 2¹⁶ columns; without groups, the matrix has no more.
+/// Whether every `group` of rows spans fewer than 2¹⁶ columns; without groups, whether the matrix has no more.
 pub(super) fn short(a: &Csr, group: Option<usize>) -> bool {
     const SPAN: usize = 1 << 16;
     let Some(group) = group else { return a.cols() <= SPAN };

@@ -1,4 +1,4 @@
-//! CSR, an invocation a row: the plain form, which no matrix is given unasked.
+//! CSR, one invocation per row: the plain form, which is used only on request.
 
 use super::{Form, Look, Rows, Suits};
 use crate::backend::gpu::text::{Shader, fill, shader, type_name};

@@ -1,4 +1,4 @@
-//! No entries: an operator's own text gives a row of the product.
+//! Matrix-free: an operator's own text computes a row of the product.
 
 use super::panel::Panel;
 use super::{Cell, Choice, Columns, Form, Look, Rows, Step, Suits};

@@ -1,17 +1,17 @@
-//! Lanes: CSR, several invocations a row, for long rows of which there are few.
+//! Lanes: CSR with several invocations per row, for few long rows.
 
 use super::{Form, Look, Rows, Step, Suits};
 use crate::backend::gpu::text::{Shader, WORKGROUP, fill, shader, type_name};
 
 const ROW_LANES: Shader = shader!("row_lanes.wgsl");
 
-/// Fewer rows than this leave a device idle at one invocation a row.
+/// Fewer rows than this leave a device idle at one invocation per row.
 const FEW_ROWS: usize = 1 << 16;
 
-/// Mean length from which several lanes share a row.
+/// Mean row length from which several lanes share a row.
 const LONG_ROW: f64 = 32.0;
 
-/// So many lanes a row.
+/// The number of lanes per row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(in crate::backend::gpu) struct Lanes(pub(in crate::backend::gpu) u32);
 
@@ -46,8 +46,8 @@ impl Rows for Lanes {
         Step { prepare: "        row_products(start, t);\n", row: "p", product: "products[t]" }
     }
 
-    /// As many rows as 256 invocations have lanes for, so that few rows are spread over as many workgroups as can be.
-    /// Partial sums of dot products are of 256 entries each.
+    /// As many rows as 256 invocations have lanes for, so that few rows are spread over as many workgroups as possible.
+    /// Partial sums of dot products cover 256 entries each.
     fn width(&self, dots: bool) -> usize {
         if dots { WORKGROUP } else { WORKGROUP / self.0 as usize }
     }

@@ -1,10 +1,10 @@
-//! The form a matrix takes on the device, chosen by its rows and values alone, so that the same matrix always
-//! takes the same form.
+//! The form of a matrix on the device, chosen by its rows and values alone, so that the same matrix always
+//! has the same form.
 //!
 //! A layout of rows is one file of this folder, with its text in `shaders/`, and one line of the table below. Columns
-//! take 16 bits where each group of rows spans few enough, values a byte where at most 256 are distinct, four bytes where
-//! that loses nothing. All parts but the values stand in one buffer, `pattern`, so that a product binds two whatever its
-//! form.
+//! take 16 bits if each group of rows spans few enough; values take one byte if at most 256 are distinct, four bytes
+//! if that loses nothing. All parts except the values are in one buffer, `pattern`, so that a product binds two buffers
+//! whatever the form.
 
 mod columns;
 mod panel;
@@ -26,92 +26,92 @@ use rayon::prelude::*;
 use std::cell::OnceCell;
 use std::fmt::Write;
 
-/// Rows of a slice, and rows that share what their short columns count from.
+/// Rows of a slice, and rows that share a base for their short columns.
 const SLICE: usize = 32;
 
-/// How rows lie in the two buffers: as in CSR, where a form says nothing else.
+/// How rows are laid out in the two buffers: as in CSR, unless a layout overrides it.
 pub(super) trait Rows {
-    /// The layout in words.
+    /// Description of the layout.
     fn describe(&self) -> String;
 
-    /// Functions that a kernel in this form calls; `width` rows are taken at a time.
+    /// Functions that a kernel in this form calls; `width` rows are processed at a time.
     fn text(&self, form: Form, width: usize) -> String;
 
     /// The shaders of `shaders/` that only this layout uses.
     #[cfg(test)]
     fn shaders(&self) -> Vec<&'static Shader>;
 
-    /// How a loop over places comes by a row's product.
+    /// How a loop over rows gets a row's product.
     fn step(&self) -> Step {
         Step { prepare: "", row: "p", product: "row_product(p)" }
     }
 
-    /// Rows that a workgroup takes at a time in a sweep with dot products, or in one without.
+    /// Rows that a workgroup processes at a time, in a sweep with dot products or in one without.
     fn width(&self, _dots: bool) -> usize {
         WORKGROUP
     }
 
-    /// A kernel of its own, where no sweep can hold the product; x is bound with `access`.
+    /// A kernel of its own, if a sweep can't contain the product; x is bound with `access`.
     fn kernel(&self, _access: &str) -> Option<String> {
         None
     }
 
-    /// Whether a product by itself runs in `spmv.wgsl` or a kernel of its own, and not in a sweep.
+    /// Whether a product by itself runs in `spmv.wgsl` or a kernel of its own instead of a sweep.
     fn multiplies_alone(&self) -> bool {
         true
     }
 
-    /// Products with one matrix that may share a sweep.
+    /// Most products with one matrix in one sweep.
     fn shared_products(&self) -> usize {
         usize::MAX
     }
 
-    /// Whether rows are filled up with zeros.
+    /// Whether rows are padded with zeros.
     fn padded(&self) -> bool {
         false
     }
 
-    /// Whether no columns are kept.
+    /// Whether no columns are stored.
     fn without_columns(&self) -> bool {
         false
     }
 
-    /// Rows whose short columns count from one column: a panel's all where there are none.
+    /// Rows that share a base for their short columns; `None` for all rows of a panel.
     fn group(&self) -> Option<usize> {
         Some(SLICE)
     }
 
-    /// Panels are cut at multiples of so many rows.
+    /// Panels are cut at multiples of this many rows.
     fn unit(&self, columns: Columns) -> usize {
         if columns == Columns::Short { SLICE } else { 1 }
     }
 
-    /// Places that the rows `first .. end` have, padding among them, and words of the pattern beside their columns and
+    /// Stored positions of the rows `first .. end`, padding included, and words of the pattern besides columns and
     /// codes.
     fn size(&self, of: &Choice, first: usize, end: usize) -> (usize, u64) {
         (of.a.row_ptr()[end] - of.a.row_ptr()[first], (end - first) as u64)
     }
 
-    /// Puts where rows start into the pattern of an empty panel; what stands at each place.
+    /// Puts the row starts into the pattern of an empty panel; returns the content of each position.
     fn pack(&self, of: &Choice, panel: &mut Panel) -> Vec<Cell> {
         as_they_stand(of.a, panel)
     }
 
-    /// Places of the rows that share what their short columns count from, group by group: where each ends.
+    /// Where the positions of each group of rows with a common base end.
     fn ends(&self, panel: &Panel, _cells: usize) -> Vec<usize> {
         let groups = (0..panel.rows).step_by(SLICE);
         groups.map(|g| panel.pattern[(g + SLICE).min(panel.rows)] as usize).collect()
     }
 
-    /// What stands in the pattern behind the columns.
+    /// Appends to the pattern what comes after the columns.
     fn finish(&self, _of: &Choice, _panel: &mut Panel) {}
 }
 
-/// How a loop over places p = start + t comes by a product.
+/// How a loop over p = start + t gets a product.
 pub(super) struct Step {
-    /// A statement for all places of a workgroup at once.
+    /// A statement for the whole workgroup at once.
     pub(super) prepare: &'static str,
-    /// The row at place p.
+    /// The row for p.
     pub(super) row: &'static str,
     /// Its product with x.
     pub(super) product: &'static str,
@@ -165,7 +165,7 @@ struct Suits {
     runs: Option<Found>,
 }
 
-/// A matrix and what layouts ask about it.
+/// A matrix and facts that layouts need about it.
 struct Look<'a> {
     a: &'a Csr,
     natural: OnceCell<f64>,
@@ -173,7 +173,7 @@ struct Look<'a> {
 }
 
 impl Look<'_> {
-    /// Padding of slices as a share of the entries, sorted where that is needed.
+    /// Padding of slices as a share of the entries, and whether they are sorted.
     fn padding(&self) -> (f64, bool) {
         let natural = *self.natural.get_or_init(|| slices::padding(self.a, false));
         if natural <= slices::PADDING {
@@ -182,13 +182,13 @@ impl Look<'_> {
         (*self.sorted.get_or_init(|| slices::padding(self.a, true)), true)
     }
 
-    /// Entries a row on average.
+    /// Mean entries per row.
     fn mean(&self) -> f64 {
         self.a.nnz() as f64 / self.a.rows().max(1) as f64
     }
 }
 
-/// All that a kernel's text depends on.
+/// Everything that a kernel's text depends on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Form {
     pub(crate) layout: Layout,
@@ -199,7 +199,7 @@ pub(crate) struct Form {
 }
 
 impl Form {
-    /// CSR as it stands: what unfused programs run.
+    /// CSR unchanged: used by unfused programs.
     pub(super) fn plain(dtype: Dtype) -> Self {
         let values = match dtype {
             Dtype::F64 => Values::F64,
@@ -209,7 +209,7 @@ impl Form {
         Self { layout: Csrs.into(), columns: Columns::Wide, values, dtype }
     }
 
-    /// An operator, whose values are what its text reads.
+    /// A matrix-free operator, whose values are the data that its text reads.
     pub(super) fn free(dtype: Dtype) -> Self {
         Self { layout: Free.into(), ..Self::plain(dtype) }
     }
@@ -224,7 +224,7 @@ impl Form {
         self.layout.rows().kernel("read").is_some()
     }
 
-    /// Bindings and functions of a matrix in this form; `gathered` is x_j, and `width` rows are taken at a time.
+    /// Bindings and functions of a matrix in this form; `gathered` is x_j, and `width` rows are processed at a time.
     pub(super) fn text(self, gathered: &str, binding: usize, width: usize) -> String {
         let value = type_name(self.dtype);
         let (b, b1) = (binding.to_string(), (binding + 1).to_string());
@@ -252,7 +252,7 @@ pub(crate) struct Choice<'a> {
 /// The form for `a`·2^`exponent` in arithmetic of `dtype`.
 pub(crate) fn choose(a: &Csr, exponent: i32, dtype: Dtype) -> Choice<'_> {
     if dtype == Dtype::DoubleSingle {
-        // Now and then a residual: the arithmetic costs more than the bytes.
+        // Only for an occasional residual: the arithmetic costs more than the bytes.
         return Choice { reason: "only residuals are in double-single".into(), ..plain(a, exponent, dtype) };
     }
     let look = Look { a, natural: OnceCell::new(), sorted: OnceCell::new() };
@@ -260,12 +260,12 @@ pub(crate) fn choose(a: &Csr, exponent: i32, dtype: Dtype) -> Choice<'_> {
     Choice::with(a, exponent, dtype, layout, runs, reason)
 }
 
-/// CSR as it stands.
+/// CSR unchanged.
 pub(super) fn plain(a: &Csr, exponent: i32, dtype: Dtype) -> Choice<'_> {
     Choice { a, exponent, form: Form::plain(dtype), reason: "asked for".into(), runs: None, dictionary: None }
 }
 
-/// What stands at a place: an entry, or padding.
+/// The content of a stored position: an entry, or padding.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Cell {
     column: u32,
@@ -330,7 +330,7 @@ impl<'a> Choice<'a> {
         Ok(panels.into_iter().map(|(first, end)| Panel::of(self, first, end)).collect())
     }
 
-    /// Words of the pattern and bytes of values that every panel has, whatever its rows.
+    /// Words of the pattern and bytes of values in every panel, whatever its rows.
     fn table_size(&self) -> (u64, u64) {
         let runs = self.runs.as_ref().map_or((0, 0), |r| {
             let shared = r.values.len() * self.form.dtype.size();
@@ -341,7 +341,7 @@ impl<'a> Choice<'a> {
         (words as u64, (runs.1 + table) as u64)
     }
 
-    /// Words and bytes that the rows `first .. end` add, at most.
+    /// Upper bound on the words and bytes that the rows `first .. end` add.
     fn size(&self, first: usize, end: usize) -> (u64, u64) {
         let (places, words) = self.form.layout.rows().size(self, first, end);
         let groups = ((end - first) as u64).div_ceil(SLICE as u64);
@@ -349,7 +349,7 @@ impl<'a> Choice<'a> {
         (words + self.form.columns.words(places as u64, groups) + codes, bytes)
     }
 
-    /// Form, reason and bytes a product, for people.
+    /// Form, reason and bytes per product, for people.
     pub(crate) fn describe(&self) -> String {
         let Form { layout, columns, values, .. } = self.form;
         let mut text = format!("{}{}{}", layout.rows().describe(), columns.describe(), values.describe());
@@ -366,7 +366,7 @@ impl<'a> Choice<'a> {
     /// Bytes that a product reads of the matrix, in one panel.
     pub(crate) fn bytes(&self) -> u64 {
         let n = self.a.rows();
-        // A block may have rows of several windows.
+        // A block may contain rows of several windows.
         let unit = if self.form.alone() { n.max(1) } else { WORKGROUP };
         let size = |first: usize| self.size(first, (first + unit).min(n));
         let sum = |p: (u64, u64), q: (u64, u64)| (p.0 + q.0, p.1 + q.1);
@@ -381,7 +381,7 @@ impl<'a> Choice<'a> {
 pub(super) const SHADERS: &[&Shader] =
     &[&columns::COLUMNS_WIDE, &columns::COLUMNS_SHORT, &values::VALUES_PLAIN, &values::VALUES_CODED];
 
-/// Where the rows `first ..= end` of a CSR matrix start, counted from the first, and its entries.
+/// Appends the row starts of the CSR rows of the panel, relative to its first, and returns the entries.
 fn as_they_stand(a: &Csr, panel: &mut Panel) -> Vec<Cell> {
     let (ptr, first, end) = (a.row_ptr(), panel.first, panel.first + panel.rows);
     panel.pattern.extend(ptr[first..=end].iter().map(|p| (p - ptr[first]) as u32));

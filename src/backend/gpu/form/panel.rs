@@ -9,7 +9,7 @@ use rayon::prelude::*;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(in crate::backend::gpu) struct Sections {
     pub(in crate::backend::gpu) columns: u32,
-    /// What short columns count from; numbers of patterns.
+    /// Bases of short columns; pattern numbers.
     pub(in crate::backend::gpu) base: u32,
     pub(in crate::backend::gpu) codes: u32,
     /// Order of the rows; where each pattern's offsets start; blocks.
@@ -26,7 +26,7 @@ pub(in crate::backend::gpu) struct Panel {
     pub(in crate::backend::gpu) pattern: Vec<u32>,
     pub(in crate::backend::gpu) values: Vec<u8>,
     pub(in crate::backend::gpu) at: Sections,
-    /// How many blocks, long rows, and pieces of long rows.
+    /// Number of blocks; below: of long rows, and of pieces of long rows.
     pub(in crate::backend::gpu) blocks: usize,
     pub(in crate::backend::gpu) long_rows: usize,
     pub(in crate::backend::gpu) pieces: usize,
@@ -61,7 +61,7 @@ impl Panel {
         panel
     }
 
-    /// Appends words to the pattern; where they start.
+    /// Appends words to the pattern; returns where they start.
     pub(super) fn add(&mut self, words: impl Iterator<Item = u32>) -> u32 {
         let at = self.pattern.len() as u32;
         self.pattern.extend(words);
@@ -69,7 +69,7 @@ impl Panel {
     }
 }
 
-/// Numbers of `bits` bits, the first lowest, in words.
+/// Packs numbers of `bits` bits into words, the first into the lowest bits.
 pub(super) fn pack(numbers: &[u32], bits: u32) -> impl Iterator<Item = u32> + '_ {
     numbers
         .chunks(32 / bits as usize)

@@ -1,5 +1,5 @@
-//! Runs: rows that follow few patterns of offsets column − row, as those of stencils on grids do. A byte or two a row say
-//! which pattern; no columns are stored, and no values where the rows of a pattern share them.
+//! Runs: rows that follow few patterns of offsets column − row, as for stencils on grids. A byte or two per row select
+//! the pattern; no columns are stored, and no values if the rows of a pattern share them.
 
 use super::panel::{Panel, pack};
 use super::{Cell, Choice, Columns, Form, Layout, Look, Rows, SLICE, Suits, Values, slices};
@@ -8,13 +8,13 @@ use crate::matrix::format::{Runs as Found, count_runs};
 
 const ROW_RUNS: Shader = shader!("row_runs.wgsl");
 
-/// Rows a run must have on average, so that neighbours take the same way through the kernel.
+/// Least mean rows per run, so that neighbouring invocations take the same path through the kernel.
 const RUN_ROWS: usize = 8;
 
-/// Rows that take turns, at most.
+/// Largest period of the patterns.
 const MOST_TURNS: usize = 3;
 
-/// Rows within which runs are looked for at once.
+/// Rows per chunk in which runs are searched.
 pub(super) const RUN_CHUNK: usize = 4096;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -28,15 +28,15 @@ impl Runs {
         let (n, nnz) = (look.a.rows(), look.a.nnz());
         let (by_columns, by_values) = count_runs(look.a, RUN_CHUNK, 1);
         let long = |runs: usize, turns: usize| nnz > 0 && runs * turns * RUN_ROWS <= n;
-        // Rows of several unknowns a grid point take turns. Every row knows its pattern, so that neighbours may differ;
-        // their columns come from the patterns only where their values do too.
+        // With several unknowns per grid point patterns are periodic. Every row has its pattern number, so neighbours
+        // may differ; columns come from the patterns only if values do too.
         let in_turns = |turns: usize| long(count_runs(look.a, RUN_CHUNK, turns).1, turns);
         let shared = long(by_values, 1) || !long(by_columns, 1) && (2..=MOST_TURNS).any(in_turns);
         if !shared && !long(by_columns, 1) {
             return None;
         }
         let runs = Found::new(look.a, RUN_CHUNK, 1, shared);
-        // Patterns are tables in a cache: small beside the rows, numbered by 16 bits.
+        // Patterns are tables in a cache: they must be small compared with the rows, and numbered by 16 bits.
         let small = runs.patterns() <= 1 << 16 && runs.offsets.len() * RUN_ROWS <= nnz.max(1 << 13);
         if !small || !shared && slices::padding(look.a, false) > slices::PADDING {
             return None;
@@ -49,7 +49,7 @@ impl Runs {
         Some(Suits { layout: Self::numbered(&runs), reason, runs: Some(runs) })
     }
 
-    /// The layout with as many bits as the patterns take.
+    /// The layout with as many bits as the patterns need.
     pub(super) fn numbered(runs: &Found) -> Layout {
         Self { bits: if runs.patterns() <= 1 << 8 { 8 } else { 16 } }.into()
     }

@@ -1,5 +1,5 @@
-//! Slices (SELL-32, Kreutzer et al. 2014, doi:10.1137/130930352): 32 rows side by side, padded to the longest; sorted by
-//! length within 256 rows where that saves padding.
+//! Slices (SELL-32, Kreutzer et al. 2014, doi:10.1137/130930352): 32 interleaved rows, padded to the longest; sorted by
+//! length within 256 rows if that saves padding.
 
 use super::panel::{Panel, pack as bits};
 use super::{Cell, Choice, Columns, Form, Look, Rows, SLICE, Step, Suits};
@@ -10,7 +10,7 @@ use rayon::prelude::*;
 const ROW_SLICES: Shader = shader!("row_slices.wgsl");
 const ROW_ORDER: Shader = shader!("row_order.wgsl");
 
-/// Padding that slices may have, as a share of the entries.
+/// Most padding that slices may have, as a share of the entries.
 pub(super) const PADDING: f64 = 0.25;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -53,7 +53,7 @@ impl Rows for Slices {
     }
 
     fn group(&self) -> Option<usize> {
-        // Sorting stirs the rows of a window.
+        // Sorting permutes the rows of a window.
         Some(if self.sorted { WORKGROUP } else { SLICE })
     }
 
@@ -84,7 +84,7 @@ impl Rows for Slices {
     }
 }
 
-/// Rows of the window at `first` by length, the longest first, counted from `first`.
+/// Rows of the window at `first` by descending length, relative to `first`.
 fn order(a: &Csr, first: usize, end: usize) -> Vec<u32> {
     let ptr = a.row_ptr();
     let mut rows: Vec<u32> = (0..(end - first).min(WORKGROUP) as u32).collect();
@@ -104,7 +104,7 @@ fn window(a: &Csr, first: usize, end: usize, sorted: bool) -> Vec<usize> {
     }
 }
 
-/// Places that slices of the rows `first .. end` have, padding among them.
+/// Stored positions in slices of the rows `first .. end`, padding included.
 pub(super) fn slots(a: &Csr, first: usize, end: usize, sorted: bool) -> usize {
     let ptr = a.row_ptr();
     let width = |rows: &[usize]| rows.iter().map(|&i| ptr[i + 1] - ptr[i]).max().unwrap_or(0);
@@ -119,12 +119,12 @@ pub(super) fn padding(a: &Csr, sorted: bool) -> f64 {
         .into_par_iter()
         .map(|w| slots(a, w * WORKGROUP, ((w + 1) * WORKGROUP).min(n), sorted))
         .sum();
-    // The last slice's missing rows are no fault of the rows.
+    // The missing rows of the last slice don't count as padding.
     let (missing, mean) = (n.next_multiple_of(SLICE) - n, a.nnz() / n.max(1));
     slots.saturating_sub(missing * mean).saturating_sub(a.nnz()) as f64 / a.nnz().max(1) as f64
 }
 
-/// First column of each slice, in columns of 32 places, and the places' contents.
+/// Packs the start of each slice, in columns of 32 positions, and returns the contents of the positions.
 pub(super) fn pack(a: &Csr, panel: &mut Panel, sorted: bool) -> Vec<Cell> {
     let (first, end) = (panel.first, panel.first + panel.rows);
     let build = |w: usize| {
@@ -133,7 +133,7 @@ pub(super) fn pack(a: &Csr, panel: &mut Panel, sorted: bool) -> Vec<Cell> {
         for slice in rows.chunks(SLICE) {
             let lines: Vec<(&[u32], &[f64])> = slice.iter().map(|&i| a.row(i)).collect();
             let width = lines.iter().map(|l| l.0.len()).max().unwrap_or(0);
-            // Padding reads an entry of x that the row, or at least the slice, reads anyway.
+            // Padding reads an entry of x that the row, or at least its slice, reads anyway.
             let some = lines.iter().find_map(|l| l.0.first()).copied().unwrap_or(0);
             for k in 0..width {
                 cells.extend((0..SLICE).map(|l| {

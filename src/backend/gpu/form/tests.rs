@@ -12,13 +12,13 @@ use crate::testing::{Reference, build, on_devices};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-/// Patterns of the rows, however many.
+/// Runs of row patterns, however many.
 fn runs<const SHARED: bool>(a: &Csr, exponent: i32, dtype: Dtype) -> Choice<'_> {
     let runs = Found::new(a, RUN_CHUNK, 1, SHARED);
     Choice::with(a, exponent, dtype, Runs::numbered(&runs), Some(runs), String::new())
 }
 
-/// Nothing made narrow.
+/// Neither columns nor values narrowed.
 fn wide<'a>(a: &'a Csr, exponent: i32, dtype: Dtype, layout: Layout) -> Choice<'a> {
     let choice = Choice::with(a, exponent, dtype, layout, None, String::new());
     let form = Form { columns: Columns::Wide, values: Form::plain(dtype).values, ..choice.form };
@@ -31,7 +31,7 @@ macro_rules! ways {
     };
 }
 
-/// All ways to store a matrix.
+/// All forms of a matrix.
 fn ways() -> [(&'static str, Choose); 16] {
     fn with<const W: usize>(a: &Csr, e: i32, d: Dtype) -> Choice<'_> {
         let layout = [
@@ -84,7 +84,7 @@ fn matrices() -> Vec<Csr> {
     }
     for kind in 0..3 {
         out.push(rows(&mut random, 700, kind, |i| i * 37 % 501));
-        // A row of three pieces.
+        // One row long enough for three pieces.
         out.push(rows(&mut random, 2500, kind, |i| if i == 1700 { 2500 } else { i % 3 }));
         out.push(rows(&mut random, 300, kind, |_| 48));
         let mut stencil = gallery::poisson2d(17);
@@ -103,7 +103,7 @@ fn write(p: &mut Program, a: Operator, x: crate::op::Vector, y: crate::op::Vecto
     p.publish(&[s.into()]);
 }
 
-/// y = A x + x/2 and ⟨y, x⟩ for each matrix: y's and the sums.
+/// y = A x + x/2 and ⟨y, x⟩ for each matrix: returns the y and the sums.
 fn products(engine: &mut Gpu, space: &Space, given: &[Vec<f64>]) -> (Vec<Vec<f64>>, Vec<f64>) {
     let mut compiler = Compiler::new(engine.fusion());
     let (mut ys, mut sums) = (vec![], vec![]);
@@ -121,7 +121,7 @@ fn products(engine: &mut Gpu, space: &Space, given: &[Vec<f64>]) -> (Vec<Vec<f64
     (ys, sums)
 }
 
-/// A space of these matrices, with x and y each.
+/// A space with these matrices, and x and y for each.
 fn space_of(matrices: &[Csr], plan: Precisions) -> Space {
     let mut space = Space::new(plan);
     space.scalar("s");
@@ -142,7 +142,7 @@ fn check(what: &str, space: &Space, given: &[Vec<f64>], found: &(Vec<Vec<f64>>, 
         write(&mut p, Operator(k as u16), u, y, crate::op::Scalar(0));
         reference.run(&p.ops, space);
         let matrix = &space.operators[k].matrix;
-        // Rounding is relative to the sum of sizes; all sizes are at most 2.
+        // Rounding is relative to the sum of magnitudes; all magnitudes are at most 2.
         let mut whole = 1.0;
         for (i, (f, e)) in found.0[k].iter().zip(&reference.vectors[&y]).enumerate() {
             let size = 4.0 + 2.0 * matrix.entries().unwrap().row(i).0.len() as f64;
@@ -177,7 +177,7 @@ fn every_form_multiplies() {
     });
 }
 
-/// Releases run kernels without bounds checks; here they run beside the checked ones.
+/// Release builds run kernels without bounds checks; here they are compared with the checked ones.
 #[test]
 fn unchecked_kernels_give_the_same_bits() {
     let matrices = matrices();
@@ -199,7 +199,7 @@ fn unchecked_kernels_give_the_same_bits() {
     });
 }
 
-/// New values that ask for another form of the values, there and back.
+/// New values that require another form of the values, there and back.
 #[test]
 fn every_form_takes_new_values() {
     let before = matrices();
@@ -244,7 +244,7 @@ fn panels_of_every_form_multiply() {
         if device.gpu().is_none() {
             return;
         }
-        // A vector must fit; the third matrix's takes twice that.
+        // A vector must fit into a binding; that of the third matrix takes twice as much.
         for (set, limit) in [(&matrices[..2], limit), (&matrices[2..], 4 * limit)] {
             let withhold = if device.dtype == Dtype::F32 { vec!["f64".into()] } else { vec![] };
             let context =
@@ -311,7 +311,7 @@ fn forms_follow_the_rows() {
     assert!(text.contains("blocks of 1024 entries") && text.contains("because slices"), "{text}");
 }
 
-/// Bytes a row of one CG iteration on the seven-point Poisson matrix.
+/// Bytes per row of one CG iteration on the seven-point Poisson matrix.
 #[test]
 fn bytes_of_an_iteration() {
     let a = gallery::poisson3d(32);

@@ -1,4 +1,4 @@
-//! How values are kept; each way gives back every bit.
+//! Storage of values; each form preserves every bit.
 
 use crate::backend::gpu::text::{Shader, fill, shader};
 use crate::matrix::format::Table;
@@ -7,7 +7,7 @@ use crate::op::Dtype;
 pub(super) const VALUES_PLAIN: Shader = shader!("values_plain.wgsl");
 pub(super) const VALUES_CODED: Shader = shader!("values_coded.wgsl");
 
-/// How values are kept.
+/// How values are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Values {
     F64,
@@ -16,7 +16,7 @@ pub(crate) enum Values {
     Pairs,
     /// One byte each, into a dictionary.
     Codes,
-    /// With the patterns.
+    /// Stored with the patterns.
     Shared,
 }
 
@@ -47,7 +47,7 @@ impl Values {
         fill(shader.text, &[("value", value)])
     }
 
-    /// Words of the pattern and bytes of values that `places` take.
+    /// Words of the pattern and bytes of values for `places` stored values.
     pub(super) fn size(self, places: u64) -> (u64, u64) {
         match self {
             Self::F64 | Self::Pairs => (0, 8 * places),
@@ -58,8 +58,8 @@ impl Values {
     }
 }
 
-/// The table with the zero of padding; `None` where it is full.
+/// The table with a zero for padding; `None` if it is full.
 pub(super) fn with_zero(table: Table) -> Option<Table> {
-    // Its bits are the least ones.
+    // Zero comes first, as its bits are the smallest.
     Table::new(std::iter::once(0.0).chain(table.values().iter().copied()))
 }

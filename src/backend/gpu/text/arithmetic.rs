@@ -11,7 +11,7 @@ pub(in super::super) fn type_name(dtype: Dtype) -> &'static str {
     }
 }
 
-/// A number in the text.
+/// The literal for a number.
 pub(super) fn literal(dtype: Dtype, v: f64) -> String {
     match dtype {
         Dtype::F32 | Dtype::DoubleSingle => format!("f32({:e})", (v as f32).clamp(f32::MIN, f32::MAX)),
@@ -19,7 +19,7 @@ pub(super) fn literal(dtype: Dtype, v: f64) -> String {
     }
 }
 
-/// How the sums of one elementwise update are formed: in the widest type that occurs in it.
+/// How the sums of one elementwise update are computed: in the widest type that occurs in it.
 #[derive(Clone, Copy)]
 pub(super) enum Arithmetic {
     /// By WGSL's own operators.
@@ -72,7 +72,7 @@ impl Arithmetic {
         }
     }
 
-    /// The sum (zero where there is none) as it is stored.
+    /// The sum (zero if there is none) in the type in which it is stored.
     pub(super) fn narrow(self, sum: Option<&str>, to: Dtype) -> String {
         match (self, sum) {
             (Self::Pairs, None) => format!("{}(0.0)", type_name(to)),

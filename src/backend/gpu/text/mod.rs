@@ -1,4 +1,4 @@
-//! WGSL text: the files of `shaders/` filled in, and the few generated lines of a sweep's body.
+//! WGSL text: the files of `shaders/` with placeholders filled in, and the few generated lines of a sweep's body.
 
 mod arithmetic;
 mod scalars;
@@ -15,26 +15,26 @@ use crate::op::Dtype;
 /// add all partial sums itself.
 pub(super) const GROUPS_MAX: usize = 1024;
 
-/// Invocations a workgroup.
+/// Invocations per workgroup.
 pub(super) const WORKGROUP: usize = 256;
 
 /// Slots before the first scalar: STOP and the ledger's cursor.
 pub(super) const HEADER: usize = 2;
 
-/// Where the ledger's cursor stands in the state.
+/// Index of the ledger's cursor in the state.
 pub(super) const CURSOR: usize = 1;
 
 /// A shader text of `shaders/`.
 pub(super) struct Shader {
     pub(super) name: &'static str,
     pub(super) text: &'static str,
-    /// Rows of 256 numbers that it adds up at once; 0 where it adds none.
+    /// Rows of 256 numbers that it sums at once; 0 if it sums none.
     pub(super) sums: usize,
-    /// What it calls.
+    /// The shaders it calls.
     pub(super) parts: &'static [&'static Shader],
 }
 
-/// One file of `shaders/`, for those who need it alone.
+/// One file of `shaders/`, as a single [`Shader`].
 macro_rules! shader {
     ($file:literal $(sums $sums:literal)? $(calls $($part:ident),+)?) => {
         $crate::backend::gpu::text::Shader {
@@ -102,7 +102,7 @@ impl Types {
     }
 }
 
-/// The text that adds up to `rows` numbers over a workgroup; nothing for none.
+/// The text that sums up to `rows` numbers over a workgroup; empty for none.
 pub(super) fn block_sums(rows: usize) -> String {
     assert!(rows <= 16, "{rows} dot products in one sweep; the workgroup sums 16 at a time");
     match rows {
@@ -111,12 +111,12 @@ pub(super) fn block_sums(rows: usize) -> String {
     }
 }
 
-/// The kernel that tries double-single arithmetic out.
+/// The kernel that tests double-single arithmetic.
 pub(super) fn double_single_test() -> String {
     Types { real: Dtype::F32, item: Dtype::DoubleSingle }.head() + DOUBLE_SINGLE_TEST.text
 }
 
-/// A kernel that stands in `shaders/` as it runs.
+/// A kernel that `shaders/` contains in full.
 pub(super) fn plain(shader: &Shader, types: Types, minus: bool) -> String {
     let parts: String = shader.parts.iter().map(|p| p.text).collect();
     let groups = GROUPS_MAX.to_string();
@@ -126,8 +126,8 @@ pub(super) fn plain(shader: &Shader, types: Types, minus: bool) -> String {
         + &fill(shader.text, &[("groups_max", &groups), ("sign", if minus { "-" } else { "+" })])
 }
 
-/// The kernel of y = A x alone, for a panel of a matrix in this form. `shared`: x and y are columns of one basis, and
-/// a buffer that is written can't be bound as read-only.
+/// The kernel of y = A x alone, for a panel of a matrix in this form. `shared` says that x and y are columns of one
+/// basis: a buffer that is written can't also be bound as read-only.
 pub(super) fn product(form: Form, types: Types, shared: bool) -> String {
     let access = if shared { "read_write" } else { "read" };
     let rows = form.layout.rows();
@@ -149,7 +149,7 @@ pub(super) fn product(form: Form, types: Types, shared: bool) -> String {
     text + &fill(SPMV.text, &places)
 }
 
-/// The condition under which invocation t has a place p = start + t, where a workgroup takes `width` at a time.
+/// The condition under which invocation t has an entry p = start + t, if a workgroup processes `width` at a time.
 fn within(width: usize) -> String {
     if width == WORKGROUP { "p < P.n".into() } else { format!("t < {width}u && p < P.n") }
 }

@@ -1,11 +1,11 @@
-//! Scalars of a sweep: partial sums added up, expressions, records, stops.
+//! Scalars of a sweep: totals of partial sums, expressions, records, stops.
 
 use super::arithmetic::literal;
 use super::{HEADER, Sweep, WORKGROUP};
 use crate::op::{Cond, Expr, Item, Op};
 use std::fmt::Write;
 
-/// The length of the arrays that `scalars` publish; one for all of them.
+/// The length of the arrays that `scalars` publish; all have the same.
 pub(in crate::backend::gpu) fn array_length(scalars: &[Op]) -> usize {
     let mut lengths = scalars.iter().flat_map(|op| match op {
         Op::Publish(items) => {
@@ -49,7 +49,7 @@ impl Sweep<'_> {
         items.filter_map(|i| if let Item::Array(a, _) = i { Some(self.array_at[a.0 as usize]) } else { None }).collect()
     }
 
-    /// For arrays to publish: a declaration, what stands before the scalars, and the copies behind them, which all
+    /// For arrays to publish: a declaration, the code before the scalars, and the copies after them, which all
     /// invocations of the first workgroup share.
     pub(super) fn copy_code(&self) -> [String; 3] {
         let from = self.published();
@@ -59,7 +59,7 @@ impl Sweep<'_> {
         let (mut before, mut behind) = (String::new(), String::new());
         let _ = writeln!(before, "    if (t == 0u) {{");
         for (k, from) in from.iter().enumerate() {
-            // Beyond the ledger: not published, because of a stop.
+            // An index beyond the ledger: not published, because of a stop.
             let _ = writeln!(before, "        copy_to[{k}] = 0xffffffffu;");
             let _ = writeln!(
                 behind,
@@ -79,7 +79,7 @@ impl Sweep<'_> {
                     let _ = writeln!(code, "            s[{}] = {};", HEADER + out.0 as usize, self.expr(value));
                 }
                 Op::Publish(items) => {
-                    // Arrays are as long as P.k says, so that one kernel serves every column of a cycle. Where they go is
+                    // The length of arrays is P.k, so that one kernel serves every column of a cycle. Their place is
                     // found here; all invocations copy them.
                     let _ =
                         writeln!(code, "            if (group.x == 0u) {{\n                var c = u32(s[CURSOR]);");

@@ -7,20 +7,20 @@ use crate::matrix::Matrix;
 use crate::op::{Dtype, Op, OperatorData, Space, Term, Vector, forming};
 use std::fmt::Write;
 
-/// What a sweep does once the STOP code is set.
+/// Skips the rest of a sweep once the STOP code is set.
 const STOPPED: &str = "    if (stopped != 0u) {\n        return;\n    }\n";
 
-/// What a sweep kernel does, in the order it does it.
+/// The work of a sweep kernel, in order of execution.
 pub(in crate::backend::gpu) struct Sweep<'a> {
     pub(in crate::backend::gpu) space: &'a Space,
     pub(in crate::backend::gpu) real: Dtype,
-    /// Scalars whose partial sums the sweep before left, in slot order.
+    /// Scalars whose partial sums the previous sweep left, in slot order.
     pub(in crate::backend::gpu) pending: &'a [u16],
     pub(in crate::backend::gpu) scalars: &'a [Op],
     pub(in crate::backend::gpu) body: &'a [Op],
-    /// How many operations of the body the sweep before put off: updates that form what the product gathers.
+    /// How many operations of the body the previous sweep deferred: updates that form what the product gathers.
     pub(in crate::backend::gpu) deferred: usize,
-    /// Where the vector they form was until now.
+    /// Where the vector they form has been until now.
     pub(in crate::backend::gpu) twin: Option<Vector>,
     /// Form of each matrix of the space.
     pub(in crate::backend::gpu) forms: &'a [Form],
@@ -30,32 +30,32 @@ pub(in crate::backend::gpu) struct Sweep<'a> {
     pub(in crate::backend::gpu) array_at: &'a [usize],
 }
 
-/// What a generated kernel binds behind the two state buffers, in order.
+/// A generated kernel, and what it binds after the two state buffers, in order.
 pub(in crate::backend::gpu) struct Generated {
     pub(in crate::backend::gpu) text: String,
     pub(in crate::backend::gpu) ledger: bool,
     pub(in crate::backend::gpu) matrix: bool,
-    /// The text holds a user's: it is compiled with checks.
+    /// The text contains code of the user: it is compiled with checks.
     pub(in crate::backend::gpu) foreign: bool,
     /// Vectors, and whether they are written.
     pub(in crate::backend::gpu) vectors: Vec<(Vector, bool)>,
     /// Scalars whose partial sums this sweep leaves, in slot order.
     pub(in crate::backend::gpu) leaves: Vec<u16>,
-    /// Entries that a workgroup takes at a time.
+    /// Entries that a workgroup processes at a time.
     pub(in crate::backend::gpu) width: usize,
 }
 
-/// The user's text for a row of the operator, and that row times its power of two.
+/// The user's text for a row of the operator, and a function that scales the row by a power of two.
 fn foreign_row(data: &OperatorData, dtype: Dtype) -> Option<String> {
     let Matrix::Free(operator) = &data.matrix else { return None };
     let shader = operator.shader().expect("asked for when the plan was made");
-    // Places to fill are marked by double braces: the user's are no such places.
+    // Double braces mark placeholders: those of the user are not placeholders.
     let text = shader.text.replace("{{", "{ {").replace("}}", "} }");
     let scale = literal(dtype, crate::host::scale::ldexp(1.0, data.exponent));
     Some(format!("{text}\n\nfn scaled_product(i: u32) -> number {{\n    return {scale} * row_product(i);\n}}\n\n"))
 }
 
-/// x_j of the product at hand, where a sweep has several: the row's entries come from the cache after the first.
+/// x_j of the current product, if a sweep has several: after the first, the row's entries come from the cache.
 fn gathered_in_turn(x: impl Iterator<Item = usize>, dtype: Dtype) -> (String, String) {
     let mut text = String::from("var<private> x_number: u32;\n\n");
     let _ = writeln!(text, "fn gathered_in_turn(j: u32) -> {} {{\n    switch (x_number) {{", type_name(dtype));
@@ -82,9 +82,9 @@ impl Sweep<'_> {
                 vectors.iter_mut().filter(|e| e.0 == w).for_each(|e| e.1 = true);
             }
         }
-        // At a stop the vector formed is left in both its places.
+        // At a stop the vector formed is written to both its places.
         vectors.iter_mut().filter(|e| Some(e.0) == self.twin).for_each(|e| e.1 = true);
-        // Columns of one basis are one buffer, which a kernel either only reads or may write.
+        // Columns of one basis share a buffer, which a kernel binds either as read-only or as writable.
         let written: Vec<u16> = vectors.iter().filter(|e| e.1).filter_map(|e| basis(e.0)).collect();
         vectors.iter_mut().filter(|e| basis(e.0).is_some_and(|b| written.contains(&b))).for_each(|e| e.1 = true);
         let mut bindings = String::new();
@@ -141,14 +141,14 @@ impl Sweep<'_> {
         Generated { text, ledger, matrix: product.is_some(), foreign, vectors, leaves, width: self.width() }
     }
 
-    /// Entries that a workgroup takes at a time: rows that several invocations share are fewer than those. With dot
-    /// products they are not, so that partial sums are of the same entries whatever the form.
+    /// Entries that a workgroup processes at a time: fewer than its invocations if several share a row. Not with dot
+    /// products, whose partial sums must cover the same entries whatever the form.
     fn width(&self) -> usize {
         let dots = self.body.iter().any(|op| matches!(op, Op::Dot { .. }));
         self.product().map_or(WORKGROUP, |(form, _)| form.layout.rows().width(dots))
     }
 
-    /// What the matrix is applied to, product by product.
+    /// The vectors the matrix is applied to, product by product.
     fn applied(&self) -> Vec<Vector> {
         self.body.iter().filter_map(Op::gathers).collect()
     }
@@ -161,7 +161,7 @@ impl Sweep<'_> {
         })
     }
 
-    /// x_j as a product gathers it, and the variables in which it finds the coefficients.
+    /// The expression for x_j in a product, and the variables that hold its coefficients.
     fn gathered(&self, x: Vector, vectors: &[(Vector, bool)]) -> (String, String) {
         let Some(terms) = forming::formula(&self.body[..self.deferred], x) else {
             return (format!("v{}[j]", position(vectors, x)), String::new());
@@ -190,7 +190,7 @@ impl Sweep<'_> {
             let mut factors = vec![];
             if !t.coefficient.is_one() {
                 let c = match t.coefficient.constant() {
-                    // Of the right type from the start: compilers refuse to narrow f64 constants.
+                    // A literal of the final type: compilers refuse to narrow f64 constants.
                     Some(c) => arithmetic.constant(c),
                     None => arithmetic.widen(&self.expr(&t.coefficient), self.real),
                 };
@@ -270,7 +270,7 @@ impl Sweep<'_> {
         let mut code = String::new();
         match (self.product(), self.twin) {
             (Some((_, x)), Some(twin)) => {
-                // The coefficients as in the updates themselves.
+                // The same coefficients as in the updates.
                 let terms = forming::formula(&self.body[..self.deferred], x).expect("a vector formed");
                 let mut factors = 0;
                 let _ = self.sum(x, terms, |_| String::new(), &mut |value, _| {
