@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Passes the tests on a fresh machine that has Rust. Installs what they need where it may (Debian, as root), then runs
 # every check of the library (style, tests, features) and of the Python package (python), or the parts that are named;
-# campaign (random problems) and clients (programs of others on the Python package) run by name only.
+# campaign (random problems), clients (programs of others on the Python package) and c (the C interface) run by name only.
 # What can't be had is a failure under CI, and a sentence elsewhere.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -89,6 +89,13 @@ python() {
     if has_python; then say "Python package"; bash python/tests/run.sh; fi
 }
 
+c() {
+    needs cc gcc "the C interface" && needs c++ g++ "the C interface" && needs pkg-config pkg-config "the C interface" &&
+        needs gfortran gfortran "the Fortran example" && needs cmake cmake "the CMake package" &&
+        needs python3 python3 "the calls from Python" || return 0
+    say "C interface"; bash c/tests/run.sh
+}
+
 clients() {
     if has_python; then say "programs of others"; bash python/clients/run.sh; fi
 }
@@ -98,8 +105,8 @@ if [ $# = 0 ]; then
 fi
 for part in "$@"; do
     case $part in
-        style | tests | features | python | campaign | clients) "$part" ;;
-        *) echo "no part is called $part; there are style, tests, features, python, campaign and clients"; exit 2 ;;
+        style | tests | features | python | campaign | clients | c) "$part" ;;
+        *) echo "no part is called $part; there are style, tests, features, python, campaign, clients and c"; exit 2 ;;
     esac
 done
 say "every check passed"

@@ -5,7 +5,7 @@ use crate::error::{Error, Result};
 use crate::host::suggest;
 use crate::options::text::{seconds, value};
 
-const NAMES: [&str; 13] = [
+const NAMES: [&str; 14] = [
     "k",
     "which",
     "sigma",
@@ -19,6 +19,7 @@ const NAMES: [&str; 13] = [
     "backend",
     "precision",
     "threads",
+    "skip_null",
 ];
 
 impl EigenOptions {
@@ -33,7 +34,12 @@ impl EigenOptions {
             "k" => self.k = value(name, text, count)?,
             "which" => self.which = text.parse()?,
             "sigma" => self.sigma = Some(value(name, text, number)?),
-            "method" => self.method = text.into(),
+            "method" => {
+                if text != "auto" {
+                    super::by_name(text)?;
+                }
+                self.method = text.into();
+            }
             "preconditioner" | "precond" => self.preconditioner = text.parse()?,
             "tol" => self.tol = value(name, text, number)?,
             "subspace" => self.subspace = Some(value(name, text, count)?),
@@ -43,6 +49,7 @@ impl EigenOptions {
             "backend" => self.backend = text.parse().unwrap_or_else(|never| match never {}),
             "precision" => self.precision = text.parse()?,
             "threads" => self.threads = value(name, text, count)?,
+            "skip_null" => self.skip_null = value(name, text, "true or false")?,
             _ => return Err(Error::input(suggest::unknown("option", name, &NAMES))),
         }
         Ok(())
