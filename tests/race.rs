@@ -87,3 +87,11 @@ fn the_winner_starts_next_time() {
     assert!(many.iter().all(|r| r.reason.is_converged()));
     assert!(many[0].rungs.len() > 1 && many[1..].iter().all(|r| r.rungs.len() == 1));
 }
+
+#[test]
+fn what_was_asked_for_has_no_budget() {
+    let a = gallery::random_general(3000, 8, 5);
+    let r = solve(&a, &random_vector(a.rows(), 1), Options { preconditioner: "ilut".parse().unwrap(), ..options() });
+    assert!(r.reason.is_converged() && r.rungs.iter().all(|r| r.preconditioner.starts_with("ilut")), "{r}");
+    assert!(r.rungs.iter().all(|r| !r.reason.contains("stopped")), "{r}");
+}

@@ -460,3 +460,16 @@ fn advice_names_what_is_left_to_try() {
     assert!(stagnant.advice().contains("`restart`"), "{}", stagnant.advice());
     assert!(!stagnant.advice().contains("f64") && !stagnant.advice().contains("--"), "{}", stagnant.advice());
 }
+
+#[test]
+fn a_null_vector_far_beyond_b_is_no_answer() {
+    // A x0 is rounding beside ‖A‖‖x0‖ and 10³⁶⁰ beside b.
+    let a = matrix(2, 2, [(0, 0, 1.0), (0, 1, -1.0), (1, 0, -1.0), (1, 1, 1.0)]);
+    let x0 = [1e200 * (1.0 + 2f64.powi(-50)), 1e200];
+    for method in ["cg", "minres", "gmres", "lsqr"] {
+        let options = Options { criterion: Criterion::BackwardError, ..with(method, "none") };
+        let r = Solver::new(&a, options).unwrap().solve_from(&[1e-180, -1e-180], &x0).unwrap();
+        let solved = (r.x[0] - r.x[1] - 1e-180).abs() <= 1e-8 * 1e-180;
+        assert!(!r.reason.is_converged() || solved, "{method}: {} at {:?}", r.reason, r.x);
+    }
+}

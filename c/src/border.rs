@@ -105,7 +105,8 @@ pub(crate) unsafe fn string<'a>(p: *const c_char, name: &str) -> Result<&'a str,
 /// `out` is NULL or points to a place for a pointer.
 pub(crate) unsafe fn give<T>(out: *mut *mut T, value: T) -> Result<(), Failure> {
     // SAFETY: by the caller's word.
-    *unsafe { get_mut(out, "out") }? = Box::into_raw(Box::new(value));
+    let place = unsafe { get_mut(out, "out") }?;
+    *place = Box::into_raw(Box::new(value));
     Ok(())
 }
 

@@ -25,7 +25,8 @@ pub enum Structure {
 }
 
 /// y = A x for whole vectors. Returns 0, or another number where it fails; the solve ends with KRYLANE_STATUS_PANIC then.
-/// Called by one thread at a time, though not always by the same one.
+/// Called by one thread at a time for one solver, though not always by the same one; solvers of one matrix that work at the
+/// same time call it at the same time.
 pub type Product = Option<extern "C" fn(x: *const f64, y: *mut f64, user: *mut c_void) -> c_int>;
 
 /// A matrix of `rows` x `cols` in compressed sparse rows. `row_ptr` has rows + 1 entries. Indices count from `base`, 0 (C)
@@ -102,7 +103,7 @@ struct Function {
     structure: Word,
 }
 
-// SAFETY: the header says that the functions are called by several threads, one at a time; `user` is theirs alone.
+// SAFETY: the header says that the functions are called by several threads, for one solver one at a time.
 unsafe impl Send for Function {}
 // SAFETY: as above.
 unsafe impl Sync for Function {}

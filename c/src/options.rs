@@ -37,7 +37,9 @@ pub unsafe extern "C" fn krylane_options_set(
         let eigen = options.eigen.set(name, value);
         let linear = options.linear.set(name, value);
         match (linear, eigen) {
-            (Err(e), Err(_)) => Err(e.into()),
+            (Err(linear), Err(eigen)) => {
+                Err(if linear.to_string().starts_with("unknown option") { eigen } else { linear }.into())
+            }
             _ => Ok(()),
         }
     })

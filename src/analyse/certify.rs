@@ -283,6 +283,20 @@ mod tests {
     }
 
     #[test]
+    fn a_row_far_below_the_others_is_seen_by_component() {
+        let identity = two_by_two([1.0, 0.0, 0.0, 1.0]);
+        let graded = two_by_two([1e150, 0.0, 0.0, 1e-170]);
+        for (a, b, x, error) in [
+            (&identity, [1e300, 1e-30], [1e300, 1e-25], 1.0),
+            (&identity, [1e300, 1e-30], [1e300, 0.0], 1.0),
+            (&graded, [1e150, 1e-170], [1.0, 1.0 + 1e-4], 5e-5),
+        ] {
+            let c = truth(a, &Norms::of(a), &b, &x).certificate;
+            assert!((c.componentwise.unwrap() / error - 1.0).abs() < 1e-3 && c.relative < 1e-300, "{b:?} {x:?}: {c:?}");
+        }
+    }
+
+    #[test]
     fn small_rows_are_seen_by_component() {
         // The second row is 1e-12 of the first; x_1 is completely wrong.
         let a = two_by_two([1.0, 0.0, 0.0, 1e-12]);

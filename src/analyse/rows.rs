@@ -4,6 +4,7 @@
 use crate::host::scale::{SHARE, exponent, larger, largest, ldexp, power};
 use crate::matrix::{Csr, Matrix, operator};
 use rayon::prelude::*;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// b − A x, and the largest part of a row that is left.
 pub(crate) struct Rows {
@@ -33,8 +34,14 @@ impl Certifying for Csr {
         let (largest_b, product) = (largest(b), ea + exponent(largest(x)));
         let e = if largest_b == 0.0 { product } else { exponent(largest_b) };
         if product - e <= FAR {
-            let rows = together(self, ea, &scaled(b, -e), &scaled(x, ea - e));
-            if largest_b > 0.0 || largest(&rows.residual) >= ldexp(1.0, -FAR) {
+            let lost = AtomicBool::new(false);
+            let there = |i: usize| {
+                let (columns, values) = self.row(i);
+                b[i] != 0.0 || columns.iter().zip(values).any(|(&j, &v)| v != 0.0 && x[j as usize] != 0.0)
+            };
+            let small = |i: usize| lost.store(lost.load(Ordering::Relaxed) || there(i), Ordering::Relaxed);
+            let rows = together(self, ea, &scaled(b, -e), &scaled(x, ea - e), small);
+            if !lost.into_inner() && (largest_b > 0.0 || largest(&rows.residual) >= ldexp(1.0, -FAR)) {
                 return (rows, e);
             }
         }
@@ -53,8 +60,10 @@ impl Certifying for Matrix {
         let e = if largest_b == 0.0 { product } else { eb.max(product - FAR) };
         // Below that b is nothing, and so is what the operator's own product says of it.
         let lost = largest_b > 0.0 && e - eb > FAR;
-        let ax = operator::multiply(&**a, &scaled(x, ea - e));
-        let left = |(b, p): (f64, f64)| if lost { f64::INFINITY } else { b - ldexp(p, -ea) };
+        // Both x and A x near half of A's exponent, where neither leaves the range.
+        let by = exponent(largest(x)) + ea / 2;
+        let ax = operator::multiply(&**a, &scaled(x, -by));
+        let left = |(b, p): (f64, f64)| if lost { f64::INFINITY } else { b - ldexp(p, by - e) };
         let residual = scaled(b, -e).into_par_iter().zip(ax).map(left).collect();
         let computed_on = "CPU, f64 by the operator's own product on the host";
         (Rows { residual, componentwise: None, rowwise: None, computed_on }, e)
@@ -65,7 +74,7 @@ impl Certifying for Matrix {
 pub(super) fn product(a: &Matrix, ea: i32, x: &[f64]) -> Vec<f64> {
     match a {
         Matrix::Stored(a) => {
-            let mut product = together(a, ea, &vec![0.0; a.rows()], x).residual;
+            let mut product = together(a, ea, &vec![0.0; a.rows()], x, |_| {}).residual;
             product.par_iter_mut().for_each(|v| *v = -*v);
             product
         }
@@ -73,8 +82,9 @@ pub(super) fn product(a: &Matrix, ea: i32, x: &[f64]) -> Vec<f64> {
     }
 }
 
-/// b − (A·2^−ea) x.
-fn together(a: &Csr, ea: i32, b: &[f64], x: &[f64]) -> Rows {
+/// b − (A·2^−ea) x; `small` is called with the rows that are empty or all but lost in this scale.
+fn together(a: &Csr, ea: i32, b: &[f64], x: &[f64], small: impl Fn(usize) + Sync) -> Rows {
+    let tiny = ldexp(1.0, -FAR);
     let (scale, widest, largest_b) = (power(-ea), largest(x), largest(b));
     let seen = if largest_b > 0.0 { f64::EPSILON * largest_b } else { f64::INFINITY };
     let mut residual = vec![0.0; a.rows()];
@@ -83,6 +93,9 @@ fn together(a: &Csr, ea: i32, b: &[f64], x: &[f64]) -> Rows {
         let factors = |k: usize| (-scale(values[k]), x[columns[k] as usize]);
         let sums = sums(b[i], values.len(), factors, seen);
         *r = sums.residual;
+        if sums.products + b[i].abs() < tiny {
+            small(i);
+        }
         let entries = values.iter().map(|&v| scale(v).abs()).sum::<f64>();
         [sums.left(sums.products + b[i].abs()), sums.left(entries * widest + b[i].abs())]
     };
@@ -159,11 +172,12 @@ impl Sums {
 /// b + Σ_k f_k g_k over `count` pairs of factors: in twofold arithmetic, or exactly where that may be off by `seen`: a
 /// rounding of the largest b, or anything where b = 0 and nothing is compared with it.
 fn sums(b: f64, count: usize, factors: impl Fn(usize) -> (f64, f64) + Copy, seen: f64) -> Sums {
-    /// What a twofold sum of any row may be off by, as a part of its products: 2^-106 times the square of their number.
-    const OPEN: f64 = 1.0 / (1u128 << 98) as f64;
+    /// What a twofold sum may be off by, as a part of its products times the square of their number.
+    const OPEN: f64 = 1.0 / (1u128 << 104) as f64;
     let sums = twofold(b, count, factors);
+    let open = OPEN * (count as f64 + 1.0).powi(2);
     // Not a number compares as nothing, and stays.
-    if sums.products * OPEN > seen { Sums { residual: exact(b, count, factors), ..sums } } else { sums }
+    if sums.products * open > seen { Sums { residual: exact(b, count, factors), ..sums } } else { sums }
 }
 
 fn twofold(b: f64, count: usize, factors: impl Fn(usize) -> (f64, f64)) -> Sums {

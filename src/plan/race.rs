@@ -142,6 +142,12 @@ impl Race {
         (0..self.runners.len()).any(|j| j != k && self.runners[j].standing != Standing::Out)
     }
 
+    /// Whether another than `k` runs, or may enter now.
+    pub(crate) fn has_rival(&self, k: usize) -> bool {
+        let rival = |j: usize| self.runners[j].standing == Standing::Runs || self.may_enter(j);
+        (0..self.runners.len()).any(|j| j != k && rival(j))
+    }
+
     /// Candidate `k` is set up, at the work expected.
     pub(crate) fn ready(&mut self, k: usize) {
         self.total += self.runners[k].entrant.setup;

@@ -85,7 +85,10 @@ impl Problem<'_> {
         }
         // An x that is all null vector has a small backward error and solves nothing.
         let whole = t.norm / t.certificate.backward_error;
-        let astray = self.criterion == Criterion::BackwardError && t.norm > 0.0 && whole * NULL > t.rhs && t.rhs > 0.0;
+        let astray = self.criterion == Criterion::BackwardError
+            && t.norm > 0.0
+            && whole * NULL > t.rhs
+            && t.certificate.rhs_norm > 0.0;
         // A NaN is not small, and neither is infinity.
         let small = t.norm.is_finite() && t.norm <= self.target(t) && !astray;
         if !small {

@@ -13,6 +13,7 @@ use crate::op::Triangle;
 use crate::plan::race::{Entrant, Move, Race, Standing};
 use crate::plan::{Candidate, LAUNCH};
 use crate::precond;
+use crate::precond::registry::Precond;
 use crate::report::{Reason, Rung};
 use std::time::Instant;
 
@@ -134,7 +135,8 @@ impl Solver {
                     if counted {
                         continue;
                     }
-                    let (halt, budget) = self.budget(k, &race, call.deadline);
+                    let guessed = favourite.is_none_or(|f| f.0 != k);
+                    let (halt, budget) = self.budget(k, guessed, &race, call.deadline);
                     match self.open(k, system, &halt)? {
                         Some(Reason::PreconditionerFailed { .. }) if halt.is_spent() => {
                             system.line(k, self).reason = "set-up stopped: more work than expected".into();
@@ -324,11 +326,13 @@ impl Solver {
         true
     }
 
-    /// What may end the set-up of candidate `k`: where its work was guessed and others wait, also that it takes more than
-    /// twice that. And that much work.
-    fn budget(&self, k: usize, race: &Race, deadline: Option<Instant>) -> (Halt, f64) {
+    /// What may end the set-up of candidate `k`: where its work is `guessed` and others may go on, also that it takes more
+    /// than twice that. And that much work.
+    fn budget(&self, k: usize, guessed: bool, race: &Race, deadline: Option<Instant>) -> (Halt, f64) {
         let work = 2.0 * race.entrant(k).setup;
-        let guessed = self.candidates[k].counted.is_none() && race.contested(k);
+        // The table says nothing of a preconditioner that was asked for.
+        let guessed = guessed && self.options.preconditioner == Precond::Auto && self.candidates[k].counted.is_none();
+        let guessed = guessed && race.has_rival(k);
         (self.halt(deadline).with_budget(guessed.then(|| self.sizes.ns(work))), work)
     }
 
@@ -353,7 +357,12 @@ impl Solver {
                 self.sessions[k] = Some(session);
                 Ok(None)
             }
-            Err(Error::Preconditioner { row, message }) => Ok(Some(Reason::PreconditionerFailed { row, message })),
+            Err(Error::Preconditioner { row, message }) => {
+                let spent = upload.elapsed().as_secs_f64();
+                system.timings.setup_s += spent;
+                system.line(k, self).setup_s += spent;
+                Ok(Some(Reason::PreconditionerFailed { row, message }))
+            }
             // Another may need less.
             Err(e @ Error::OutOfMemory { .. }) if self.candidates.len() > 1 => {
                 Ok(Some(Reason::PreconditionerFailed { row: 0, message: e.to_string() }))
