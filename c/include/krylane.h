@@ -87,7 +87,8 @@ typedef struct krylane_solver krylane_solver;
 
 /*
  y = A x for whole vectors. Returns 0, or another number where it fails; the solve ends with KRYLANE_STATUS_PANIC then.
- Called by one thread at a time, though not always by the same one.
+ Called by one thread at a time for one solver, though not always by the same one; solvers of one matrix that work at the
+ same time call it at the same time.
  */
 typedef int (*krylane_product)(const double *x, double *y, void *user);
 
