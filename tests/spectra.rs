@@ -211,3 +211,27 @@ fn complex_singular_values() {
         }
     }
 }
+
+#[test]
+fn sizes_whose_squares_leave_the_range_lose_no_value() {
+    // Singular values 4, 2e-7 and 0 in units of 1e190; the eigenvalues of the symmetric one alike.
+    for unit in [1.0, 1e190, 1e-190] {
+        let mut t = Triplets::new(12, 12).unwrap();
+        t.push(4, 4, -4.0 * unit).unwrap();
+        t.push(7, 9, 2e-7 * unit).unwrap();
+        let a = t.to_csr().unwrap();
+        let mut t = Triplets::new(12, 12).unwrap();
+        t.push(4, 4, -4.0 * unit).unwrap();
+        t.push(7, 7, 2e-7 * unit).unwrap();
+        let symmetric = t.to_csr().unwrap();
+        for seed in 1..=40 {
+            let asked = EigenOptions { seed, ..options(2, Which::LM) };
+            let found = svds(&a, asked.clone()).unwrap();
+            let values: Vec<f64> = found.singular_values.iter().map(|v| v / unit).collect();
+            assert!((values[0] - 4.0).abs() < 1e-12 && (values[1] - 2e-7).abs() < 1e-12, "{unit:e} {seed}: {values:?}");
+            let found = eigs(&symmetric, EigenOptions { method: "dense".into(), ..asked }).unwrap();
+            let values: Vec<f64> = found.eigenvalues.iter().map(|v| v.re / unit).collect();
+            assert!((values[0] + 4.0).abs() < 1e-12 && (values[1] - 2e-7).abs() < 1e-12, "{unit:e} {seed}: {values:?}");
+        }
+    }
+}

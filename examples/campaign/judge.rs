@@ -123,6 +123,9 @@ fn scale_fault(
     scaled.set_values(a.values().iter().map(|v| shift(*v, p)).collect()).ok()?;
     let b: Vec<f64> = case.b.iter().map(|v| shift(*v, q)).collect();
     let other = solve(&scaled, &b).ok()?;
+    if matches!(other.reason, Reason::OutOfRange { .. }) {
+        return None;
+    }
     let same = report.x.iter().zip(&other.x).all(|(x, y)| shift(*x, q - p) == *y);
     if same && other.iterations == report.iterations && other.reason.name() == report.reason.name() {
         return None;

@@ -156,7 +156,7 @@ impl Singular {
     /// All triplets by dense algebra, the wanted ones kept; true where they pass.
     fn directly(&self, found: &mut Found) -> bool {
         let Some(a) = self.a.entries() else { return false };
-        let Some((u, _, v)) = singular(&dense(a)) else { return false };
+        let Some((u, _, v)) = singular(&dense(a, self.norms[0].exponent)) else { return false };
         let column = |m: &Mat<f64>, j: usize| (0..m.nrows()).map(|i| m[(i, j)]).collect::<Vec<f64>>();
         let all = (0..v.ncols().min(u.ncols())).flat_map(|j| self.verify(column(&v, j), Some(column(&u, j))));
         found.pairs = self.select(all.collect());
