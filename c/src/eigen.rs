@@ -3,7 +3,7 @@
 use crate::border::{Status, bad, call, free, get, give, text};
 use crate::matrix::Matrix;
 use crate::options::Options;
-use std::ffi::{CStr, CString, c_char, c_int};
+use std::ffi::{CString, c_char, c_int};
 
 /// Eigenpairs. Free them with `krylane_pairs_free`.
 pub struct Pairs {
@@ -59,9 +59,8 @@ pub unsafe extern "C" fn krylane_pairs_converged(pairs: *const Pairs) -> c_int {
 /// `pairs` is NULL, or comes from this library and is not freed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn krylane_pairs_reason(pairs: *const Pairs) -> *const c_char {
-    const NONE: &CStr = c"";
     // SAFETY: by the caller's word.
-    unsafe { pairs.as_ref() }.map_or(NONE.as_ptr(), |p| p.reason.as_ptr())
+    unsafe { pairs.as_ref() }.map_or(c"".as_ptr(), |p| p.reason.as_ptr())
 }
 
 /// How many pairs there are.

@@ -2,11 +2,9 @@
 
 use crate::border::{Failure, Status, bad, call, free, get, get_mut, give, slice, string};
 use krylane::io::ReadOptions;
-use krylane::matrix::{Csr, LinearOperator, Matrix as Any, Structure as Word};
+use krylane::matrix::{Csr, Matrix as Any, VectorFunction};
 use std::ffi::{c_char, c_int, c_void};
-use std::ops::Range;
 use std::path::Path;
-use std::sync::Arc;
 
 /// A matrix, or an operator that stands for one. Free it with `krylane_matrix_free`; solvers made of it live on.
 #[derive(Clone)]
@@ -55,9 +53,9 @@ pub unsafe extern "C" fn krylane_matrix_from_csr(
         let length = rows.checked_add(1).ok_or_else(|| bad("rows is too large"))?;
         // SAFETY: by the caller's word.
         let starts = unsafe { slice(row_ptr, length, "row_ptr") }?;
-        let start = |&p: &i64| {
-            let p0 = p.checked_sub(base).and_then(|p| usize::try_from(p).ok());
-            p0.ok_or_else(|| bad(format!("row_ptr holds {p}")))
+        let start = |&p: &i64| match p.checked_sub(base).map(usize::try_from) {
+            Some(Ok(start)) => Ok(start),
+            _ => Err(bad(format!("row_ptr holds {p}"))),
         };
         let starts = starts.iter().map(start).collect::<Result<Vec<_>, _>>()?;
         if starts[0] != 0 || starts.windows(2).any(|w| w[0] > w[1]) {
@@ -93,47 +91,22 @@ pub unsafe extern "C" fn krylane_matrix_from_file(path: *const c_char, out: *mut
     })
 }
 
-/// A function as an operator. Values cross the border in whole vectors.
-struct Function {
-    rows: usize,
-    cols: usize,
-    apply: extern "C" fn(*const f64, *mut f64, *mut c_void) -> c_int,
-    transpose: Product,
-    user: *mut c_void,
-    structure: Word,
-}
+/// A function of the caller's with its data.
+#[derive(Clone, Copy)]
+struct Function(extern "C" fn(*const f64, *mut f64, *mut c_void) -> c_int, *mut c_void);
 
 // SAFETY: the header says that the functions are called by several threads, for one solver one at a time.
 unsafe impl Send for Function {}
 // SAFETY: as above.
 unsafe impl Sync for Function {}
 
-impl LinearOperator for Function {
-    fn rows(&self) -> usize {
-        self.rows
-    }
-    fn cols(&self) -> usize {
-        self.cols
-    }
-    fn product(&self, rows: Range<usize>, x: &[f64], y: &mut [f64]) {
-        debug_assert!(rows == (0..self.rows), "a whole product");
-        let code = (self.apply)(x.as_ptr(), y.as_mut_ptr(), self.user);
+impl Function {
+    fn call(&self, x: &[f64], y: &mut [f64]) {
+        let code = (self.0)(x.as_ptr(), y.as_mut_ptr(), self.1);
         if code != 0 {
             // Unwinds to the border without a word on stderr.
             std::panic::resume_unwind(Box::new(format!("the operator's function returned {code}")));
         }
-    }
-    fn transpose(&self) -> Option<Arc<dyn LinearOperator>> {
-        let Self { rows, cols, apply, transpose, user, structure } = *self;
-        let back = Some(apply);
-        let transpose = Self { rows: cols, cols: rows, apply: transpose?, transpose: back, user, structure };
-        Some(Arc::new(transpose))
-    }
-    fn structure(&self) -> Word {
-        self.structure
-    }
-    fn is_whole(&self) -> bool {
-        true
     }
 }
 
@@ -157,16 +130,20 @@ pub unsafe extern "C" fn krylane_matrix_from_function(
         let (Ok(rows), Ok(cols)) = (usize::try_from(rows), usize::try_from(cols)) else {
             return Err(bad(format!("a matrix of {rows} x {cols}")));
         };
-        let apply = apply.ok_or_else(|| bad("apply is NULL"))?;
-        let structure = match structure {
-            0 => Word::General,
-            1 => Word::Symmetric,
-            2 => Word::Definite,
+        let apply = Function(apply.ok_or_else(|| bad("apply is NULL"))?, user);
+        let operator = VectorFunction::new(rows, cols, move |x, y| apply.call(x, y));
+        let operator = match structure {
+            0 => operator,
+            1 => operator.symmetric(),
+            2 => operator.definite(),
             other => return Err(bad(format!("structure is {other}; see krylane_structure"))),
         };
-        let operator = Any::free(Function { rows, cols, apply, transpose, user, structure });
+        let operator = match transpose.map(|f| Function(f, user)) {
+            Some(transpose) => operator.with_transpose(move |x, y| transpose.call(x, y)),
+            None => operator,
+        };
         // SAFETY: by the caller's word.
-        unsafe { give(out, Matrix(operator)) }
+        unsafe { give(out, Matrix(Any::free(operator))) }
     })
 }
 

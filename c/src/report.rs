@@ -1,7 +1,7 @@
 //! What a solve tells.
 
 use crate::border::{free, text};
-use std::ffi::{CStr, CString, c_char, c_int};
+use std::ffi::{CString, c_char, c_int};
 
 /// How a solve ended and what it cost. Free it with `krylane_report_free`.
 pub struct Report {
@@ -31,8 +31,6 @@ unsafe fn ask<T>(report: *const Report, nothing: T, question: impl FnOnce(&Repor
     unsafe { report.as_ref() }.map_or(nothing, question)
 }
 
-const NONE: &CStr = c"";
-
 /// 1 where x is what was asked for: the residual was recomputed in f64 and meets the tolerance, or x is the
 /// least-squares solution that was asked for. 0 else.
 ///
@@ -51,7 +49,7 @@ pub unsafe extern "C" fn krylane_report_is_answer(report: *const Report) -> c_in
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn krylane_report_reason(report: *const Report) -> *const c_char {
     // SAFETY: by the caller's word.
-    unsafe { ask(report, NONE.as_ptr(), |r| r.reason.as_ptr()) }
+    unsafe { ask(report, c"".as_ptr(), |r| r.reason.as_ptr()) }
 }
 
 /// What to do about it, a sentence. Valid as long as the report.
@@ -61,7 +59,7 @@ pub unsafe extern "C" fn krylane_report_reason(report: *const Report) -> *const 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn krylane_report_advice(report: *const Report) -> *const c_char {
     // SAFETY: by the caller's word.
-    unsafe { ask(report, NONE.as_ptr(), |r| r.advice.as_ptr()) }
+    unsafe { ask(report, c"".as_ptr(), |r| r.advice.as_ptr()) }
 }
 
 /// Everything, as JSON. Valid as long as the report.
@@ -71,7 +69,7 @@ pub unsafe extern "C" fn krylane_report_advice(report: *const Report) -> *const 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn krylane_report_json(report: *const Report) -> *const c_char {
     // SAFETY: by the caller's word.
-    unsafe { ask(report, NONE.as_ptr(), |r| r.json.as_ptr()) }
+    unsafe { ask(report, c"".as_ptr(), |r| r.json.as_ptr()) }
 }
 
 /// |b - A x|/|b|, recomputed in f64.

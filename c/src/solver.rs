@@ -55,8 +55,8 @@ pub unsafe extern "C" fn krylane_solve(
         // SAFETY: by the caller's word.
         let b = unsafe { slice(b, shape.0, "b") }?;
         // SAFETY: by the caller's word; this reading of x ends before x is written.
-        let x0 = unsafe { slice(x.cast_const(), shape.1, "x") }?.to_vec();
-        let found = if from_x != 0 { solver.solve_from(b, &x0) } else { solver.solve(b) }?;
+        let x0 = unsafe { slice(x.cast_const(), shape.1, "x") }?;
+        let found = if from_x != 0 { solver.solve_from(b, x0) } else { solver.solve(b) }?;
         // SAFETY: by the caller's word x has room for as many as it was read.
         unsafe { std::ptr::copy_nonoverlapping(found.x.as_ptr(), x, shape.1) };
         if report.is_null() {

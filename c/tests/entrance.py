@@ -143,6 +143,16 @@ for function, code in [(twice, OK), (refuses, PANIC)]:
     lib.krylane_matrix_free(a)
 assert calls
 
+# Its transpose, for least squares.
+a, solver, options = p(), p(), p(lib.krylane_options_new())
+assert lib.krylane_options_set(options, b"method", b"lsqr") == OK
+assert lib.krylane_matrix_from_function(20, 20, c.cast(twice, p), c.cast(twice, p), None, 0, c.byref(a)) == OK
+assert lib.krylane_solver_new(a, options, c.byref(solver)) == OK, lib.krylane_last_error()
+x = array(f64, [0.0] * 20)
+assert lib.krylane_solve(solver, array(f64, [1.0] * 20), x, 0, None) == OK and abs(x[5] - 0.5) < 1e-9
+for name, thing in [("solver", solver), ("options", options), ("matrix", a)]:
+    getattr(lib, f"krylane_{name}_free")(thing)
+
 # Nonsense in the arrays: a status, never a crash.
 random.seed(1)
 seen = {OK: 0, BAD_INPUT: 0}

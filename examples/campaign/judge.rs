@@ -116,18 +116,17 @@ fn scale_fault(
     let (p, q) = ([1, 37, -60, 200][case.seed as usize / 4 % 4], [-1, 0, 93, -40][case.seed as usize / 16 % 4]);
     let inside = |v: f64| v == 0.0 || (1e-200..1e200).contains(&v.abs());
     let all = a.values().iter().chain(&case.b).chain(&report.x);
-    if !all.copied().all(inside) || matches!(report.reason, Reason::OutOfRange { .. }) {
+    let outside = |r: &Report| matches!(r.reason, Reason::OutOfRange { .. });
+    if !all.copied().all(inside) || outside(report) {
         return None;
     }
     let mut scaled = a.clone();
     scaled.set_values(a.values().iter().map(|v| shift(*v, p)).collect()).ok()?;
     let b: Vec<f64> = case.b.iter().map(|v| shift(*v, q)).collect();
     let other = solve(&scaled, &b).ok()?;
-    if matches!(other.reason, Reason::OutOfRange { .. }) {
-        return None;
-    }
     let same = report.x.iter().zip(&other.x).all(|(x, y)| shift(*x, q - p) == *y);
-    if same && other.iterations == report.iterations && other.reason.name() == report.reason.name() {
+    let same = same && other.iterations == report.iterations && other.reason.name() == report.reason.name();
+    if same || outside(&other) {
         return None;
     }
     let (one, two) = (report, other);

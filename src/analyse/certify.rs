@@ -8,7 +8,7 @@
 //! No certificate holds a NaN: where a residual is none (an operator that returns NaN), it is infinite, and passes nothing.
 
 use super::rows::{Certifying, Rows, product, scaled};
-use crate::host::scale::{exponent, larger, largest, ldexp, norm2, power};
+use crate::host::scale::{exponent, larger, largest, ldexp, norm2, power, scaled_norm2};
 use crate::matrix::{Csr, Matrix};
 use rayon::prelude::*;
 use serde::Serialize;
@@ -157,13 +157,9 @@ fn ratio(part: f64, whole: f64) -> f64 {
 
 /// b − A x and what follows from it; everything is infinite where x is not finite.
 pub(crate) fn truth(a: &impl Certifying, norms: &Norms, b: &[f64], x: &[f64]) -> Truth {
-    let (largest_x, largest_b) = (largest(x), largest(b));
-    // ‖x‖ and ‖b‖ in scales of their own, in which they can't vanish.
-    let (ex, eb) = (exponent(largest_x), exponent(largest_b));
-    let own = |v: &[f64], e: i32| norm2(&scaled(v, -e));
-    let (solution, rhs) = (own(x, ex), own(b, eb));
-    let (rows, e) = if largest_x == 0.0 {
-        let all = Some(if largest_b == 0.0 { 0.0 } else { 1.0 });
+    let ((solution, ex), (rhs, eb)) = (scaled_norm2(x), scaled_norm2(b));
+    let (rows, e) = if solution == 0.0 {
+        let all = Some(if rhs == 0.0 { 0.0 } else { 1.0 });
         let residual = scaled(b, -eb);
         (Rows { residual, componentwise: all, rowwise: all, computed_on: "x = 0: b itself" }, eb)
     } else {

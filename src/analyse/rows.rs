@@ -85,8 +85,7 @@ pub(super) fn product(a: &Matrix, ea: i32, x: &[f64]) -> Vec<f64> {
 /// b − (A·2^−ea) x; `small` is called with the rows that are empty or all but lost in this scale.
 fn together(a: &Csr, ea: i32, b: &[f64], x: &[f64], small: impl Fn(usize) + Sync) -> Rows {
     let tiny = ldexp(1.0, -FAR);
-    let (scale, widest, largest_b) = (power(-ea), largest(x), largest(b));
-    let seen = if largest_b > 0.0 { f64::EPSILON * largest_b } else { f64::INFINITY };
+    let (scale, widest, seen) = (power(-ea), largest(x), seen(largest(b)));
     let mut residual = vec![0.0; a.rows()];
     let one = |i: usize, r: &mut f64| {
         let (columns, values) = a.row(i);
@@ -96,8 +95,7 @@ fn together(a: &Csr, ea: i32, b: &[f64], x: &[f64], small: impl Fn(usize) + Sync
         if sums.products + b[i].abs() < tiny {
             small(i);
         }
-        let entries = values.iter().map(|&v| scale(v).abs()).sum::<f64>();
-        [sums.left(sums.products + b[i].abs()), sums.left(entries * widest + b[i].abs())]
+        [sums.left(sums.products + b[i].abs()), sums.left(sums.first * widest + b[i].abs())]
     };
     let worst = each_row(&mut residual, one);
     finished(residual, worst)
@@ -108,7 +106,7 @@ fn apart(a: &Csr, b: &[f64], x: &[f64]) -> (Rows, i32) {
     /// Powers of two that a row's sum spans: where b lies further below the products, what is left can't be told from b.
     const SPAN: i32 = 900;
     let (widest, largest_b) = (largest(x), largest(b));
-    let (ew, eb) = (exponent(widest), exponent(largest_b));
+    let (ew, eb, seen) = (exponent(widest), exponent(largest_b), seen(largest_b));
     let mut residual = vec![(0.0, 0); a.rows()];
     let one = |i: usize, r: &mut (f64, i32)| {
         let (columns, values) = a.row(i);
@@ -123,8 +121,7 @@ fn apart(a: &Csr, b: &[f64], x: &[f64]) -> (Rows, i32) {
             if v == 0.0 { (0.0, 0.0) } else { (-ldexp(v, -exponent(v)), ldexp(x, exponent(v) - top)) }
         };
         let own = ldexp(b[i], -top);
-        let seen = if largest_b > 0.0 { f64::EPSILON * ldexp(largest_b, -top) } else { f64::INFINITY };
-        let sums = sums(own, values.len(), factors, seen);
+        let sums = sums(own, values.len(), factors, ldexp(seen, -top));
         *r = (sums.residual, top);
         if largest_b > 0.0 && top - eb > SPAN && sums.residual.abs() < ldexp(1.0, -SPAN) {
             *r = (ldexp(largest_b, -eb), eb);
@@ -154,12 +151,18 @@ fn finished(residual: Vec<f64>, [componentwise, rowwise]: [f64; 2]) -> Rows {
     Rows { residual, componentwise: Some(componentwise), rowwise: Some(rowwise), computed_on }
 }
 
+/// What a twofold sum may be off by: a rounding of the largest b, or anything where b = 0 and nothing is compared with it.
+fn seen(largest_b: f64) -> f64 {
+    if largest_b == 0.0 { f64::INFINITY } else { f64::EPSILON * largest_b }
+}
+
 /// Sums over one row.
 struct Sums {
     /// (b − A x)_i.
     residual: f64,
-    /// (|A||x|)_i.
+    /// (|A||x|)_i, and Σ_k |f_k| over the first factors.
     products: f64,
+    first: f64,
 }
 
 impl Sums {
@@ -169,8 +172,8 @@ impl Sums {
     }
 }
 
-/// b + Σ_k f_k g_k over `count` pairs of factors: in twofold arithmetic, or exactly where that may be off by `seen`: a
-/// rounding of the largest b, or anything where b = 0 and nothing is compared with it.
+/// b + Σ_k f_k g_k over `count` pairs of factors: in twofold arithmetic, or exactly where that may be off by more than
+/// `seen`.
 fn sums(b: f64, count: usize, factors: impl Fn(usize) -> (f64, f64) + Copy, seen: f64) -> Sums {
     /// What a twofold sum may be off by, as a part of its products times the square of their number.
     const OPEN: f64 = 1.0 / (1u128 << 104) as f64;
@@ -197,7 +200,7 @@ fn twofold_fma(b: f64, count: usize, factors: impl Fn(usize) -> (f64, f64)) -> S
 
 #[inline(always)]
 fn twofold_plain(b: f64, count: usize, factors: impl Fn(usize) -> (f64, f64)) -> Sums {
-    let (mut sum, mut error, mut products) = (b, 0.0, 0.0);
+    let (mut sum, mut error, mut products, mut first) = (b, 0.0, 0.0, 0.0);
     for (f, g) in (0..count).map(factors) {
         let product = f * g;
         let product_error = f.mul_add(g, -product);
@@ -206,8 +209,9 @@ fn twofold_plain(b: f64, count: usize, factors: impl Fn(usize) -> (f64, f64)) ->
         error += (sum - (total - part)) + (product - part) + product_error;
         sum = total;
         products += product.abs();
+        first += f.abs();
     }
-    Sums { residual: sum + error, products }
+    Sums { residual: sum + error, products, first }
 }
 
 /// The same without rounding but for the last one, by a growing expansion (Shewchuk 1997, doi:10.1007/PL00009321).

@@ -56,13 +56,20 @@ pub(crate) fn smaller(a: f64, b: f64) -> f64 {
     if a <= b || a.is_nan() { a } else { b }
 }
 
-/// ‖v‖₂ = 2^e · f with the sum of squares formed on scaled entries; infinite only if the norm or an entry is, NaN if
-/// an entry is.
+/// ‖v‖₂; infinite only if the norm or an entry is, NaN if an entry is.
 #[must_use]
 pub(crate) fn norm2(v: &[f64]) -> f64 {
+    let (norm, e) = scaled_norm2(v);
+    ldexp(norm, e)
+}
+
+/// ‖v‖₂·2^−e and e, the exponent of the largest entry: squares are formed on scaled entries, so that the norm neither
+/// overflows nor vanishes. Infinite or NaN only if an entry is.
+#[must_use]
+pub(crate) fn scaled_norm2(v: &[f64]) -> (f64, i32) {
     let largest = largest(v);
     if largest == 0.0 || !largest.is_finite() {
-        return largest;
+        return (largest, 0);
     }
     let e = exponent(largest);
     let small = power(-e);
@@ -74,7 +81,7 @@ pub(crate) fn norm2(v: &[f64]) -> f64 {
     } else {
         v.par_chunks(1024).with_min_len(16).map(part).collect()
     };
-    ldexp(parts.iter().sum::<f64>().sqrt(), e)
+    (parts.iter().sum::<f64>().sqrt(), e)
 }
 
 #[cfg(test)]

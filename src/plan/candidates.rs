@@ -8,6 +8,7 @@ use super::transform::{Change, Ordering};
 use crate::matrix::order::minimum_degree::Cost;
 use crate::method::MethodEntry;
 use crate::op::{Dtype, Precisions};
+use crate::precond::FACTOR_PACE;
 
 /// A method with a preconditioner under a change of variables.
 pub(crate) struct Candidate {
@@ -61,8 +62,10 @@ pub(crate) struct Dropped {
 
 /// All but entries of 10⁻⁶; of 10⁻⁴; of 10⁻².
 const WHOLE: Dropped = Dropped { power: 0.95, least: 1.0, applications: 2.0, pace: (1.5, 20.0) };
-const FINE: Dropped = Dropped { power: 0.8, least: 10.0, applications: 1.0, pace: (4.0, 60.0) };
-const COARSE: Dropped = Dropped { power: 0.6, least: 50.0, applications: 1.0, pace: (4.0, 60.0) };
+const FINE: Dropped =
+    Dropped { power: 0.8, least: 10.0, applications: 1.0, pace: (FACTOR_PACE.0 as f64, FACTOR_PACE.1 as f64) };
+const COARSE: Dropped =
+    Dropped { power: 0.6, least: 50.0, applications: 1.0, pace: (FACTOR_PACE.0 as f64, FACTOR_PACE.1 as f64) };
 
 /// Which matrices.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -16,7 +16,7 @@ use std::collections::BinaryHeap;
 const EXTRA: usize = 10;
 
 /// Nanoseconds for a multiplication, and for an entry of A or of the factors, as measured (`plan/candidates.rs`).
-const PACE: (u64, u64) = (4, 60);
+pub(crate) const PACE: (u64, u64) = (4, 60);
 
 /// One triangle growing row by row.
 #[derive(Default)]

@@ -29,6 +29,7 @@ pub use chebyshev::Chebyshev;
 pub use common::Common;
 pub use given::Given;
 pub use ilu::{Fill, Ilu};
+pub(crate) use ilut::PACE as FACTOR_PACE;
 pub use inverse_factors::{InverseFactors, Kind};
 pub use jacobi::Jacobi;
 pub(crate) use lu::most_multiplications;
