@@ -70,29 +70,30 @@ use Expect::{About, Is};
 
 const NOT_SYMMETRIC: Expect = Is("NotSymmetric");
 
-/// Method; iterations on poisson2d(32), convection–diffusion (mild), (strong), random_spd with Jacobi.
-const TABLE: &[(&str, [Expect; 4])] = &[
-    ("steepest_descent", [About(3398), NOT_SYMMETRIC, NOT_SYMMETRIC, About(30)]),
-    ("richardson", [About(4178), About(723), About(207), About(34)]),
-    ("minimal_residual", [About(3327), About(571), About(188), About(29)]),
-    ("chebyshev", [About(249), NOT_SYMMETRIC, NOT_SYMMETRIC, About(17)]),
-    ("cg", [About(102), NOT_SYMMETRIC, NOT_SYMMETRIC, About(17)]),
-    ("fcg", [About(102), NOT_SYMMETRIC, NOT_SYMMETRIC, About(17)]),
-    ("cr", [About(100), NOT_SYMMETRIC, NOT_SYMMETRIC, About(17)]),
-    ("minres", [About(100), NOT_SYMMETRIC, NOT_SYMMETRIC, About(17)]),
-    ("gmres", [About(176), About(148), About(169), About(17)]),
-    ("fgmres", [About(176), About(148), About(169), About(17)]),
-    ("lgmres", [About(158), About(154), About(185), About(17)]),
-    ("bicgstab", [About(78), About(56), About(81), About(11)]),
-    ("bicgstabl", [About(39), About(28), About(28), About(5)]),
-    ("idrs", [About(116), About(97), About(93), About(19)]),
-    ("cgs", [About(71), About(58), About(55), About(9)]),
-    ("tfqmr", [About(72), About(57), About(55), About(9)]),
-    ("gcrotmk", [About(127), About(141), About(149), About(17)]),
-    ("bicg", [About(102), About(104), About(92), About(17)]),
-    ("qmr", [About(100), About(100), About(92), About(17)]),
-    ("lsqr", [About(556), About(640), About(229), About(38)]),
-    ("lsmr", [About(556), About(651), About(230), About(38)]),
+/// Method; iterations on poisson2d(32), convection–diffusion (mild), (strong), random_spd with Jacobi; how many times as many
+/// in f32, where renewals of the residual cost the directions of some.
+const TABLE: &[(&str, [Expect; 4], f64)] = &[
+    ("steepest_descent", [About(3398), NOT_SYMMETRIC, NOT_SYMMETRIC, About(30)], 1.0),
+    ("richardson", [About(4178), About(723), About(207), About(34)], 1.1),
+    ("minimal_residual", [About(3327), About(571), About(188), About(29)], 1.1),
+    ("chebyshev", [About(249), NOT_SYMMETRIC, NOT_SYMMETRIC, About(17)], 1.0),
+    ("cg", [About(102), NOT_SYMMETRIC, NOT_SYMMETRIC, About(17)], 1.0),
+    ("fcg", [About(102), NOT_SYMMETRIC, NOT_SYMMETRIC, About(17)], 1.0),
+    ("cr", [About(100), NOT_SYMMETRIC, NOT_SYMMETRIC, About(17)], 1.1),
+    ("minres", [About(100), NOT_SYMMETRIC, NOT_SYMMETRIC, About(17)], 1.1),
+    ("gmres", [About(176), About(148), About(169), About(17)], 1.0),
+    ("fgmres", [About(176), About(148), About(169), About(17)], 1.0),
+    ("lgmres", [About(158), About(154), About(185), About(17)], 1.0),
+    ("bicgstab", [About(78), About(56), About(81), About(11)], 1.2),
+    ("bicgstabl", [About(39), About(28), About(28), About(5)], 1.1),
+    ("idrs", [About(116), About(97), About(93), About(19)], 1.6),
+    ("cgs", [About(71), About(58), About(55), About(9)], 2.1),
+    ("tfqmr", [About(72), About(57), About(55), About(9)], 2.3),
+    ("gcrotmk", [About(127), About(141), About(149), About(17)], 1.0),
+    ("bicg", [About(102), About(104), About(92), About(17)], 2.2),
+    ("qmr", [About(100), About(100), About(92), About(17)], 2.5),
+    ("lsqr", [About(556), About(640), About(229), About(38)], 1.9),
+    ("lsmr", [About(556), About(651), About(230), About(38)], 1.9),
 ];
 
 /// Recorded iterations of others on the first three systems, and how far ours may be from them.
@@ -139,7 +140,7 @@ fn every_method_on_every_system_on_every_backend_at_every_lag() {
     // f32 on the CPU is for tests of kernels.
     let targets: Vec<Target> = targets().into_iter().filter(|t| t.name != "cpu f32").collect();
     println!("{:<18} {:<8} {:>24} {:>24} {:>24} {:>24}", "method", "on", "poisson", "mild", "strong", "spd");
-    for (method, row) in TABLE {
+    for (method, row, in_single) in TABLE {
         for target in &targets {
             let mut line = format!("{method:<18} {:<8}", target.name);
             for (k, ((a, m), expect)) in systems.iter().zip(row).enumerate() {
@@ -160,8 +161,9 @@ fn every_method_on_every_system_on_every_backend_at_every_lag() {
                     wrong.push(format!("{what}; at lag 3 {} after {}", later.reason, later.iterations));
                 }
                 let right = match *expect {
-                    // Corrections in f32 cost the directions of most methods.
-                    About(n) if target.single => r.reason.is_converged() && r.iterations <= 3 * n + 10,
+                    About(n) if target.single => {
+                        r.reason.is_converged() && r.iterations <= (in_single * n as f64) as usize + slack(method, n)
+                    }
                     About(n) => r.reason.is_converged() && r.iterations.abs_diff(n) <= slack(method, n),
                     Is(name) => r.reason.name() == name,
                 };

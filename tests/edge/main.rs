@@ -221,20 +221,14 @@ fn hard_shapes() {
         let options = Options { method: restarted("gmres", 50), ..target.options("gmres") };
         let _ = f.expect("grcar", target, &grcar, &[1.0; 50], options.clone(), &["Converged"]);
         let _ = f.expect("frank", target, &gallery::frank(10), &[1.0; 10], options.clone(), &["Converged"]);
-        // No promise of success, but none of a lie.
-        for a in [&grcar, &gallery::frank(12), &jordan] {
-            let honest = [
-                "Converged",
-                "Breakdown",
-                "Stagnated",
-                "Diverged",
-                "MaxIterations",
-                "FalseConvergence",
-                "NonFinite",
-                "AttainableAccuracy",
-            ];
+        // What bicgstab does on strongly nonnormal matrices: the frank matrix has a condition beyond f32.
+        let frank = gallery::frank(12);
+        let lost: &[&str] = if target.single { &["Breakdown", "Diverged"] } else { &["Converged"] };
+        for (what, a, ends) in
+            [("grcar", &grcar, &["Breakdown"][..]), ("frank", &frank, lost), ("jordan 1", &jordan, &["Breakdown"])]
+        {
             let options = Options { max_iterations: 400, ..target.options("bicgstab") };
-            let _ = f.expect("nonnormal", target, a, &vec![1.0; a.rows()], options, &honest);
+            let _ = f.expect(what, target, a, &vec![1.0; a.rows()], options, ends);
         }
         // b = the sum of three eigenvectors: a lucky breakdown at 3.
         let a = gallery::diagonal(&(1..=20).map(f64::from).collect::<Vec<_>>());
