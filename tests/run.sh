@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Passes the tests on a fresh machine that has Rust. Installs what they need where it may (Debian, as root), then runs
 # every check of the library (style, tests, features) and of the Python package (python), or the parts that are named;
-# campaign (random problems), clients (programs of others on the Python package) and c (the C interface) run by name only.
+# campaign (random problems), clients (programs of others on the Python package), c (the C interface) and bare (the library
+# without a GPU) run by name only.
 # What can't be had is a failure under CI, and a sentence elsewhere.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -68,6 +69,12 @@ features() {
     cargo test --quiet --features faer-sparse,nalgebra-sparse --test conversions
 }
 
+# A build of its own, dependencies included.
+bare() {
+    say "the tests of a library without a GPU and without the command line"
+    cargo test --no-default-features --lib --test truth --test race
+}
+
 campaign() {
     local seconds=60
     if [ "${CI:-}" = true ]; then seconds=300; fi
@@ -105,8 +112,8 @@ if [ $# = 0 ]; then
 fi
 for part in "$@"; do
     case $part in
-        style | tests | features | python | campaign | clients | c) "$part" ;;
-        *) echo "no part is called $part; there are style, tests, features, python, campaign, clients and c"; exit 2 ;;
+        style | tests | features | python | campaign | clients | c | bare) "$part" ;;
+        *) echo "no part is called $part; there are style, tests, features, python, campaign, clients, c and bare"; exit 2 ;;
     esac
 done
 say "every check passed"
