@@ -3,7 +3,7 @@
 
 use super::choice::{Settings, methods};
 use super::entry::{MethodEntry, Needs, OwnMethod, Traits};
-// Every module of the folder, so that a new entry needs no import.
+// Every module of the folder: a new entry names its type as `module::Type` and needs no import.
 use super::*;
 use crate::error::{Error, Result};
 use crate::host::pairs::{self, Pairs, Setting};

@@ -1,7 +1,7 @@
 //! The table of preconditioners: one entry each. It generates the enum [`Precond`] with each one's own parameters, its
 //! textual form, and [`PRECONDITIONERS`].
 
-// Every module of the folder, so that a new entry needs no import.
+// Every module of the folder: a new entry names its type as `module::Type` and needs no import.
 use super::*;
 use crate::error::{Error, Result};
 use crate::host::halt::Halt;
