@@ -1,5 +1,5 @@
 //! A method of one's own: the gradient method of Barzilai and Borwein (1988, doi:10.1093/imanum/8.1.141). It takes the
-//! step of steepest descent, but that of the iteration before, and needs a small part of its iterations.
+//! step length that steepest descent would have taken one iteration earlier, and needs a fraction of its iterations.
 //! cargo run --release --example own_method
 use krylane::matrix::gallery;
 use krylane::method::{Method as KrylovMethod, Needs, Next, OwnMethod, System, Traits};

@@ -24,7 +24,7 @@ impl Report {
                 "x is zero: no x so far had a smaller residual.".into()
             }
             Reason::LeastSquares if self.rungs.len() > 1 => {
-                "A is singular and b outside its range; x is the least-squares solution of least norm, certified by the \
+                "A is singular and b lies outside its range; x is the minimum-norm least-squares solution, certified by the \
                  residual of the normal equations."
                     .into()
             }
@@ -90,7 +90,8 @@ impl<'a> Tried<'a> {
         let kind = "use a stronger preconditioner";
         match left[..] {
             [] => {
-                "bring knowledge of the problem: near-null vectors for amg, blocks, a preconditioner of your own".into()
+                "use what is known about the problem: near-null vectors for amg, blocks, a preconditioner of your own"
+                    .into()
             }
             [one] => format!("{kind}: {one}"),
             [first, second] => format!("{kind}: {first} or {second}"),
@@ -110,12 +111,12 @@ impl<'a> Tried<'a> {
         }
         if self.ladder {
             return format!(
-                "Several methods failed, see how each ended: {}, or scale the system.",
+                "Several methods failed (the report says how each ended): {}, or scale the system.",
                 self.preconditioner()
             );
         }
         if self.least_squares {
-            return format!("Rounding allows no more on this A: {}.", self.preconditioner());
+            return format!("Rounding errors allow no better accuracy for this A: {}.", self.preconditioner());
         }
         match (self.method, reason) {
             (_, Reason::Stagnated) if self.cycles => {
@@ -135,16 +136,16 @@ impl<'a> Tried<'a> {
 
     fn better_arithmetic(&self) -> String {
         match (self.double, self.preconditioner) {
-            (false, _) => "Use the `precision` f64 where the device has it, or scale the system.".into(),
+            (false, _) => "Use `precision` f64 if the device supports it, or scale the system.".into(),
             (true, "none") => {
-                "Rounding of f64 stands in the way: `equilibrate` always, or a larger `rtol`; the criterion backward_error \
-                 tells what the data allow."
+                "Rounding errors in f64 are the limit: set `equilibrate` to always, or use a larger `rtol`; the criterion \
+                 backward_error shows what the data allow."
                     .into()
             }
             (true, _) if self.method == "gmres" => {
                 "The preconditioner varies or is too coarse: use fgmres with it, or another one, or none.".into()
             }
-            (true, _) => "The preconditioner stands in the way: use another one or none, or fgmres with it.".into(),
+            (true, _) => "The preconditioner limits the accuracy: use another one or none, or fgmres with it.".into(),
         }
     }
 }

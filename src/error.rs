@@ -81,7 +81,7 @@ impl std::fmt::Display for Called {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Cancelled => "cancelled",
-            Self::TimeLimit => "the time limit is reached",
+            Self::TimeLimit => "time limit reached",
         })
     }
 }

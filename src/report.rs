@@ -178,7 +178,7 @@ impl Reason {
             Self::Converged(p) => format!("{p:?}"),
             Self::AttainableAccuracy { floor } => format!("relative residual {floor:.2e}"),
             Self::FalseConvergence { estimate, truth } => format!("estimate {estimate:.2e}, truth {truth:.2e}"),
-            Self::Diverged { growth } => format!("grew {growth:.1e} times"),
+            Self::Diverged { growth } => format!("grew by a factor of {growth:.1e}"),
             Self::Breakdown(b) => format!("{b:?}"),
             Self::NotSymmetric { i, j } => format!("entries ({i}, {j}) and ({j}, {i}) differ (rows counted from 0)"),
             Self::InconsistentSystem { null_component } => {
@@ -202,7 +202,7 @@ impl Reason {
         match self {
             Self::Converged(_) => "The answer is certified: the residual was recomputed in f64.",
             Self::LeastSquares => {
-                "x is a least-squares solution, certified by the residual of the normal equations; b - A x itself does not vanish."
+                "x is a least-squares solution, certified by the residual of the normal equations; b - A x itself is not zero."
             }
             Self::IllConditioned { .. } => {
                 "A is too ill-conditioned to prove a least-squares solution: scale its columns (jacobi), use damp, or solve a square system with gmres and lu."
@@ -212,12 +212,14 @@ impl Reason {
             }
             Self::MaxIterations => "Raise `max_iterations`, or use a preconditioner.",
             Self::TimeLimit => "Raise `time_limit`, or use a preconditioner.",
-            Self::Cancelled | Self::StoppedByCallback => "x is the best state so far and can serve as a first guess.",
+            Self::Cancelled | Self::StoppedByCallback => {
+                "x is the best iterate so far and can serve as an initial guess."
+            }
             Self::Stagnated => "Try another method (bicgstab for gmres, gmres for bicgstab) or a preconditioner.",
             Self::AttainableAccuracy { .. } => {
                 "The data allow no smaller residual in f64: use a larger `rtol`, or scale the rows of the system."
             }
-            Self::FalseConvergence { .. } => "Use the `precision` f64, or another preconditioner.",
+            Self::FalseConvergence { .. } => "Use `precision` f64, or another preconditioner.",
             Self::Diverged { .. } => "Try gmres, whose residual never grows, or check the matrix.",
             Self::Breakdown(BrokenDown::Singular | BrokenDown::Hessenberg | BrokenDown::Lanczos) => {
                 "The matrix looks singular: check that b lies in its range, or use lsqr for a least-squares solution."
@@ -234,10 +236,10 @@ impl Reason {
                 "x is out of the range of f64: multiply A or b by a power of two, and x accordingly."
             }
             Self::DeviceFailed { .. } => {
-                "Solve again, on another adapter, or with the backend cpu; x is the best state so far and can serve as a first guess."
+                "Solve again, on another adapter, or with the backend cpu; x is the best iterate so far and can serve as an initial guess."
             }
             Self::NonFinite { .. } => {
-                "Numbers left the range of the format: use the `precision` f64, or scale the system."
+                "Values left the range of the number format: use `precision` f64, or scale the system."
             }
         }
     }

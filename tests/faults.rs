@@ -125,7 +125,7 @@ fn odd_outputs() {
     says(&solve(&["-o", &out, "--json", &f.name("link.json")]), 2, &["two outputs"]);
     says(&solve(&["-o", &f.name("./x.mtx"), "--plot", &f.name("x.svg")]), 0, &[]);
     for own in [&a, &f.name("same.mtx"), &f.name("./A.mtx")] {
-        says(&solve(&["-o", own]), 2, &["is read"]);
+        says(&solve(&["-o", own]), 2, &["is an input"]);
     }
     assert_eq!(std::fs::read_to_string(&a).unwrap(), SMALL);
     // An ending that promises something else is refused before the work.
@@ -192,11 +192,11 @@ fn options_come_from_a_file_and_stand_in_the_report() {
     let r = report(&json);
     assert_eq!(r["method"], "minres");
     assert_eq!(r["options_file"]["options"]["max_iterations"], 77);
-    // What is typed counts more.
+    // Options on the command line take precedence.
     says(&solve(&["--options", &options, "-m", "cg"]), 0, &[]);
     assert_eq!(report(&json)["method"], "cg");
     for (text, part) in [
-        ("metod = 'cg'", "metod is no option of solve"),
+        ("metod = 'cg'", "metod is not an option of solve"),
         ("method = ", "o.toml:1"),
         ("rtol = 'x'", "--rtol"),
         ("rtol = { a = 1 }", "o.toml:1"),

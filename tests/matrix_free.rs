@@ -168,7 +168,7 @@ fn a_closure_is_enough_on_the_cpu() {
         ("Converged", "bicgstab", "none")
     );
     let said = report.plan.join("\n");
-    for part in ["not said to be symmetric", "no diagonal", "no WGSL", "at least"] {
+    for part in ["not declared symmetric", "no diagonal", "no WGSL", "at least"] {
         assert!(said.contains(part), "{said}");
     }
     let r: Vec<f64> = (0..n).map(|i| b[i] - ring(n)(i, &report.x)).collect();
@@ -204,7 +204,7 @@ fn what_an_operator_can_not_have_is_refused_by_name() {
     let short = RowFunction::new(n, n, ring(n)).with_diagonal(vec![3.0; 4]);
     assert!(refused(Solver::new(&Matrix::free(short), Options::default())).contains("diagonal"));
     let lying = RowFunction::new(n, n, ring(n)).symmetric();
-    assert!(refused(Solver::new(&Matrix::free(lying), Options::default())).contains("said to be symmetric"));
+    assert!(refused(Solver::new(&Matrix::free(lying), Options::default())).contains("declared symmetric"));
 }
 
 #[test]
@@ -215,7 +215,7 @@ fn a_symmetric_operator_without_a_word_may_be_solved_by_cg_with_a_warning() {
     };
     let report = run(&Matrix::free(RowFunction::new(n, n, chain)), &vec![1.0; n], cpu().options("cg"));
     assert!(report.reason.is_converged());
-    assert!(report.warnings.iter().any(|w| w.contains("does not say")), "{:?}", report.warnings);
+    assert!(report.warnings.iter().any(|w| w.contains("not declared symmetric")), "{:?}", report.warnings);
 }
 
 #[test]

@@ -119,6 +119,18 @@ fn the_readme_counts_the_matrices_of_the_record() {
     assert!(record.contains(&format!("All {rows} ended Converged")));
 }
 
+#[test]
+fn the_readme_has_every_method_and_preconditioner() {
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    let tables: String = readme.lines().filter(|l| l.starts_with('|')).collect();
+    let methods = krylane::method::METHODS.iter().map(|m| m.id);
+    let preconditioners = krylane::precond::PRECONDITIONERS.iter().map(|p| p.id).filter(|id| *id != "none");
+    for id in methods.chain(preconditioners) {
+        let named = ["`", ":"].iter().any(|end| tables.contains(&format!("`{id}{end}")));
+        assert!(named, "{id} is in no table of README.md");
+    }
+}
+
 /// The room of a file: its folder under `src`, or its own name.
 fn room(file: &str) -> &str {
     let inside = file.trim_start_matches("src/");

@@ -62,7 +62,7 @@ def eigs(A: Any, k: int = 6, *, B: Any = None, **options: Any) -> EigenResult:
     A : sparse array or matrix, array_like, LinearOperator
         (n, n), real or complex.
     k : int
-        How many pairs; one more if k would split a complex pair.
+        Number of pairs; one more if k would split a complex pair.
     B : sparse array or matrix, array_like, optional
         Symmetric positive definite for a symmetric problem.
     **options
@@ -132,7 +132,7 @@ def svds(A: Any, k: int = 6, **options: Any) -> SvdResult:
     A : sparse array or matrix, array_like, LinearOperator with rmatvec
         (m, n), real or complex.
     k : int
-        How many.
+        Number of singular triplets.
     **options
         which, tol, subspace, start, seed, max_iterations, time_limit, backend, precision, threads, as for `eigs`.
 

@@ -146,7 +146,7 @@ def lgmres(
     store_outer_Av: bool = True,
     prepend_outer_v: bool = False,
 ) -> tuple[np.ndarray, int]:
-    """GMRES enlarged by corrections of earlier cycles, for any square A, as `scipy.sparse.linalg.lgmres`.
+    """GMRES augmented with corrections from earlier cycles, for any square A, as `scipy.sparse.linalg.lgmres`.
 
     Parameters as of `cg`, and
 

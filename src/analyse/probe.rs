@@ -100,10 +100,10 @@ pub(crate) fn probe(a: &dyn LinearOperator) -> Result<Facts> {
     }
     let looks_symmetric = m == n && agree(&product(a, &y)?);
     if word != Structure::General && !looks_symmetric {
-        return Err(Error::input("the operator is said to be symmetric, but <Ax, y> and <x, Ay> differ"));
+        return Err(Error::input("the operator is declared symmetric, but <Ax, y> and <x, Ay> differ"));
     }
     if word == Structure::Definite && n > 0 && dot(&image, &x) <= 0.0 {
-        return Err(Error::input("the operator is said to be positive definite, but <Ax, x> is not positive"));
+        return Err(Error::input("the operator is declared positive definite, but <Ax, x> is not positive"));
     }
     // A symmetric A whose rows all sum to zero within rounding: one component, whose null vector is 1.
     let sums = product(a, &vec![1.0; n])?;

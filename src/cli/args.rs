@@ -70,7 +70,7 @@ Examples:
   krylane compare A.mtx --time-limit 30s --export table.md";
 
 const EXIT_CODES: &str = "\
-Exit codes: 0 converged (lsqr, lsmr: or a least-squares solution); 1 did not converge (of several right-hand sides: one or more); 2 bad usage or input, or a memory limit of yours; 3 environment (adapter, memory, \
+Exit codes: 0 converged (lsqr, lsmr: or a least-squares solution); 1 did not converge (of several right-hand sides: one or more); 2 bad usage or input, or --memory-limit exceeded; 3 environment (adapter, memory, \
 output not writable); 130 and 143 after SIGINT and SIGTERM.";
 
 #[derive(Debug, Subcommand)]
@@ -87,7 +87,7 @@ pub(crate) enum Command {
     /// Try methods with preconditioners on a matrix: a table, the fastest first, every answer certified.
     #[command(after_help = COMPARE)]
     Compare(Box<CompareArgs>),
-    /// Write a matrix of the gallery to a file.
+    /// Write a gallery matrix to a file.
     #[command(after_help = GEN)]
     Gen(GenArgs),
     /// Show what a matrix looks like and how it would be solved.
@@ -108,7 +108,7 @@ pub(crate) enum Command {
     },
     /// Write man pages, and completion scripts of all shells, into a folder.
     Man {
-        /// The folder; it is made where it isn't there.
+        /// The folder; created if it does not exist.
         #[arg(value_hint = ValueHint::DirPath)]
         folder: PathBuf,
     },
@@ -121,31 +121,31 @@ pub(crate) struct CompareArgs {
     /// The right-hand side: a file, `ones`, or `random:SEED`.
     #[arg(long, value_name = "FILE|ones|random:SEED", default_value = "ones", value_hint = ValueHint::FilePath)]
     pub(crate) rhs: OsString,
-    /// Methods, apart by commas; `all`; by default those that suit the matrix.
+    /// Methods, separated by commas, or `all`; by default those that suit the matrix.
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     pub(crate) methods: Vec<String>,
-    /// Preconditioners, apart by commas; `all`; by default those that suit the matrix.
+    /// Preconditioners, separated by commas, or `all`; by default those that suit the matrix.
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     pub(crate) preconds: Vec<String>,
     /// Relative tolerance.
     #[arg(long, visible_alias = "tol", value_name = "X", default_value = "1e-8", allow_hyphen_values = true)]
     pub(crate) rtol: f64,
-    /// Bound on iterations of each solve.
+    /// Maximum number of iterations of each solve.
     #[arg(long, value_name = "N", default_value_t = 10_000)]
     pub(crate) max_iterations: usize,
-    /// Bound on the time of each solve; without one, what is ten times slower than the fastest is ended.
+    /// Time limit for each solve; without one, a solve is stopped once it is ten times slower than the fastest.
     #[arg(long, value_name = "TIME", value_parser = duration, allow_hyphen_values = true)]
     pub(crate) time_limit: Option<Duration>,
-    /// auto, cpu, gpu, or a part of an adapter's name or its number in `krylane info`.
+    /// auto, cpu, gpu, part of an adapter's name, or its number in `krylane info`.
     #[arg(long, short, value_name = "auto|cpu|gpu|NAME", default_value = "auto")]
     pub(crate) backend: String,
-    /// Number types of the iteration.
+    /// Precision of the iteration.
     #[arg(long, default_value = "auto", value_parser = ["auto", "f32", "f64", "mixed"])]
     pub(crate) precision: String,
-    /// Threads of the CPU; 0 is all.
+    /// Number of CPU threads; 0 uses all.
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) threads: usize,
-    /// Bytes that may be taken, as in 500M or 8G; by default what is free.
+    /// Memory limit, as in 500M or 8G; by default the memory that is free.
     #[arg(long, value_name = "BYTES", value_parser = bytes)]
     pub(crate) memory_limit: Option<u64>,
     /// Write the table: `.md`, `.csv` or `.json`.
@@ -158,22 +158,22 @@ pub(crate) struct CompareArgs {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct BenchArgs {
-    /// Where: `all`, `cpu`, `gpu`, or an adapter's name or number.
+    /// Devices to measure: `all`, `cpu`, `gpu`, or an adapter's name or number.
     #[arg(long, default_value = "all")]
     pub(crate) backend: String,
-    /// Matrices of the gallery, `name:size`; by default 2D and 3D Poisson as large as suits the device.
+    /// Gallery matrices, `name:size`; by default 2D and 3D Poisson, sized to suit the device.
     #[arg(long, value_name = "NAME:SIZE", value_delimiter = ',')]
     pub(crate) problems: Vec<String>,
-    /// Timings of which the median is taken.
+    /// Number of timings; the median is reported.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub(crate) repeat: u32,
-    /// Threads of the CPU backend; 0 is all.
+    /// Number of threads of the CPU backend; 0 uses all.
     #[arg(long, default_value_t = 0)]
     pub(crate) threads: usize,
-    /// Write the rows; `-` is stdout.
+    /// Write the results as JSON; `-` is stdout.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) json: Option<PathBuf>,
-    /// Write the rows as one HTML page, with bars.
+    /// Write the results as one HTML page, with bar charts.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) report: Option<PathBuf>,
 }
@@ -183,43 +183,43 @@ pub(crate) struct SolveArgs {
     #[command(flatten)]
     pub(crate) matrix: MatrixArgs,
     /// The right-hand side: a file, `ones`, or `random:SEED` (uniform in (-1, 1)). Several columns in a file are
-    /// several right-hand sides, solved side by side.
+    /// several right-hand sides, solved together.
     #[arg(long, value_name = "FILE|ones|random:SEED", default_value = "ones", value_hint = ValueHint::FilePath)]
     pub(crate) rhs: OsString,
-    /// So many right-hand sides, of seeds SEED, SEED + 1 and on; goes with `--rhs random:SEED`.
+    /// Number of right-hand sides, generated with seeds SEED, SEED + 1, ...; use with `--rhs random:SEED`.
     #[arg(long, value_name = "K", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) nrhs: Option<u32>,
-    /// The initial guess, a column for each right-hand side; zero without it.
+    /// The initial guess, one column per right-hand side; zero by default.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) x0: Option<PathBuf>,
-    /// For amg on elasticity: coordinates of the nodes, a row each (a Matrix Market array), whose unknowns come node by
-    /// node; `gallery` takes those of the gallery's matrix.
+    /// For amg on elasticity problems: node coordinates, one row per node (a Matrix Market array); the unknowns must be
+    /// numbered node by node. `gallery` takes those of the gallery matrix.
     #[arg(long, value_name = "FILE|gallery", value_hint = ValueHint::FilePath)]
     pub(crate) coordinates: Option<PathBuf>,
-    /// For amg: near-null vectors, the columns of a matrix.
+    /// For amg: a file with the near-null-space vectors as columns.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with = "coordinates")]
     pub(crate) near_null: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) solver: SolverArgs,
-    /// Options in TOML, as in `rtol = 1e-10`; what is typed counts more.
+    /// File with options in TOML, as in `rtol = 1e-10`; options on the command line take precedence.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) options: Option<PathBuf>,
     /// Print nothing but errors.
     #[arg(long, short)]
     pub(crate) quiet: bool,
-    /// Print a line on stderr every N iterations, also where no terminal is.
+    /// Print a line on stderr every N iterations, even if it is not a terminal.
     #[arg(long, value_name = "N", num_args = 0..=1, default_missing_value = "100", value_parser = clap::value_parser!(u64).range(1..), help_heading = "Output")]
     pub(crate) monitor: Option<u64>,
-    /// Print the whole plan: every candidate with its reason, every level.
+    /// Print the whole plan: every candidate with its reason, every multigrid level.
     #[arg(long, short)]
     pub(crate) verbose: bool,
-    /// Write the report, whatever the outcome; of several right-hand sides a list, `systems`; `-` is stdout.
+    /// Write the report as JSON, whatever the outcome; several right-hand sides give a list, `systems`; `-` is stdout.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Output")]
     pub(crate) json: Option<PathBuf>,
-    /// Write x, a column for each right-hand side, whatever the outcome: `.mtx`, `.mtx.gz` or `.npy`; `-` is stdout.
+    /// Write x, one column per right-hand side, whatever the outcome: `.mtx`, `.mtx.gz` or `.npy`; `-` is stdout.
     #[arg(long, short, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Output")]
     pub(crate) output: Option<PathBuf>,
-    /// Draw the residual history: `.svg`.
+    /// Plot the residual history: `.svg`.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Output")]
     pub(crate) plot: Option<PathBuf>,
     /// Write the report as one HTML page, with pictures, whatever the outcome.
@@ -231,26 +231,26 @@ pub(crate) struct SolveArgs {
 pub(crate) struct EigsArgs {
     #[command(flatten)]
     pub(crate) spectrum: SpectrumArgs,
-    /// Which end: largest or smallest by modulus (M), value (A), real (R) or imaginary part (I), or both (BE); with
-    /// --sigma that of 1/(lambda - sigma), so that LM is what lies nearest.
+    /// Which end of the spectrum: the largest (L) or smallest (S) modulus (M), algebraic value (A), real part (R) or
+    /// imaginary part (I), or both ends (BE). With --sigma that of 1/(lambda - sigma): LM finds those nearest to sigma.
     #[arg(long, default_value = "LM", ignore_case = true, value_parser = ends())]
     pub(crate) which: String,
-    /// The shift: pairs near it, by solving with A - sigma B. A complex one as 1.5+2i or -3i.
+    /// Shift: find the eigenpairs nearest to it, by solving with A - sigma B. A complex shift is written 1.5+2i or -3i.
     #[arg(long, value_name = "X", allow_hyphen_values = true, value_parser = complex_number)]
     pub(crate) sigma: Option<(f64, f64)>,
-    /// Leave out the eigenvalue 0 of a positive semidefinite A: the smallest of the others; goes with --which SM or SA.
+    /// Skip the zero eigenvalue of a positive semidefinite A and find the smallest others; use with --which SM or SA.
     #[arg(long)]
     pub(crate) skip_null: bool,
-    /// B of the generalised problem A x = lambda B x.
+    /// The matrix B of the generalised problem A x = lambda B x.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) mass: Option<PathBuf>,
-    /// The method; auto chooses by the matrix.
+    /// The method; auto chooses from properties of the matrix.
     #[arg(long, short, default_value = "auto", value_parser = eigen_methods())]
     pub(crate) method: String,
     #[arg(long, short, value_name = "NAME", default_value = "auto", help = preconditioners(), value_parser = Known(preconditioner_names))]
     pub(crate) precond: String,
-    /// Write the vectors as columns, `.mtx`, `.mtx.gz` or `.npy`, whatever the outcome; of a complex pair of a real matrix
-    /// the real part, then the imaginary part; of a complex matrix complex numbers; `-` is stdout.
+    /// Write the eigenvectors as columns, `.mtx`, `.mtx.gz` or `.npy`, whatever the outcome: for a complex pair of a
+    /// real matrix the real part, then the imaginary part; for a complex matrix complex numbers. `-` is stdout.
     #[arg(long, short, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Output")]
     pub(crate) output: Option<PathBuf>,
 }
@@ -259,7 +259,7 @@ pub(crate) struct EigsArgs {
 pub(crate) struct SvdsArgs {
     #[command(flatten)]
     pub(crate) spectrum: SpectrumArgs,
-    /// Largest or smallest.
+    /// Largest (LM) or smallest (SM).
     #[arg(long, default_value = "LM", ignore_case = true, value_parser = ["LM", "SM"])]
     pub(crate) which: String,
     /// Write the right singular vectors as columns, `.mtx`, `.mtx.gz` or `.npy`; `-` is stdout.
@@ -276,55 +276,55 @@ pub(crate) struct SvdsArgs {
 pub(crate) struct SpectrumArgs {
     #[command(flatten)]
     pub(crate) matrix: MatrixArgs,
-    /// How many.
+    /// Number of eigenpairs or singular triplets.
     #[arg(short, value_name = "K", default_value_t = 6)]
     pub(crate) k: usize,
-    /// Bound on residuals as a part of the matrix's norm.
+    /// Residual tolerance, relative to the norm of the matrix.
     #[arg(long, value_name = "X", default_value = "1e-10", allow_hyphen_values = true)]
     pub(crate) tol: f64,
-    /// auto, cpu, gpu, or a part of an adapter's name or its number in `krylane info`.
+    /// auto, cpu, gpu, part of an adapter's name, or its number in `krylane info`.
     #[arg(long, short, value_name = "auto|cpu|gpu|NAME", default_value = "auto")]
     pub(crate) backend: String,
-    /// Number types of the basis; pairs are verified in f64 whatever is chosen.
+    /// Precision of the basis; pairs are verified in f64 whatever is chosen.
     #[arg(long, default_value = "auto", value_parser = ["auto", "f32", "f64", "mixed"])]
     pub(crate) precision: String,
-    /// Columns of the basis.
+    /// Dimension of the search space: columns of the basis.
     #[arg(long, value_name = "M")]
     pub(crate) subspace: Option<usize>,
-    /// The start vector; random without it.
+    /// The start vector; random by default.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) start: Option<PathBuf>,
-    /// Of the random vectors.
+    /// Seed of the random vectors.
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(crate) seed: u64,
-    /// Bound on iterations.
+    /// Maximum number of iterations.
     #[arg(long, value_name = "N", default_value_t = 100_000)]
     pub(crate) max_iterations: usize,
-    /// Bound on the time, as in 30, 30s, 5min, 2h.
+    /// Time limit, as in 30, 30s, 5min, 2h.
     #[arg(long, value_name = "TIME", value_parser = duration, allow_hyphen_values = true)]
     pub(crate) time_limit: Option<Duration>,
-    /// Threads of the CPU; 0 is all.
+    /// Number of CPU threads; 0 uses all.
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) threads: usize,
-    /// Run each operation alone.
+    /// Do not fuse operations: run each one separately.
     #[arg(long)]
     pub(crate) no_fuse: bool,
-    /// Bytes that may be taken, as in 500M or 8G; by default what is free.
+    /// Memory limit, as in 500M or 8G; by default the memory that is free.
     #[arg(long, value_name = "BYTES", value_parser = bytes)]
     pub(crate) memory_limit: Option<u64>,
-    /// Adapter features to do without, as if the device lacked them: f64.
+    /// Adapter features not to use, as if the device lacked them: f64.
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     pub(crate) withhold: Vec<String>,
-    /// Options in TOML, as in `tol = 1e-8`; what is typed counts more.
+    /// File with options in TOML, as in `tol = 1e-8`; options on the command line take precedence.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) options: Option<PathBuf>,
     /// Print nothing but errors.
     #[arg(long, short)]
     pub(crate) quiet: bool,
-    /// Print a line on stderr every N cycles, also where no terminal is.
+    /// Print a line on stderr every N cycles, even if it is not a terminal.
     #[arg(long, value_name = "N", num_args = 0..=1, default_missing_value = "1", value_parser = clap::value_parser!(u64).range(1..), help_heading = "Output")]
     pub(crate) monitor: Option<u64>,
-    /// Write the report, whatever the outcome; `-` is stdout.
+    /// Write the report as JSON, whatever the outcome; `-` is stdout.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Output")]
     pub(crate) json: Option<PathBuf>,
     /// Write the report as one HTML page, with pictures, whatever the outcome.
@@ -338,17 +338,17 @@ pub(crate) struct SpectrumArgs {
 pub(crate) struct MatrixArgs {
     #[arg(value_name = "MATRIX", value_hint = ValueHint::FilePath, required_unless_present = "gallery", help = matrix_help())]
     pub(crate) matrix: Option<OsString>,
-    /// A matrix of the gallery, as in poisson2d:500; `krylane gen --list` shows the names.
+    /// A gallery matrix, as in poisson2d:500; `krylane gen --list` shows the names.
     #[arg(long = "gen", id = "gallery", value_name = "NAME:SIZE", conflicts_with = "matrix")]
     pub(crate) gallery: Option<String>,
-    /// A parameter of the gallery's matrix, as in epsilon=0.1.
+    /// A parameter of the gallery matrix, as in epsilon=0.1.
     #[arg(long, value_name = "KEY=VALUE")]
     pub(crate) set: Vec<String>,
-    /// Read a file that stores places without values with 1 at every place.
+    /// Read a pattern file, which stores positions without values, with 1 at every position.
     #[arg(long)]
     pub(crate) pattern_as_ones: bool,
     /// Read complex values and work in the equivalent real form; vectors are written as complex numbers. Real files
-    /// are read as complex ones.
+    /// are accepted, too.
     #[arg(long)]
     pub(crate) complex: bool,
 }
@@ -362,19 +362,19 @@ pub(crate) struct SolverArgs {
     pub(crate) method: String,
     #[arg(long, short, value_name = "NAME", default_value = "auto", help = preconditioners(), value_parser = Known(preconditioner_names))]
     pub(crate) precond: String,
-    /// Where the preconditioner stands; methods without that side refuse it.
+    /// Preconditioning side; an error if the method does not support it.
     #[arg(long, value_parser = ["auto", "left", "right", "split"])]
     pub(crate) side: Option<String>,
-    /// With the method auto: where no x solves the system, go on to the least-squares solution.
+    /// With method auto: if no x solves the system, go on to a least-squares solution.
     #[arg(long)]
     pub(crate) least_squares: bool,
     /// lsqr and lsmr: minimise |b - A x|^2 + X^2 |x|^2.
     #[arg(long, value_name = "X", allow_hyphen_values = true)]
     pub(crate) damp: Option<f64>,
-    /// auto, cpu, gpu, or a part of an adapter's name or its number in `krylane info`.
+    /// auto, cpu, gpu, part of an adapter's name, or its number in `krylane info`.
     #[arg(long, short, value_name = "auto|cpu|gpu|NAME", default_value = "auto")]
     pub(crate) backend: String,
-    /// Number types of the iteration; answers are certified in f64 whatever is chosen.
+    /// Precision of the iteration; answers are certified in f64 whatever is chosen.
     #[arg(long, default_value = "auto", value_parser = ["auto", "f32", "f64", "mixed"])]
     pub(crate) precision: String,
     /// Relative tolerance.
@@ -383,37 +383,37 @@ pub(crate) struct SolverArgs {
     /// Absolute tolerance.
     #[arg(long, value_name = "X", default_value = "0", allow_hyphen_values = true)]
     pub(crate) atol: f64,
-    /// Which residual is tested.
+    /// Convergence criterion.
     #[arg(long, value_enum, default_value_t = CriterionArg::RhsNorm)]
     pub(crate) criterion: CriterionArg,
-    /// Bound on iterations.
+    /// Maximum number of iterations.
     #[arg(long, value_name = "N", default_value_t = 10_000)]
     pub(crate) max_iterations: usize,
-    /// Bound on products with A.
+    /// Maximum number of products with A.
     #[arg(long, value_name = "N")]
     pub(crate) max_matvecs: Option<usize>,
-    /// Bound on the time of set-up and solve, as in 30, 30s, 5min, 2h.
+    /// Time limit for set-up and solve, as in 30, 30s, 5min, 2h.
     #[arg(long, value_name = "TIME", value_parser = duration, allow_hyphen_values = true)]
     pub(crate) time_limit: Option<Duration>,
-    /// Columns of a GMRES cycle.
+    /// Restart length: columns of a GMRES cycle.
     #[arg(long, value_name = "M")]
     pub(crate) restart: Option<usize>,
-    /// Threads of the CPU; 0 is all.
+    /// Number of CPU threads; 0 uses all.
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) threads: usize,
-    /// Run each operation alone.
+    /// Do not fuse operations: run each one separately.
     #[arg(long)]
     pub(crate) no_fuse: bool,
-    /// Order the rows so that products gather from near by.
+    /// Reorder the rows for better memory locality of products.
     #[arg(long, default_value = "auto", value_parser = ["auto", "always", "never"])]
     pub(crate) reorder: String,
     /// Scale rows and columns by powers of two.
     #[arg(long, default_value = "auto", value_parser = ["auto", "always", "never"])]
     pub(crate) equilibrate: String,
-    /// Bytes that may be taken, as in 500M or 8G; by default what is free.
+    /// Memory limit, as in 500M or 8G; by default the memory that is free.
     #[arg(long, value_name = "BYTES", value_parser = bytes)]
     pub(crate) memory_limit: Option<u64>,
-    /// Adapter features to do without, as if the device lacked them: f64, double-single.
+    /// Adapter features not to use, as if the device lacked them: f64, double-single.
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     pub(crate) withhold: Vec<String>,
     /// Batches in flight; results don't depend on it.
@@ -435,7 +435,7 @@ pub(crate) enum CriterionArg {
     Absolute,
     /// |r| <= rtol (|A| |x| + |b|)
     BackwardError,
-    /// the same row by row, for rows of very different size
+    /// the same row by row, for rows of very different magnitude
     Componentwise,
 }
 
@@ -453,19 +453,19 @@ impl From<CriterionArg> for Criterion {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct GenArgs {
-    /// The name; --list shows them.
+    /// Name of the matrix family; --list shows all names.
     #[arg(required_unless_present = "list", value_parser = Known(|| NAMES.iter().map(|f| (f.name, f.about)).collect()))]
     pub(crate) name: Option<String>,
-    /// The order, or the points per side of a grid.
+    /// Order of the matrix, or points per side of the grid.
     #[arg(required_unless_present = "list")]
     pub(crate) size: Option<usize>,
-    /// The file: `.mtx`, `.mtx.gz` or `.npz`; `-` is stdout.
+    /// Output file: `.mtx`, `.mtx.gz` or `.npz`; `-` is stdout.
     #[arg(long, short, value_name = "FILE", value_hint = ValueHint::FilePath, required_unless_present = "list")]
     pub(crate) output: Option<PathBuf>,
     /// A parameter, as in epsilon=0.1; --list shows them with their defaults.
     #[arg(long, value_name = "KEY=VALUE", num_args = 1..)]
     pub(crate) set: Vec<String>,
-    /// Bytes that may be taken, as in 500M or 8G; by default what is free.
+    /// Memory limit, as in 500M or 8G; by default the memory that is free.
     #[arg(long, value_name = "BYTES", value_parser = bytes)]
     pub(crate) memory_limit: Option<u64>,
     /// Print the names.

@@ -58,7 +58,9 @@ pub(super) fn run(args: BenchArgs) -> anyhow::Result<Exit> {
         name => gpus().into_iter().filter(|d| d.backend == Backend::Adapter(name.into())).collect::<Vec<_>>(),
     };
     if devices.is_empty() {
-        return Err(Error::NoAdapter(format!("no adapter is {:?}; `krylane info` numbers them", args.backend)).into());
+        return Err(
+            Error::NoAdapter(format!("no adapter matches {:?}; `krylane info` lists them", args.backend)).into()
+        );
     }
     let mut rows: Vec<Row> = vec![];
     for device in devices {

@@ -50,15 +50,15 @@ impl Adapters {
             text += &format!("         f64 {}, subgroups {}, ", has(a.f64), has(a.subgroups));
             text += &format!("binding up to {} MiB, buffer up to {} MiB\n", a.max_binding >> 20, a.max_buffer >> 20);
             if let Some(why) = passed_over(a) {
-                text += &format!("         not by auto: {why}\n");
+                text += &format!("         not chosen by auto: {why}\n");
             }
         }
         if found.is_empty() {
-            text += "gpu      no adapter answers\n";
+            text += "gpu      no adapter found\n";
         }
         let chosen = match found.iter().find(|a| passed_over(a).is_none()) {
             Some(a) => format!("{} for large systems, the CPU for small ones", a.info.name),
-            None => "the CPU: no hardware GPU answers".into(),
+            None => "the CPU: no hardware GPU found".into(),
         };
         Self { text, json: json!(found), chosen }
     }
@@ -74,7 +74,7 @@ impl Adapters {
 #[cfg(feature = "gpu")]
 fn passed_over(a: &krylane::AdapterDetails) -> Option<String> {
     a.why_not.clone().or_else(|| {
-        (a.info.kind == krylane::DeviceKind::Software).then(|| "a software adapter, on request only".into())
+        (a.info.kind == krylane::DeviceKind::Software).then(|| "a software adapter, used only on request".into())
     })
 }
 

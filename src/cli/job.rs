@@ -132,7 +132,7 @@ pub(super) fn set_threads(threads: usize) {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let count = if threads == 0 { cores } else { threads.min(4 * cores) };
     if threads > count {
-        super::exit::say(&format!("warning: {count} threads instead of {threads}: there are {cores} cores"));
+        super::exit::say(&format!("warning: using {count} threads instead of {threads}: there are only {cores} cores"));
     }
     let pool = rayon::ThreadPoolBuilder::new();
     // The pool is built only once, so the number of available threads is found first.

@@ -29,7 +29,7 @@ pub(crate) fn expand(args: Vec<OsString>, command: &Command) -> Result<Vec<OsStr
         let name = key.replace('_', "-");
         let Some(option) = sub.get_arguments().find(|a| a.get_long() == Some(&name) && name != "options") else {
             let sub = sub.get_name();
-            return Err(fail(format!("{key} is no option of {sub}; `krylane {sub} --help` lists them")));
+            return Err(fail(format!("{key} is not an option of {sub}; `krylane {sub} --help` lists them")));
         };
         let switch = matches!(option.get_action(), ArgAction::SetTrue);
         let values = value.as_array().cloned().unwrap_or_else(|| vec![value.clone()]);
@@ -65,17 +65,17 @@ fn parse(text: &str) -> Result<Map<String, Value>, (usize, String)> {
             continue;
         }
         if line.starts_with('[') {
-            return Err(fail("options have no tables: `key = value` is the form"));
+            return Err(fail("tables are not supported: the form is `key = value`"));
         }
         let (key, rest) = line.split_once('=').ok_or_else(|| fail("the form is `key = value`, as in rtol = 1e-10"))?;
         let key = key.trim().trim_matches(['"', '\'']);
         let (value, rest) = one(rest.trim_start()).map_err(|message| fail(&message))?;
         let rest = rest.trim_start();
         if !rest.is_empty() && !rest.starts_with('#') {
-            return Err(fail(&format!("`{rest}` stands behind the value")));
+            return Err(fail(&format!("unexpected `{rest}` after the value")));
         }
         if table.insert(key.into(), value).is_some() {
-            return Err(fail(&format!("{key} is said twice")));
+            return Err(fail(&format!("{key} is given twice")));
         }
     }
     Ok(table)
@@ -95,12 +95,12 @@ fn one(text: &str) -> Result<(Value, &str), String> {
             rest = after.trim_start();
             rest = rest.strip_prefix(',').unwrap_or(rest);
             if rest.is_empty() {
-                return Err("the list does not end on this line".into());
+                return Err("the list is not closed on this line".into());
             }
         }
     }
     if let Some(rest) = text.strip_prefix('\'') {
-        let (inner, after) = rest.split_once('\'').ok_or("the text has no end")?;
+        let (inner, after) = rest.split_once('\'').ok_or("the closing quote is missing")?;
         return Ok((inner.into(), after));
     }
     if let Some(rest) = text.strip_prefix('"') {
@@ -113,12 +113,12 @@ fn one(text: &str) -> Result<(Value, &str), String> {
                     Some((_, 'n')) => '\n',
                     Some((_, 't')) => '\t',
                     Some((_, c @ ('"' | '\\'))) => c,
-                    _ => return Err("after \\ stand n, t, \" or \\".into()),
+                    _ => return Err("\\ must be followed by n, t, \" or \\".into()),
                 }),
                 c => inner.push(c),
             }
         }
-        return Err("the text has no end".into());
+        return Err("the closing quote is missing".into());
     }
     let end = text.find([',', ']', '#', ' ', '\t']).unwrap_or(text.len());
     let (word, after) = text.split_at(end);
@@ -129,7 +129,7 @@ fn one(text: &str) -> Result<(Value, &str), String> {
         _ if plain.parse::<i64>().is_ok() => plain.parse::<i64>().unwrap_or_default().into(),
         _ => match plain.parse::<f64>() {
             Ok(v) if v.is_finite() => v.into(),
-            _ => return Err(format!("`{word}` is no number, true or false; text stands in quotes")),
+            _ => return Err(format!("`{word}` is not a number, true or false; text needs quotes")),
         },
     };
     Ok((value, after))

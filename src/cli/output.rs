@@ -39,7 +39,9 @@ impl Holds {
             Some(e) if !path.starts_with("/dev") && !known.iter().any(|k| e.eq_ignore_ascii_case(k)) => {
                 let known: Vec<String> = known.iter().map(|k| format!(".{k}")).collect();
                 let (path, e, known) = (path.display(), e.display(), known.join(", "));
-                Err(krylane::Error::input(format!("{path}: {what} is not written as .{e}; the name ends in {known}")))
+                Err(krylane::Error::input(format!(
+                    "{path}: {what} can't be written as .{e}; the name must end in {known}"
+                )))
             }
             _ => Ok(()),
         }
@@ -127,7 +129,9 @@ pub(super) fn distinct(targets: &[&Option<Target>]) -> anyhow::Result<()> {
 pub(super) fn spare(inputs: &[&Path], targets: &[&Option<Target>]) -> anyhow::Result<()> {
     for path in targets.iter().filter_map(|t| t.as_ref().map(Target::path)) {
         if inputs.iter().any(|input| input.exists() && same_file(input, path)) {
-            return Err(krylane::Error::input(format!("{} is read; an output would replace it", path.display())).into());
+            return Err(
+                krylane::Error::input(format!("{} is an input; an output would overwrite it", path.display())).into()
+            );
         }
     }
     Ok(())

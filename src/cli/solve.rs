@@ -122,7 +122,7 @@ impl Solve {
         }
         let (path, found) = (path.display(), summary::count(x0.len(), "column"));
         let wanted = summary::count(count, "right-hand side");
-        Err(Error::input(format!("{path}: x0 has {found} for {wanted}; it takes one for each")))
+        Err(Error::input(format!("{path}: x0 has {found} for {wanted}; it needs one for each")))
     }
 
     /// Near-null vectors from files, if given.

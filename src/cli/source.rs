@@ -50,7 +50,9 @@ impl Source {
         let in_gallery = |name: &str| -> Result<()> {
             let known = gallery::NAMES.iter().find(|f| f.name == name);
             if args.complex && known.is_some_and(|f| !f.is_complex()) {
-                return Err(Error::input(format!("--complex goes with a file or a complex matrix; {name} is real")));
+                return Err(Error::input(format!(
+                    "--complex needs a file or a complex gallery matrix; {name} is real"
+                )));
             }
             Ok(())
         };
@@ -68,10 +70,10 @@ impl Source {
                 in_gallery(&name)?;
                 Ok(Self::Gallery(Generated { name, size, params }))
             }
-            _ if gallery::NAMES.iter().any(|f| f.name == text) && !path.exists() => Err(Error::input(format!(
-                "{text}: no such file; for the gallery's matrix add a size, as in {text}:100"
-            ))),
-            _ if !params.is_empty() => Err(Error::input("--set goes with a matrix of the gallery")),
+            _ if gallery::NAMES.iter().any(|f| f.name == text) && !path.exists() => {
+                Err(Error::input(format!("{text}: no such file; for the gallery matrix add a size, as in {text}:100")))
+            }
+            _ if !params.is_empty() => Err(Error::input("--set applies only to gallery matrices")),
             _ => Ok(Self::File {
                 path,
                 options: ReadOptions {

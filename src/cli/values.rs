@@ -20,7 +20,7 @@ pub(super) fn bytes(text: &str) -> Result<u64, String> {
         "M" => 20,
         "G" => 30,
         "T" => 40,
-        _ => return Err(format!("{unit:?} is no unit; the form is a whole number with K, M, G or T, as in 8G")),
+        _ => return Err(format!("{unit:?} is not a unit; the form is a whole number with K, M, G or T, as in 8G")),
     };
     let number: u64 =
         digits.parse().map_err(|_| "the form is a whole number with K, M, G or T, as in 8G".to_string())?;
@@ -29,7 +29,7 @@ pub(super) fn bytes(text: &str) -> Result<u64, String> {
 
 /// A real or complex number: 1.5, -3i, 1e-3+2i.
 pub(super) fn complex_number(text: &str) -> Result<(f64, f64), String> {
-    let wrong = || format!("{text:?} is no number; the form is 1.5, or 1.5+2i");
+    let wrong = || format!("{text:?} is not a number; the form is 1.5, or 1.5+2i");
     let number = |t: &str| t.parse::<f64>().map_err(|_| wrong());
     let Some(body) = text.strip_suffix(['i', 'j']).filter(|body| !body.ends_with('n')) else {
         return Ok((number(text)?, 0.0));
@@ -46,12 +46,12 @@ pub(super) fn complex_number(text: &str) -> Result<(f64, f64), String> {
     Ok((if re.is_empty() { 0.0 } else { number(re)? }, im))
 }
 
-pub(super) const METHOD: &str = "The method, with its parameters after a colon, as in gmres:restart=50; auto chooses by the \
-                      matrix and falls back where one fails";
+pub(super) const METHOD: &str = "The method, with its parameters after a colon, as in gmres:restart=50; auto chooses from \
+                      properties of the matrix and falls back on others if one fails";
 
 pub(super) fn method_names() -> Vec<(&'static str, &'static str)> {
     let known = METHODS.iter().filter(|m| !m.traits.program_only).map(|m| (m.id, m.about));
-    std::iter::once(("auto", "by the matrix, with fall-backs")).chain(known).collect()
+    std::iter::once(("auto", "chosen from the matrix, with fallbacks")).chain(known).collect()
 }
 
 pub(super) fn ends() -> PossibleValuesParser {
@@ -59,7 +59,7 @@ pub(super) fn ends() -> PossibleValuesParser {
 }
 
 pub(super) fn eigen_methods() -> PossibleValuesParser {
-    let auto = PossibleValue::new("auto").help("by the matrix");
+    let auto = PossibleValue::new("auto").help("chosen from the matrix");
     let known = EIGEN_METHODS.iter().map(|m| PossibleValue::new(m.id).help(m.about));
     PossibleValuesParser::new(std::iter::once(auto).chain(known))
 }
@@ -87,7 +87,7 @@ impl TypedValueParser for Known {
 
 pub(super) fn preconditioner_names() -> Vec<(&'static str, &'static str)> {
     let known = PRECONDITIONERS.iter().filter(|p| !p.program_only).map(|p| (p.id, p.about));
-    std::iter::once(("auto", "by the matrix, with fall-backs")).chain(known).collect()
+    std::iter::once(("auto", "chosen from the matrix, with fallbacks")).chain(known).collect()
 }
 
 pub(super) fn preconditioners() -> &'static str {
@@ -97,7 +97,7 @@ pub(super) fn preconditioners() -> &'static str {
 pub(super) fn matrix_help() -> String {
     let known: Vec<String> = FORMATS.iter().map(|f| format!(".{} ({})", f.extensions[0], f.name)).collect();
     format!(
-        "A file, packed by gzip or not: {}; `-` is stdin (Matrix Market or any other); or NAME:SIZE of the gallery where no such file exists, as in poisson2d:500",
+        "A file, gzip-compressed or not: {}; `-` reads stdin, in any of these formats; or a gallery matrix NAME:SIZE if no such file exists, as in poisson2d:500",
         known.join(", ")
     )
 }
@@ -112,7 +112,7 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
         "m" | "min" => 60.0,
         "h" => 3600.0,
         "d" => 86400.0,
-        _ => return Err(format!("{unit:?} is no unit of time; there are ms, s, min, h and d")),
+        _ => return Err(format!("{unit:?} is not a unit of time; there are ms, s, min, h and d")),
     };
     let seconds = number.trim().parse::<f64>().ok().map(|n| n * factor).filter(|s| *s >= 0.0);
     let seconds = seconds

@@ -3,7 +3,7 @@
 
 use super::choice::{Settings, methods};
 use super::entry::{MethodEntry, Needs, OwnMethod, Traits};
-// Every module of the folder, so that a new entry needs no import.
+// Every module of the folder: a new entry names its type as `module::Type` and needs no import.
 use super::*;
 use crate::error::{Error, Result};
 use crate::host::pairs::{self, Pairs, Setting};
@@ -13,7 +13,7 @@ use std::fmt;
 use std::str::FromStr;
 
 methods! {
-    /// Steps along the gradient; A symmetric positive definite
+    /// Steepest descent, for teaching; A symmetric positive definite
     SteepestDescent = "steepest_descent", Traits::new(Needs::Definite),
         |space, system, _| Box::new(steepest_descent::SteepestDescent::new(space, system));
     /// Conjugate gradients; A symmetric positive definite
@@ -27,19 +27,19 @@ methods! {
         |space, system, _| Box::new(bicgstab::BiCgStab::new(space, system));
     /// Generalised minimal residual with restarts; any square A
     Gmres {
-        /// Columns of a cycle, 30.
+        /// Columns of a cycle; 30 by default.
         restart: usize = 30, in 1.0..=10_000.0;
         /// The side of the preconditioner.
         side: Side = Side::Auto;
     } = "gmres", Traits::new(Needs::Square).sides(&[Side::Right, Side::Left]).cycles(),
         |space, system, tuning| Box::new(gmres::Gmres::new(space, system, tuning));
-    /// x += omega M r; spectrum in the right half plane, omega estimated unless given
+    /// Richardson's iteration x += omega M r; spectrum in the right half plane, omega estimated unless given
     Richardson {
         /// Bounds (a, b) of the spectrum of A M, 0 < a ≤ b; `None` lets the method estimate them.
         spectrum: Option<(f64, f64)> = None;
     } = "richardson", Traits::new(Needs::Square),
         |space, system, tuning| Box::new(richardson::Richardson::new(space, system, tuning.spectrum));
-    /// Steps that minimise the residual along M r; positive definite symmetric part
+    /// Steps along M r that minimise the residual; A with positive definite symmetric part
     MinimalResidual = "minimal_residual", Traits::new(Needs::Square),
         |space, system, _| Box::new(minimal_residual::MinimalResidual::new(space, system));
     /// Galerkin projection onto a given subspace; any square A
@@ -63,7 +63,7 @@ methods! {
     /// BiCGStab(2); any square A, also with strong convection or skew parts
     BiCgStabL = "bicgstabl", Traits::new(Needs::Square),
         |space, system, _| Box::new(bicgstabl::BiCgStabL::new(space, system));
-    /// Conjugate gradients squared; any square A, fast and rough
+    /// Conjugate gradients squared; any square A, fast but irregular
     Cgs = "cgs", Traits::new(Needs::Square),
         |space, system, _| Box::new(cgs::Cgs::new(space, system));
     /// Transpose-free quasi-minimal residual; any square A, smooth
@@ -74,29 +74,29 @@ methods! {
         |space, system, _| Box::new(idrs::Idrs::new(space, system));
     /// Flexible GMRES, for an M that varies; any square A
     Fgmres {
-        /// Columns of a cycle, 30.
+        /// Columns of a cycle; 30 by default.
         restart: usize = 30, in 1.0..=10_000.0;
     } = "fgmres", Traits::new(Needs::Square).cycles(),
         |space, system, tuning| Box::new(fgmres::Fgmres::new(space, system, tuning.restart));
-    /// GMRES enlarged by corrections of earlier cycles; any square A
+    /// GMRES augmented with corrections from earlier cycles; any square A
     Lgmres {
-        /// Columns of a cycle, 30.
+        /// Columns of a cycle; 30 by default.
         restart: usize = 30, in 1.0..=10_000.0;
     } = "lgmres", Traits::new(Needs::Square).cycles(),
         |space, system, tuning| Box::new(lgmres::Lgmres::new(space, system, tuning));
-    /// GMRES that keeps directions over restarts, and with recycle over solves; any square A
+    /// GMRES that keeps directions across restarts, and with recycle across solves; any square A
     Gcrotmk {
-        /// Columns of a cycle, 30.
+        /// Columns of a cycle; 30 by default.
         restart: usize = 30, in 1.0..=10_000.0;
         /// The directions of a solve serve the next one, also after [`crate::Solver::update`]. Results then depend
         /// on earlier solves.
         recycle: bool = false;
     } = "gcrotmk", Traits::new(Needs::Square).cycles(),
         |space, system, tuning| Box::new(gcrotmk::Gcrotmk::new(space, system, tuning));
-    /// Bi-conjugate gradients, with the transpose; any square A, short recurrence
+    /// Bi-conjugate gradients, using the transpose; any square A, short recurrence
     BiCg = "bicg", Traits::new(Needs::Square).two_sided(),
         |space, system, _| Box::new(bicg::BiCg::new(space, system));
-    /// Quasi-minimal residual, with the transpose; any square A, smooth
+    /// Quasi-minimal residual, using the transpose; any square A, smooth
     Qmr = "qmr", Traits::new(Needs::Square).two_sided(),
         |space, system, _| Box::new(qmr::Qmr::new(space, system));
     /// Least squares by Golub-Kahan bidiagonalisation; any A, rectangular or singular
@@ -106,7 +106,7 @@ methods! {
         damp: f64 = 0.0, in 0.0..=f64::MAX;
     } = "lsqr", Traits::new(Needs::Any).least_squares(),
         |space, system, _| Box::new(lsqr::Lsqr::new(space, system));
-    /// As lsqr, but A'r falls monotonically: safe to stop early; any A
+    /// Like lsqr, but |A'r| decreases monotonically: safe to stop early; any A
     Lsmr {
         /// λ ≥ 0: minimises ‖b − A x‖² + λ²‖x‖², by the stacked system [A; λI] x ≈ [b; 0]. Residuals and certificate
         /// are those of that system.

@@ -127,7 +127,7 @@ impl Row {
 
     /// The candidate for a singular A with b outside its range.
     pub(super) const fn least_squares() -> Self {
-        Self::new(General, "lsqr", "none", "where A proves singular and b outside its range")
+        Self::new(General, "lsqr", "none", "if A turns out to be singular and b outside its range")
     }
 
     const fn when(self, when: fn(&Seen) -> bool) -> Self {
@@ -171,8 +171,8 @@ impl Row {
 pub(super) const LONG: usize = usize::MAX;
 
 const CHEAP: &str = "nothing to set up";
-const FACTORS: &str = "nearly complete factors, whose cost is counted before they are made";
-const FEWER: &str = "where complete factors take too much";
+const FACTORS: &str = "nearly complete factors; their cost is counted before they are computed";
+const FEWER: &str = "if complete factors cost too much";
 
 fn factors(s: &Seen) -> bool {
     s.triangles
@@ -197,8 +197,8 @@ const TABLE: &[Row] = &[
     Row::new(Definite, "bicgstab", "lu", FACTORS).when(factors).counted(WHOLE),
     Row::new(Definite, "gmres", "lu:drop=1e-4", FEWER).when(factors).counted(FINE),
     Row::new(Definite, "gmres", "lu:drop=1e-2", FEWER).when(factors).counted(COARSE),
-    Row::new(Definite, "minres", SIMPLE, "where A proves indefinite").behind("cg", SIMPLE),
-    Row::new(Definite, "gmres", "ilut", "where A proves indefinite")
+    Row::new(Definite, "minres", SIMPLE, "if A turns out to be indefinite").behind("cg", SIMPLE),
+    Row::new(Definite, "gmres", "ilut", "if A turns out to be indefinite")
         .matched()
         .restart(50)
         .when(factors)
@@ -207,13 +207,13 @@ const TABLE: &[Row] = &[
         .least(15.0)
         .part_of("minres", SIMPLE, 0.05)
         .behind("cg", SIMPLE),
-    Row::new(Definite, "gmres", SIMPLE, "long cycles, where nothing else helps")
+    Row::new(Definite, "gmres", SIMPLE, "long cycles, if nothing else works")
         .restart(LONG)
         .costs(0.0, 1.0, 200.0)
         .least(60.0)
         .behind("minres", SIMPLE),
     Row::new(Symmetric, "minres", SIMPLE, CHEAP).least(15.0),
-    Row::new(Symmetric, "minres", "jacobi", "rows without a diagonal by their largest entry")
+    Row::new(Symmetric, "minres", "jacobi", "rows with a zero diagonal are scaled by their largest entry")
         .when(|s| s.zero > 0 && s.stored)
         .costs(2.0, 1.0, 14.0)
         .part_of("minres", SIMPLE, 0.7),
@@ -225,7 +225,7 @@ const TABLE: &[Row] = &[
         .grows(10.0)
         .least(15.0)
         .part_of("minres", SIMPLE, 0.05),
-    Row::new(Symmetric, "gmres", "ilut", "the same with large entries on the diagonal")
+    Row::new(Symmetric, "gmres", "ilut", "the same with large entries permuted to the diagonal")
         .matched()
         .restart(50)
         .when(|s| s.triangles && !s.one_sign)
@@ -240,19 +240,19 @@ const TABLE: &[Row] = &[
         .costs(180.0, 4.0, 80.0)
         .least(20.0)
         .part_of("minres", SIMPLE, 0.15),
-    Row::new(Symmetric, "bicgstab", "ilut", "where gmres rests")
+    Row::new(Symmetric, "bicgstab", "ilut", "if gmres fails")
         .matched()
         .when(factors)
         .costs(20.0, 12.0, 24.0)
         .behind("gmres", "ilut"),
-    Row::new(Symmetric, "bicgstab", "ilu0", "where gmres rests")
+    Row::new(Symmetric, "bicgstab", "ilu0", "if gmres fails")
         .matched()
         .when(factors)
         .costs(20.0, 8.0, 24.0)
         .behind("gmres", "ilu0"),
     Row::new(Symmetric, "gmres", "lu:drop=1e-4", FEWER).matched().when(factors).counted(FINE),
     Row::new(Symmetric, "gmres", "lu:drop=1e-2", FEWER).matched().when(factors).counted(COARSE),
-    Row::new(Symmetric, "gmres", SIMPLE, "long cycles, where nothing else helps")
+    Row::new(Symmetric, "gmres", SIMPLE, "long cycles, if nothing else works")
         .restart(LONG)
         .costs(0.0, 1.0, 200.0)
         .least(60.0)
@@ -276,7 +276,7 @@ const TABLE: &[Row] = &[
         .grows(10.0)
         .least(12.0)
         .part_of("bicgstab", SIMPLE, 0.05),
-    Row::new(General, "gmres", "ilut", "the same with large entries on the diagonal")
+    Row::new(General, "gmres", "ilut", "the same with large entries permuted to the diagonal")
         .matched()
         .restart(50)
         .when(factors)
@@ -284,16 +284,16 @@ const TABLE: &[Row] = &[
         .grows(10.0)
         .least(12.0)
         .part_of("bicgstab", SIMPLE, 0.05),
-    Row::new(General, "gmres", SIMPLE, "where bicgstab fails")
+    Row::new(General, "gmres", SIMPLE, "if bicgstab fails")
         .restart(50)
         .costs(0.0, 1.0, 80.0)
         .behind("bicgstab", SIMPLE),
-    Row::new(General, "gmres", "ilu0", "where bicgstab fails")
+    Row::new(General, "gmres", "ilu0", "if bicgstab fails")
         .restart(50)
         .when(|s| s.triangles && s.zero == 0)
         .costs(20.0, 4.0, 80.0)
         .behind("bicgstab", "ilu0"),
-    Row::new(General, "bicgstab", "amg", "where gmres rests")
+    Row::new(General, "bicgstab", "amg", "if gmres fails")
         .when(elliptic)
         .costs(110.0, 12.0, 24.0)
         .behind("gmres", "amg"),
@@ -303,14 +303,14 @@ const TABLE: &[Row] = &[
         .when(|s| s.zero > 0 && s.stored)
         .costs(120.0, 1.0, 80.0)
         .behind("bicgstab", SIMPLE),
-    Row::new(General, "bicgstab", "ilut", "where gmres rests")
+    Row::new(General, "bicgstab", "ilut", "if gmres fails")
         .matched()
         .when(factors)
         .costs(20.0, 12.0, 24.0)
         .behind("gmres", "ilut"),
     Row::new(General, "gmres", "lu:drop=1e-4", FEWER).matched().when(factors).counted(FINE),
     Row::new(General, "gmres", "lu:drop=1e-2", FEWER).matched().when(factors).counted(COARSE),
-    Row::new(General, "gmres", SIMPLE, "long cycles, where nothing else helps")
+    Row::new(General, "gmres", SIMPLE, "long cycles, if nothing else works")
         .restart(LONG)
         .costs(0.0, 1.0, 200.0)
         .least(60.0)

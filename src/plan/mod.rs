@@ -101,7 +101,7 @@ pub(crate) fn choose(
     let (_, components) = facts.null_components;
     if components > 0 {
         notes.push(format!(
-            "null space: the constants on {components} component{}; b must have no part in it",
+            "null space: the constants on {components} component{}; b must have no component in it",
             if components == 1 { "" } else { "s" }
         ));
     }
@@ -110,10 +110,10 @@ pub(crate) fn choose(
     let mut table = if auto { rows(&fits, asked.is_some()) } else { vec![Row::asked(options.method.id())] };
     if auto && one_sided {
         let id = options.preconditioner.id();
-        notes.push(format!("methods for A that need not be symmetric: {id} is not symmetric where A is"));
+        notes.push(format!("methods for nonsymmetric A: {id} is not symmetric even if A is"));
     }
     if options.least_squares && entries.is_some() {
-        notes.push("least squares: lsqr comes last, where A proves singular and b outside its range".into());
+        notes.push("least squares: lsqr comes last, if A turns out to be singular and b outside its range".into());
         table.push(Row::least_squares());
     }
     let columns = entries.filter(|_| least_squares && asked.is_none()).map_or(0, |a| equilibrate::column_spread(a));
@@ -127,13 +127,12 @@ pub(crate) fn choose(
     };
     let why = match (least_squares, columns > COLUMNS) {
         (true, true) if scaled_columns => format!(
-            "the columns of A differ by up to 2^{columns} in size and are scaled; of several solutions the one that is \
-             shortest in these units"
+            "the columns of A differ by up to 2^{columns} in size and are scaled; of several solutions this gives \
+             the one of minimum norm in the scaled variables"
         ),
         (true, wide) => {
-            let differ =
-                if wide { format!("; its columns differ by up to 2^{columns} in size") } else { String::new() };
-            format!("of all least-squares solutions the shortest; jacobi scales the columns{differ}")
+            let differ = if wide { format!(", which differ by up to 2^{columns} in size") } else { String::new() };
+            format!("gives the least-squares solution of minimum norm; jacobi would scale the columns{differ}")
         }
         _ => why_simple,
     };
@@ -143,11 +142,11 @@ pub(crate) fn choose(
     let room = memory::available(options.memory_limit).map_or(usize::MAX, |m| (m / 16 / n.max(1) as u64) as usize);
     let long = (LONG_BASIS / 8 / n.max(1)).clamp(50, 300);
     if auto && table.iter().any(|r| r.restart.map(|m| m.min(long)) > Some(room)) {
-        notes.push(format!("restart at most {room}: a longer basis would take half of the memory that is left"));
+        notes.push(format!("restart at most {room}: a longer basis would take half of the free memory"));
     }
     let multigrid_row = |row: &Row| is_multigrid(&what(row));
     if options.precision == Precision::Auto && precisions.len() > 1 && table.iter().any(multigrid_row) {
-        notes.push("precision under amg: f64 iterations around a cycle in f32".into());
+        notes.push("precision under amg: f64 iterations around an f32 cycle".into());
     }
     let sizes = Sizes {
         product: a.plain_bytes(8) as f64,
@@ -322,21 +321,21 @@ fn say(
         return;
     }
     let why = match (seen.definite, seen.symmetric) {
-        (true, _) if !seen.stored => "said to be positive definite".into(),
-        (true, _) if facts.dominance <= 1.0 => "symmetric with a positive diagonal, its rows are dominant".into(),
+        (true, _) if !seen.stored => "declared positive definite".into(),
+        (true, _) if facts.dominance <= 1.0 => "symmetric with a positive diagonal, diagonally dominant".into(),
         (true, _) => "symmetric with a positive diagonal".into(),
-        (_, true) if !seen.stored => "said to be symmetric, not to be definite".into(),
-        (_, true) if negative > 0 && positive == 0 => "symmetric, its diagonal is not positive".into(),
-        (_, true) => "symmetric, its diagonal is not positive throughout".into(),
+        (_, true) if !seen.stored => "declared symmetric, but not definite".into(),
+        (_, true) if negative > 0 && positive == 0 => "symmetric, no diagonal entry is positive".into(),
+        (_, true) => "symmetric, some diagonal entries are not positive".into(),
         _ => match facts.asymmetry {
             Some((i, j)) => format!("not symmetric (entry ({i}, {j}))"),
-            None => "not said to be symmetric".into(),
+            None => "not declared symmetric".into(),
         },
     };
     notes.push(format!("A is {why}"));
     if table.iter().any(|r| r.matched) {
         notes.push(
-            "matching: where a candidate wants it, rows are permuted so that the diagonal's product is largest".into(),
+            "matching: for candidates that need it, rows are permuted to maximise the product of the diagonal".into(),
         );
     }
     if let Some(asked) = asked {
@@ -368,11 +367,13 @@ fn word(facts: &Facts, candidates: &[Candidate], warnings: &mut Vec<String>, not
                 "{id} needs a symmetric matrix, and <Ax, y> = <x, Ay> does not hold for the operator; use gmres or bicgstab"
             )));
         }
-        warnings.push(format!("{id} needs a symmetric matrix; the operator does not say that it is, two products do"));
+        warnings.push(format!(
+            "{id} needs a symmetric matrix; the operator is not declared symmetric, but two products agree with it"
+        ));
     }
     if facts.word.is_some() {
         notes.push(format!(
-            "operator: what needs entries is unknown; |A| is at least {:.3e}, by products",
+            "operator: what needs entries is unknown; |A| is at least {:.3e}, estimated by products",
             crate::host::scale::ldexp(facts.norms.scaled_norm, facts.norms.exponent)
         ));
     }

@@ -44,18 +44,16 @@ pub(super) fn precisions(
             (vec![double], format!("f64: as asked; {cycle}"))
         }
         Precision::F32 => (vec![single], format!("f32: as asked; {mixed}")),
-        Precision::Mixed if has_f64 => {
-            (vec![single, double], format!("mixed: {mixed}; f64 where that gains too little"))
-        }
+        Precision::Mixed if has_f64 => (vec![single, double], format!("mixed: {mixed}; f64 if that gains too little")),
         Precision::Mixed => (vec![single], format!("mixed: {mixed}")),
         Precision::Auto if !has_f64 => (vec![single], format!("mixed: the device has no f64: {mixed}")),
         Precision::Auto if streamed < CACHED => {
-            (vec![double], format!("f64: an iteration's {} MB fit caches", streamed.div_ceil(1 << 20)))
+            (vec![double], format!("f64: an iteration's {} MB fit in cache", streamed.div_ceil(1 << 20)))
         }
         Precision::Auto => (
             vec![single, double],
             format!(
-                "mixed: an iteration streams {} MB of memory, half in f32; {mixed}; f64 where that gains too little",
+                "mixed: an iteration streams {} MB of memory, half in f32; {mixed}; f64 if that gains too little",
                 streamed >> 20
             ),
         ),

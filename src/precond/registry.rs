@@ -1,7 +1,7 @@
 //! The table of preconditioners: one entry each. It generates the enum [`Precond`] with each one's own parameters, its
 //! textual form, and [`PRECONDITIONERS`].
 
-// Every module of the folder, so that a new entry needs no import.
+// Every module of the folder: a new entry names its type as `module::Type` and needs no import.
 use super::*;
 use crate::error::{Error, Result};
 use crate::host::halt::Halt;
@@ -228,7 +228,7 @@ macro_rules! preconditioners {
 }
 
 preconditioners! {
-    /// M = I
+    /// No preconditioner: M = I
     None = "none" [normal], |_, _| Box::new(Identity);
     /// The inverse of the diagonal
     Jacobi = "jacobi" [normal, diagonal], |a, request| match request.normal {
@@ -249,7 +249,7 @@ preconditioners! {
         /// As for [`Precond::Ilu0`].
         sweeps: Option<usize> = Option::None, in 1.0..=100.0;
     } = "ic0", |a, request| Box::new(Ilu::own(a, true, sweeps, &request.halt)?);
-    /// Incomplete LU factors by threshold; ilut:drop=0.001,fill=2; on a GPU solved by Jacobi sweeps
+    /// Incomplete LU factors, small entries dropped; ilut:drop=0.001,fill=2; on a GPU solved by Jacobi sweeps
     Ilut {
         /// Entries below this fraction of the row's mean size are dropped.
         drop: f64 = 1e-3, in 0.0..=1.0;
@@ -258,7 +258,7 @@ preconditioners! {
         /// As for [`Precond::Ilu0`].
         sweeps: Option<usize> = Option::None, in 1.0..=100.0;
     } = "ilut" [nonsymmetric], |a, request| Box::new(Ilu::threshold(a, Fill { drop, growth: fill }, sweeps, request)?);
-    /// LU factors but for small entries, of A in an order that fills little; lu:drop=1e-6,fill=50; on a GPU solved by Jacobi sweeps
+    /// Nearly complete LU factors in a fill-reducing order, small entries dropped; lu:drop=1e-6,fill=50; on a GPU solved by Jacobi sweeps
     Lu {
         /// Entries below this fraction of the row's mean size are dropped.
         drop: f64 = 1e-6, in 0.0..=1.0;
@@ -274,7 +274,7 @@ preconditioners! {
         /// As for [`Precond::Ilu0`].
         sweeps: Option<usize> = Option::None, in 1.0..=100.0;
     } = "ssor", |a, request| Box::new(Ssor::build(a, omega, order, sweeps, request)?);
-    /// One sweep of Gauss-Seidel, for methods that take any M; gauss_seidel:order=colours; on a GPU solved by Jacobi sweeps
+    /// One sweep of Gauss-Seidel, for methods that accept a nonsymmetric M; gauss_seidel:order=colours; on a GPU solved by Jacobi sweeps
     GaussSeidel {
         /// The order in which rows are relaxed.
         order: Relaxation = Relaxation::Natural;
@@ -283,9 +283,9 @@ preconditioners! {
     } = "gauss_seidel" [nonsymmetric], |a, request| Box::new(Ssor::build_forward(a, order, sweeps, request)?);
     /// Factorised sparse approximate inverse; A symmetric positive definite
     Fsai = "fsai", |a, request| Box::new(InverseFactors::build(a, Kind::Fsai, request)?);
-    /// Sparse approximate inverses of ilu0's factors: ilu0 as products
+    /// Sparse approximate inverses of the factors of ilu0, applied as products
     Isai = "isai", |a, request| Box::new(InverseFactors::build(a, Kind::Isai, request)?);
-    /// Inverses of diagonal blocks, of rows with one pattern or of a fixed size; block_jacobi:3
+    /// Inverses of diagonal blocks, found from rows with one pattern or of a fixed size; block_jacobi:3
     BlockJacobi {
         /// Rows of a block; `None` finds blocks of rows with one pattern.
         size: Option<usize> = Option::None, in 1.0..=128.0;
@@ -303,7 +303,7 @@ preconditioners! {
         /// Degree of the polynomial.
         degree: usize = 4, in 1.0..=64.0;
     } = "neumann", |a, request| Box::new(Chebyshev::new(a, degree, true, request)?);
-    /// The library user's own, a matrix or operations
+    /// The user's own, a matrix or operations
     Given(given: Given) = "given" [normal, program_only], |a, request| given.build(&a.into(), request)?;
 }
 
@@ -336,7 +336,7 @@ impl Precond {
         if request.normal && !self.entry().is_some_and(|e| e.normal) {
             let normal: Vec<&str> = PRECONDITIONERS.iter().filter(|p| p.normal).map(|p| p.id).collect();
             return Err(Error::input(format!(
-                "{} is no preconditioner of A'A, which least-squares methods need; they take {}",
+                "{} is not a preconditioner for A'A, which least-squares methods need; they take {}",
                 self.id(),
                 normal.join(", ")
             )));

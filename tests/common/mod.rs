@@ -130,6 +130,9 @@ pub fn cpu() -> Target {
     targets().remove(0)
 }
 
+/// Methods that need thousands of iterations where others need a hundred.
+pub const SLOW: [&str; 4] = ["steepest_descent", "richardson", "minimal_residual", "chebyshev"];
+
 pub const METHODS: [&str; 5] = ["steepest_descent", "cg", "minres", "bicgstab", "gmres"];
 
 pub fn solve(a: &Csr, b: &[f64], options: Options) -> Report {
