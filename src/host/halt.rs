@@ -11,8 +11,16 @@ use std::time::{Duration, Instant};
 pub struct Halt {
     cancel: Option<Arc<AtomicBool>>,
     deadline: Option<Instant>,
-    /// Nanoseconds of modelled work that may still be spent.
-    budget: Option<Arc<AtomicU64>>,
+    budget: Option<Arc<Budget>>,
+}
+
+/// Modelled work in nanoseconds.
+#[derive(Debug, Default)]
+struct Budget {
+    most: u64,
+    spent: AtomicU64,
+    /// What all of the work is expected to take, once that is found to be too much.
+    needed: AtomicU64,
 }
 
 impl Halt {
@@ -37,20 +45,24 @@ impl Halt {
     /// Limits work that calls [`Halt::spend`] to this many nanoseconds.
     #[must_use]
     pub(crate) fn with_budget(self, ns: Option<f64>) -> Self {
-        Self { budget: ns.map(|ns| Arc::new(AtomicU64::new(ns as u64))), ..self }
+        Self { budget: ns.map(|ns| Arc::new(Budget { most: ns as u64, ..Budget::default() })), ..self }
     }
 
-    /// Takes `ns` from the budget; false if less is left.
-    pub(crate) fn spend(&self, ns: u64) -> bool {
+    /// Takes `ns` from the budget. False if there was less, or if `expected` in all is more than twice what it was.
+    pub(crate) fn spend(&self, ns: u64, expected: u64) -> bool {
         let Some(budget) = &self.budget else { return true };
-        let left = budget.load(Ordering::Relaxed);
-        budget.store(left.saturating_sub(ns), Ordering::Relaxed);
-        left > ns
+        let spent = budget.spent.fetch_add(ns, Ordering::Relaxed) + ns;
+        if spent < budget.most && expected <= 2 * budget.most {
+            return true;
+        }
+        budget.needed.store(expected.max(spent), Ordering::Relaxed);
+        false
     }
 
-    /// Whether the budget is spent.
-    pub(crate) fn is_spent(&self) -> bool {
-        self.budget.as_ref().is_some_and(|budget| budget.load(Ordering::Relaxed) == 0)
+    /// Where the budget ended the work: what was spent, and what all of it is expected to take, in nanoseconds.
+    pub(crate) fn overdrawn(&self) -> Option<(f64, f64)> {
+        let of = |n: &AtomicU64| n.load(Ordering::Relaxed) as f64;
+        self.budget.as_ref().map(|b| (of(&b.spent), of(&b.needed))).filter(|&(_, needed)| needed > 0.0)
     }
 
     /// Whether the work is cancelled, and by what.
@@ -97,6 +109,10 @@ mod tests {
         flag.store(true, Ordering::Relaxed);
         assert!(matches!(halt.check(), Err(Error::Halted(Called::Cancelled))));
         assert!(halt.check_at(255).is_ok() && halt.check_at(256).is_err());
+        let bounded = Halt::default().with_budget(Some(100.0));
+        assert!(bounded.spend(60, 190) && bounded.overdrawn().is_none());
+        assert!(!bounded.clone().spend(10, 210) && bounded.overdrawn() == Some((70.0, 210.0)));
+        assert!(!bounded.spend(30, 0) && bounded.overdrawn() == Some((100.0, 100.0)));
         let late = Halt::default().within(Some(Duration::ZERO));
         assert_eq!(late.called(), Some(Called::TimeLimit));
     }

@@ -15,6 +15,9 @@ use std::collections::BinaryHeap;
 /// Entries that a row of L and of U may have in addition, whatever the growth.
 const EXTRA: usize = 10;
 
+/// Part of the rows after which the rest is expected to take as much a row: later ones rarely take less.
+const TELLING: usize = 16;
+
 /// Nanoseconds for a multiplication, and for an entry of A or of the factors, as measured (`plan/candidates.rs`).
 pub(crate) const PACE: (u64, u64) = (4, 60);
 
@@ -43,7 +46,7 @@ impl Part {
 /// L and U of A + shift·diag(σ) within the limits. The diagonal of `a` is stored.
 pub(super) fn factor(a: &Csr, shift: f64, fill: Fill, pivots: Pivots, limits: &Limits) -> Factored {
     let n = a.rows();
-    let mut operations = 0;
+    let (mut operations, mut spent) = (0, 0);
     let unit = unit(a);
     let start = || Part { row_ptr: vec![0], ..Part::default() };
     let (mut lower, mut upper) = (start(), start());
@@ -106,8 +109,10 @@ pub(super) fn factor(a: &Csr, shift: f64, fill: Fill, pivots: Pivots, limits: &L
         lower.push(l, room(own[0]));
         upper.push(u, room(own[1]));
         let ns = PACE.0 * (operations - before) + PACE.1 * (columns.len() + l_and_u) as u64;
+        spent += ns;
+        let expected = if TELLING * i < n { 0 } else { spent / (i + 1) as u64 * n as u64 };
         let entries = lower.columns.len() + upper.columns.len();
-        if entries > limits.entries || operations > limits.operations || !limits.halt.spend(ns) {
+        if entries > limits.entries || operations > limits.operations || !limits.halt.spend(ns, expected) {
             return Err(Fault::Limit(i));
         }
     }
@@ -150,12 +155,14 @@ mod tests {
         let within = |ns: Option<f64>| {
             let halt = Halt::default().with_budget(ns);
             let limits = Limits { halt: halt.clone(), ..Limits::default() };
-            (factor(&a, 0.0, Fill { drop: 1e-3, growth: 3.0 }, Pivots::Kept, &limits), halt.is_spent())
+            (factor(&a, 0.0, Fill { drop: 1e-3, growth: 3.0 }, Pivots::Kept, &limits), halt.overdrawn())
         };
-        assert!(matches!(within(None), (Ok(_), false)) && matches!(within(Some(1e9)), (Ok(_), false)));
+        assert!(matches!(within(None), (Ok(_), None)) && matches!(within(Some(1e9)), (Ok(_), None)));
         // A budget for the entries of A alone.
-        let (Err(Fault::Limit(row)), true) = within(Some(60.0 * a.nnz() as f64)) else { panic!("no end") };
-        assert!((10..290).contains(&row), "{row}");
+        let (Err(Fault::Limit(row)), Some((spent, needed))) = within(Some(60.0 * a.nnz() as f64)) else {
+            panic!("no end")
+        };
+        assert!((10..290).contains(&row) && spent > 0.0 && needed >= 60.0 * a.nnz() as f64, "{row} {spent} {needed}");
     }
 
     #[test]

@@ -136,23 +136,22 @@ impl Solver {
                         continue;
                     }
                     let guessed = favourite.is_none_or(|f| f.0 != k);
-                    let (halt, budget) = self.budget(k, guessed, &race, call.deadline);
-                    match self.open(k, system, &halt)? {
-                        Some(Reason::PreconditionerFailed { .. }) if halt.is_spent() => {
+                    let halt = self.budget(k, guessed, &race, call.deadline);
+                    match (self.open(k, system, &halt)?, halt.overdrawn()) {
+                        (Some(Reason::PreconditionerFailed { .. }), Some(overdrawn)) => {
                             system.line(k, self).reason = "set-up stopped: more work than expected".into();
-                            let entrant = race.entrant(k);
-                            race.revise(k, Entrant { setup: entrant.setup + budget, ..entrant }, budget);
+                            self.learn(k, overdrawn, &mut race);
                         }
-                        None => {
+                        (None, _) => {
                             race.ready(k);
                             race.starts(k, digits(system.state.best.truth().certificate.relative));
                             current = Some(k);
                         }
-                        Some(reason @ (Reason::Cancelled | Reason::TimeLimit)) => {
+                        (Some(reason @ (Reason::Cancelled | Reason::TimeLimit)), _) => {
                             system.line(k, self).reason = reason.to_string();
                             return Ok(reason);
                         }
-                        Some(reason) => {
+                        (Some(reason), _) => {
                             system.line(k, self).reason = reason.to_string();
                             race.out(k);
                             if self.candidates.get(k + 1).is_some_and(|c| c.again) {
@@ -326,14 +325,26 @@ impl Solver {
         true
     }
 
-    /// What may end the set-up of candidate `k`: where its work is `guessed` and others may go on, also that it takes more
-    /// than twice that. And that much work.
-    fn budget(&self, k: usize, guessed: bool, race: &Race, deadline: Option<Instant>) -> (Halt, f64) {
-        let work = 2.0 * race.entrant(k).setup;
+    /// What may end the set-up of candidate `k`: where its work is guessed and others may go on, also that it takes more
+    /// than twice that.
+    fn budget(&self, k: usize, guessed: bool, race: &Race, deadline: Option<Instant>) -> Halt {
         // The table says nothing of a preconditioner that was asked for.
         let guessed = guessed && self.options.preconditioner == Precond::Auto && self.candidates[k].counted.is_none();
         let guessed = guessed && race.has_rival(k);
-        (self.halt(deadline).with_budget(guessed.then(|| self.sizes.ns(work))), work)
+        self.halt(deadline).with_budget(guessed.then(|| 2.0 * self.sizes.ns(race.entrant(k).setup)))
+    }
+
+    /// Raises the guess for candidate `k`, whose set-up ended by its budget, and for those with the same preconditioner:
+    /// other pivots fill about as much.
+    fn learn(&self, k: usize, (spent, needed): (f64, f64), race: &mut Race) {
+        let (spent, needed) = (self.sizes.work(spent), self.sizes.work(needed));
+        let known = race.entrant(k).setup + spent;
+        let alike = |j: &usize| self.candidates[*j].preconditioner == self.candidates[k].preconditioner;
+        for j in (0..self.candidates.len()).filter(alike) {
+            let entrant = race.entrant(j);
+            let (own, spent) = if j == k { (known, spent) } else { (entrant.setup, 0.0) };
+            race.revise(j, Entrant { setup: own.max(needed), ..entrant }, spent);
+        }
     }
 
     /// Sets candidate `k` up; the reason where that fails.
