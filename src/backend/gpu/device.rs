@@ -20,7 +20,7 @@ pub(crate) const BACKEND: BackendEntry = BackendEntry {
             Wanted::Suitable { .. } => match Context::hardware(settings)? {
                 Some(context) => context,
                 None => {
-                    let why = "no hardware GPU answers (software adapters are used on request only)";
+                    let why = "no hardware GPU found (software adapters are used only on request)";
                     return Ok(Opened::Unsuitable(why.into()));
                 }
             },
