@@ -183,7 +183,7 @@ fn singular_values_that_decay() {
 
 #[test]
 fn complex_singular_values() {
-    for (m, n) in [(30, 20), (20, 30), (260, 220)] {
+    for (m, n) in [(30, 20), (20, 30), (260, 220), (230, 230)] {
         let mut random = Random::new(m as u64);
         let mut part = || {
             let mut t = Triplets::new(m, n).unwrap();
@@ -195,7 +195,8 @@ fn complex_singular_values() {
         let a = real_form(&part(), &part()).unwrap();
         let exact = dense(&a).singular_values().unwrap();
         for (which, offset) in [(Which::LM, 0), (Which::SM, 1)] {
-            if which == Which::SM && m > 100 {
+            // Of a tall matrix there is no inverse.
+            if which == Which::SM && m > 230 {
                 continue;
             }
             let report = svds(&a, EigenOptions { complex: true, ..options(4, which) }).unwrap();
@@ -232,6 +233,39 @@ fn sizes_whose_squares_leave_the_range_lose_no_value() {
             let found = eigs(&symmetric, EigenOptions { method: "dense".into(), ..asked }).unwrap();
             let values: Vec<f64> = found.eigenvalues.iter().map(|v| v.re / unit).collect();
             assert!((values[0] + 4.0).abs() < 1e-12 && (values[1] - 2e-7).abs() < 1e-12, "{unit:e} {seed}: {values:?}");
+        }
+    }
+}
+
+#[test]
+fn smallest_singular_values_of_square_matrices_come_from_the_inverse() {
+    // A product of a graded diagonal and a shift: its singular values are the diagonal's entries.
+    let n = 300;
+    let value = |i: usize| 10f64.powf(-(i as f64) / 30.0);
+    let mut t = Triplets::new(n, n).unwrap();
+    (0..n).for_each(|i| t.push(i, (7 * i + 3) % n, value(i)).unwrap());
+    let graded = t.to_csr().unwrap();
+    // Four eigenvalues twice among the smallest eight of a symmetric matrix.
+    let grid = gallery::poisson2d(22);
+    let mut all: Vec<f64> = (1..=22 * 22)
+        .map(|k| {
+            let part = |i: usize| 4.0 * (std::f64::consts::PI * i as f64 / 46.0).sin().powi(2);
+            part((k - 1) / 22 + 1) + part((k - 1) % 22 + 1)
+        })
+        .collect();
+    all.sort_by(f64::total_cmp);
+    let ends: Vec<f64> = (n - 4..n).rev().map(value).collect();
+    for (a, exact) in [(&graded, &ends[..]), (&grid, &all[..8])] {
+        let options = EigenOptions { k: exact.len(), which: Which::SM, ..EigenOptions::default() };
+        let report = svds(a, options).unwrap();
+        assert!(report.reason.is_converged(), "{}", report.reason);
+        assert!(report.matvecs == 0 && report.inner_solves < 400, "{}", report.inner_solves);
+        for (j, (s, exact)) in report.singular_values.iter().zip(exact).enumerate() {
+            assert!((s - exact).abs() <= 1e-14, "{j}: {s} {exact}");
+            let (u, v) = (&report.left[j], &report.right[j]);
+            let left = a.multiply(v).iter().zip(u).map(|(p, u)| (p - s * u).powi(2)).sum::<f64>().sqrt();
+            let right = a.transpose().multiply(u).iter().zip(v).map(|(p, v)| (p - s * v).powi(2)).sum::<f64>().sqrt();
+            assert!(left.max(right) <= 1e-13, "{j}: {left:e} {right:e}");
         }
     }
 }

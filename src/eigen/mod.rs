@@ -20,6 +20,7 @@ mod power;
 mod registry;
 mod report;
 mod shift;
+mod smallest;
 mod solver;
 mod stages;
 mod svds;

@@ -160,7 +160,7 @@ impl LinearOperator for Shifted {
 }
 
 /// The cost of factoring C, if that takes less counted work than iterations for `solves` systems and fits in memory.
-fn affordable(c: &Csr, solves: usize, symmetric: bool, options: &EigenOptions) -> Option<direct::Cost> {
+pub(super) fn affordable(c: &Csr, solves: usize, symmetric: bool, options: &EigenOptions) -> Option<direct::Cost> {
     if !matches!(options.preconditioner, Precond::Auto | Precond::Lu { .. }) {
         return None;
     }

@@ -6,6 +6,7 @@ use super::drive::Session;
 use super::options::{EigenOptions, Which, check_start};
 use super::registry;
 use super::report::SvdReport;
+use super::smallest::{Inverse, unit};
 use super::stages::{Callback, Found, Outside, Problem, search};
 use super::verify::{Verified, complex_dot, distance, dot, norm_of, times};
 use super::{Eigenvalue, Size, Wanted};
@@ -32,6 +33,9 @@ const COMPLETE: usize = 200;
 
 /// Maximum number of entries of a dense matrix.
 const DENSE: usize = 4_000_000;
+
+/// Bound on the residuals of triplets of A⁻¹, relative to its norm.
+const OF_INVERSE: f64 = 1e-13;
 
 /// Steps of the search for a singular value that was missed.
 const PROBES: usize = 12;
@@ -124,6 +128,11 @@ pub fn svds_until(
         Reason::Converged(Passed::Rtol)
     } else if cancel.load(Ordering::Relaxed) {
         Reason::Cancelled
+    } else if let Some(inverse) = problem.inverse(&device) {
+        plan.push(format!("the largest of A's inverse, applied by {} factors", inverse.name()));
+        let options = EigenOptions { which: Which::LM, tol: OF_INVERSE, ..problem.options.clone() };
+        let report = svds_until(&inverse.operator(order), options, cancel, heard)?;
+        problem.invert(&inverse, report, &mut found)
     } else {
         plan.push(format!("two bases of {subspace} columns"));
         let mut callback: Callback = Box::new(move |event| {
@@ -163,6 +172,27 @@ impl Singular {
         found.passes(&self.options)
     }
 
+    /// A⁻¹, where it serves the smallest: on the host, for a basis of a size that nobody asked for.
+    fn inverse(&self, device: &DeviceChoice) -> Option<Inverse> {
+        let wanted = self.options.which == Which::SM && device.is_host() && self.options.subspace.is_none();
+        wanted.then(|| Inverse::of(&self.a, &self.at, 4 * self.subspace, &self.options)).flatten()
+    }
+
+    /// Takes the triplets of A from those of its inverse, and says how the search ended.
+    fn invert(&self, inverse: &Inverse, report: SvdReport, found: &mut Found) -> Reason {
+        let pairs = report.left.iter().filter_map(|v| inverse.purified(v)).flat_map(|[u, v]| self.verify(v, Some(u)));
+        found.pairs = self.select(pairs.collect());
+        found.tally.iterations = report.iterations;
+        found.tally.restarts = report.restarts;
+        found.tally.inner_solves = report.matvecs;
+        found.tally.history.clone_from(&report.history);
+        match found.passes(&self.options) && self.is_complete(&found.pairs) {
+            true if report.reason.is_converged() => Reason::Converged(Passed::Rtol),
+            _ if report.reason.is_converged() => found.false_convergence(),
+            _ => report.outcome.reason,
+        }
+    }
+
     /// x without its parts along `vectors`, each of length 1, and in the real form along their products with i.
     fn outside(&self, mut x: Vec<f64>, vectors: &[&Vec<f64>]) -> Vec<f64> {
         for _ in 0..2 {
@@ -197,10 +227,6 @@ impl Problem for Singular {
     }
 
     fn verify(&self, v: Vec<f64>, u: Option<Vec<f64>>) -> Vec<Verified> {
-        let unit = |x: Vec<f64>| {
-            let size = norm2(&x);
-            (size > 0.0 && size.is_finite()).then(|| x.into_iter().map(|x| x / size).collect::<Vec<f64>>())
-        };
         let (Some(v), Some(u)) = (unit(v), u.and_then(unit)) else { return vec![] };
         let av = self.a.multiply(&v);
         let sigma: f64 = dot(&av, &u);
