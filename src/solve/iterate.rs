@@ -222,6 +222,9 @@ impl Session {
             }
             let progress = self.engine.collect().await?;
             self.adapt_batch(&progress);
+            if let Some(pause) = limits.pause.and_then(|pause| pause()) {
+                pause.await;
+            }
             for record in progress.records {
                 if ended.is_some() && self.method.restarts() {
                     break;
