@@ -12,7 +12,8 @@ fn after(matrix: &Matrix, method: &str, steps: usize) -> Result<Vec<f64>, krylan
     let options = EigenOptions {
         // Three columns are the least beyond the wanted pairs.
         k: if single || steps < 5 { 1 } else { steps.min(n) - 3 },
-        which: Which::LM,
+        // Both ends of a symmetric matrix's spectrum; what is left out lies inside.
+        which: if method == "lanczos" { Which::BE } else { Which::LM },
         method: method.into(),
         subspace: (!single).then_some(steps.min(n)),
         max_iterations: steps,

@@ -1,5 +1,6 @@
 //! What a solve hands back.
 
+use crate::matrix::Matrix;
 use krylane::Report;
 use krylane::picture::{About, solve_page};
 use wasm_bindgen::prelude::*;
@@ -7,16 +8,11 @@ use wasm_bindgen::prelude::*;
 /// How a solve ended, and x.
 #[wasm_bindgen]
 pub struct Solution {
-    report: Report,
-    html: Option<String>,
-}
-
-impl Solution {
-    /// With the report as a page where `about` is given.
-    pub(crate) fn new(report: Report, about: Option<&About>) -> Self {
-        let html = about.map(|about| solve_page(std::slice::from_ref(&report), about));
-        Self { report, html }
-    }
+    pub(crate) report: Report,
+    /// ‖r‖/‖b‖ that was asked for.
+    pub(crate) tolerance: f64,
+    /// Seconds from the matrix to the answer.
+    pub(crate) total_s: f64,
 }
 
 #[wasm_bindgen]
@@ -51,9 +47,17 @@ impl Solution {
         serde_json::to_string(&self.report).map_err(crate::failure)
     }
 
-    /// The report as a page, where it was asked for.
-    #[wasm_bindgen(getter)]
-    pub fn html(&self) -> Option<String> {
-        self.html.clone()
+    /// The report as a self-contained page, with pictures of the matrix; `command`, if it is not empty, is what reproduces the
+    /// solve. Takes a second where the spectrum is estimated.
+    pub fn page(&self, matrix: &Matrix, command: &str) -> String {
+        let about = About {
+            name: &matrix.name,
+            matrix: Some(&matrix.csr),
+            tolerance: Some(self.tolerance),
+            total_s: Some(self.total_s),
+            command: (!command.is_empty()).then_some(command),
+            ..About::default()
+        };
+        solve_page(std::slice::from_ref(&self.report), &about)
     }
 }

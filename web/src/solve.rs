@@ -4,7 +4,6 @@ use crate::failure;
 use crate::matrix::Matrix;
 use crate::report::Solution;
 use js_sys::{Date, Float64Array, Function, Promise};
-use krylane::picture::About;
 use krylane::random::Random;
 use krylane::{Options, Solver};
 use std::cell::{Cell, RefCell};
@@ -51,7 +50,6 @@ pub async fn solve(
     b: Vec<f64>,
     names: Vec<String>,
     values: Vec<String>,
-    page: bool,
     tell: Function,
 ) -> Result<Solution, JsError> {
     let options = options(&names, &values)?;
@@ -84,13 +82,5 @@ pub async fn solve(
         };
         solver.solve_async(&b, None, on_iteration, pause).await.map_err(failure)?
     };
-    let total = (Date::now() - start) / 1e3;
-    let about = About {
-        name: &matrix.name,
-        matrix: Some(&matrix.csr),
-        tolerance: Some(tolerance),
-        total_s: Some(total),
-        ..About::default()
-    };
-    Ok(Solution::new(report, page.then_some(&about)))
+    Ok(Solution { report, tolerance, total_s: (Date::now() - start) / 1e3 })
 }

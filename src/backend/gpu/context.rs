@@ -15,6 +15,11 @@ use std::time::Duration;
 /// Storage buffers that the widest kernel binds: more than WebGPU's guaranteed 8, but within every driver's limit.
 const STORAGE_WANTED: u32 = 10;
 
+#[cfg(not(target_arch = "wasm32"))]
+const NO_ADAPTER: &str = "no GPU adapter answers; on Debian `apt-get install mesa-vulkan-drivers libvulkan1` brings a software one, or use the backend cpu";
+#[cfg(target_arch = "wasm32")]
+const NO_ADAPTER: &str = "this browser gives no WebGPU adapter; use the backend cpu";
+
 /// An open device.
 pub(crate) struct Context {
     pub(super) device: wgpu::Device,
@@ -82,7 +87,8 @@ fn details(adapter: &wgpu::Adapter) -> AdapterInfo {
         wgpu::DeviceType::Other => DeviceKind::Other,
     };
     AdapterInfo {
-        name: i.name,
+        // Browsers tell no names.
+        name: if i.name.is_empty() { format!("{} adapter", i.backend.to_str()) } else { i.name },
         backend: i.backend.to_str().into(),
         driver: format!("{} {}", i.driver, i.driver_info).trim().into(),
         kind,
@@ -186,9 +192,7 @@ impl Context {
             Ok(name) if !name.is_empty() => Self::named(&name, settings).await,
             _ => match all().await.first() {
                 Some(adapter) => Self::open(adapter, settings).await,
-                None => Err(Error::NoAdapter(
-                    "no GPU adapter answers; on Debian `apt-get install mesa-vulkan-drivers libvulkan1` brings a software one, or use the backend cpu".into(),
-                )),
+                None => Err(Error::NoAdapter(NO_ADAPTER.into())),
             },
         }
     }

@@ -12,9 +12,9 @@ fn main() -> ExitCode {
     let mut bindgen = wasm_bindgen_cli_support::Bindgen::new();
     let written = bindgen
         .input_path(module)
-        .out_name("krylane")
+        .out_name("krylane_module")
         .web(true)
-        .map(|b| b.typescript(true).remove_producers_section(true))
+        .map(|b| b.typescript(true).remove_name_section(true).remove_producers_section(true))
         .and_then(|b| b.generate(folder));
     match written {
         Ok(()) => ExitCode::SUCCESS,
