@@ -231,15 +231,16 @@ try {
         const answered = performance.now() - at;
         const early = AbortSignal.timeout(400);
         const start = performance.now();
-        const refused = await krylane.solve({ gallery: { name: "poisson3d", size: 110 } }, "ones", { method: "cg", preconditioner: "ic0", backend: "cpu", signal: early })
-            .then((r) => r.reason, (error) => error.name);
+        // A dense eigenproblem, as a set-up, hears nothing.
+        const refused = await krylane.eigenvalues({ gallery: { name: "poisson2d", size: 40 } }, { signal: early })
+            .then(() => "values", (error) => error.name);
         const ended = performance.now() - start;
         // The worker was replaced.
         const after = await krylane.solve({ gallery: { name: "poisson2d", size: 20 } });
         krylane.close();
         return { reason: report.reason, length: report.x.length, moved: report.x.some((v) => v !== 0), iterations: report.iterations, answered, refused, ended, after: after.answer };
     });
-    console.log(`   ${stopped.iterations} iterations, heard after ${stopped.answered.toFixed(0)} ms; in a set-up: ${stopped.refused} after ${stopped.ended.toFixed(0)} ms`);
+    console.log(`   ${stopped.iterations} iterations, heard after ${stopped.answered.toFixed(0)} ms; in deaf work: ${stopped.refused} after ${stopped.ended.toFixed(0)} ms`);
     assert.equal(stopped.reason, "Cancelled");
     assert(stopped.length === 490000 && stopped.moved, "the best x so far");
     assert(stopped.answered < 1500, `heard after ${stopped.answered} ms`);
@@ -306,7 +307,7 @@ try {
             return told.flat();
         }, texts);
         console.log(`   ${texts.length} texts, ${seconds(start)}`);
-        assert.deepEqual(faults.slice(0, 1), []);
+        assert.equal(faults.length, 0, `${faults.length} faults, the first: ${faults[0]}`);
     }
     await page.context().close();
 
