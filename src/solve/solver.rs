@@ -22,7 +22,6 @@ use crate::solve::drive::{Event, Pause, Session, Watcher};
 use std::borrow::Cow;
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -309,42 +308,6 @@ impl Solver {
         pollster::block_on(self.solve_heard(b.as_ref(), x0, &mut f, None))
     }
 
-    /// [`Solver::solve_watched`] for callers that must not block, as in a browser: a device is awaited, and so is what
-    /// `pause` returns. It is called after each batch of iterations, on the CPU after each one, so that others may have
-    /// their turn: those, say, who set the [`Solver::cancel_flag`]. Set-ups and certificates go on without a pause.
-    ///
-    /// ```
-    /// use krylane::{Options, Solver, matrix::gallery};
-    /// use std::ops::ControlFlow;
-    /// # fn run<T>(task: impl Future<Output = T>) -> T {
-    /// #     let mut context = std::task::Context::from_waker(std::task::Waker::noop());
-    /// #     match std::pin::pin!(task).poll(&mut context) {
-    /// #         std::task::Poll::Ready(value) => value,
-    /// #         std::task::Poll::Pending => panic!("the CPU waits for nobody"),
-    /// #     }
-    /// # }
-    /// let task = async {
-    ///     let a = gallery::poisson2d(20);
-    ///     let mut solver = Solver::new_async(&a, Options::default()).await?;
-    ///     let go_on = |_| ControlFlow::Continue(());
-    ///     solver.solve_async(&vec![1.0; a.rows()], None, go_on, || None).await
-    /// };
-    /// assert!(run(task)?.reason.is_converged());
-    /// # Ok::<(), krylane::Error>(())
-    /// ```
-    ///
-    /// # Errors
-    /// As [`Solver::solve`].
-    pub async fn solve_async(
-        &mut self,
-        b: &(impl AsRef<[f64]> + ?Sized),
-        x0: Option<&[f64]>,
-        mut f: impl FnMut(Event) -> ControlFlow<()>,
-        pause: impl Fn() -> Option<Pin<Box<dyn Future<Output = ()>>>>,
-    ) -> Result<Report> {
-        self.solve_heard(b.as_ref(), x0, &mut f, Some(&pause)).await
-    }
-
     /// Runs `f` with the callback that the solver holds.
     pub(super) fn hearing<T>(&mut self, f: impl FnOnce(&mut Self, Heard<'_>) -> T) -> T {
         let mut callback = std::mem::replace(&mut self.callback, Box::new(|_| ControlFlow::Continue(())));
@@ -359,7 +322,7 @@ impl Solver {
         self.solve_heard(b, None, &mut |_| ControlFlow::Continue(()), None).await
     }
 
-    async fn solve_heard(
+    pub(super) async fn solve_heard(
         &mut self,
         b: &[f64],
         x0: Option<&[f64]>,

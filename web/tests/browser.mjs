@@ -311,11 +311,36 @@ try {
     }
     await page.context().close();
 
-    step("a module that traps, and a worker that can't start");
+    step("a panic, and a worker that fails");
     {
-        before = "WebAssembly.instantiateStreaming = () => Promise.reject(new Error('no module today'));";
         const page = await browser.newPage();
         await page.goto(address);
+        await page.waitForSelector("body[data-ready]");
+        const panic = await page.evaluate(async () => {
+            const module = await import("./pkg/krylane_module.js");
+            await module.default();
+            try {
+                return `${module.rightHandSide("ones", 2 ** 31).length} numbers`;
+            } catch (error) {
+                return error.message ?? String(error);
+            }
+        });
+        assert.match(panic, /a bug of krylane's.*capacity overflow/s);
+
+        // What a panic within a task does to the worker.
+        before = "addEventListener('message', () => setTimeout(() => { throw new Error('a drill'); }, 100));";
+        const failing = await page.evaluate(async () => {
+            const { Krylane } = await import("./pkg/krylane.js");
+            window.krylane = new Krylane();
+            const large = { gallery: { name: "poisson2d", size: 700 } };
+            return window.krylane.solve(large, "ones", { method: "cg", preconditioner: "none" }).then((r) => r.reason, (error) => error.message);
+        });
+        assert.match(failing, /a drill/);
+        before = "";
+        assert(await page.evaluate(async () => (await window.krylane.solve({ gallery: { name: "poisson2d", size: 20 } })).answer));
+
+        before = "WebAssembly.instantiateStreaming = () => Promise.reject(new Error('no module today'));";
+        await page.reload();
         await page.waitForSelector("#status[data-state=bad]");
         assert.match(await page.innerText("#status"), /no module today/);
         before = "";

@@ -14,7 +14,9 @@ fn main() -> ExitCode {
         .input_path(module)
         .out_name("krylane_module")
         .web(true)
-        .map(|b| b.typescript(true).remove_name_section(true).remove_producers_section(true))
+        .map(|b| {
+            b.typescript(true).omit_default_module_path(false).remove_name_section(true).remove_producers_section(true)
+        })
         .and_then(|b| b.generate(folder));
     match written {
         Ok(()) => ExitCode::SUCCESS,
