@@ -5,6 +5,7 @@
 
 use crate::backend::Engine;
 use crate::error::Result;
+use crate::host::clock::Instant;
 use crate::matrix::Csr;
 use crate::op::schedule::Compiler;
 use crate::op::{Combination, Dtype, Precisions, Program, Role, Space};
@@ -14,7 +15,6 @@ use crate::solve::{Solver, open_engine};
 use rayon::prelude::*;
 use serde::Serialize;
 use std::sync::Arc;
-use std::time::Instant;
 
 /// One measurement.
 #[derive(Clone, Debug, Serialize)]

@@ -1,6 +1,7 @@
 //! Many ways to solve one system, each tried: for `krylane compare` and the example `folder`.
 
 use crate::error::{Called, Error, Result};
+use crate::host::clock::Instant;
 use crate::host::halt::Halt;
 use crate::matrix::ToMatrix;
 use crate::options::Options;
@@ -8,7 +9,7 @@ use crate::report::Report;
 use crate::solve::Solver;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// How one way ended: its report, or why it was refused, and the time of set-up and solve together.
 pub type Attempt = (Result<Report>, Duration);

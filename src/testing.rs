@@ -283,7 +283,7 @@ pub(crate) fn on_devices(f: impl Fn(&Device)) {
         let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let open = |withhold: &[&str]| {
             let withhold = withhold.iter().map(|s| (*s).to_string()).collect();
-            Context::any(&crate::backend::Settings { withhold, ..Default::default() })
+            pollster::block_on(Context::any(&crate::backend::Settings { withhold, ..Default::default() }))
         };
         let full = match open(&[]) {
             Ok(context) => context,

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Passes the tests on a fresh machine that has Rust. Installs what they need where it may (Debian, as root), then runs
 # every check of the library (style, tests, features) and of the Python package (python), or the parts that are named;
-# campaign (random problems), clients (programs of others on the Python package), c (the C interface) and bare (the library
-# without a GPU) run by name only.
+# campaign (random problems), clients (programs of others on the Python package), c (the C interface), web (the page in a
+# browser) and bare (the library without a GPU) run by name only.
 # What can't be had is a failure under CI, and a sentence elsewhere.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -28,7 +28,7 @@ needs() {
     command -v "$program" >/dev/null && return 0
     if may_install; then install "$package"; return 0; fi
     echo "No $program: $part is left out. As root: apt-get install $package"
-    [ "${CI:-}" != true ]
+    [ "${CI:-}" != true ] || exit 1
     return 1
 }
 
@@ -103,6 +103,16 @@ c() {
     say "C interface"; bash c/tests/run.sh
 }
 
+web() {
+    needs node nodejs "the page" && needs npm npm "the page" || return 0
+    if [ -z "${CHROMIUM:-}" ]; then
+        needs chromium chromium "the page in a browser" || return 0
+        CHROMIUM=$(command -v chromium)
+        export CHROMIUM
+    fi
+    say "page and npm package"; bash web/tests/run.sh
+}
+
 clients() {
     if has_python; then say "programs of others"; bash python/clients/run.sh; fi
 }
@@ -112,8 +122,8 @@ if [ $# = 0 ]; then
 fi
 for part in "$@"; do
     case $part in
-        style | tests | features | python | campaign | clients | c | bare) "$part" ;;
-        *) echo "no part is called $part; there are style, tests, features, python, campaign, clients, c and bare"; exit 2 ;;
+        style | tests | features | python | campaign | clients | c | web | bare) "$part" ;;
+        *) echo "no part is called $part; there are style, tests, features, python, campaign, clients, c, web and bare"; exit 2 ;;
     esac
 done
 say "every check passed"

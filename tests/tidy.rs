@@ -12,8 +12,8 @@ fn files(folder: &Path, out: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).unwrap_or_else(|e| panic!("{}: {e}", folder.display())) {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
-        // In a worktree `.git` is a file.
-        if ["target", ".git"].contains(&name.as_str()) {
+        // In a worktree `.git` is a file. The last two are what web/ builds and fetches.
+        if ["target", ".git", "dist", "node_modules"].contains(&name.as_str()) {
         } else if path.is_dir() {
             files(&path, out);
         } else {

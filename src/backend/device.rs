@@ -1,6 +1,6 @@
 //! The interface of devices: a backend opens devices, a device creates engines.
 
-use super::Engine;
+use super::{Engine, Local};
 use crate::error::Result;
 use crate::op::{Dtype, Precisions, Space};
 use std::fmt;
@@ -123,5 +123,6 @@ pub(crate) trait Device: Send + Sync {
 pub(crate) struct BackendEntry {
     /// The name users type.
     pub(crate) id: &'static str,
-    pub(crate) open: fn(Wanted<'_>, &Settings) -> Result<Opened>,
+    /// A device may have to be waited for.
+    pub(crate) open: for<'a> fn(Wanted<'a>, &'a Settings) -> Local<'a, Result<Opened>>,
 }

@@ -4,6 +4,7 @@ use super::shift::Inner;
 use super::{EigenMethod, Harvest, InnerSolve, Outlook};
 use crate::backend::{Engine, deliver};
 use crate::error::Result;
+use crate::host::clock::Instant;
 use crate::matrix::Csr;
 use crate::method::{Next, Outbox};
 use crate::op::schedule::Compiler;
@@ -13,7 +14,6 @@ use crate::solve::drive::Event;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
 
 /// Iterations issued before the host reads again.
 const BATCH: usize = 16;

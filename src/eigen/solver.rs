@@ -13,6 +13,7 @@ use super::stages::{Callback, Found, Outside, Problem, search};
 use super::verify::{Verified, dot};
 use super::{Action, EigenSystem, Wanted};
 use crate::error::{Error, Result};
+use crate::host::clock::Instant;
 use crate::host::halt::Halt;
 use crate::host::scale::{exponent, ldexp};
 use crate::matrix::{Csr, ToMatrix};
@@ -27,7 +28,6 @@ use faer::c64;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
 
 /// 1/z, even if |z|² would leave f64's range.
 fn scaled_inverse(z: c64) -> c64 {
@@ -106,7 +106,7 @@ impl EigenSolver {
         options.check_order(a.rows())?;
         let (mut notes, mut warnings) = (vec![], vec![]);
         let pencil = Pencil::new(a, &options, &mut notes, &mut warnings)?;
-        let device = choose_device(&pencil.a, &options.device(), &mut notes)?;
+        let device = pollster::block_on(choose_device(&pencil.a, &options.device(), &mut notes))?;
         let which = plan::meant(&pencil, &options, &mut warnings)?;
         let on_host = device.is_host();
         let choice = if plan::small(&pencil, &options, on_host) {

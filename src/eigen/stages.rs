@@ -7,6 +7,7 @@ use super::report::{Outcome, advice};
 use super::verify::Verified;
 use crate::backend::{AdapterInfo, Counters};
 use crate::error::{Error, Result};
+use crate::host::clock::Instant;
 use crate::op::{Dtype, Precisions};
 use crate::options::{Backend, Options, Precision};
 use crate::plan::{DeviceChoice, choose_backend, cpu};
@@ -14,7 +15,6 @@ use crate::report::{BrokenDown, Passed, Reason, Timings};
 use crate::solve::drive::Event;
 use std::ops::ControlFlow;
 use std::sync::atomic::AtomicBool;
-use std::time::Instant;
 
 /// The residual that a basis in f32 can reach, relative to ‖A‖.
 const SINGLE: f64 = 4e-6;
@@ -116,7 +116,7 @@ async fn search_on(
             device.adapter.name
         ));
         let wanted = Options { backend: Backend::Cpu, ..options.device() };
-        cpu = choose_backend(problem.entries(), &wanted, &mut vec![])?;
+        cpu = choose_backend(problem.entries(), &wanted, &mut vec![]).await?;
         device = &cpu;
     }
     let (ended, passed) = stage(problem, options, device, outside, found, Dtype::F64).await?;

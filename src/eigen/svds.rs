@@ -13,6 +13,7 @@ use super::{Eigenvalue, Size, Wanted};
 use crate::analyse::certify::Norms;
 use crate::analyse::probe;
 use crate::error::{Error, Result};
+use crate::host::clock::Instant;
 use crate::host::dense::eigen::singular;
 use crate::host::random::Random;
 use crate::host::scale::norm2;
@@ -26,7 +27,6 @@ use crate::solve::drive::Event;
 use faer::{Mat, c64};
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
 
 /// Up to this many columns a full basis, or a dense method, is cheap enough.
 const COMPLETE: usize = 200;
@@ -105,7 +105,7 @@ pub fn svds_until(
     }
     check_start(&options.start, order)?;
     let mut plan = vec![];
-    let device = choose_device(&a, &options.device(), &mut plan)?;
+    let device = pollster::block_on(choose_device(&a, &options.device(), &mut plan))?;
     let wide = a.cols() > a.rows();
     let none = || Error::input("singular values need the operator's transpose; it gives none");
     let transposed = a.transposed().ok_or_else(none)?;

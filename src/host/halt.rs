@@ -1,9 +1,10 @@
 //! A way to cancel long work: reading a file, setting up a preconditioner, iterating.
 
+use super::clock::Instant;
 use crate::error::{Called, Error, Result};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// A flag that another thread may set, and a deadline. Long loops call [`Halt::check`] now and
 /// then, and need no clock of their own.

@@ -1,6 +1,6 @@
 //! When and where something ran.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use super::clock::SystemTime;
 
 /// When and where a solve ran.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
@@ -19,7 +19,7 @@ pub struct Run {
 impl Run {
     /// The present moment on this machine.
     pub(crate) fn now(threads: usize) -> Self {
-        let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
+        let seconds = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |d| d.as_secs());
         let threads = if threads == 0 { rayon::current_num_threads() } else { threads };
         Self { host: host(), date: date(seconds), threads, version: env!("CARGO_PKG_VERSION").into() }
     }

@@ -1,6 +1,7 @@
 //! Utilities of the host: number types, exact powers of two, random numbers, memory, cancellation, suggestions,
 //! facts about the machine, small dense problems.
 
+pub(crate) mod clock;
 pub(crate) mod dense;
 pub(crate) mod dtype;
 pub(crate) mod halt;

@@ -140,6 +140,12 @@ pub(super) fn read_matrix(path: &Path, options: &ReadOptions) -> Result<Loaded> 
     (input.format().matrix)(input, options)
 }
 
+/// A file's content in memory: nothing is promised of its length, as with a pipe.
+pub(super) fn read_matrix_from(content: Vec<u8>, name: &Path, options: &ReadOptions) -> Result<Loaded> {
+    let input = Input::new(Box::new(Cursor::new(content)), None, name)?;
+    (input.format().matrix)(input, options)
+}
+
 pub(super) fn read_columns(path: &Path, options: &ReadOptions) -> Result<Vec<Vec<f64>>> {
     let input = Input::open(path)?;
     input.format().read_columns(input, options)
@@ -176,8 +182,12 @@ const HEAD: u64 = 512;
 
 impl Input {
     fn open(path: &Path) -> Result<Self> {
-        let io = |source| Error::Io { file: path.to_path_buf(), source };
         let (file, bytes) = open(path)?;
+        Self::new(file, bytes, path)
+    }
+
+    fn new(file: Box<dyn Read>, bytes: Option<u64>, path: &Path) -> Result<Self> {
+        let io = |source| Error::Io { file: path.to_path_buf(), source };
         let (head, rest) = head(file).map_err(io)?;
         let packed = head.starts_with(b"\x1f\x8b");
         // An empty file counts as truncated: the decoder says so.

@@ -230,6 +230,14 @@ pub fn read_columns(path: &Path, options: &ReadOptions) -> Result<Vec<Vec<f64>>>
     formats::read_columns(path, options)
 }
 
+/// [`read_matrix`] for a file whose content is in memory; errors give `name` as the file.
+///
+/// # Errors
+/// As [`read_matrix`].
+pub fn read_matrix_from(content: Vec<u8>, name: &Path, options: &ReadOptions) -> Result<Loaded> {
+    formats::read_matrix_from(content, name, options)
+}
+
 /// [`read_matrix`] for Matrix Market text from any reader; errors give `name` as the file.
 ///
 /// # Errors

@@ -50,23 +50,23 @@ fn settings(options: &Options) -> Settings {
 }
 
 /// The first device of backend `id`.
-fn first_of(id: &str, options: &Options) -> Result<DeviceChoice> {
+async fn first_of(id: &str, options: &Options) -> Result<DeviceChoice> {
     let absent = || Error::NoAdapter(format!("this krylane was built without the feature `{id}`; use the backend cpu"));
     let entry = BACKENDS.iter().find(|b| b.id == id).ok_or_else(absent)?;
-    match (entry.open)(Wanted::Any, &settings(options))? {
+    match (entry.open)(Wanted::Any, &settings(options)).await? {
         Opened::Device(device) => Ok(DeviceChoice::new(device)),
         Opened::Unsuitable(why) => Err(Error::NoAdapter(why)),
     }
 }
 
 /// The device called `name`, of whatever backend; the backend itself where that is its name.
-fn named(name: &str, options: &Options) -> Result<DeviceChoice> {
+async fn named(name: &str, options: &Options) -> Result<DeviceChoice> {
     if BACKENDS.iter().any(|b| b.id == name) {
-        return first_of(name, options);
+        return first_of(name, options).await;
     }
     let mut refused = None;
     for entry in BACKENDS {
-        match (entry.open)(Wanted::Named(name), &settings(options)) {
+        match (entry.open)(Wanted::Named(name), &settings(options)).await {
             Ok(Opened::Device(device)) => return Ok(DeviceChoice::new(device)),
             Ok(Opened::Unsuitable(_)) => {}
             Err(e) => refused = refused.or(Some(e)),
@@ -74,33 +74,33 @@ fn named(name: &str, options: &Options) -> Result<DeviceChoice> {
     }
     match refused {
         Some(e) => Err(e),
-        None => first_of("gpu", options),
+        None => first_of("gpu", options).await,
     }
 }
 
 /// The CPU as the device.
 pub(crate) fn cpu(options: &Options) -> DeviceChoice {
-    first_of("cpu", options).expect("the CPU needs no feature and no driver")
+    pollster::block_on(first_of("cpu", options)).expect("the CPU needs no feature, no driver and no waiting")
 }
 
 #[cfg(feature = "gpu")]
-fn lockstep(options: &Options) -> Result<DeviceChoice> {
-    let (reference, tested) = (first_of("cpu", options)?.device, first_of("gpu", options)?.device);
+async fn lockstep(options: &Options) -> Result<DeviceChoice> {
+    let (reference, tested) = (first_of("cpu", options).await?.device, first_of("gpu", options).await?.device);
     Ok(DeviceChoice::new(Arc::new(crate::backend::lockstep::Pair { reference, tested })))
 }
 
 #[cfg(not(feature = "gpu"))]
-fn lockstep(options: &Options) -> Result<DeviceChoice> {
-    first_of("gpu", options)
+async fn lockstep(options: &Options) -> Result<DeviceChoice> {
+    first_of("gpu", options).await
 }
 
 /// The device for a stored matrix of `nnz` entries.
-pub(crate) fn choose_backend(nnz: usize, options: &Options, notes: &mut Vec<String>) -> Result<DeviceChoice> {
-    choose_for(nnz, "entries", options, notes)
+pub(crate) async fn choose_backend(nnz: usize, options: &Options, notes: &mut Vec<String>) -> Result<DeviceChoice> {
+    choose_for(nnz, "entries", options, notes).await
 }
 
 /// The device for products with `a`.
-pub(crate) fn choose_device(a: &Matrix, options: &Options, notes: &mut Vec<String>) -> Result<DeviceChoice> {
+pub(crate) async fn choose_device(a: &Matrix, options: &Options, notes: &mut Vec<String>) -> Result<DeviceChoice> {
     if let Matrix::Free(operator) = a
         && options.backend != Backend::Cpu
         && operator.shader().is_none()
@@ -124,32 +124,32 @@ pub(crate) fn choose_device(a: &Matrix, options: &Options, notes: &mut Vec<Strin
         return Ok(cpu(options));
     }
     let what = if a.entries().is_some() { "entries" } else { "numbers a product" };
-    let choice = choose_for(a.work(), what, options, notes)?;
+    let choice = choose_for(a.work(), what, options, notes).await?;
     // An operator's text knows no double-single arithmetic.
     let narrow = a.entries().is_none() && choice.widest == Dtype::DoubleSingle;
     Ok(DeviceChoice { widest: if narrow { Dtype::F32 } else { choice.widest }, ..choice })
 }
 
-fn choose_for(work: usize, what: &str, options: &Options, notes: &mut Vec<String>) -> Result<DeviceChoice> {
+async fn choose_for(work: usize, what: &str, options: &Options, notes: &mut Vec<String>) -> Result<DeviceChoice> {
     let choice = match &options.backend {
-        Backend::Auto => return suitable(work, what, options, notes),
+        Backend::Auto => return suitable(work, what, options, notes).await,
         Backend::Cpu => {
             notes.push("backend cpu: as asked".into());
             return Ok(cpu(options));
         }
-        Backend::Gpu => first_of("gpu", options)?,
-        Backend::Adapter(name) => named(name, options)?,
-        Backend::Lockstep => lockstep(options)?,
+        Backend::Gpu => first_of("gpu", options).await?,
+        Backend::Adapter(name) => named(name, options).await?,
+        Backend::Lockstep => lockstep(options).await?,
     };
     notes.push(format!("backend {}: {}", choice.adapter.backend, choice.adapter.name));
     Ok(choice)
 }
 
 /// The first device in the order of the table that is worth its overhead; the CPU is the last one.
-fn suitable(work: usize, what: &str, options: &Options, notes: &mut Vec<String>) -> Result<DeviceChoice> {
+async fn suitable(work: usize, what: &str, options: &Options, notes: &mut Vec<String>) -> Result<DeviceChoice> {
     let mut reasons = vec![];
     for entry in BACKENDS {
-        match (entry.open)(Wanted::Suitable { work, what }, &settings(options))? {
+        match (entry.open)(Wanted::Suitable { work, what }, &settings(options)).await? {
             Opened::Unsuitable(why) => reasons.push(why),
             Opened::Device(device) => {
                 let choice = DeviceChoice::new(device);

@@ -5,6 +5,7 @@ use super::solver::{Solver, transpose};
 use crate::backend::Engine;
 use crate::backend::shared::Shared;
 use crate::error::{Error, Result};
+use crate::host::clock::Instant;
 use crate::host::dense::orthonormal::orthonormal;
 use crate::host::halt::Halt;
 use crate::host::memory;
@@ -19,7 +20,7 @@ use crate::precond::{self, Common, Preconditioner};
 use crate::solve::drive::{Growing, Session};
 use crate::solve::refine::Renewal;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// A candidate but for its method: what all copies of the method have in common.
 struct Prepared {

@@ -7,8 +7,9 @@
 //! Nothing is called converged here but by the certificate.
 
 use crate::analyse::certify::{Certified, Truth};
-use crate::backend::Engine;
+use crate::backend::{Engine, Local};
 use crate::error::Result;
+use crate::host::clock::Instant;
 use crate::host::scale::{ldexp, norm2, smaller};
 use crate::method::{Method, Normal, Watch};
 use crate::op::schedule::Compiler;
@@ -23,7 +24,6 @@ use rayon::prelude::*;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
 
 /// An iteration, as callbacks are told of it.
 #[derive(Clone, Copy, Debug)]
@@ -42,6 +42,9 @@ pub struct Event {
 /// Called with x after each iteration; `Break` ends the solve.
 pub(crate) type Watcher = Box<dyn FnMut(usize, &[f64]) -> ControlFlow<()> + Send>;
 
+/// Called after each batch; what it returns is waited for.
+pub(crate) type Pause<'a> = &'a dyn Fn() -> Option<Local<'static, ()>>;
+
 /// Bounds on a solve and the ways to end it from outside.
 pub(crate) struct Limits<'a> {
     pub(crate) max_iterations: usize,
@@ -58,6 +61,7 @@ pub(crate) struct Limits<'a> {
     pub(crate) batch: Option<usize>,
     /// Called where `max_iterations` is reached; if it returns a larger limit, the run continues unchanged.
     pub(crate) more: Option<&'a mut (dyn FnMut(&State) -> usize + Send)>,
+    pub(crate) pause: Option<Pause<'a>>,
 }
 
 impl Limits<'_> {

@@ -9,14 +9,14 @@ use crate::report::Reason;
 impl Solver {
     /// The device failed with `message`. `None` where the CPU has taken its place; else how the solve ends. What the
     /// device held is gone either way, and the next call opens it again.
-    pub(super) fn lost(&mut self, message: String) -> Result<Option<Reason>> {
+    pub(super) async fn lost(&mut self, message: String) -> Result<Option<Reason>> {
         self.forget_sessions();
         if self.options.backend != Backend::Auto {
             self.device_failed = true;
             return Ok(Some(Reason::DeviceFailed { message }));
         }
         let from = self.device.adapter.name.clone();
-        self.move_to(Backend::Cpu)?;
+        self.move_to(Backend::Cpu).await?;
         self.warnings.push(format!(
             "the device {from} failed ({message}); the solve went on on the CPU from its last certified x"
         ));
@@ -24,19 +24,19 @@ impl Solver {
     }
 
     /// Opens the device again where it failed in the call before.
-    pub(super) fn revive(&mut self) -> Result<()> {
+    pub(super) async fn revive(&mut self) -> Result<()> {
         if self.device_failed {
-            self.move_to(self.options.backend.clone())?;
+            self.move_to(self.options.backend.clone()).await?;
             self.device_failed = false;
         }
         Ok(())
     }
 
     /// Plans anew for `backend`.
-    fn move_to(&mut self, backend: Backend) -> Result<()> {
+    async fn move_to(&mut self, backend: Backend) -> Result<()> {
         let options = crate::Options { backend, ..self.options.clone() };
         let mut notes = vec![];
-        self.device = plan::choose_device(&self.a, &options, &mut notes)?;
+        self.device = plan::choose_device(&self.a, &options, &mut notes).await?;
         let Chosen { candidates, first, sizes, warnings } =
             plan::choose(&self.a, &self.facts, &options, &self.device, self.order.is_some(), &mut notes)?;
         self.sessions = candidates.iter().map(|_| None).collect();

@@ -19,8 +19,9 @@ struct Issued {
     bytes: u64,
 }
 
-/// Target duration of a batch, in seconds, on a device that has batches.
-const BATCH_SECONDS: f64 = 0.03;
+/// Target duration of a batch, in seconds, on a device that has batches. In a browser it must exceed the wait for an
+/// answer, some 0.03 s, or batches would never grow.
+const BATCH_SECONDS: f64 = if cfg!(target_arch = "wasm32") { 0.15 } else { 0.03 };
 
 impl Session {
     /// Runs iterations, ends of cycles and renewals until the device or the host half stops, or a limit is met.
@@ -222,6 +223,9 @@ impl Session {
             }
             let progress = self.engine.collect().await?;
             self.adapt_batch(&progress);
+            if let Some(pause) = limits.pause.and_then(|pause| pause()) {
+                pause.await;
+            }
             for record in progress.records {
                 if ended.is_some() && self.method.restarts() {
                     break;

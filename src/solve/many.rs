@@ -7,11 +7,11 @@ use super::system::{Call, Heard, System, another_may_help};
 use crate::backend::shared::Shared;
 use crate::backend::{Counters, Local};
 use crate::error::{Error, Result};
+use crate::host::clock::Instant;
 use crate::report::{Reason, Report, Rung};
 use crate::solve::drive::{Event, Limits, Session};
 use std::cell::RefCell;
 use std::ops::ControlFlow;
-use std::time::Instant;
 
 /// Right-hand sides that run side by side; more come in groups of so many.
 const SIDE_BY_SIDE: usize = 8;
@@ -74,8 +74,8 @@ impl Solver {
         for (k, b) in b.iter().enumerate() {
             self.check_vectors(b.as_ref(), start(k)).map_err(|e| Error::input(format!("right-hand side {k}: {e}")))?;
         }
-        self.enter()?;
-        let mut call = Call { deadline: self.deadline(), callback };
+        self.enter().await?;
+        let mut call = Call { deadline: self.deadline(), callback, pause: None };
         let held = self.held();
         let stacked: Vec<_> = b.iter().map(|b| self.stacked(b.as_ref())).collect();
         let mut reports = vec![];
@@ -96,7 +96,7 @@ impl Solver {
             }
             match self.side_by_side(&mut systems, &mut call).await {
                 Err(Error::Device(message)) => {
-                    let reason = self.lost(message)?;
+                    let reason = self.lost(message).await?;
                     systems.iter_mut().filter(|s| s.reason.is_none()).for_each(|s| s.reason.clone_from(&reason));
                 }
                 ended => ended?,
@@ -178,6 +178,7 @@ impl Solver {
                     lag: options.knobs.lag,
                     batch: options.knobs.batch,
                     more: None,
+                    pause: None,
                 };
                 session.run(problem, state, &mut limits).await
             }));

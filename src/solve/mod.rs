@@ -1,5 +1,6 @@
 //! A solve from the front door to the certificate: the solver, its sessions, the one loop over iterations.
 
+mod awaited;
 mod build;
 mod builder;
 pub(crate) mod drive;

@@ -3,12 +3,13 @@
 use crate::analyse::certify::{Certified, Norms, Truth, certify};
 use crate::analyse::facts::Facts;
 use crate::analyse::range::Range;
+use crate::host::clock::Instant;
 use crate::host::scale::{ldexp, norm2};
 use crate::matrix::{Csr, Matrix};
 use crate::options::Criterion;
 use crate::report::{BrokenDown, Passed, Reason, TrueResidual};
 use std::borrow::Cow;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// The user's system and the test its answer must pass.
 pub(crate) struct Problem<'a> {

@@ -7,6 +7,7 @@ use super::solver::Solver;
 use super::system::{Call, System, another_may_help};
 use crate::analyse::certify::certify;
 use crate::error::{Error, Result};
+use crate::host::clock::Instant;
 use crate::host::halt::Halt;
 use crate::method::Needs;
 use crate::op::Triangle;
@@ -15,7 +16,6 @@ use crate::plan::{Candidate, LAUNCH};
 use crate::precond;
 use crate::precond::registry::Precond;
 use crate::report::{Reason, Rung};
-use std::time::Instant;
 
 /// Where the last winner takes so many times the iterations it took then, the race is open again.
 pub(super) const WORSE: usize = 2;
@@ -61,7 +61,7 @@ impl Solver {
     pub(super) async fn race_on(&mut self, system: &mut System<'_>, call: &mut Call<'_>) -> Result<Reason> {
         loop {
             match self.race(system, call).await {
-                Err(Error::Device(message)) => match self.lost(message)? {
+                Err(Error::Device(message)) => match self.lost(message).await? {
                     Some(reason) => return Ok(reason),
                     None => continue,
                 },
@@ -287,6 +287,7 @@ impl Solver {
             lag: self.options.knobs.lag,
             batch: self.options.knobs.batch,
             more: contested.then_some(&mut judge),
+            pause: call.pause,
         };
         let reason = session.run(problem, state, &mut limits).await?;
         look(race, state);

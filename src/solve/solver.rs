@@ -7,6 +7,7 @@ use crate::analyse::facts::Facts;
 use crate::analyse::range::Range;
 use crate::backend::{AdapterInfo, Counters, Engine};
 use crate::error::{Error, Result};
+use crate::host::clock::Instant;
 use crate::host::halt::Halt;
 use crate::host::memory;
 use crate::matrix::{Csr, Matrix, ToMatrix};
@@ -17,13 +18,13 @@ use crate::options::{Criterion, Options};
 use crate::plan::transform::{Change, Transform};
 use crate::plan::{self, Candidate, Chosen, DeviceChoice, Sizes};
 use crate::report::{Report, Timings};
-use crate::solve::drive::{Event, Session, Watcher};
+use crate::solve::drive::{Event, Pause, Session, Watcher};
 use std::borrow::Cow;
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Called after every iteration; `Break` ends the solve.
 type Callback = Box<dyn FnMut(Event) -> ControlFlow<()> + Send>;
@@ -85,7 +86,15 @@ impl Solver {
     /// # Errors
     /// A rectangular matrix for a method that needs a square one, options out of range, no such adapter; an
     /// operator that contradicts what is said of it, or lacks what is asked for: WGSL for a GPU, a transpose.
-    pub fn new(a: &impl ToMatrix, mut options: Options) -> Result<Self> {
+    pub fn new(a: &impl ToMatrix, options: Options) -> Result<Self> {
+        pollster::block_on(Self::new_async(a, options))
+    }
+
+    /// [`Solver::new`] for callers that must not block, as in a browser, where a GPU has to be waited for.
+    ///
+    /// # Errors
+    /// As [`Solver::new`].
+    pub async fn new_async(a: &impl ToMatrix, mut options: Options) -> Result<Self> {
         let start = Instant::now();
         options.check()?;
         let mut a = a.to_matrix()?;
@@ -122,7 +131,7 @@ impl Solver {
             }
         }
         let facts = Facts::find(&a)?;
-        let choice = plan::choose_device(&a, &options, &mut notes)?;
+        let choice = plan::choose_device(&a, &options, &mut notes).await?;
         let least_squares = options.method.is_least_squares();
         let order = if least_squares { None } else { plan::choose_order(&a, &options, &mut notes)? };
         let Chosen { candidates, first, sizes, mut warnings } =
@@ -254,7 +263,7 @@ impl Solver {
     /// # Errors
     /// b of the wrong length or not finite; a device that fails.
     pub fn solve(&mut self, b: &(impl AsRef<[f64]> + ?Sized)) -> Result<Report> {
-        self.hearing(|solver, callback| pollster::block_on(solver.solve_heard(b.as_ref(), None, callback)))
+        self.hearing(|solver, callback| pollster::block_on(solver.solve_heard(b.as_ref(), None, callback, None)))
     }
 
     /// Solves A x = b from x₀.
@@ -266,7 +275,9 @@ impl Solver {
         b: &(impl AsRef<[f64]> + ?Sized),
         x0: &(impl AsRef<[f64]> + ?Sized),
     ) -> Result<Report> {
-        self.hearing(|solver, callback| pollster::block_on(solver.solve_heard(b.as_ref(), Some(x0.as_ref()), callback)))
+        self.hearing(|solver, callback| {
+            pollster::block_on(solver.solve_heard(b.as_ref(), Some(x0.as_ref()), callback, None))
+        })
     }
 
     /// Solves A x = b from x₀, and calls `f` after each iteration in place of what [`Solver::on_iteration`] was given.
@@ -294,7 +305,7 @@ impl Solver {
         x0: Option<&[f64]>,
         mut f: impl FnMut(Event) -> ControlFlow<()>,
     ) -> Result<Report> {
-        pollster::block_on(self.solve_heard(b.as_ref(), x0, &mut f))
+        pollster::block_on(self.solve_heard(b.as_ref(), x0, &mut f, None))
     }
 
     /// Runs `f` with the callback that the solver holds.
@@ -308,13 +319,19 @@ impl Solver {
 
     /// [`Solver::solve`] for callers that are futures already, without a callback. It waits for the device all the same.
     pub(crate) async fn solve_polled(&mut self, b: &[f64]) -> Result<Report> {
-        self.solve_heard(b, None, &mut |_| ControlFlow::Continue(())).await
+        self.solve_heard(b, None, &mut |_| ControlFlow::Continue(()), None).await
     }
 
-    async fn solve_heard(&mut self, b: &[f64], x0: Option<&[f64]>, callback: Heard<'_>) -> Result<Report> {
+    pub(super) async fn solve_heard(
+        &mut self,
+        b: &[f64],
+        x0: Option<&[f64]>,
+        callback: Heard<'_>,
+        pause: Option<Pause<'_>>,
+    ) -> Result<Report> {
         self.check_vectors(b, x0)?;
-        self.enter()?;
-        let mut call = Call { deadline: self.deadline(), callback };
+        self.enter().await?;
+        let mut call = Call { deadline: self.deadline(), callback, pause };
         let timings = self.first_timings();
         let (held, b) = (self.held(), self.stacked(b));
         let mut system = self.begin(&held, &b, x0, timings);
@@ -368,11 +385,11 @@ impl Solver {
     }
 
     /// Begins a call: after one that panicked or failed, devices start afresh.
-    pub(super) fn enter(&mut self) -> Result<()> {
+    pub(super) async fn enter(&mut self) -> Result<()> {
         if std::mem::replace(&mut self.interrupted, true) {
             self.forget_sessions();
         }
-        self.revive()
+        self.revive().await
     }
 
     pub(super) fn forget_sessions(&mut self) {
@@ -453,5 +470,5 @@ pub(super) fn transpose(a: &Matrix) -> Result<Matrix> {
 
 /// An engine on the device that `options` name, over `space`.
 pub(crate) fn open_engine(options: &Options, space: Space) -> Result<Box<dyn Engine>> {
-    plan::choose_backend(usize::MAX, options, &mut vec![])?.engine(space)
+    pollster::block_on(plan::choose_backend(usize::MAX, options, &mut vec![]))?.engine(space)
 }

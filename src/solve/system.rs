@@ -1,12 +1,13 @@
 //! A right-hand side between the user's call and the report.
 
-use super::drive::Event;
+use super::drive::{Event, Pause};
 use super::problem::{Problem, State};
 use super::solver::Solver;
 use crate::analyse::certify::{Certificate, Norms, Truth, certify};
 use crate::analyse::facts::Facts;
 use crate::analyse::range::Range;
 use crate::backend::Counters;
+use crate::host::clock::Instant;
 use crate::host::machine::Run;
 use crate::host::scale::ldexp;
 use crate::matrix::Matrix;
@@ -16,7 +17,6 @@ use crate::options::Options;
 use crate::report::{Passed, Reason, Report, Rung, Timings};
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::time::Instant;
 
 /// Called after every iteration; `Break` ends the solve.
 pub(super) type Heard<'a> = &'a mut dyn FnMut(Event) -> ControlFlow<()>;
@@ -42,6 +42,7 @@ pub(super) struct System<'a> {
 pub(super) struct Call<'a> {
     pub(super) deadline: Option<Instant>,
     pub(super) callback: Heard<'a>,
+    pub(super) pause: Option<Pause<'a>>,
 }
 
 /// What the problems of one call refer to while the solver is at work on them.

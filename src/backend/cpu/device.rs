@@ -4,15 +4,16 @@ use super::Cpu;
 use crate::backend::{AdapterInfo, BackendEntry, Device, DeviceKind, Engine, Opened, Settings, Wanted};
 use crate::error::Result;
 use crate::op::{Dtype, Space};
+use std::future::ready;
 use std::sync::Arc;
 
 pub(crate) const BACKEND: BackendEntry = BackendEntry {
     id: "cpu",
     open: |wanted, settings| {
-        Ok(match wanted {
+        Box::pin(ready(Ok(match wanted {
             Wanted::Named(name) => Opened::Unsuitable(format!("the CPU has no adapter {name:?}")),
             Wanted::Any | Wanted::Suitable { .. } => Opened::Device(Arc::new(Host::new(settings))),
-        })
+        })))
     },
 };
 

@@ -21,6 +21,7 @@ pub use harness::Harness;
 
 use super::{Counters, Engine, Local, Progress};
 use crate::error::{Error, Result};
+use crate::host::clock::Instant;
 use crate::matrix::{Csr, Matrix, Triangular};
 use crate::op::Triangle as Handle;
 use crate::op::schedule::{Compiled, Fusion, Projections};
@@ -32,7 +33,6 @@ use memory::{Buffer, Real};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Instant;
 use triangle::Triangle;
 
 /// Instruction sets that sweeps are compiled for; the bits don't depend on them.

@@ -3,14 +3,22 @@
 use super::pipelines::Compiled;
 use crate::backend::{AdapterInfo, DeviceKind, Settings};
 use crate::error::{Error, Result};
+use crate::host::clock::Instant;
 use crate::op::Dtype;
+use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::task::{self, Poll, Waker};
+use std::time::Duration;
 
 /// Storage buffers that the widest kernel binds: more than WebGPU's guaranteed 8, but within every driver's limit.
 const STORAGE_WANTED: u32 = 10;
+
+#[cfg(not(target_arch = "wasm32"))]
+const NO_ADAPTER: &str = "no GPU adapter answers; on Debian `apt-get install mesa-vulkan-drivers libvulkan1` brings a software one, or use the backend cpu";
+#[cfg(target_arch = "wasm32")]
+const NO_ADAPTER: &str = "this browser gives no WebGPU adapter; use the backend cpu";
 
 /// An open device.
 pub(crate) struct Context {
@@ -79,15 +87,16 @@ fn details(adapter: &wgpu::Adapter) -> AdapterInfo {
         wgpu::DeviceType::Other => DeviceKind::Other,
     };
     AdapterInfo {
-        name: i.name,
+        // Browsers tell no names.
+        name: if i.name.is_empty() { format!("{} adapter", i.backend.to_str()) } else { i.name },
         backend: i.backend.to_str().into(),
         driver: format!("{} {}", i.driver, i.driver_info).trim().into(),
         kind,
     }
 }
 
-fn all() -> Vec<wgpu::Adapter> {
-    let mut list = pollster::block_on(instance().enumerate_adapters(wgpu::Backends::all()));
+async fn all() -> Vec<wgpu::Adapter> {
+    let mut list = instance().enumerate_adapters(wgpu::Backends::all()).await;
     list.retain(|a| a.get_info().backend != wgpu::Backend::Noop);
     // Discrete first, then integrated, then the rest; software last. A stable sort, so drivers keep their order.
     list.sort_by_key(|a| match a.get_info().device_type {
@@ -103,7 +112,7 @@ fn all() -> Vec<wgpu::Adapter> {
 /// Every adapter there is, hardware first.
 #[must_use]
 pub fn adapters() -> Vec<AdapterDetails> {
-    all()
+    pollster::block_on(all())
         .iter()
         .enumerate()
         .map(|(index, a)| {
@@ -122,6 +131,41 @@ pub fn adapters() -> Vec<AdapterDetails> {
         .collect()
 }
 
+/// What becomes of a buffer on its way to the host.
+#[derive(Clone, Default)]
+pub(super) struct Arrival(Arc<Mutex<Waiting>>);
+
+#[derive(Default)]
+struct Waiting {
+    /// Whether it has come, once that is known.
+    outcome: Option<bool>,
+    waker: Option<Waker>,
+}
+
+impl Arrival {
+    fn open(&self) -> MutexGuard<'_, Waiting> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn tell(&self, arrived: bool) {
+        let mut waiting = self.open();
+        waiting.outcome = Some(arrived);
+        if let Some(waker) = waiting.waker.take() {
+            waker.wake();
+        }
+    }
+
+    fn has_arrived(&self) -> bool {
+        self.open().outcome == Some(true)
+    }
+
+    fn poll(&self, context: &mut task::Context<'_>) -> Poll<bool> {
+        let mut waiting = self.open();
+        waiting.waker = Some(context.waker().clone());
+        waiting.outcome.map_or(Poll::Pending, Poll::Ready)
+    }
+}
+
 /// The message of a panic, after a colon.
 fn said(panic: &(dyn std::any::Any + Send)) -> String {
     let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
@@ -135,29 +179,27 @@ pub(super) fn buffer_size(bytes: u64) -> u64 {
 
 impl Context {
     /// The first hardware GPU, or `None`.
-    pub(crate) fn hardware(settings: &Settings) -> Result<Option<Arc<Self>>> {
-        match all().into_iter().find(|a| a.get_info().device_type != wgpu::DeviceType::Cpu) {
-            Some(adapter) => Self::open(&adapter, settings).map(Some),
+    pub(crate) async fn hardware(settings: &Settings) -> Result<Option<Arc<Self>>> {
+        match all().await.into_iter().find(|a| a.get_info().device_type != wgpu::DeviceType::Cpu) {
+            Some(adapter) => Self::open(&adapter, settings).await.map(Some),
             None => Ok(None),
         }
     }
 
     /// The first adapter; `WGPU_ADAPTER_NAME` narrows the choice.
-    pub(crate) fn any(settings: &Settings) -> Result<Arc<Self>> {
+    pub(crate) async fn any(settings: &Settings) -> Result<Arc<Self>> {
         match std::env::var("WGPU_ADAPTER_NAME") {
-            Ok(name) if !name.is_empty() => Self::named(&name, settings),
-            _ => match all().first() {
-                Some(adapter) => Self::open(adapter, settings),
-                None => Err(Error::NoAdapter(
-                    "no GPU adapter answers; on Debian `apt-get install mesa-vulkan-drivers libvulkan1` brings a software one, or use the backend cpu".into(),
-                )),
+            Ok(name) if !name.is_empty() => Self::named(&name, settings).await,
+            _ => match all().await.first() {
+                Some(adapter) => Self::open(adapter, settings).await,
+                None => Err(Error::NoAdapter(NO_ADAPTER.into())),
             },
         }
     }
 
     /// The adapter with this number, or whose name or driver contains this text.
-    pub(crate) fn named(name: &str, settings: &Settings) -> Result<Arc<Self>> {
-        let list = all();
+    pub(crate) async fn named(name: &str, settings: &Settings) -> Result<Arc<Self>> {
+        let list = all().await;
         let matches = |a: &wgpu::Adapter| {
             let info = details(a);
             let text = format!("{} {}", info.name, info.driver).to_lowercase();
@@ -168,7 +210,7 @@ impl Context {
             Err(_) => list.iter().find(|a| matches(a)),
         };
         match found {
-            Some(adapter) => Self::open(adapter, settings),
+            Some(adapter) => Self::open(adapter, settings).await,
             None => {
                 let names: Vec<String> =
                     list.iter().enumerate().map(|(i, a)| format!("{i}: {}", details(a).name)).collect();
@@ -179,7 +221,7 @@ impl Context {
         }
     }
 
-    fn open(adapter: &wgpu::Adapter, settings: &Settings) -> Result<Arc<Self>> {
+    async fn open(adapter: &wgpu::Adapter, settings: &Settings) -> Result<Arc<Self>> {
         let info = details(adapter);
         let has = adapter.limits();
         // The largest buffers that the adapter supports, and bindings for a product whose operand is formed on the
@@ -199,8 +241,8 @@ impl Context {
             required_limits: limits.clone(),
             ..Default::default()
         });
-        let (device, queue) = pollster::block_on(request)
-            .map_err(|e| Error::NoAdapter(format!("{}: no device could be opened: {e}", info.name)))?;
+        let (device, queue) =
+            request.await.map_err(|e| Error::NoAdapter(format!("{}: no device could be opened: {e}", info.name)))?;
         let failure = Arc::new(Mutex::new(None));
         let note = |failure: &Arc<Mutex<Option<String>>>, text: String| {
             let mut first = failure.lock().unwrap_or_else(PoisonError::into_inner);
@@ -216,7 +258,7 @@ impl Context {
             }
         });
         let max_binding = settings.binding_limit.unwrap_or(u64::MAX).min(limits.max_storage_buffer_binding_size);
-        Ok(Arc::new(Self {
+        let context = Self {
             device,
             queue,
             info,
@@ -233,7 +275,12 @@ impl Context {
             failure,
             submissions: AtomicU64::new(0),
             lose_after: settings.lose_device_after.unwrap_or(u64::MAX),
-        }))
+        };
+        if !has_f64 {
+            // The plan asks for the answer, and may not be able to wait for it.
+            let _ = context.double_single.set(context.passes_double_single().await);
+        }
+        Ok(Arc::new(context))
     }
 
     pub(crate) fn info(&self) -> &AdapterInfo {
@@ -284,6 +331,11 @@ impl Context {
 
     /// Runs `make` inside error scopes for validation and memory.
     pub(super) fn scoped<T>(&self, what: &str, bytes: u64, make: impl FnOnce() -> T) -> Result<T> {
+        if cfg!(target_arch = "wasm32") {
+            // Nothing can be waited for here; errors are found by a check once the browser has told them.
+            let made = make();
+            return self.check().map(|()| made);
+        }
         let memory = self.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
         let validation = self.device.push_error_scope(wgpu::ErrorFilter::Validation);
         let made = make();
@@ -329,15 +381,30 @@ impl Context {
         })
     }
 
-    /// Waits until `done` returns true, polling the device; an error after two minutes.
-    pub(super) fn wait(&self, submission: Option<wgpu::SubmissionIndex>, mut done: impl FnMut() -> bool) -> Result<()> {
+    /// Begins to bring the first `bytes` of `buffer` to the host.
+    pub(super) fn fetch(&self, buffer: &wgpu::Buffer, bytes: u64) -> Arrival {
+        let arrival = Arrival::default();
+        let told = arrival.clone();
+        buffer.map_async(wgpu::MapMode::Read, 0..bytes, move |result| told.tell(result.is_ok()));
+        arrival
+    }
+
+    /// Waits for what `submission` leaves in a buffer: in a browser without blocking, elsewhere by polling the device,
+    /// with an error after two minutes.
+    pub(super) async fn wait(&self, submission: wgpu::SubmissionIndex, arrival: &Arrival) -> Result<()> {
         const PATIENCE: Duration = Duration::from_secs(120);
+        if cfg!(target_arch = "wasm32") {
+            let arrived = poll_fn(|context| arrival.poll(context)).await;
+            self.check()?;
+            return if arrived { Ok(()) } else { Err(Error::Device("a buffer could not be read back".into())) };
+        }
         let start = Instant::now();
-        while !done() {
+        // A failure is found by the check.
+        while !arrival.has_arrived() {
             // wgpu panics if a device is lost during a wait.
             let poll = catch_unwind(AssertUnwindSafe(|| {
                 self.device.poll(wgpu::PollType::Wait {
-                    submission_index: submission.clone(),
+                    submission_index: Some(submission.clone()),
                     timeout: Some(Duration::from_millis(500)),
                 })
             }));

@@ -12,22 +12,24 @@ const FROM_WORK: usize = 300_000;
 pub(crate) const BACKEND: BackendEntry = BackendEntry {
     id: "gpu",
     open: |wanted, settings| {
-        let context = match wanted {
-            Wanted::Suitable { .. } if settings.prefer_gpu => Context::any(settings)?,
-            Wanted::Suitable { work, what } if work < FROM_WORK => {
-                return Ok(Opened::Unsuitable(format!("{work} {what} are too few for a GPU to pay")));
-            }
-            Wanted::Suitable { .. } => match Context::hardware(settings)? {
-                Some(context) => context,
-                None => {
-                    let why = "no hardware GPU found (software adapters are used only on request)";
-                    return Ok(Opened::Unsuitable(why.into()));
+        Box::pin(async move {
+            let context = match wanted {
+                Wanted::Suitable { .. } if settings.prefer_gpu => Context::any(settings).await?,
+                Wanted::Suitable { work, what } if work < FROM_WORK => {
+                    return Ok(Opened::Unsuitable(format!("{work} {what} are too few for a GPU to pay")));
                 }
-            },
-            Wanted::Any => Context::any(settings)?,
-            Wanted::Named(name) => Context::named(name, settings)?,
-        };
-        Ok(Opened::Device(context))
+                Wanted::Suitable { .. } => match Context::hardware(settings).await? {
+                    Some(context) => context,
+                    None => {
+                        let why = "no hardware GPU found (software adapters are used only on request)";
+                        return Ok(Opened::Unsuitable(why.into()));
+                    }
+                },
+                Wanted::Any => Context::any(settings).await?,
+                Wanted::Named(name) => Context::named(name, settings).await?,
+            };
+            Ok(Opened::Device(context))
+        })
     },
 };
 

@@ -9,8 +9,7 @@ use crate::error::{Error, Result};
 use crate::matrix::LinearOperator;
 use crate::op::{Dtype, Operator, OperatorData, Space, Vector};
 use std::collections::HashMap;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use wgpu::BufferUsages as Usage;
 
 /// Part of a buffer, as bound.
@@ -425,7 +424,7 @@ impl Memory {
         Ok(same)
     }
 
-    pub(super) fn read_vector(
+    pub(super) async fn read_vector(
         &mut self,
         context: &Context,
         space: &Space,
@@ -450,10 +449,8 @@ impl Memory {
         encoder.copy_buffer_to_buffer(&slice.buffer, slice.offset, &staging, 0, bytes);
         let submission = context.submit(encoder)?;
         counters.submits += 1;
-        let mapped = Arc::new(AtomicBool::new(false));
-        let seen = Arc::clone(&mapped);
-        staging.map_async(wgpu::MapMode::Read, 0..bytes, move |r| seen.store(r.is_ok(), Ordering::Release));
-        context.wait(Some(submission), || mapped.load(Ordering::Acquire))?;
+        let arrival = context.fetch(&staging, bytes);
+        context.wait(submission, &arrival).await?;
         let out = {
             let view = staging.slice(0..bytes).get_mapped_range().map_err(|e| Error::Device(e.to_string()))?;
             to_f64(&view, dtype)

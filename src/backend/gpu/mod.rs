@@ -18,12 +18,14 @@ mod self_test;
 mod tests;
 mod text;
 
+use context::Arrival;
 pub(crate) use context::Context;
 pub use context::{AdapterDetails, adapters};
 pub(crate) use device::BACKEND;
 
 use super::{Counters, Engine, Local, Progress};
 use crate::error::{Error, Result};
+use crate::host::clock::Instant;
 use crate::matrix::{Csr, Matrix, Triangular};
 use crate::op::schedule::{Compiled, Fusion, Projections};
 use crate::op::{Array, Dtype, Operator, Scalar, Space, Stop, Triangle, Vector};
@@ -32,8 +34,6 @@ use lower::{Carry, Lowered};
 use memory::{Memory, Params, Slice};
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
 use text::{CURSOR, HEADER, Shader, Types};
 
 /// Most iterations in one batch.
@@ -57,7 +57,7 @@ struct Dispatch {
 /// A batch in flight.
 struct Flight {
     staging: wgpu::Buffer,
-    mapped: Arc<AtomicBool>,
+    arrival: Arrival,
     submission: wgpu::SubmissionIndex,
     sent: Instant,
     /// Length of each record that may have been published.
@@ -310,15 +310,10 @@ impl Engine for Gpu {
         }
         let submission = self.context.submit(encoder)?;
         self.counters.submits += 1;
-        let mapped = Arc::new(AtomicBool::new(false));
-        let seen = Arc::clone(&mapped);
-        staging.map_async(wgpu::MapMode::Read, 0..head + words * self.real_size(), move |result| {
-            // A failure is detected by the wait, which checks the device.
-            seen.store(result.is_ok(), Ordering::Release);
-        });
+        let arrival = self.context.fetch(&staging, head + words * self.real_size());
         self.flights.push_back(Flight {
             staging,
-            mapped,
+            arrival,
             submission,
             sent: Instant::now(),
             records: std::mem::take(&mut self.records),
@@ -336,7 +331,7 @@ impl Engine for Gpu {
         Box::pin(async {
             let Some(flight) = self.flights.pop_front() else { return Ok(Progress::default()) };
             self.counters.syncs += 1;
-            self.context.wait(Some(flight.submission), || flight.mapped.load(Ordering::Acquire))?;
+            self.context.wait(flight.submission, &flight.arrival).await?;
             let words: usize = flight.records.iter().sum();
             let size = (HEADER + words) as u64 * self.real_size();
             let numbers = {
@@ -377,7 +372,7 @@ impl Engine for Gpu {
         Box::pin(async move {
             self.flush()?;
             self.counters.syncs += 1;
-            self.memory.read_vector(&self.context, &self.space, v, &mut self.counters)
+            self.memory.read_vector(&self.context, &self.space, v, &mut self.counters).await
         })
     }
 

@@ -5,8 +5,6 @@ use super::{Context, text};
 use crate::backend::gpu::memory::Params;
 use crate::error::Result;
 use crate::host::random::Random;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use wgpu::BufferUsages as Usage;
 
 /// Number of pairs tested.
@@ -15,18 +13,21 @@ const PAIRS: usize = 128;
 impl Context {
     /// True if sums and products have their exact rounding errors; tested once per device.
     pub(crate) fn double_single(&self) -> bool {
-        *self
-            .double_single
-            .get_or_init(|| !self.double_single_withheld && self.exact_sums_and_products().unwrap_or(false))
+        *self.double_single.get_or_init(|| pollster::block_on(self.passes_double_single()))
     }
 
-    fn exact_sums_and_products(&self) -> Result<bool> {
+    /// The test itself.
+    pub(super) async fn passes_double_single(&self) -> bool {
+        !self.double_single_withheld && self.exact_sums_and_products().await.unwrap_or(false)
+    }
+
+    async fn exact_sums_and_products(&self) -> Result<bool> {
         // Random significands, and exponents close enough for f32 to hold the errors.
         let mut random = Random::new(7);
         let numbers: Vec<f32> = random.vector(2 * PAIRS).iter().map(|&v| v as f32).collect();
         let pairs: Vec<[f32; 2]> =
             numbers.chunks(2).enumerate().map(|(i, p)| [p[0] * 2f32.powi((i % 41) as i32 - 20), p[1]]).collect();
-        let found = self.sums_and_products(&pairs)?;
+        let found = self.sums_and_products(&pairs).await?;
         let exact = pairs.iter().zip(&found).all(|(&[a, b], &[sum, sum_error, product, product_error])| {
             let (a, b) = (f64::from(a), f64::from(b));
             f64::from(sum) + f64::from(sum_error) == a + b && f64::from(product) + f64::from(product_error) == a * b
@@ -34,7 +35,7 @@ impl Context {
         Ok(exact)
     }
 
-    fn sums_and_products(&self, pairs: &[[f32; 2]]) -> Result<Vec<[f32; 4]>> {
+    async fn sums_and_products(&self, pairs: &[[f32; 2]]) -> Result<Vec<[f32; 4]>> {
         let bytes = (pairs.len() * size_of::<[f32; 4]>()) as u64;
         let params = self.buffer("parameters", 256, Usage::UNIFORM | Usage::COPY_DST)?;
         let input = self.buffer("pairs", bytes / 2, Usage::STORAGE | Usage::COPY_DST)?;
@@ -78,10 +79,8 @@ impl Context {
         }
         encoder.copy_buffer_to_buffer(&output, 0, &staging, 0, bytes);
         let submission = self.queue.submit([encoder.finish()]);
-        let mapped = Arc::new(AtomicBool::new(false));
-        let seen = Arc::clone(&mapped);
-        staging.map_async(wgpu::MapMode::Read, 0..bytes, move |r| seen.store(r.is_ok(), Ordering::Release));
-        self.wait(Some(submission), || mapped.load(Ordering::Acquire))?;
+        let arrival = self.fetch(&staging, bytes);
+        self.wait(submission, &arrival).await?;
         let view = staging.slice(0..bytes).get_mapped_range().map_err(|e| crate::Error::Device(e.to_string()))?;
         Ok(bytemuck::pod_collect_to_vec(&view))
     }
@@ -94,7 +93,7 @@ mod tests {
 
     #[test]
     fn the_masked_form_is_exact_here() {
-        let Ok(context) = Context::any(&Settings::default()) else {
+        let Ok(context) = pollster::block_on(Context::any(&Settings::default())) else {
             assert!(
                 std::env::var_os("KRYLANE_REQUIRE_GPU").is_none(),
                 "KRYLANE_REQUIRE_GPU is set and no adapter answers"
@@ -103,7 +102,7 @@ mod tests {
         };
         assert!(context.double_single(), "{} changes double-single arithmetic", context.info().name);
         let withhold = vec!["double-single".to_string()];
-        let without = Context::any(&Settings { withhold, ..Settings::default() }).unwrap();
+        let without = pollster::block_on(Context::any(&Settings { withhold, ..Settings::default() })).unwrap();
         assert!(!without.double_single());
     }
 }

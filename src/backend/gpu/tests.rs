@@ -11,9 +11,18 @@ use crate::op::schedule::{Compiler, traffic};
 use crate::op::{Op, Precisions, forming};
 use crate::testing::{build, build_in};
 use std::collections::BTreeSet;
+use std::hash::{Hash, Hasher};
 
 /// The portable limit on workgroup memory.
 const WORKGROUP_BYTES: u32 = 16384;
+
+/// Another compiler, that of a browser, sees the texts too: `web/tests/run.sh` names a folder for them.
+fn keep_for_the_browser(source: &str) {
+    let Some(folder) = std::env::var_os("KRYLANE_WGSL") else { return };
+    let mut hasher = std::hash::DefaultHasher::new();
+    source.hash(&mut hasher);
+    std::fs::write(std::path::Path::new(&folder).join(format!("{:016x}.wgsl", hasher.finish())), source).unwrap();
+}
 
 fn check(what: &str, source: &str) {
     check_with(what, source, 8);
@@ -40,6 +49,7 @@ fn check_with(what: &str, source: &str, most: usize) {
     let words = naga::back::spv::write_vec(&module, &info, &naga::back::spv::Options::default(), None);
     assert!(words.unwrap_or_else(|e| panic!("{what} to SPIR-V: {e}")).len() > 100);
     if !source.contains("f64") {
+        keep_for_the_browser(source);
         let options = naga::back::msl::Options { lang_version: (2, 0), ..Default::default() };
         let (msl, _) = naga::back::msl::write_string(&module, &info, &options, &Default::default())
             .unwrap_or_else(|e| panic!("{what} to MSL: {e}"));

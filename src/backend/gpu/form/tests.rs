@@ -185,7 +185,7 @@ fn unchecked_kernels_give_the_same_bits() {
         let Some(checked) = device.gpu() else { return };
         let withhold =
             if device.dtype == Dtype::F32 { vec!["checks".into(), "f64".into()] } else { vec!["checks".into()] };
-        let unchecked = Context::any(&Settings { withhold, ..Settings::default() }).unwrap();
+        let unchecked = pollster::block_on(Context::any(&Settings { withhold, ..Settings::default() })).unwrap();
         assert!(checked.checked && !unchecked.checked, "tests are built with debug assertions");
         let space = space_of(&matrices, device.plan());
         let given = inputs(&matrices, |x| device.round(x));
@@ -247,8 +247,12 @@ fn panels_of_every_form_multiply() {
         // A vector must fit into a binding; that of the third matrix takes twice as much.
         for (set, limit) in [(&matrices[..2], limit), (&matrices[2..], 4 * limit)] {
             let withhold = if device.dtype == Dtype::F32 { vec!["f64".into()] } else { vec![] };
-            let context =
-                Context::any(&Settings { binding_limit: Some(limit), withhold, ..Settings::default() }).unwrap();
+            let context = pollster::block_on(Context::any(&Settings {
+                binding_limit: Some(limit),
+                withhold,
+                ..Settings::default()
+            }))
+            .unwrap();
             let space = space_of(set, device.plan());
             let given = inputs(set, |x| device.round(x));
             for (way, choose) in ways().into_iter().take(10) {

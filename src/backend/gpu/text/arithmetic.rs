@@ -14,7 +14,8 @@ pub(in super::super) fn type_name(dtype: Dtype) -> &'static str {
 /// The literal for a number.
 pub(super) fn literal(dtype: Dtype, v: f64) -> String {
     match dtype {
-        Dtype::F32 | Dtype::DoubleSingle => format!("f32({:e})", (v as f32).clamp(f32::MIN, f32::MAX)),
+        // All digits: the fewest that name the largest f32 lie beyond it, and a browser's compiler refuses them.
+        Dtype::F32 | Dtype::DoubleSingle => format!("f32({:e})", f64::from((v as f32).clamp(f32::MIN, f32::MAX))),
         Dtype::F64 => format!("({:e}lf)", v.clamp(f64::MIN, f64::MAX)),
     }
 }
