@@ -34,8 +34,8 @@ const COMPLETE: usize = 200;
 /// Maximum number of entries of a dense matrix.
 const DENSE: usize = 4_000_000;
 
-/// Bound on the residuals of triplets of A⁻¹, relative to its norm.
-const OF_INVERSE: f64 = 1e-13;
+/// Bounds on the residuals of triplets of A⁻¹, relative to its norm: at the least and at the most.
+const OF_INVERSE: (f64, f64) = (1e-11, 1e-7);
 
 /// Steps of the search for a singular value that was missed.
 const PROBES: usize = 12;
@@ -130,8 +130,13 @@ pub fn svds_until(
         Reason::Cancelled
     } else if let Some(inverse) = problem.inverse(&device) {
         plan.push(format!("the largest of A's inverse, applied by {} factors", inverse.name()));
-        let options = EigenOptions { which: Which::LM, tol: OF_INVERSE, ..problem.options.clone() };
-        let report = svds_until(&inverse.operator(order), options, cancel, heard)?;
+        let operator = inverse.operator(order);
+        // A residual r of a triplet of A⁻¹ leaves one of σ² r in A, σ being one of the smallest; and the larger the
+        // condition, the less can be asked.
+        let condition = norm_of(&problem.norms[0]) * norm_of(&norms(&operator)?);
+        let tol = (0.1 * problem.options.bound() * condition).clamp(OF_INVERSE.0, OF_INVERSE.1);
+        let options = EigenOptions { which: Which::LM, tol, ..problem.options.clone() };
+        let report = svds_until(&operator, options, cancel, heard)?;
         problem.invert(&inverse, report, &mut found)
     } else {
         plan.push(format!("two bases of {subspace} columns"));
@@ -180,8 +185,15 @@ impl Singular {
 
     /// Takes the triplets of A from those of its inverse, and says how the search ended.
     fn invert(&self, inverse: &Inverse, report: SvdReport, found: &mut Found) -> Reason {
-        let pairs = report.left.iter().filter_map(|v| inverse.purified(v)).flat_map(|[u, v]| self.verify(v, Some(u)));
-        found.pairs = self.select(pairs.collect());
+        // The smallest first: rounding in a solve lies along its vectors.
+        let mut pairs: Vec<Verified> = vec![];
+        for [u, v] in report.left.iter().filter_map(|v| inverse.purified(v)) {
+            let right: Vec<_> = pairs.iter().map(|p| &p.x).collect();
+            let left: Vec<_> = pairs.iter().filter_map(|p| p.y.as_ref()).collect();
+            let (v, u) = (self.outside(v, &right), self.outside(u, &left));
+            pairs.extend(self.verify(v, Some(u)));
+        }
+        found.pairs = self.select(pairs);
         found.tally.iterations = report.iterations;
         found.tally.restarts = report.restarts;
         found.tally.inner_solves = report.matvecs;
