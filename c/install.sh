@@ -17,6 +17,6 @@ cp cmake/krylaneConfig.cmake "$prefix/lib/cmake/krylane/"
 # Programs find the library at run time in the folders of the loader's cache alone.
 if [ "$(uname)" = Linux ] && [ -w /etc/ld.so.cache ]; then ldconfig; fi
 echo "installed in $prefix: $(du -ch "$prefix"/lib/libkrylane_c.* | tail -n1 | cut -f1) of libraries, include/krylane.h"
-if [ "$(uname)" = Linux ] && ! ldconfig -p | grep "$prefix/lib/libkrylane_c.so" >/dev/null; then
+if [ "$(uname)" = Linux ] && ! ldconfig -p 2>/dev/null | grep "$prefix/lib/libkrylane_c.so" >/dev/null; then
     echo "for programs to find it: export LD_LIBRARY_PATH=$prefix/lib"
 fi

@@ -1,6 +1,7 @@
 //! The loop over iterations of an eigenvalue method: batches, inner solves, ends of cycles, limits.
 
 use super::shift::Inner;
+use super::verify::unit;
 use super::{EigenMethod, Harvest, InnerSolve, Outlook};
 use crate::backend::{Engine, deliver};
 use crate::error::Result;
@@ -198,13 +199,7 @@ impl Session {
     /// (A − σB)⁻¹ B v where B is semidefinite, of length 1; v itself if that is zero or not found.
     pub(super) async fn purified(&mut self, v: Vec<f64>, tally: &mut Tally) -> Result<Vec<f64>> {
         let Some(b) = self.purify.clone() else { return Ok(v) };
-        Ok(match self.solution(&b.multiply(&v), tally).await? {
-            Ok(x) => {
-                let size = crate::host::scale::norm2(&x);
-                if size > 0.0 && size.is_finite() { x.iter().map(|x| x / size).collect() } else { v }
-            }
-            Err(_) => v,
-        })
+        Ok(self.solution(&b.multiply(&v), tally).await?.ok().and_then(unit).unwrap_or(v))
     }
 
     /// Reads the wanted pairs: (x, y) as in [`super::Pair`].

@@ -5,8 +5,8 @@
 
 use super::options::EigenOptions;
 use super::shift::affordable;
+use super::verify::unit;
 use crate::analyse::direct::Direct;
-use crate::host::scale::norm2;
 use crate::matrix::{Matrix, VectorFunction};
 use std::sync::Arc;
 
@@ -59,10 +59,4 @@ impl Inverse {
         let v = unit(self.factors.solve(&u)?.0)?;
         Some([u, v])
     }
-}
-
-/// x/‖x‖.
-pub(super) fn unit(x: Vec<f64>) -> Option<Vec<f64>> {
-    let size = norm2(&x);
-    (size > 0.0 && size.is_finite()).then(|| x.into_iter().map(|x| x / size).collect())
 }

@@ -66,8 +66,14 @@ pub(super) fn distance(a: &impl Certifying, norms: &Norms, x: &[f64], b: &[f64])
 }
 
 /// v / size.
-fn unit(v: Vec<f64>, size: f64) -> Vec<f64> {
+fn divided(v: Vec<f64>, size: f64) -> Vec<f64> {
     v.into_iter().map(|v| v / size).collect()
+}
+
+/// v/‖v‖; `None` where that is zero or not finite.
+pub(super) fn unit(v: Vec<f64>) -> Option<Vec<f64>> {
+    let size = norm2(&v);
+    (size > 0.0 && size.is_finite()).then(|| divided(v, size))
 }
 
 impl Pencil {
@@ -91,7 +97,7 @@ impl Pencil {
         if !(size > 0.0 && size.is_finite()) {
             return vec![];
         }
-        let (x, y) = (unit(x, size), y.map(|y| unit(y, size)));
+        let (x, y) = (divided(x, size), y.map(|y| divided(y, size)));
         if !self.complex {
             return self.real_pair(x, y).into_iter().collect();
         }
@@ -102,7 +108,7 @@ impl Pencil {
         let second = join(&combine(1.0, &xp, 1.0, &yq), &combine(-1.0, &yp, 1.0, &xq));
         let sizes = [norm2(&first), norm2(&second)];
         let pairs = [first, second].into_iter().zip(sizes).filter(|(_, size)| *size > 1e-3);
-        let pairs: Vec<Verified> = pairs.filter_map(|(z, size)| self.complex_pair(unit(z, size))).collect();
+        let pairs: Vec<Verified> = pairs.filter_map(|(z, size)| self.complex_pair(divided(z, size))).collect();
         // If v belongs to only one of them, the other is rounding noise.
         let better = pairs.iter().map(Verified::relative).fold(f64::INFINITY, f64::min);
         pairs.into_iter().filter(|p| p.relative() <= 1e4 * better.max(f64::EPSILON)).collect()
@@ -210,7 +216,7 @@ impl Pencil {
             if after.is_nan() || after <= 1e-5 * before {
                 continue;
             }
-            let x = unit(x, after);
+            let x = divided(x, after);
             let renewed = if symmetric && moved { self.verify(x.clone(), None).pop() } else { Some(pair) };
             let Some(pair) = renewed else { continue };
             let dx = dual(&x);

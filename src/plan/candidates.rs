@@ -62,10 +62,9 @@ pub(crate) struct Dropped {
 
 /// All but entries of 10⁻⁶; of 10⁻⁴; of 10⁻².
 const WHOLE: Dropped = Dropped { power: 0.95, least: 1.0, applications: 2.0, pace: (1.5, 20.0) };
-const FINE: Dropped =
-    Dropped { power: 0.8, least: 10.0, applications: 1.0, pace: (FACTOR_PACE.0 as f64, FACTOR_PACE.1 as f64) };
-const COARSE: Dropped =
-    Dropped { power: 0.6, least: 50.0, applications: 1.0, pace: (FACTOR_PACE.0 as f64, FACTOR_PACE.1 as f64) };
+const FINE: Dropped = Dropped { power: 0.8, least: 10.0, applications: 1.0, pace: BY_THRESHOLD };
+const COARSE: Dropped = Dropped { power: 0.6, least: 50.0, applications: 1.0, pace: BY_THRESHOLD };
+const BY_THRESHOLD: (f64, f64) = (FACTOR_PACE.0 as f64, FACTOR_PACE.1 as f64);
 
 /// Which matrices.
 #[derive(Clone, Copy, PartialEq, Eq)]
