@@ -45,6 +45,9 @@ pub enum Error {
     /// The device went away or refused work.
     #[error("GPU device: {0}")]
     Device(String),
+    /// Ranks that share a solve lost one of them, or went different ways.
+    #[error("{0}")]
+    Ranks(String),
     /// A solve that did not end in what was asked for, for callers that use `?` on
     /// [`Report::into_result`](crate::Report::into_result). The message has the advice; inside is a
     /// [`NotConverged`](crate::NotConverged) with the whole report, to be had by `downcast`.
@@ -99,7 +102,7 @@ impl Error {
             Self::Input(_) | Self::Parse { .. } | Self::Preconditioner { .. } => true,
             Self::Io { .. } => true,
             Self::OutOfMemory { budget, .. } => *budget,
-            Self::NoAdapter(_) | Self::Device(_) | Self::Halted(_) | Self::NotConverged(_) => false,
+            Self::NoAdapter(_) | Self::Device(_) | Self::Ranks(_) | Self::Halted(_) | Self::NotConverged(_) => false,
         }
     }
 }

@@ -80,6 +80,7 @@ mod options;
 pub mod picture;
 mod plan;
 pub mod precond;
+pub mod ranks;
 mod report;
 mod solve;
 #[cfg(test)]

@@ -7,6 +7,7 @@ use crate::host::suggest;
 use crate::method::registry::Method;
 use crate::precond;
 use crate::precond::registry::Precond;
+use crate::ranks::Ranks;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -139,6 +140,8 @@ pub struct Options {
     /// Bytes that a candidate may take for vectors, matrices and factors; `None` is what the system says is free. More is
     /// refused before it is taken.
     pub memory_limit: Option<u64>,
+    /// The ranks that share the work; alone if `None`. Every rank makes the same calls with the same options.
+    pub ranks: Option<Ranks>,
     /// For tests.
     #[doc(hidden)]
     pub knobs: Knobs,
@@ -163,6 +166,7 @@ impl Default for Options {
             equilibrate: When::Auto,
             least_squares: false,
             memory_limit: None,
+            ranks: None,
             knobs: Knobs::default(),
         }
     }

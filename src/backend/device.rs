@@ -3,6 +3,7 @@
 use super::{Engine, Local};
 use crate::error::Result;
 use crate::op::{Dtype, Precisions, Space};
+use crate::ranks::Ranks;
 use std::fmt;
 use std::sync::Arc;
 
@@ -66,6 +67,8 @@ pub(crate) struct Settings {
     pub(crate) binding_limit: Option<u64>,
     /// Any device is suitable, even a software one, for any size.
     pub(crate) prefer_gpu: bool,
+    /// The ranks that share the work.
+    pub(crate) ranks: Option<Ranks>,
     /// For tests: the device is lost after this many submissions.
     pub(crate) lose_device_after: Option<u64>,
 }
@@ -78,6 +81,7 @@ impl Default for Settings {
             withhold: vec![],
             binding_limit: None,
             prefer_gpu: false,
+            ranks: None,
             lose_device_after: None,
         }
     }

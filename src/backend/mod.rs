@@ -60,6 +60,12 @@ pub struct Counters {
     pub bind_groups: u64,
     /// Buffers created.
     pub buffers: u64,
+    /// Messages to single ranks.
+    pub messages: u64,
+    /// Exchanges of sums and vectors among all ranks.
+    pub reductions: u64,
+    /// Bytes that this rank sent.
+    pub bytes_sent: u64,
 }
 
 impl Counters {
@@ -71,6 +77,9 @@ impl Counters {
             pipelines: f(self.pipelines, other.pipelines),
             bind_groups: f(self.bind_groups, other.bind_groups),
             buffers: f(self.buffers, other.buffers),
+            messages: f(self.messages, other.messages),
+            reductions: f(self.reductions, other.reductions),
+            bytes_sent: f(self.bytes_sent, other.bytes_sent),
         }
     }
     pub(crate) fn plus(&self, other: &Self) -> Self {

@@ -10,6 +10,7 @@ use crate::matrix::Csr;
 use crate::method::{Next, Outbox};
 use crate::op::schedule::Compiler;
 use crate::op::{Op, Operator, Program, Space};
+use crate::ranks::pace::Agreement;
 use crate::report::Reason;
 use crate::solve::drive::Event;
 use std::ops::ControlFlow;
@@ -40,15 +41,22 @@ pub(super) struct Limits<'a> {
     pub(super) deadline: Option<Instant>,
     pub(super) cancel: &'a AtomicBool,
     pub(super) callback: &'a mut dyn FnMut(Event) -> ControlFlow<()>,
+    pub(super) agreement: Agreement,
 }
+
+/// Reasons from outside, the strongest last.
+const OUTSIDE: [Reason; 3] = [Reason::StoppedByCallback, Reason::TimeLimit, Reason::Cancelled];
 
 impl Limits<'_> {
     /// Why the run must end from outside, if it must.
-    fn called(&self) -> Option<Reason> {
-        if self.cancel.load(Ordering::Relaxed) {
-            return Some(Reason::Cancelled);
-        }
-        self.deadline.is_some_and(|d| Instant::now() >= d).then_some(Reason::TimeLimit)
+    fn called(&mut self) -> Result<Option<Reason>> {
+        let late = || self.deadline.is_some_and(|d| Instant::now() >= d);
+        let own = match self.cancel.load(Ordering::Relaxed) {
+            true => Some(Reason::Cancelled),
+            false if late() => Some(Reason::TimeLimit),
+            false => self.agreement.broken().then_some(Reason::StoppedByCallback),
+        };
+        self.agreement.on(own, &OUTSIDE)
     }
 }
 
@@ -108,7 +116,7 @@ impl Session {
             if let Some(ended) = ended {
                 return Ok(ended);
             }
-            if (limits.callback)(event).is_break() {
+            if (limits.callback)(event).is_break() && limits.agreement.end_by_callback() {
                 return Ok(Ended::Limit(Reason::StoppedByCallback));
             }
             // `worst` is infinite until there are as many pairs as are wanted.
@@ -140,7 +148,7 @@ impl Session {
                     let rest = p.ops;
                     self.issue(tally, ops)?;
                     if let Err(why) = self.solve(solve, tally).await? {
-                        return Ok(Some(limits.called().map_or(Ended::Inner(why), Ended::Limit)));
+                        return Ok(Some(limits.called()?.map_or(Ended::Inner(why), Ended::Limit)));
                     }
                     self.issue(tally, rest)?;
                     closing |= next == Next::EndCycle;
@@ -163,7 +171,7 @@ impl Session {
                     }
                 }
             }
-            if let Some(reason) = limits.called() {
+            if let Some(reason) = limits.called()? {
                 self.drain().await?;
                 return Ok(Some(Ended::Limit(reason)));
             }

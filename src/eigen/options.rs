@@ -4,6 +4,7 @@ use crate::error::{Error, Result};
 use crate::matrix::{Csr, Matrix};
 use crate::options::{Backend, Knobs, Options, Precision};
 use crate::precond::registry::Precond;
+use crate::ranks::Ranks;
 use faer::c64;
 use std::sync::Arc;
 use std::time::Duration;
@@ -143,6 +144,8 @@ pub struct EigenOptions {
     pub precision: Precision,
     /// Threads of the CPU backend; 0 is all.
     pub threads: usize,
+    /// The ranks that share the work; alone if `None`. Every rank makes the same calls with the same options.
+    pub ranks: Option<Ranks>,
     /// For tests.
     #[doc(hidden)]
     pub knobs: Knobs,
@@ -170,6 +173,7 @@ impl Default for EigenOptions {
             backend: Backend::Auto,
             precision: Precision::Auto,
             threads: 0,
+            ranks: None,
             knobs: Knobs::default(),
         }
     }
@@ -249,6 +253,7 @@ impl EigenOptions {
             backend: self.backend.clone(),
             precision: self.precision,
             threads: self.threads,
+            ranks: self.ranks.clone(),
             knobs: self.knobs.clone(),
             preconditioner: self.preconditioner.clone(),
             time_limit: self.time_limit,

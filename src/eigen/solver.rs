@@ -93,6 +93,15 @@ impl EigenSolver {
     /// # Errors
     /// A rectangular A, a B of another size, options out of range, k beyond the order, no such adapter.
     pub fn new(a: &impl ToMatrix, options: EigenOptions) -> Result<Self> {
+        let ranks = options.ranks.clone();
+        let planned = Self::planned(a, options);
+        match ranks {
+            Some(ranks) => ranks.agree(planned),
+            None => planned,
+        }
+    }
+
+    fn planned(a: &impl ToMatrix, options: EigenOptions) -> Result<Self> {
         let start = Instant::now();
         options.check()?;
         let a = a.to_matrix()?;
@@ -171,8 +180,11 @@ impl EigenSolver {
     /// As [`EigenSolver::solve`].
     async fn solve_polled(&mut self) -> Result<EigenReport> {
         let mut found = Found::new(&self.options, self.device.adapter.clone(), self.setup);
-        self.halt = Halt::new(Arc::clone(&self.cancel)).within(self.options.time_limit);
-        let called_off = self.cancel.load(Ordering::Relaxed).then_some(Reason::Cancelled);
+        // Ranks can't agree on an end in the middle of a set-up; they do when they iterate.
+        let alone = self.options.ranks.is_none();
+        let halt = Halt::new(Arc::clone(&self.cancel)).within(self.options.time_limit);
+        self.halt = if alone { halt } else { Halt::default() };
+        let called_off = (alone && self.cancel.load(Ordering::Relaxed)).then_some(Reason::Cancelled);
         let reason = match called_off.or_else(|| self.facts_against()) {
             Some(reason) => reason,
             // `run` borrows the whole solver, so the callback is taken out of it first.

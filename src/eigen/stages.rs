@@ -11,6 +11,7 @@ use crate::host::clock::Instant;
 use crate::op::{Dtype, Precisions};
 use crate::options::{Backend, Options, Precision};
 use crate::plan::{DeviceChoice, choose_backend, cpu};
+use crate::ranks::pace::Agreement;
 use crate::report::{BrokenDown, Passed, Reason, Timings};
 use crate::solve::drive::Event;
 use std::ops::ControlFlow;
@@ -160,6 +161,7 @@ async fn stage(
         deadline: options.time_limit.and_then(|t| found.start.checked_add(t)),
         cancel: outside.cancel,
         callback: &mut *outside.callback,
+        agreement: Agreement::of(options.ranks.as_ref()),
     };
     for attempt in 1.. {
         let start = Instant::now();

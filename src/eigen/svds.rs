@@ -126,7 +126,7 @@ pub fn svds_until(
     plan.push(format!("method {name}{}", if wide { ", on the transpose: A is wide" } else { "" }));
     let reason = if directly {
         Reason::Converged(Passed::Rtol)
-    } else if cancel.load(Ordering::Relaxed) {
+    } else if problem.options.ranks.is_none() && cancel.load(Ordering::Relaxed) {
         Reason::Cancelled
     } else if let Some(inverse) = problem.inverse(&device) {
         plan.push(format!("the largest of A's inverse, applied by {} factors", inverse.name()));

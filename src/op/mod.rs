@@ -17,7 +17,7 @@ pub(crate) use copies::HandleMap;
 pub use expr::{Cond, Expr};
 pub use outbox::{Next, Outbox, Seen};
 pub use program::{Combination, Program};
-pub(crate) use space::{OperatorData, TriangleData};
+pub(crate) use space::{OperatorData, TriangleData, VectorInfo};
 pub use space::{Precisions, Role, Space};
 
 use std::fmt;

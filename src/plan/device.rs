@@ -6,6 +6,7 @@ use crate::matrix::Matrix;
 use crate::op::{Dtype, Precisions, Space};
 use crate::options::{Backend, Options};
 use crate::precond::registry::Precond;
+use crate::ranks::Ranks;
 use std::sync::Arc;
 
 /// The device chosen.
@@ -45,6 +46,7 @@ fn settings(options: &Options) -> Settings {
         withhold: knobs.withhold,
         binding_limit: knobs.binding_limit,
         prefer_gpu: knobs.prefer_gpu,
+        ranks: options.ranks.clone(),
         lose_device_after: knobs.lose_device_after,
     }
 }
@@ -131,6 +133,9 @@ pub(crate) async fn choose_device(a: &Matrix, options: &Options, notes: &mut Vec
 }
 
 async fn choose_for(work: usize, what: &str, options: &Options, notes: &mut Vec<String>) -> Result<DeviceChoice> {
+    if let Some(ranks) = options.ranks.as_ref().filter(|r| r.size() > 1) {
+        return shared(ranks, options, notes);
+    }
     let choice = match &options.backend {
         Backend::Auto => return suitable(work, what, options, notes).await,
         Backend::Cpu => {
@@ -143,6 +148,15 @@ async fn choose_for(work: usize, what: &str, options: &Options, notes: &mut Vec<
     };
     notes.push(format!("backend {}: {}", choice.adapter.backend, choice.adapter.name));
     Ok(choice)
+}
+
+/// The device of several ranks: the CPU of each.
+fn shared(ranks: &Ranks, options: &Options, notes: &mut Vec<String>) -> Result<DeviceChoice> {
+    if !matches!(options.backend, Backend::Auto | Backend::Cpu) {
+        return Err(Error::input("several ranks share the work on CPUs only; use the backend cpu"));
+    }
+    notes.push(format!("backend cpu: {} ranks, each with its rows of vectors and matrices", ranks.size()));
+    Ok(cpu(options))
 }
 
 /// The first device in the order of the table that is worth its overhead; the CPU is the last one.

@@ -154,18 +154,27 @@ impl Solver {
         Ok((Prepared { space, transform, a, x, r, normal, transpose, watch, entry, tuning, growing }, m, setup))
     }
 
+    /// `outcome`, unless it is an error on another rank.
+    fn agreed<T>(&self, outcome: Result<T>) -> Result<T> {
+        match &self.options.ranks {
+            Some(ranks) => ranks.agree(outcome),
+            None => outcome,
+        }
+    }
+
     /// An engine over `space` for candidate `k`, where there is memory for it.
     fn engine(&self, k: usize, space: &Space) -> Result<Box<dyn Engine>> {
         let candidate = &self.candidates[k];
         let (needed, parts) = space.needed();
         let what = || format!("{} with {}: {parts}", candidate.method.id, candidate.preconditioner);
-        memory::check(what, needed, self.options.memory_limit)?;
+        self.agreed(memory::check(what, needed, self.options.memory_limit))?;
         self.device.engine(space.clone())
     }
 
     /// Builds candidate `k`: space, preconditioner, method, engine; and says how long its transform and preconditioner took.
     pub(super) fn session(&mut self, k: usize, halt: &Halt) -> Result<(Session, Duration)> {
-        let (prepared, m, setup) = self.prepare(k, halt)?;
+        let prepared = self.prepare(k, halt);
+        let (prepared, m, setup) = self.agreed(prepared)?;
         halt.check()?;
         let built = prepared.build(m);
         let engine = self.engine(k, &built.space)?;
@@ -174,7 +183,8 @@ impl Solver {
 
     /// Builds candidate `k` for `count` right-hand sides at once.
     pub(super) fn block_of(&mut self, k: usize, count: usize, halt: &Halt) -> Result<(Block, Duration)> {
-        let (prepared, m, setup) = self.prepare(k, halt)?;
+        let prepared = self.prepare(k, halt);
+        let (prepared, m, setup) = self.agreed(prepared)?;
         let m = Common::new(m);
         let built: Vec<Built> = (0..count).map(|_| prepared.build(Box::new(m.clone()))).collect();
         let (space, copies) = built[0].space.copies(count);

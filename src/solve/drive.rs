@@ -16,6 +16,7 @@ use crate::op::schedule::Compiler;
 use crate::op::{Dtype, Expr, Operator, Program, Scalar, Space, Stop, Vector};
 use crate::options::Criterion;
 use crate::plan::transform::Transform;
+use crate::ranks::pace::Agreement;
 use crate::report::{BrokenDown, Passed, Reason, TrueResidual};
 use crate::solve::iterate::worth_keeping;
 use crate::solve::problem::{Problem, State};
@@ -62,7 +63,11 @@ pub(crate) struct Limits<'a> {
     /// Called where `max_iterations` is reached; if it returns a larger limit, the run continues unchanged.
     pub(crate) more: Option<&'a mut (dyn FnMut(&State) -> usize + Send)>,
     pub(crate) pause: Option<Pause<'a>>,
+    pub(crate) agreement: Agreement,
 }
+
+/// Reasons from outside, the strongest last.
+const OUTSIDE: [Ended; 3] = [Ended::Callback, Ended::TimeLimit, Ended::Cancelled];
 
 impl Limits<'_> {
     /// Whether the limit on iterations is reached and `more` does not raise it.
@@ -76,11 +81,19 @@ impl Limits<'_> {
     }
 
     /// Whether the solve is cancelled or past its deadline.
-    pub(super) fn called_off(&self) -> Option<Ended> {
-        if self.cancel.load(Ordering::Relaxed) {
-            return Some(Ended::Cancelled);
-        }
-        self.deadline.is_some_and(|d| Instant::now() >= d).then_some(Ended::TimeLimit)
+    pub(super) fn called_off(&mut self) -> Result<Option<Ended>> {
+        let late = || self.deadline.is_some_and(|d| Instant::now() >= d);
+        let own = match self.cancel.load(Ordering::Relaxed) {
+            true => Some(Ended::Cancelled),
+            false if late() => Some(Ended::TimeLimit),
+            false => self.agreement.broken().then_some(Ended::Callback),
+        };
+        self.agreement.on(own, &OUTSIDE)
+    }
+
+    /// A callback wants the end: at once, or when ranks agree on it.
+    pub(super) fn broken(&mut self) -> Option<Ended> {
+        self.agreement.end_by_callback().then_some(Ended::Callback)
     }
 
     /// One iteration at a time where a watcher wants each x.

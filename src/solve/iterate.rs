@@ -105,7 +105,7 @@ impl Session {
                 if !go_on {
                     return Ok((ended.unwrap_or(Ended::Estimate), truth));
                 }
-                if let Some(ended) = limits.called_off() {
+                if let Some(ended) = limits.called_off()? {
                     return Ok((ended, truth));
                 }
                 poor = if GAIN * truth > norm { poor + 1 } else { 0 };
@@ -241,7 +241,7 @@ impl Session {
                 let (residual, condition) = (seen.residual * unit, self.method.condition());
                 let event = Event { iteration: state.iterations, residual, system: state.system, condition };
                 if (limits.callback)(event).is_break() {
-                    ended = ended.or(Some(Ended::Callback));
+                    ended = ended.or(limits.broken());
                 }
                 if self.method.restarts() {
                     if !seen.residual.is_finite() {
@@ -259,7 +259,9 @@ impl Session {
             if !self.method.restarts() {
                 ended = ended.or(self.show(state, limits, units).await?);
             }
-            ended = ended.or_else(|| limits.called_off());
+            // Asked in any case: all ranks ask together.
+            let called_off = limits.called_off()?;
+            ended = ended.or(called_off);
             closing |= ended.is_some();
         }
         Ok(ended.or(limit_met.then_some(Ended::MaxIterations)))
@@ -273,7 +275,7 @@ impl Session {
         }
         let d = self.engine.read_vector(self.renewal.map_or(self.x, |n| n.solution(self.x))).await?;
         let x = self.transform.corrected(state.best.x(), &d, units.correction);
-        Ok(watcher(state.iterations, &x).is_break().then_some(Ended::Callback))
+        Ok(if watcher(state.iterations, &x).is_break() { limits.broken() } else { None })
     }
 
     /// Products with A and Aᵀ in a segment, those inside preconditioners among them.

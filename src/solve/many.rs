@@ -8,6 +8,7 @@ use crate::backend::shared::Shared;
 use crate::backend::{Counters, Local};
 use crate::error::{Error, Result};
 use crate::host::clock::Instant;
+use crate::ranks::pace::Agreement;
 use crate::report::{Reason, Report, Rung};
 use crate::solve::drive::{Event, Limits, Session};
 use std::cell::RefCell;
@@ -179,6 +180,7 @@ impl Solver {
                     batch: options.knobs.batch,
                     more: None,
                     pause: None,
+                    agreement: Agreement::of(options.ranks.as_ref()),
                 };
                 session.run(problem, state, &mut limits).await
             }));

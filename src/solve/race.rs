@@ -15,6 +15,7 @@ use crate::plan::race::{Entrant, Move, Race, Standing};
 use crate::plan::{Candidate, LAUNCH};
 use crate::precond;
 use crate::precond::registry::Precond;
+use crate::ranks::pace::Agreement;
 use crate::report::{Reason, Rung};
 
 /// Where the last winner takes so many times the iterations it took then, the race is open again.
@@ -288,6 +289,7 @@ impl Solver {
             batch: self.options.knobs.batch,
             more: contested.then_some(&mut judge),
             pause: call.pause,
+            agreement: Agreement::of(self.options.ranks.as_ref()),
         };
         let reason = session.run(problem, state, &mut limits).await?;
         look(race, state);
@@ -348,11 +350,24 @@ impl Solver {
         }
     }
 
-    /// Sets candidate `k` up; the reason where that fails.
+    /// Sets candidate `k` up, on all ranks or on none; the reason where that fails.
     fn open(&mut self, k: usize, system: &mut System<'_>, halt: &Halt) -> Result<Option<Reason>> {
         if self.sessions[k].is_some() {
             return Ok(None);
         }
+        let failed = self.open_here(k, system, halt)?;
+        if let Some(ranks) = &self.options.ranks {
+            let candidate = &self.candidates[k];
+            let outcome = if failed.is_some() { "fails" } else { "is set up" };
+            ranks.agree_on(
+                "a set-up",
+                &format!("{} with {} {outcome}", candidate.method.id, candidate.preconditioner),
+            )?;
+        }
+        Ok(failed)
+    }
+
+    fn open_here(&mut self, k: usize, system: &mut System<'_>, halt: &Halt) -> Result<Option<Reason>> {
         let upload = Instant::now();
         let mut made = self.session(k, halt);
         if matches!(made, Err(Error::OutOfMemory { .. })) && self.sessions.iter().any(Option::is_some) {

@@ -94,7 +94,16 @@ impl Solver {
     ///
     /// # Errors
     /// As [`Solver::new`].
-    pub async fn new_async(a: &impl ToMatrix, mut options: Options) -> Result<Self> {
+    pub async fn new_async(a: &impl ToMatrix, options: Options) -> Result<Self> {
+        let ranks = options.ranks.clone();
+        let planned = Self::planned(a, options).await;
+        match ranks {
+            Some(ranks) => ranks.agree(planned),
+            None => planned,
+        }
+    }
+
+    async fn planned(a: &impl ToMatrix, mut options: Options) -> Result<Self> {
         let start = Instant::now();
         options.check()?;
         let mut a = a.to_matrix()?;
@@ -379,8 +388,11 @@ impl Solver {
         left.and_then(|t| Instant::now().checked_add(t))
     }
 
-    /// What cancels the set-up of a candidate.
+    /// What cancels the set-up of a candidate. Ranks can't agree on that in the middle of one; they do after it.
     pub(super) fn halt(&self, deadline: Option<Instant>) -> Halt {
+        if self.options.ranks.is_some() {
+            return Halt::default();
+        }
         Halt::new(Arc::clone(&self.cancel)).until(deadline)
     }
 

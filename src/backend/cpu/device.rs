@@ -4,6 +4,7 @@ use super::Cpu;
 use crate::backend::{AdapterInfo, BackendEntry, Device, DeviceKind, Engine, Opened, Settings, Wanted};
 use crate::error::Result;
 use crate::op::{Dtype, Space};
+use crate::ranks::Ranks;
 use std::future::ready;
 use std::sync::Arc;
 
@@ -21,18 +22,24 @@ struct Host {
     info: AdapterInfo,
     threads: usize,
     fuse: bool,
+    ranks: Option<Ranks>,
 }
 
 impl Host {
     fn new(settings: &Settings) -> Self {
         let threads = if settings.threads == 0 { rayon::current_num_threads() } else { settings.threads };
+        let ranks = settings.ranks.clone().filter(|r| r.size() > 1);
+        let each = format!("{threads} thread{}", if threads == 1 { "" } else { "s" });
         let info = AdapterInfo {
-            name: format!("CPU, {threads} thread{}", if threads == 1 { "" } else { "s" }),
+            name: match &ranks {
+                Some(ranks) => format!("CPU, {} ranks, {each} on the first", ranks.size()),
+                None => format!("CPU, {each}"),
+            },
             backend: "cpu".into(),
             driver: format!("krylane {}", env!("CARGO_PKG_VERSION")),
             kind: DeviceKind::Cpu,
         };
-        Self { info, threads: settings.threads, fuse: settings.fuse }
+        Self { info, threads: settings.threads, fuse: settings.fuse, ranks }
     }
 }
 
@@ -50,6 +57,9 @@ impl Device for Host {
     }
 
     fn engine(self: Arc<Self>, space: Space) -> Result<Box<dyn Engine>> {
-        Ok(Box::new(Cpu::new(space, self.threads, self.fuse)?))
+        Ok(Box::new(match &self.ranks {
+            Some(ranks) => Cpu::shared_by(ranks, space, self.threads, self.fuse)?,
+            None => Cpu::new(space, self.threads, self.fuse)?,
+        }))
     }
 }

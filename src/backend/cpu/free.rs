@@ -8,6 +8,7 @@ use crate::host::scale::ldexp;
 use crate::matrix::LinearOperator;
 use crate::op::Dtype;
 use rayon::prelude::*;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// The prepared operand of a product.
@@ -48,24 +49,25 @@ impl Free {
             // SAFETY: as above.
             let x = widened.as_deref().unwrap_or_else(|| unsafe { x.chunk(0, len) });
             let mut y = vec![0.0; self.a.rows()];
-            self.scaled(0, self.a.rows(), x, &mut y);
+            self.scaled(0..self.a.rows(), x, &mut y);
             return Prepared::Product(y);
         }
         widened.map_or(Prepared::InPlace, Prepared::Widened)
     }
 
-    /// y = A x for rows `lo..hi` of one chunk.
+    /// y = A x for rows `lo..hi` of one chunk, counted from row `first`.
     ///
     /// # Safety
     /// As for every step of a sweep: the chunk is this thread's, and x is not written.
     #[inline(always)]
-    pub(super) unsafe fn rows(&self, lo: usize, hi: usize, y: Shared, x: Shared, prepared: &Prepared) {
+    pub(super) unsafe fn rows(&self, first: usize, lo: usize, hi: usize, y: Shared, x: Shared, prepared: &Prepared) {
+        let all = first + lo..first + hi;
         // SAFETY: by the caller's word; y is another vector than x.
         unsafe {
             let write = |rows: &mut [f64]| match prepared {
-                Prepared::InPlace => self.scaled(lo, hi, x.chunk(0, self.a.cols()), rows),
-                Prepared::Widened(x) => self.scaled(lo, hi, x, rows),
-                Prepared::Product(product) => rows.copy_from_slice(&product[lo..hi]),
+                Prepared::InPlace => self.scaled(all, x.chunk(0, self.a.cols()), rows),
+                Prepared::Widened(x) => self.scaled(all, x, rows),
+                Prepared::Product(product) => rows.copy_from_slice(&product[all]),
             };
             match y.dtype() {
                 // A double-single vector is one of f64 here.
@@ -79,8 +81,8 @@ impl Free {
         }
     }
 
-    fn scaled(&self, lo: usize, hi: usize, x: &[f64], y: &mut [f64]) {
-        self.a.product(lo..hi, x, y);
+    fn scaled(&self, rows: Range<usize>, x: &[f64], y: &mut [f64]) {
+        self.a.product(rows, x, y);
         if self.exponent.abs() <= 1000 {
             let factor = ldexp(1.0, self.exponent);
             y.iter_mut().for_each(|y| *y *= factor);

@@ -59,6 +59,23 @@ impl<T> Drop for Owned<T> {
     }
 }
 
+/// Runs the expression with `T` as the type in which the CPU stores numbers of this kind.
+macro_rules! by_type {
+    ($dtype:expr, $t:ident => $body:expr) => {
+        match $dtype {
+            Dtype::F32 => {
+                type $t = f32;
+                $body
+            }
+            Dtype::F64 | Dtype::DoubleSingle => {
+                type $t = f64;
+                $body
+            }
+        }
+    };
+}
+pub(super) use by_type;
+
 impl Buffer {
     /// Zeros. The system provides such pages on first use, so the thread that first writes a chunk gets
     /// it near its own core.
@@ -67,12 +84,6 @@ impl Buffer {
             Dtype::F32 => Self::F32(Owned::new(vec![0.0; len])),
             Dtype::F64 | Dtype::DoubleSingle => Self::F64(Owned::new(vec![0.0; len])),
         }
-    }
-
-    pub(super) fn from_f64(values: &[f64], dtype: Dtype) -> Self {
-        let mut out = Self::zeros(values.len(), dtype);
-        out.write(0, values);
-        out
     }
 
     pub(super) fn write(&mut self, at: usize, values: &[f64]) {
@@ -145,7 +156,9 @@ impl Shared {
 }
 
 /// Numbers the kernels are generic over.
-pub(super) trait Real: Copy + Default + Send + Sync + 'static {
+pub(super) trait Real: Copy + Default + Send + Sync + bytemuck::Pod {
+    /// A buffer of these numbers.
+    fn buffer(values: Vec<Self>) -> Buffer;
     /// Start and length of a shared buffer of this type.
     fn parts(shared: Shared) -> (*mut Self, usize);
     fn from_f64(x: f64) -> Self;
@@ -164,6 +177,9 @@ pub(super) trait Real: Copy + Default + Send + Sync + 'static {
 macro_rules! real {
     ($t:ident, $variant:ident) => {
         impl Real for $t {
+            fn buffer(values: Vec<Self>) -> Buffer {
+                Buffer::$variant(Owned::new(values))
+            }
             #[inline(always)]
             fn parts(shared: Shared) -> (*mut Self, usize) {
                 match shared {

@@ -11,6 +11,7 @@ mod free;
 mod harness;
 mod kernels;
 mod memory;
+mod part;
 mod sweep;
 #[cfg(test)]
 mod tests;
@@ -25,11 +26,13 @@ use crate::host::clock::Instant;
 use crate::matrix::{Csr, Matrix, Triangular};
 use crate::op::Triangle as Handle;
 use crate::op::schedule::{Compiled, Fusion, Projections};
-use crate::op::{Array, Expr, Item, Op, Operator, OperatorData, Scalar, Space, Stop, TriangleData, Vector};
+use crate::op::{Array, Expr, Item, Op, Operator, Scalar, Space, Stop, TriangleData, Vector, VectorInfo};
+use crate::ranks::Ranks;
 pub use form::Allowed;
 use form::Sparse;
 use free::Free;
 use memory::{Buffer, Real};
+use part::{Extent, Part};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -74,6 +77,8 @@ pub(crate) struct Cpu {
     stop: Option<Stop>,
     pool: Option<rayon::ThreadPool>,
     fuse: bool,
+    /// Where several ranks share the work.
+    part: Option<Part>,
     /// True if some vector is long enough for several threads.
     parallel: bool,
     recording: Progress,
@@ -114,25 +119,33 @@ impl Stored {
     }
 }
 
-/// A matrix in its storage form; its bytes are noted in the space. `made` may already hold the same matrix.
-fn stored(space: &Space, data: &OperatorData, allowed: Allowed, made: &[Stored]) -> Stored {
+/// Operator `k` in its storage form; its bytes are noted in the space. `made` may already hold the same matrix.
+fn stored(space: &Space, k: usize, part: Option<&Part>, allowed: Allowed, made: &[Stored]) -> Result<Stored> {
+    let data = &space.operators[k];
     let dtype = space.plan.dtype(data.role);
     let stored = match &data.matrix {
         Matrix::Stored(a) => {
+            let a = part.map_or(a, |part| &part.local(Operator(k as u16)).matrix);
             let alike = made.iter().find_map(|m| m.sparse().filter(|m| m.is_of(a)));
             Stored::Sparse(Box::new(Sparse::new(a, data.exponent, dtype, allowed, alike)))
         }
         Matrix::Free(a) => Stored::Free(Free::new(a, data.exponent, dtype)),
     };
-    data.stored_bytes.store(stored.bytes(), Ordering::Relaxed);
-    stored
+    let bytes = part.map_or(Ok(stored.bytes()), |part| part.sum(stored.bytes()))?;
+    data.stored_bytes.store(bytes, Ordering::Relaxed);
+    Ok(stored)
 }
 
-/// A triangle; it uses the values of its strict part from `operators` if these are stored in rows.
-fn triangle(space: &Space, data: &TriangleData, operators: &[Stored]) -> Triangle {
-    let in_rows = |k: &usize| operators[*k].sparse().is_some_and(Sparse::is_in_rows);
+/// A triangle; it uses the values of its strict part from `operators` if these are stored in rows, and all of them.
+fn triangle(space: &Space, data: &TriangleData, part: Option<&Part>, operators: &[Stored]) -> Triangle {
+    let in_rows = |k: &usize| part.is_none() && operators[*k].sparse().is_some_and(Sparse::is_in_rows);
     let operator = space.strict_part(data).map(|a| a.0 as usize).filter(in_rows);
     Triangle::new(&data.matrix, data.exponent, space.plan.dtype(data.role), operator)
+}
+
+/// Where this rank's entries of a vector are in its buffer.
+fn extent(part: Option<&Part>, len: usize) -> Extent {
+    part.map_or(Extent { own: len, ..Extent::default() }, |part| part.extent(len))
 }
 
 impl Cpu {
@@ -141,8 +154,18 @@ impl Cpu {
         Self::with_formats(space, threads, fuse, Allowed::default())
     }
 
+    /// This rank's part of what `space` lists. All ranks call this together.
+    pub(crate) fn shared_by(ranks: &Ranks, space: Space, threads: usize, fuse: bool) -> Result<Self> {
+        let part = Part::new(ranks, &space)?;
+        Self::build(space, threads, fuse, Allowed::default(), Some(part))
+    }
+
     /// As `new`, with a choice of the forms that matrices may take.
     fn with_formats(space: Space, threads: usize, fuse: bool, allowed: Allowed) -> Result<Self> {
+        Self::build(space, threads, fuse, allowed, None)
+    }
+
+    fn build(space: Space, threads: usize, fuse: bool, allowed: Allowed, part: Option<Part>) -> Result<Self> {
         let pool = match threads {
             0 => None,
             k => Some(
@@ -152,15 +175,17 @@ impl Cpu {
                     .map_err(|e| Error::input(format!("{k} threads: {e}")))?,
             ),
         };
-        let vectors = space
-            .vectors
-            .iter()
-            .map(|v| match &v.initial {
-                Some(values) => Buffer::from_f64(values, space.plan.dtype(v.role)),
-                None => Buffer::zeros(v.len, space.plan.dtype(v.role)),
-            })
-            .collect();
-        let strides: Vec<usize> = space.bases.iter().map(|b| memory::stride(b.len)).collect();
+        let extent = |len| extent(part.as_ref(), len);
+        let vector = |v: &VectorInfo| {
+            let dtype = space.plan.dtype(v.role);
+            let mut buffer = Buffer::zeros(extent(v.len).all(), dtype);
+            if let Some(values) = &v.initial {
+                buffer.write(extent(v.len).below, part.as_ref().map_or(values, |part| part.of(values)));
+            }
+            buffer
+        };
+        let vectors = space.vectors.iter().map(vector).collect();
+        let strides: Vec<usize> = space.bases.iter().map(|b| memory::stride(extent(b.len).all())).collect();
         let bases =
             space.bases.iter().zip(&strides).map(|(b, s)| Buffer::zeros(s * b.columns, space.plan.working)).collect();
         // A matrix that a triangle uses too is stored once, in rows for it, except in forms lighter than a copy.
@@ -168,10 +193,12 @@ impl Cpu {
         let form = |k| if strict(k) { Allowed { light: true, compression: false, ..allowed } } else { allowed };
         let allowed: Vec<Allowed> = (0..space.operators.len() as u16).map(form).collect();
         let mut operators = Vec::with_capacity(space.operators.len());
-        for (data, &allowed) in space.operators.iter().zip(&allowed) {
-            operators.push(stored(&space, data, allowed, &operators));
+        for (k, &allowed) in allowed.iter().enumerate() {
+            operators.push(stored(&space, k, part.as_ref(), allowed, &operators)?);
         }
-        let triangles = space.triangles.iter().map(|t| triangle(&space, t, &operators)).collect();
+        let triangles = space.triangles.iter().map(|t| triangle(&space, t, part.as_ref(), &operators)).collect();
+        let lengths = space.vectors.iter().map(|v| v.len).chain(space.bases.iter().map(|b| b.len));
+        let parallel = lengths.map(|len| extent(len).own).any(sweep::is_parallel);
         Ok(Self {
             vectors,
             bases,
@@ -186,12 +213,8 @@ impl Cpu {
             stop: None,
             pool,
             fuse,
-            parallel: space
-                .vectors
-                .iter()
-                .map(|v| v.len)
-                .chain(space.bases.iter().map(|b| b.len))
-                .any(sweep::is_parallel),
+            part,
+            parallel,
             recording: Progress::default(),
             done: VecDeque::new(),
             counters: Counters::default(),
@@ -199,16 +222,21 @@ impl Cpu {
         })
     }
 
-    fn run(&mut self, segment: &Compiled) {
+    fn extent(&self, len: usize) -> Extent {
+        extent(self.part.as_ref(), len)
+    }
+
+    fn run(&mut self, segment: &Compiled) -> Result<()> {
         if self.stop.is_some() {
-            return;
+            return Ok(());
         }
         for stage in &segment.stages {
             self.run_scalars(&stage.scalars);
-            self.run_sweep(&stage.body);
+            self.run_sweep(&stage.body)?;
             self.counters.dispatches += 1;
         }
         self.run_scalars(&segment.epilogue);
+        Ok(())
     }
 
     fn eval(&self, e: &Expr) -> f64 {
@@ -263,12 +291,13 @@ impl Engine for Cpu {
         // One step into the pool for the whole segment; a sweep started outside would wait for a thread to
         // wake up each time.
         if !self.parallel {
-            self.run(segment);
+            self.run(segment)?;
         } else if let Some(pool) = self.pool.take() {
-            pool.install(|| self.run(segment));
+            let done = pool.install(|| self.run(segment));
             self.pool = Some(pool);
+            done?;
         } else {
-            rayon::scope(|_| self.run(segment));
+            rayon::scope(|_| self.run(segment))?;
         }
         self.recording.elapsed += start.elapsed();
         Ok(segment.bytes)
@@ -296,10 +325,13 @@ impl Engine for Cpu {
     fn write_vector(&mut self, v: Vector, values: &[f64]) -> Result<()> {
         let len = self.space.len(v);
         assert_eq!(values.len(), len, "{}", self.space.name(v));
+        let below = self.extent(len).below;
+        let values = self.part.as_ref().map_or(values, |part| part.of(values));
         match v {
-            Vector::Own(i) => self.vectors[i as usize].write(0, values),
+            Vector::Own(i) => self.vectors[i as usize].write(below, values),
             Vector::Column { basis, column } => {
-                self.bases[basis as usize].write(column as usize * self.strides[basis as usize], values);
+                let at = column as usize * self.strides[basis as usize] + below;
+                self.bases[basis as usize].write(at, values);
             }
         }
         Ok(())
@@ -307,13 +339,18 @@ impl Engine for Cpu {
 
     fn read_vector(&mut self, v: Vector) -> Local<'_, Result<Vec<f64>>> {
         let len = self.space.len(v);
+        let Extent { below, own, .. } = self.extent(len);
         let out = match v {
-            Vector::Own(i) => self.vectors[i as usize].read(0, len),
+            Vector::Own(i) => self.vectors[i as usize].read(below, own),
             Vector::Column { basis, column } => {
-                self.bases[basis as usize].read(column as usize * self.strides[basis as usize], len)
+                self.bases[basis as usize].read(column as usize * self.strides[basis as usize] + below, own)
             }
         };
-        Box::pin(async { Ok(out) })
+        let all = match &self.part {
+            Some(part) => part.whole(&out, len),
+            None => Ok(out),
+        };
+        Box::pin(async { all })
     }
 
     fn write_scalar(&mut self, s: Scalar, value: f64) {
@@ -325,17 +362,21 @@ impl Engine for Cpu {
     }
 
     fn update_operator(&mut self, a: Operator, matrix: &Arc<Csr>, exponent: i32) -> Result<()> {
-        let data = &mut self.space.operators[a.0 as usize];
+        let k = a.0 as usize;
+        let data = &mut self.space.operators[k];
         (data.matrix, data.exponent) = (matrix.into(), exponent);
-        self.operators[a.0 as usize] =
-            stored(&self.space, &self.space.operators[a.0 as usize], self.allowed[a.0 as usize], &self.operators);
+        if let Some(part) = &mut self.part {
+            part.update(a, matrix)?;
+        }
+        self.operators[k] = stored(&self.space, k, self.part.as_ref(), self.allowed[k], &self.operators)?;
         Ok(())
     }
 
     fn update_triangle(&mut self, t: Handle, matrix: &Arc<Triangular>, exponent: i32) -> Result<()> {
         let data = &mut self.space.triangles[t.0 as usize];
         (data.matrix, data.exponent) = (Arc::clone(matrix), exponent);
-        self.triangles[t.0 as usize] = triangle(&self.space, &self.space.triangles[t.0 as usize], &self.operators);
+        self.triangles[t.0 as usize] =
+            triangle(&self.space, &self.space.triangles[t.0 as usize], self.part.as_ref(), &self.operators);
         Ok(())
     }
 
@@ -344,7 +385,7 @@ impl Engine for Cpu {
     }
 
     fn counters(&self) -> Counters {
-        self.counters
+        self.counters.plus(&self.part.as_ref().map_or_else(Counters::default, Part::counters))
     }
 
     fn batch_limit(&self) -> usize {

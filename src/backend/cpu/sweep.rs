@@ -3,10 +3,12 @@
 use super::form::Sparse;
 use super::free::{Free, Prepared};
 use super::kernels::{self, TERMS};
-use super::memory::{Real, Shared};
+use super::memory::{Buffer, Real, Shared, by_type};
 use super::{Cpu, Simd, Stored};
+use crate::error::Result;
 use crate::op::schedule::length;
-use crate::op::{Array, Dtype, Op, Scalar, Term, Vector};
+use crate::op::{Array, Dtype, Op, Operator, Scalar, Term, Triangle, Vector};
+use crate::ranks::sum::pairwise;
 use rayon::prelude::*;
 
 #[cfg(debug_assertions)]
@@ -38,6 +40,8 @@ enum Step<'a> {
         x: Shared,
         prepared: Prepared,
         y: Shared,
+        /// The row of y's first entry.
+        first: usize,
     },
     Map(Map),
     Dot {
@@ -81,39 +85,90 @@ enum Target {
 }
 
 impl Cpu {
+    /// The entries of `v` that this engine computes: this rank's.
     fn shared(&self, v: Vector) -> Shared {
-        let len = self.space.len(v);
+        let extent = self.extent(self.space.len(v));
+        self.view(v, extent.below, extent.own)
+    }
+
+    /// `v` as the columns of `a` see it: with ghosts where several ranks share it.
+    fn seen(&self, v: Vector, a: Operator) -> Shared {
+        let Some(part) = &self.part else { return self.shared(v) };
+        let (local, extent) = (part.local(a), self.extent(self.space.len(v)));
+        self.view(v, extent.below - local.below, local.below + extent.own + local.above)
+    }
+
+    fn view(&self, v: Vector, at: usize, len: usize) -> Shared {
         match v {
-            Vector::Own(i) => Shared::of(&self.vectors[i as usize], 0, len),
+            Vector::Own(i) => Shared::of(&self.vectors[i as usize], at, len),
             Vector::Column { basis, column } => {
-                let at = column as usize * self.strides[basis as usize];
+                let at = column as usize * self.strides[basis as usize] + at;
                 Shared::of(&self.bases[basis as usize], at, len)
             }
         }
     }
 
-    pub(super) fn run_sweep(&mut self, body: &[Op]) {
-        let Some(first) = body.first() else { return };
-        if let Op::TriangularSolve { t, x, y } = first {
-            let (x, y) = (self.shared(*x), self.shared(*y));
+    /// y = T⁻¹ x. Where several ranks share x, each solves all of it and keeps its part.
+    fn solve_triangle(&self, t: Triangle, x: Vector, y: Vector) -> Result<()> {
+        let triangle = &self.triangles[t.0 as usize];
+        let (own, len) = (self.shared(y), self.space.len(x));
+        let Some(part) = &self.part else {
             // SAFETY: the solve is alone in its sweep, so nothing else accesses x and y.
-            unsafe { self.triangles[t.0 as usize].solve(&self.operators, x, y) };
-            return;
+            unsafe { triangle.solve(&self.operators, self.shared(x), own) };
+            return Ok(());
+        };
+        let whole = part.gathered(self.shared(x), len)?;
+        let all = Shared::of(&whole, 0, len);
+        let (first, count) = (part.first(len), part.extent(len).own);
+        // SAFETY: as above; `whole` is this function's.
+        unsafe {
+            triangle.solve(&self.operators, all, all);
+            by_type!(own.dtype(), T => {
+                own.chunk_mut::<T>(0, count).copy_from_slice(all.chunk(first, first + count));
+            });
         }
-        let n = length(first, &self.space);
+        Ok(())
+    }
+
+    pub(super) fn run_sweep(&mut self, body: &[Op]) -> Result<()> {
+        let Some(first) = body.first() else { return Ok(()) };
+        if let Op::TriangularSolve { t, x, y } = first {
+            return self.solve_triangle(*t, *x, *y);
+        }
+        let len = length(first, &self.space);
+        let n = self.extent(len).own;
+        // Operands of functions, which need all of x.
+        let mut wholes: Vec<Buffer> = vec![];
+        if let Some(part) = &self.part {
+            for op in body {
+                if let Op::Apply { a, x, .. } = op
+                    && let Stored::Free(_) = &self.operators[a.0 as usize]
+                {
+                    wholes.push(part.gathered(self.shared(*x), self.space.len(*x))?);
+                }
+            }
+        }
+        let mut whole = wholes.iter();
         let operators = std::mem::take(&mut self.operators);
         let mut partials = std::mem::take(&mut self.partials);
         let mut targets = Vec::new();
+        let mut halos = Vec::new();
         let steps: Vec<Step> = body
             .iter()
             .map(|op| match op {
-                Op::Apply { a, x, y } => {
-                    let (x, y) = (self.shared(*x), self.shared(*y));
-                    match &operators[a.0 as usize] {
-                        Stored::Sparse(a) => Step::Apply { a, x, y },
-                        Stored::Free(a) => Step::ApplyFree { a, x, prepared: a.prepare(x), y },
+                Op::Apply { a, x, y } => match &operators[a.0 as usize] {
+                    Stored::Sparse(sparse) => {
+                        let seen = self.seen(*x, *a);
+                        halos.extend(self.part.as_ref().map(|part| (&**part.local(*a), seen)));
+                        Step::Apply { a: sparse, x: seen, y: self.shared(*y) }
                     }
-                }
+                    Stored::Free(a) => {
+                        let all = whole.next().map(|buffer| Shared::of(buffer, 0, self.space.len(*x)));
+                        let x = all.unwrap_or_else(|| self.shared(*x));
+                        let first = self.part.as_ref().map_or(0, |part| part.first(len));
+                        Step::ApplyFree { a, x, prepared: a.prepare(x), y: self.shared(*y), first }
+                    }
+                },
                 Op::Map { y, terms } => Step::Map(self.map(*y, terms)),
                 Op::Dot { x, y, out } => {
                     targets.push(Target::Scalar(*out));
@@ -147,30 +202,52 @@ impl Cpu {
         partials.clear();
         partials.resize(chunks * sums, 0.0);
         let simd = self.simd;
-        let work = |c: usize, partials: &mut [f64]| {
-            // SAFETY: chunk c is this thread's alone, and the schedule keeps a vector that is gathered
-            // from being written in the same sweep.
-            unsafe { run(simd, &steps, c, n, partials) };
-        };
-        if chunks < PARALLEL_FROM {
-            for c in 0..chunks {
-                work(c, &mut partials[c * sums..(c + 1) * sums]);
+        let mut pass = |wanted: &(dyn Fn(usize) -> bool + Sync)| {
+            let work = |c: usize, partials: &mut [f64]| {
+                if wanted(c) {
+                    // SAFETY: chunk c is this thread's alone, and the schedule keeps a vector that is gathered
+                    // from being written in the same sweep.
+                    unsafe { run(simd, &steps, c, n, partials) };
+                }
+            };
+            if chunks < PARALLEL_FROM {
+                for c in 0..chunks {
+                    work(c, &mut partials[c * sums..(c + 1) * sums]);
+                }
+            } else if sums == 0 {
+                (0..chunks).into_par_iter().with_min_len(GRAIN).for_each(|c| work(c, &mut []));
+            } else {
+                partials.par_chunks_mut(sums).with_min_len(GRAIN).enumerate().for_each(|(c, p)| work(c, p));
             }
-        } else if sums == 0 {
-            (0..chunks).into_par_iter().with_min_len(GRAIN).for_each(|c| work(c, &mut []));
-        } else {
-            partials.par_chunks_mut(sums).with_min_len(GRAIN).enumerate().for_each(|(c, p)| work(c, p));
-        }
+        };
+        let brought = match &self.part {
+            Some(part) if !halos.is_empty() => {
+                let waits = |c: usize| halos.iter().any(|(local, _)| local.waits[c]);
+                // SAFETY: no step writes a gathered vector, and chunks that need ghosts come after.
+                let brought = unsafe { part.exchange(&halos, || pass(&|c| !waits(c))) };
+                pass(&waits);
+                brought
+            }
+            _ => {
+                pass(&|_| true);
+                Ok(())
+            }
+        };
         drop(steps);
         self.operators = operators;
-        for (t, target) in targets.iter().enumerate() {
-            let total = pairwise(chunks, &|c| partials[c * sums + t]);
+        brought?;
+        let totals = match &self.part {
+            Some(part) if sums > 0 => part.totals(len, &partials, sums)?,
+            _ => (0..sums).map(|t| pairwise(0..chunks, &|c| partials[c * sums + t])).collect(),
+        };
+        for (target, total) in targets.iter().zip(totals) {
             match target {
                 Target::Scalar(s) => self.scalars[s.0 as usize] = total,
                 Target::Array(a, j) => self.arrays[a.0 as usize][*j] = total,
             }
         }
         self.partials = partials;
+        Ok(())
     }
 
     fn map(&self, y: Vector, terms: &[Term]) -> Map {
@@ -196,34 +273,6 @@ impl Cpu {
 /// True if a sweep over `n` entries is worth several threads.
 pub(super) fn is_parallel(n: usize) -> bool {
     n.div_ceil(CHUNK) >= PARALLEL_FROM
-}
-
-/// Σ_c f(c), pairwise: the order is fixed and the error grows with log n.
-fn pairwise(n: usize, f: &impl Fn(usize) -> f64) -> f64 {
-    fn range(lo: usize, hi: usize, f: &impl Fn(usize) -> f64) -> f64 {
-        if hi - lo <= 8 {
-            (lo..hi).map(f).sum()
-        } else {
-            let mid = lo + (hi - lo) / 2;
-            range(lo, mid, f) + range(mid, hi, f)
-        }
-    }
-    range(0, n, f)
-}
-
-macro_rules! by_type {
-    ($dtype:expr, $t:ident => $body:expr) => {
-        match $dtype {
-            Dtype::F32 => {
-                type $t = f32;
-                $body
-            }
-            Dtype::F64 | Dtype::DoubleSingle => {
-                type $t = f64;
-                $body
-            }
-        }
-    };
 }
 
 /// Runs all steps on chunk `c` of vectors of `n` entries, with the instruction set `simd`.
@@ -277,7 +326,7 @@ impl Step<'_> {
                 Self::Apply { a, x, y } => by_type!(y.dtype(), T => {
                     a.rows_of_chunk::<T>(c, y.chunk_mut(lo, hi), x.chunk(0, a.columns()));
                 }),
-                Self::ApplyFree { a, x, prepared, y } => a.rows(lo, hi, *y, *x, prepared),
+                Self::ApplyFree { a, x, prepared, y, first } => a.rows(*first, lo, hi, *y, *x, prepared),
                 Self::Map(map) if map.plain => by_type!(map.y.dtype(), T => map.in_place::<T>(lo, hi)),
                 Self::Map(map) => {
                     for at in (lo..hi).step_by(BLOCK) {

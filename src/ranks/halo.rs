@@ -1,0 +1,140 @@
+//! A rank's rows of a matrix, and the entries of x that it needs of other ranks for a product: its ghosts.
+//!
+//! The rank sees x as ghosts below its own entries, its own, ghosts above them, each in the order of the whole vector.
+//! So a row's entries keep their order, and its sum its bits.
+
+use super::Ranks;
+use super::cuts::Cuts;
+use crate::error::Result;
+use crate::matrix::Csr;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// The rows of one rank.
+#[derive(Debug)]
+pub(crate) struct Local {
+    /// Its rows; columns are places among ghosts below, own entries and ghosts above.
+    pub(crate) matrix: Arc<Csr>,
+    /// How many ghosts come before the rank's own entries, and how many after.
+    pub(crate) below: usize,
+    pub(crate) above: usize,
+    /// For each rank that is sent something: places among this rank's own entries.
+    pub(crate) sends: Vec<(usize, Vec<u32>)>,
+    /// For each rank that sends something: places as in the matrix's columns.
+    pub(crate) receives: Vec<(usize, Range<usize>)>,
+    /// Which chunks of rows need ghosts.
+    pub(crate) waits: Vec<bool>,
+}
+
+impl Local {
+    /// The rows of `a` that are this rank's by `rows`, with x cut by `columns`. All ranks call this together.
+    pub(crate) fn new(a: &Csr, rows: &Cuts, columns: &Cuts, chunk: usize, ranks: &Ranks) -> Result<Self> {
+        let (me, size) = (ranks.rank(), ranks.size());
+        let (range, own) = (rows.rows_of(me), columns.rows_of(me));
+        let entries = a.row_ptr()[range.start]..a.row_ptr()[range.end];
+        let global = &a.columns()[entries.clone()];
+        let mut ghosts: Vec<u32> = global.iter().copied().filter(|&j| !own.contains(&(j as usize))).collect();
+        ghosts.sort_unstable();
+        ghosts.dedup();
+        let below = ghosts.partition_point(|&j| (j as usize) < own.start);
+        let place = |j: u32| {
+            if own.contains(&(j as usize)) {
+                return (below + j as usize - own.start) as u32;
+            }
+            let k = ghosts.binary_search(&j).expect("a column outside is a ghost");
+            (if k < below { k } else { k + own.len() }) as u32
+        };
+        let local: Vec<u32> = global.iter().map(|&j| place(j)).collect();
+        let row_ptr: Vec<usize> = a.row_ptr()[range.start..=range.end].iter().map(|p| p - entries.start).collect();
+        let inside = below..below + own.len();
+        let waits = (0..range.len()).step_by(chunk).map(|lo| {
+            let hi = (lo + chunk).min(range.len());
+            local[row_ptr[lo]..row_ptr[hi]].iter().any(|&j| !inside.contains(&(j as usize)))
+        });
+        let waits = waits.collect();
+        let (sends, receives) = plan(&ghosts, below, &own, columns, ranks)?;
+        let values = a.values()[entries].to_vec();
+        let width = ghosts.len() + own.len();
+        let matrix = Arc::new(Csr::trusted(range.len(), width, row_ptr, local, values));
+        debug_assert_eq!(size, columns.ranks());
+        Ok(Self { matrix, below, above: ghosts.len() - below, sends, receives, waits })
+    }
+}
+
+type Sends = Vec<(usize, Vec<u32>)>;
+type Receives = Vec<(usize, Range<usize>)>;
+
+/// Who sends what: each rank tells the owners of its ghosts which entries it needs.
+fn plan(ghosts: &[u32], below: usize, own: &Range<usize>, columns: &Cuts, ranks: &Ranks) -> Result<(Sends, Receives)> {
+    let (me, size) = (ranks.rank(), ranks.size());
+    let mut counts = vec![0u64; size];
+    ghosts.iter().for_each(|&j| counts[columns.owner(j as usize)] += 1);
+    let all: Vec<u64> = ranks.gather_counted(&counts, &vec![size; size])?;
+    let mut receives = vec![];
+    let mut asks = vec![];
+    let mut at = 0;
+    for (p, &count) in counts.iter().enumerate().filter(|(_, count)| **count > 0) {
+        let range = at..at + count as usize;
+        at = range.end;
+        asks.push((p, bytemuck::cast_slice(&ghosts[range.clone()]).to_vec()));
+        let shift = if range.start < below { 0 } else { own.len() };
+        receives.push((p, range.start + shift..range.end + shift));
+    }
+    let asked = (0..size).map(|p| (p, all[p * size + me] as usize)).filter(|(_, count)| *count > 0);
+    let mut asked: Vec<(usize, Vec<u8>)> = asked.map(|(p, count)| (p, vec![0; 4 * count])).collect();
+    ranks.exchange(&asks, &mut asked, || ())?;
+    let places = |bytes: &[u8]| {
+        let wanted = bytemuck::pod_collect_to_vec::<u8, u32>(bytes);
+        wanted.iter().map(|&j| j - own.start as u32).collect::<Vec<u32>>()
+    };
+    let sends = asked.iter().map(|(p, bytes)| (*p, places(bytes))).collect();
+    Ok((sends, receives))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::random::Random;
+    use crate::matrix::gallery;
+
+    #[test]
+    fn a_product_by_parts_is_the_product() {
+        let chunk = 8;
+        for (a, ranks) in
+            [(gallery::poisson2d(9), 3), (gallery::random_general(60, 5, 1), 7), (gallery::poisson2d(2), 4)]
+        {
+            let n = a.rows();
+            let x = Random::new(3).vector(n);
+            let expected = a.multiply(&x);
+            let cuts = Cuts::new(n, chunk, &vec![1; n.div_ceil(chunk)], ranks);
+            let part = |ranks: Ranks| {
+                let own = cuts.rows_of(ranks.rank());
+                let local = Local::new(&a, &cuts, &cuts, chunk, &ranks).unwrap();
+                let mut seen = vec![f64::NAN; local.matrix.cols()];
+                seen[local.below..local.below + own.len()].copy_from_slice(&x[own.clone()]);
+                let pack = |places: &[u32]| {
+                    let values: Vec<f64> = places.iter().map(|&k| x[own.start + k as usize]).collect();
+                    bytemuck::cast_slice(&values).to_vec()
+                };
+                let sends: Vec<_> = local.sends.iter().map(|(p, places)| (*p, pack(places))).collect();
+                let mut receives: Vec<_> = local.receives.iter().map(|(p, r)| (*p, vec![0u8; 8 * r.len()])).collect();
+                ranks.exchange(&sends, &mut receives, || ()).unwrap();
+                for ((_, bytes), (_, range)) in receives.iter().zip(&local.receives) {
+                    seen[range.clone()].copy_from_slice(&bytemuck::pod_collect_to_vec::<u8, f64>(bytes));
+                }
+                for (c, wait) in local.waits.iter().enumerate() {
+                    let rows = c * chunk..((c + 1) * chunk).min(own.len());
+                    let inside = local.below..local.below + own.len();
+                    let ghosts =
+                        rows.flat_map(|i| local.matrix.row(i).0.to_vec()).any(|j| !inside.contains(&(j as usize)));
+                    assert_eq!(*wait, ghosts);
+                }
+                assert_eq!(local.matrix.multiply(&seen), expected[own]);
+            };
+            std::thread::scope(|scope| {
+                let part = &part;
+                Ranks::threads(ranks).into_iter().for_each(|r| drop(scope.spawn(move || part(r))));
+            });
+        }
+    }
+}

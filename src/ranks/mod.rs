@@ -1,0 +1,237 @@
+//! Ranks: several processes that share one solve, each with the rows of its own. Everything is SPMD: all ranks make the
+//! same calls in the same order, and every number that steers an iteration is the same on all of them.
+//!
+//! A [`Communicator`] moves bytes between ranks. There are two: threads of one process ([`Ranks::threads`]), for tests and
+//! for trying things out, and MPI (`Ranks::mpi`, with the feature `mpi`). One rank needs none.
+//!
+//! What ranks share today is the iteration: vectors, bases and the matrices of products are in rows' parts, and sums
+//! have the bits of one process. Each rank is still given all of A and b, and repeats set-ups and certificates.
+
+pub(crate) mod cuts;
+pub(crate) mod halo;
+#[cfg(feature = "mpi")]
+mod mpi;
+pub(crate) mod pace;
+pub(crate) mod sum;
+mod threads;
+
+use crate::error::{Error, Result};
+use crate::matrix::Csr;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Moves bytes between ranks. All ranks call the same functions in the same order with lengths that fit together.
+pub trait Communicator: Send + Sync {
+    /// This rank, from 0.
+    fn rank(&self) -> usize;
+    /// How many ranks there are.
+    fn size(&self) -> usize;
+    /// The bytes of all ranks, one rank after the other, into `out`; rank p gives `counts[p]` bytes.
+    ///
+    /// # Errors
+    /// A rank that is gone or out of step.
+    fn all_gather(&self, mine: &[u8], counts: &[usize], out: &mut [u8]) -> Result<()>;
+    /// Sends to some ranks and receives from some, at most once each; `meanwhile` is called once while messages are
+    /// under way.
+    ///
+    /// # Errors
+    /// As [`Communicator::all_gather`].
+    fn exchange(
+        &self,
+        sends: &[(usize, Vec<u8>)],
+        receives: &mut [(usize, Vec<u8>)],
+        meanwhile: &mut dyn FnMut(),
+    ) -> Result<()>;
+    /// Ranks on this machine: they share its cores.
+    fn neighbours(&self) -> usize {
+        self.size()
+    }
+    /// Ends all ranks at once, with this exit code, where the communicator can.
+    fn abort(&self, _code: i32) {}
+}
+
+/// What went between ranks so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Traffic {
+    pub(crate) messages: u64,
+    pub(crate) bytes: u64,
+    pub(crate) reductions: u64,
+}
+
+/// A handle of the ranks that share a solve; clones are the same rank.
+#[derive(Clone)]
+pub struct Ranks(Arc<Inner>);
+
+struct Inner {
+    communicator: Box<dyn Communicator>,
+    messages: AtomicU64,
+    bytes: AtomicU64,
+    reductions: AtomicU64,
+}
+
+impl fmt::Debug for Ranks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "rank {} of {}", self.rank(), self.size())
+    }
+}
+
+impl Ranks {
+    /// Ranks over a communicator of your own.
+    pub fn new(communicator: impl Communicator + 'static) -> Self {
+        Self(Arc::new(Inner {
+            communicator: Box::new(communicator),
+            messages: AtomicU64::new(0),
+            bytes: AtomicU64::new(0),
+            reductions: AtomicU64::new(0),
+        }))
+    }
+
+    /// `size` ranks in this process, a handle for each; each is used by a thread of its own.
+    ///
+    /// ```
+    /// use krylane::{Method, Options, Solver, matrix::gallery, ranks::Ranks};
+    ///
+    /// let a = gallery::poisson2d(60);
+    /// let solve = |ranks: Option<Ranks>| {
+    ///     let options = Options { method: Method::Cg, threads: 1, ranks, ..Options::default() };
+    ///     Ok::<_, krylane::Error>(Solver::new(&a, options)?.solve(&vec![1.0; 3600])?.x)
+    /// };
+    /// let alone = solve(None)?;
+    /// std::thread::scope(|scope| {
+    ///     let solve = &solve;
+    ///     let threads: Vec<_> = Ranks::threads(3).into_iter().map(|r| scope.spawn(move || solve(Some(r)))).collect();
+    ///     for thread in threads {
+    ///         assert_eq!(thread.join().unwrap().unwrap(), alone, "the same bits");
+    ///     }
+    /// });
+    /// # Ok::<(), krylane::Error>(())
+    /// ```
+    #[must_use]
+    pub fn threads(size: usize) -> Vec<Self> {
+        threads::endpoints(size).into_iter().map(Self::new).collect()
+    }
+
+    /// All processes that `mpirun` started. MPI is initialised if it is not yet; the last clone of this handle ends it
+    /// if so, unless a panic is under way: then all ranks are ended, since they would wait for this one.
+    ///
+    /// # Errors
+    /// An MPI library whose threads may not call it; another number of processes than the launcher says it started,
+    /// as where `mpirun` belongs to another MPI library.
+    #[cfg(feature = "mpi")]
+    pub fn mpi() -> Result<Self> {
+        mpi::World::new().map(Self::new)
+    }
+
+    /// This rank, from 0.
+    #[must_use]
+    pub fn rank(&self) -> usize {
+        self.0.communicator.rank()
+    }
+
+    /// How many ranks there are.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.0.communicator.size()
+    }
+
+    /// Ranks on this machine.
+    #[must_use]
+    pub fn neighbours(&self) -> usize {
+        self.0.communicator.neighbours()
+    }
+
+    /// Ends all ranks at once, where the communicator can.
+    pub fn abort(&self, code: i32) {
+        self.0.communicator.abort(code);
+    }
+
+    /// The matrix whose rows the ranks have assembled, with columns counted over the whole matrix: rank p's rows come
+    /// after those of the ranks before it. Every rank gets all of it.
+    ///
+    /// # Errors
+    /// Ranks with different numbers of columns; more than 2³² − 1 rows.
+    pub fn gather_rows(&self, local: &Csr) -> Result<Csr> {
+        let lengths: Vec<u64> = local.row_ptr().windows(2).map(|w| (w[1] - w[0]) as u64).collect();
+        let columns = self.gather(&[local.cols() as u64])?;
+        if columns.iter().any(|c| *c != columns[0]) {
+            return Err(Error::input(format!("the ranks' parts of the matrix have {columns:?} columns")));
+        }
+        let lengths: Vec<u64> = self.gather(&lengths)?;
+        let row_ptr = std::iter::once(0).chain(lengths.iter().scan(0, |end, &n| {
+            *end += n as usize;
+            Some(*end)
+        }));
+        let row_ptr: Vec<usize> = row_ptr.collect();
+        Csr::new(lengths.len(), local.cols(), row_ptr, self.gather(local.columns())?, self.gather(local.values())?)
+    }
+
+    /// The vector whose parts the ranks have, one after the other.
+    ///
+    /// # Errors
+    /// A rank that is gone.
+    pub fn gather_vector(&self, local: &[f64]) -> Result<Vec<f64>> {
+        self.gather(local)
+    }
+
+    pub(crate) fn traffic(&self) -> Traffic {
+        let of = |n: &AtomicU64| n.load(Ordering::Relaxed);
+        Traffic { messages: of(&self.0.messages), bytes: of(&self.0.bytes), reductions: of(&self.0.reductions) }
+    }
+
+    /// The numbers of all ranks, one rank after the other; each may give another count.
+    pub(crate) fn gather<T: bytemuck::Pod>(&self, mine: &[T]) -> Result<Vec<T>> {
+        let counts: Vec<u64> = self.gather_counted(&[mine.len() as u64], &vec![1; self.size()])?;
+        self.gather_counted(mine, &counts.iter().map(|&n| n as usize).collect::<Vec<_>>())
+    }
+
+    /// As [`Ranks::gather`], where every rank knows how many numbers the others give.
+    pub(crate) fn gather_counted<T: bytemuck::Pod>(&self, mine: &[T], counts: &[usize]) -> Result<Vec<T>> {
+        let mut out = vec![T::zeroed(); counts.iter().sum()];
+        let bytes: Vec<usize> = counts.iter().map(|n| n * size_of::<T>()).collect();
+        self.0.reductions.fetch_add(1, Ordering::Relaxed);
+        self.0.bytes.fetch_add(size_of_val(mine) as u64, Ordering::Relaxed);
+        self.0.communicator.all_gather(bytemuck::cast_slice(mine), &bytes, bytemuck::cast_slice_mut(&mut out))?;
+        Ok(out)
+    }
+
+    pub(crate) fn exchange(
+        &self,
+        sends: &[(usize, Vec<u8>)],
+        receives: &mut [(usize, Vec<u8>)],
+        mut meanwhile: impl FnMut(),
+    ) -> Result<()> {
+        self.0.messages.fetch_add(sends.len() as u64, Ordering::Relaxed);
+        self.0.bytes.fetch_add(sends.iter().map(|s| s.1.len() as u64).sum(), Ordering::Relaxed);
+        self.0.communicator.exchange(sends, receives, &mut meanwhile)
+    }
+
+    /// What `outcome` is on every rank. Where it failed on some ranks alone, all get that error: none goes on to wait for
+    /// a rank that has left.
+    pub(crate) fn agree<T>(&self, outcome: Result<T>) -> Result<T> {
+        let failed: Vec<u8> = self.gather_counted(&[u8::from(outcome.is_err())], &vec![1; self.size()])?;
+        let Some(first) = failed.iter().position(|f| *f == 1) else { return outcome };
+        if failed.iter().all(|f| *f == 1) {
+            return outcome;
+        }
+        let own = outcome.err().filter(|_| self.rank() == first);
+        let text = self.gather(own.map(|e| e.to_string()).unwrap_or_default().as_bytes())?;
+        Err(Error::Ranks(format!("rank {first}: {}", String::from_utf8_lossy(&text))))
+    }
+
+    /// Finds that ranks decided differently, which they may where free memory differs between them.
+    pub(crate) fn agree_on(&self, what: &str, decision: &str) -> Result<()> {
+        // FNV-1a.
+        let hash =
+            decision.bytes().fold(0xcbf2_9ce4_8422_2325u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x100_0000_01b3));
+        let all: Vec<u64> = self.gather_counted(&[hash], &vec![1; self.size()])?;
+        if all.iter().all(|h| *h == hash) {
+            return Ok(());
+        }
+        Err(Error::Ranks(format!(
+            "ranks decided differently on {what}: rank {} has \"{decision}\". Free memory may differ between them; set \
+             `memory_limit`, the same on all",
+            self.rank()
+        )))
+    }
+}
