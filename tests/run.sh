@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Passes the tests on a fresh machine that has Rust. Installs what they need where it may (Debian, as root), then runs
-# every check of the library (style, tests, features) and of the Python package (python), or the parts that are named;
+# every check of the library (style, tests, features, mpi) and of the Python package (python), or the parts that are named;
 # campaign (random problems), clients (programs of others on the Python package), c (the C interface), web (the page in a
 # browser) and bare (the library without a GPU) run by name only.
 # What can't be had is a failure under CI, and a sentence elsewhere.
@@ -75,6 +75,23 @@ bare() {
     cargo test --no-default-features --lib --test truth --test race
 }
 
+# Ranks as processes; the library's tests have them as threads.
+mpi() {
+    local program packages=(openmpi-bin libopenmpi-dev libclang-dev)
+    for program in mpirun mpicc; do
+        if ! command -v "$program" >/dev/null; then
+            if may_install; then install "${packages[@]}"; continue; fi
+            echo "No $program: MPI jobs are left out. As root: apt-get install ${packages[*]}"
+            [ "${CI:-}" != true ] || exit 1
+            return 0
+        fi
+    done
+    say "MPI jobs"
+    cargo clippy --quiet --features mpi --all-targets -- -D warnings
+    cargo build --features mpi --example ranks
+    cargo test --features mpi --test mpi
+}
+
 campaign() {
     local seconds=60
     if [ "${CI:-}" = true ]; then seconds=300; fi
@@ -118,12 +135,12 @@ clients() {
 }
 
 if [ $# = 0 ]; then
-    set -- style tests features python
+    set -- style tests features mpi python
 fi
 for part in "$@"; do
     case $part in
-        style | tests | features | python | campaign | clients | c | web | bare) "$part" ;;
-        *) echo "no part is called $part; there are style, tests, features, python, campaign, clients, c, web and bare"; exit 2 ;;
+        style | tests | features | mpi | python | campaign | clients | c | web | bare) "$part" ;;
+        *) echo "no part is called $part; there are style, tests, features, mpi, python, campaign, clients, c, web and bare"; exit 2 ;;
     esac
 done
 say "every check passed"

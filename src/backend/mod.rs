@@ -66,6 +66,8 @@ pub struct Counters {
     pub reductions: u64,
     /// Bytes that this rank sent.
     pub bytes_sent: u64,
+    /// Microseconds in which this rank sent to others or waited for them.
+    pub waited_us: u64,
 }
 
 impl Counters {
@@ -80,6 +82,7 @@ impl Counters {
             messages: f(self.messages, other.messages),
             reductions: f(self.reductions, other.reductions),
             bytes_sent: f(self.bytes_sent, other.bytes_sent),
+            waited_us: f(self.waited_us, other.waited_us),
         }
     }
     pub(crate) fn plus(&self, other: &Self) -> Self {

@@ -8,7 +8,7 @@ use super::progress::Cycles;
 use super::signals::Signals;
 use super::source::{Matrix, Source};
 use super::summary::{Paint, count, seconds};
-use super::{job, json, progress};
+use super::{job, json, progress, ranks};
 use anyhow::Context;
 use krylane::eigen::{Outcome, svds_until};
 use krylane::io::{write_columns, write_complex_columns};
@@ -78,6 +78,7 @@ impl Common {
             backend: args.backend.parse().unwrap_or_else(|never| match never {}),
             precision: args.precision.parse()?,
             threads: args.threads,
+            ranks: ranks::current(),
             knobs: Knobs { fuse: !args.no_fuse, withhold: args.withhold, ..Knobs::default() },
             ..EigenOptions::default()
         };
@@ -251,13 +252,13 @@ impl Eigs {
 
     pub(super) fn run(self) -> anyhow::Result<Exit> {
         let begun = Instant::now();
-        let matrix = self.common.source.load(self.common.quiet)?;
+        let matrix = ranks::together(self.common.source.load(self.common.quiet))?;
         let n = matrix.csr.rows();
         let mut options = EigenOptions { complex: matrix.complex, ..self.common.options.clone() };
-        options.start = self.common.start(n)?;
+        options.start = ranks::together(self.common.start(n))?;
         if let Some(path) = &self.mass {
             let _reading = progress::spinner(&format!("reading {}", path.display()), self.common.silent());
-            options.mass = Some(Arc::new(self.common.source.another(path)?));
+            options.mass = Some(Arc::new(ranks::together(self.common.source.another(path))?));
         }
         let looking = progress::spinner("looking at the matrix", self.common.silent());
         let solver = EigenSolver::new(&matrix.csr, options).map_err(|error| {
@@ -311,10 +312,10 @@ impl Svds {
 
     pub(super) fn run(self) -> anyhow::Result<Exit> {
         let begun = Instant::now();
-        let matrix = self.common.source.load(self.common.quiet)?;
+        let matrix = ranks::together(self.common.source.load(self.common.quiet))?;
         let (rows, cols) = (matrix.csr.rows(), matrix.csr.cols());
         let mut options = EigenOptions { complex: matrix.complex, ..self.common.options.clone() };
-        options.start = self.common.start(rows.min(cols))?;
+        options.start = ranks::together(self.common.start(rows.min(cols)))?;
         let cancel = Arc::new(AtomicBool::new(false));
         let signals = Signals::catch(&cancel).context("can't watch for signals")?;
         let mut progress = Cycles::new(self.common.quiet, self.common.monitor);

@@ -10,6 +10,8 @@ pub(crate) enum Exit {
     NotConverged,
     /// 128 + the signal's number.
     Signal(u8),
+    /// Help was printed, or words were not understood.
+    Usage(u8),
 }
 
 /// An output that can't be written: an error of the environment, not of the input.
@@ -23,19 +25,22 @@ impl fmt::Display for NotWritable {
 }
 impl std::error::Error for NotWritable {}
 
-/// Prints a line on stderr; if that is closed or full the line is lost without an error.
+/// Prints a line on stderr; if that is closed or full the line is lost without an error. Of several ranks the first
+/// one speaks.
 pub(crate) fn say(line: &str) {
+    if super::ranks::silent() {
+        return;
+    }
     let _ = writeln!(std::io::stderr(), "{line}");
 }
 
-/// Prints the error, if there is one, and returns the exit code.
-pub(crate) fn exit_code(outcome: anyhow::Result<Exit>) -> u8 {
+/// The exit code of a run.
+pub(super) fn code(outcome: &anyhow::Result<Exit>) -> u8 {
     match outcome {
         Ok(Exit::Success) => 0,
         Ok(Exit::NotConverged) => 1,
-        Ok(Exit::Signal(code)) => code,
+        Ok(Exit::Signal(code) | Exit::Usage(code)) => *code,
         Err(e) => {
-            say(&format!("error: {}", message(&e)));
             let environment = e.chain().any(|cause| {
                 cause.is::<NotWritable>() || cause.downcast_ref::<krylane::Error>().is_some_and(|e| !e.is_bad_input())
             });

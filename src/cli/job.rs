@@ -7,7 +7,7 @@ use super::exit::Exit;
 use super::generate::Generate;
 use super::inspect::Inspect;
 use super::solve::Solve;
-use super::{allocator, bench, generate, info, manual, signals};
+use super::{allocator, bench, generate, info, manual, ranks, signals};
 use anyhow::Context;
 use clap::CommandFactory;
 use krylane::{Backend, Knobs, Options};
@@ -30,7 +30,10 @@ pub(crate) enum Job {
 }
 
 impl Job {
-    pub(crate) fn new(args: Args) -> anyhow::Result<Self> {
+    pub(crate) fn new(mut args: Args) -> anyhow::Result<Self> {
+        if ranks::silent() {
+            ranks::hush(&mut args.command);
+        }
         Ok(match args.command {
             Command::Solve(a) => Self::Solve(Box::new(Solve::new(*a)?)),
             Command::Eigs(a) => Self::Eigs(Box::new(Eigs::new(*a)?)),
@@ -53,6 +56,9 @@ impl Job {
             Self::Svds(job) => job.json(),
             _ => None,
         };
+        if !ranks::takes_part(&self) {
+            return Ok(Exit::Success);
+        }
         if !matches!(self, Self::Bench(_)) {
             signals::install(json).context("can't watch for signals")?;
         }
@@ -102,6 +108,7 @@ pub(super) fn options(args: SolverArgs) -> anyhow::Result<Options> {
         reorder: args.reorder.parse()?,
         equilibrate: args.equilibrate.parse()?,
         memory_limit: args.memory_limit,
+        ranks: ranks::current(),
         ..Options::default()
     };
     let own = [
@@ -130,7 +137,9 @@ pub(super) fn backend(name: &str) -> Backend {
 /// other. If the system grants fewer threads, the pool has fewer; at worst this thread alone.
 pub(super) fn set_threads(threads: usize) {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let count = if threads == 0 { cores } else { threads.min(4 * cores) };
+    // Ranks share the cores of a machine, where the launcher has not bound each to its own.
+    let neighbours = ranks::current().map_or(1, |ranks| ranks.neighbours());
+    let count = if threads == 0 { cores.div_ceil(neighbours) } else { threads.min(4 * cores) };
     if threads > count {
         super::exit::say(&format!("warning: using {count} threads instead of {threads}: there are only {cores} cores"));
     }

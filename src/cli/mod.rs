@@ -17,6 +17,7 @@ mod manual;
 mod options_file;
 mod output;
 mod progress;
+mod ranks;
 mod signals;
 mod solve;
 mod source;
@@ -28,13 +29,21 @@ pub use allocator::{Counting, speak_at_the_end};
 use clap::{CommandFactory, Parser};
 use std::ffi::OsString;
 
-/// Runs the program `krylane` with these words, the first of which is its name; returns the exit code. Prints, and ends
-/// the process itself where clap does: for help and for unknown arguments.
+/// Runs the program `krylane` with these words, the first of which is its name; returns the exit code. Prints.
 pub fn run(words: impl IntoIterator<Item = OsString>) -> u8 {
     let words = options_file::expand(words.into_iter().collect(), &args::Args::command());
-    let outcome = words.map_err(anyhow::Error::from).and_then(|words| {
-        let typed = args::Args::parse_from(words);
+    let words = ranks::begin().and(words).map_err(anyhow::Error::from);
+    let outcome = words.and_then(|words| {
+        let typed = match args::Args::try_parse_from(words) {
+            Ok(typed) => typed,
+            // Of several ranks one prints.
+            Err(e) if ranks::silent() => return Ok(exit::Exit::Usage(e.exit_code() as u8)),
+            Err(e) => {
+                let _ = e.print();
+                return Ok(exit::Exit::Usage(e.exit_code() as u8));
+            }
+        };
         job::Job::new(typed).and_then(job::Job::run)
     });
-    exit::exit_code(outcome)
+    ranks::end(outcome)
 }

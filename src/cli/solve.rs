@@ -7,7 +7,7 @@ use super::output::{Holds, Target, distinct, spare};
 use super::progress::{self, Convergence};
 use super::signals::Signals;
 use super::source::{Matrix, Rhs, Source};
-use super::{job, json, signals, summary};
+use super::{job, json, ranks, signals, summary};
 use anyhow::Context;
 use krylane::io::{write_columns, write_complex_columns};
 use krylane::picture::{About, Band, Curve, History, solve_page};
@@ -68,14 +68,15 @@ impl Solve {
 
     pub(super) fn run(self) -> anyhow::Result<Exit> {
         let start = Instant::now();
-        let matrix = self.source.load(self.quiet)?;
+        let matrix = ranks::together(self.source.load(self.quiet))?;
         let looking = progress::spinner("looking at the matrix", self.quiet || self.monitor.is_some());
-        let options = Options { near_null: self.near_null()?, ..self.options.clone() };
+        let options = Options { near_null: ranks::together(self.near_null())?, ..self.options.clone() };
         let solver = Solver::new(&matrix.csr, options).with_context(|| matrix.name.clone())?;
         let (rows, cols) = (matrix.csr.rows(), matrix.csr.cols());
         drop(looking);
-        let b = self.rhs.make(rows, &self.source, matrix.complex)?;
-        let x0 = self.x0.as_ref().map(|path| self.initial_guesses(path, cols, b.len())).transpose()?;
+        let b = ranks::together(self.rhs.make(rows, &self.source, matrix.complex))?;
+        let x0 = self.x0.as_ref().map(|path| self.initial_guesses(path, cols, b.len())).transpose();
+        let x0 = ranks::together(x0)?;
 
         let cancel = solver.cancel_flag();
         let signals = Signals::catch(&cancel).context("can't watch for signals")?;

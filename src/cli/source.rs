@@ -1,7 +1,7 @@
 //! Matrices and vectors by the names users give them.
 
 use super::args::MatrixArgs;
-use super::{progress, signals};
+use super::{progress, ranks, signals};
 use krylane::io::{Notes, ReadOptions, read_columns, read_matrix, read_vector};
 use krylane::matrix::{Csr, complex, gallery};
 use krylane::random::Random;
@@ -91,6 +91,9 @@ impl Source {
         match self {
             Self::File { path, options } => {
                 let _spinner = progress::spinner(&format!("reading {}", path.display()), quiet);
+                if path == Path::new("/dev/stdin") && ranks::current().is_some() {
+                    return Err(Error::input("several ranks can't read one pipe; give them a file"));
+                }
                 let loaded = read_matrix(path, &self.read_options())?;
                 let csr = real_form(loaded.matrix, loaded.imaginary, options.complex)?;
                 let piped = path == Path::new("/dev/stdin");

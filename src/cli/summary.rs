@@ -20,6 +20,8 @@ pub(super) struct Paint {
 impl Paint {
     pub(super) fn new(stdout: bool) -> Self {
         let terminal = if stdout { std::io::stdout().is_terminal() } else { std::io::stderr().is_terminal() };
+        // A launcher gives a pseudo-terminal, wherever its own output goes.
+        let terminal = terminal && super::ranks::current().is_none();
         let dumb = std::env::var_os("TERM").is_some_and(|v| v == "dumb");
         let plain = std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty());
         Self { colours: terminal && !plain && !dumb, terminal: terminal && !dumb }
@@ -162,8 +164,18 @@ fn one(lines: &mut Lines, r: &Report, options: &Options, (read_s, total_s): (f64
         let moved = if bytes >= 1e9 { format!("{:.2} GB", bytes / 1e9) } else { format!("{:.1} MB", bytes / 1e6) };
         lines.line("traffic", &format!("{moved} by the model, {:.1} GB/s", bytes / t.solve_s / 1e9));
     }
+    let k = &r.counters;
+    if k.reductions > 0 {
+        let (sent, waited) = (k.bytes_sent as f64 / 1e6, k.waited_us as f64 / 1e6);
+        let text = format!(
+            "rank 0 sent {sent:.2} MB: {}, {} of all ranks; it waited {}",
+            count(k.messages as usize, "message"),
+            count(k.reductions as usize, "exchange"),
+            seconds(waited)
+        );
+        lines.line("ranks", &text);
+    }
     if r.adapter.kind != krylane::DeviceKind::Cpu {
-        let k = &r.counters;
         lines.line("device", &format!("{} submits, {} dispatches, {} waits", k.submits, k.dispatches, k.syncs));
     }
 }

@@ -16,10 +16,12 @@ pub(crate) mod sum;
 mod threads;
 
 use crate::error::{Error, Result};
+use crate::host::clock::Instant;
 use crate::matrix::Csr;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 /// Moves bytes between ranks. All ranks call the same functions in the same order with lengths that fit together.
 pub trait Communicator: Send + Sync {
@@ -57,6 +59,7 @@ pub(crate) struct Traffic {
     pub(crate) messages: u64,
     pub(crate) bytes: u64,
     pub(crate) reductions: u64,
+    pub(crate) waited_ns: u64,
 }
 
 /// A handle of the ranks that share a solve; clones are the same rank.
@@ -68,6 +71,7 @@ struct Inner {
     messages: AtomicU64,
     bytes: AtomicU64,
     reductions: AtomicU64,
+    waited_ns: AtomicU64,
 }
 
 impl fmt::Debug for Ranks {
@@ -84,6 +88,7 @@ impl Ranks {
             messages: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
             reductions: AtomicU64::new(0),
+            waited_ns: AtomicU64::new(0),
         }))
     }
 
@@ -176,7 +181,9 @@ impl Ranks {
 
     pub(crate) fn traffic(&self) -> Traffic {
         let of = |n: &AtomicU64| n.load(Ordering::Relaxed);
-        Traffic { messages: of(&self.0.messages), bytes: of(&self.0.bytes), reductions: of(&self.0.reductions) }
+        let i = &self.0;
+        let (messages, bytes) = (of(&i.messages), of(&i.bytes));
+        Traffic { messages, bytes, reductions: of(&i.reductions), waited_ns: of(&i.waited_ns) }
     }
 
     /// The numbers of all ranks, one rank after the other; each may give another count.
@@ -191,7 +198,9 @@ impl Ranks {
         let bytes: Vec<usize> = counts.iter().map(|n| n * size_of::<T>()).collect();
         self.0.reductions.fetch_add(1, Ordering::Relaxed);
         self.0.bytes.fetch_add(size_of_val(mine) as u64, Ordering::Relaxed);
+        let start = Instant::now();
         self.0.communicator.all_gather(bytemuck::cast_slice(mine), &bytes, bytemuck::cast_slice_mut(&mut out))?;
+        self.waited(start.elapsed());
         Ok(out)
     }
 
@@ -203,12 +212,28 @@ impl Ranks {
     ) -> Result<()> {
         self.0.messages.fetch_add(sends.len() as u64, Ordering::Relaxed);
         self.0.bytes.fetch_add(sends.iter().map(|s| s.1.len() as u64).sum(), Ordering::Relaxed);
-        self.0.communicator.exchange(sends, receives, &mut meanwhile)
+        let start = Instant::now();
+        let mut worked = Duration::ZERO;
+        let mut work = || {
+            let start = Instant::now();
+            meanwhile();
+            worked = start.elapsed();
+        };
+        self.0.communicator.exchange(sends, receives, &mut work)?;
+        self.waited(start.elapsed().saturating_sub(worked));
+        Ok(())
+    }
+
+    fn waited(&self, time: Duration) {
+        self.0.waited_ns.fetch_add(time.as_nanos() as u64, Ordering::Relaxed);
     }
 
     /// What `outcome` is on every rank. Where it failed on some ranks alone, all get that error: none goes on to wait for
-    /// a rank that has left.
-    pub(crate) fn agree<T>(&self, outcome: Result<T>) -> Result<T> {
+    /// a rank that has left. Where it failed on all, each gets its own.
+    ///
+    /// # Errors
+    /// `outcome`'s, or [`Error::Ranks`] with the message of the first rank that failed.
+    pub fn agree<T>(&self, outcome: Result<T>) -> Result<T> {
         let failed: Vec<u8> = self.gather_counted(&[u8::from(outcome.is_err())], &vec![1; self.size()])?;
         let Some(first) = failed.iter().position(|f| *f == 1) else { return outcome };
         if failed.iter().all(|f| *f == 1) {

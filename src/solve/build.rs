@@ -155,7 +155,7 @@ impl Solver {
     }
 
     /// `outcome`, unless it is an error on another rank.
-    fn agreed<T>(&self, outcome: Result<T>) -> Result<T> {
+    pub(super) fn agreed<T>(&self, outcome: Result<T>) -> Result<T> {
         match &self.options.ranks {
             Some(ranks) => ranks.agree(outcome),
             None => outcome,

@@ -72,9 +72,11 @@ impl Solver {
             return Err(Error::input(format!("{} right-hand sides, {} initial guesses", b.len(), x0.len())));
         }
         let start = |k: usize| x0.map(|x0| x0[k].as_ref());
-        for (k, b) in b.iter().enumerate() {
-            self.check_vectors(b.as_ref(), start(k)).map_err(|e| Error::input(format!("right-hand side {k}: {e}")))?;
-        }
+        let check = |k: usize| {
+            let checked = self.check_vectors(b[k].as_ref(), start(k));
+            checked.map_err(|e| Error::input(format!("right-hand side {k}: {e}")))
+        };
+        self.agreed((0..b.len()).try_for_each(check))?;
         self.enter().await?;
         let mut call = Call { deadline: self.deadline(), callback, pause: None };
         let held = self.held();

@@ -338,7 +338,7 @@ impl Solver {
         callback: Heard<'_>,
         pause: Option<Pause<'_>>,
     ) -> Result<Report> {
-        self.check_vectors(b, x0)?;
+        self.agreed(self.check_vectors(b, x0))?;
         self.enter().await?;
         let mut call = Call { deadline: self.deadline(), callback, pause };
         let timings = self.first_timings();

@@ -143,6 +143,7 @@ impl Part {
             messages: now.messages - before.messages,
             reductions: now.reductions - before.reductions,
             bytes_sent: now.bytes - before.bytes,
+            waited_us: (now.waited_ns - before.waited_ns) / 1000,
             ..Counters::default()
         }
     }
