@@ -73,16 +73,26 @@ fn entry(a: &Csr, i: usize, j: usize) -> usize {
     a.row(i).0.binary_search(&(j as u32)).map_or(GAP, |k| a.row_ptr()[i] + k)
 }
 
+/// The cost of a product with this many blocks.
+fn cost(look: &Look, size: usize, blocks: usize) -> Cost {
+    let (values, rows) = (blocks * size * size, (look.a.rows() / size) as f64);
+    let each = A_BLOCK * size as f64 * blocks as f64;
+    let instructions = A_PLACE * values as f64 + each + A_BLOCK_ROW * rows;
+    Cost { values, bytes: 4.0 * blocks as f64 + 6.0 * rows, instructions }
+}
+
 impl Form for Blocks {
     const ID: &'static str = "blocks";
     const LIGHT: bool = false;
 
+    fn least(look: &Look) -> Cost {
+        // The largest blocks, without gaps.
+        let size = SIZES[0];
+        cost(look, size, look.a.nnz() / (size * size))
+    }
+
     fn cost(look: &Look) -> Option<Cost> {
-        let (size, blocks) = found(look)?;
-        let (places, rows) = (blocks * size * size, (look.a.rows() / size) as f64);
-        let bytes = 4.0 * blocks as f64 + 6.0 * rows;
-        let each = A_BLOCK * size as f64 * blocks as f64;
-        Some(look.cost(places, bytes, A_PLACE * places as f64 + each + A_BLOCK_ROW * rows))
+        found(look).map(|(size, blocks)| cost(look, size, blocks))
     }
 
     fn new(look: &Look) -> Self {

@@ -3,11 +3,11 @@
 
 use super::super::memory::Real;
 use super::super::sweep::CHUNK;
-use super::runs::{A_RUN, AN_ENTRY, RUN_ROWS, table_bytes, text};
+use super::runs::{A_RUN, AN_ENTRY, table_bytes, text};
 use super::values::Entries;
 use super::{Cost, Form, LANES, Look, MOST_TURNS};
 use crate::matrix::Csr;
-use crate::matrix::format::Runs;
+use crate::matrix::format::{Runs, Starts};
 
 pub(super) struct ConstantRuns {
     runs: Runs,
@@ -27,28 +27,31 @@ const fn width(period: usize) -> usize {
 /// Instructions per entry of rows computed one by one: the first and last rows of periodic runs.
 const A_LONE_ENTRY: f64 = 4.0;
 
-/// The smallest period that gives long runs, and the number of runs; `None` if there is none.
-fn turns(look: &Look) -> Option<(usize, usize)> {
-    let long = |&(_, runs): &(usize, usize)| runs * RUN_ROWS <= look.a.rows();
-    (1..=MOST_TURNS).map(|period| (period, look.count_runs(period).1)).find(long).filter(|_| look.a.nnz() > 0)
+/// The smallest period that gives long runs, and these; `None` if there is none.
+fn turns<'a>(look: &'a Look) -> Option<(usize, &'a Starts)> {
+    (1..=MOST_TURNS).find_map(|period| Some((period, look.runs(period, true)?)))
 }
 
 impl Form for ConstantRuns {
     const ID: &'static str = "constant runs";
     const LIGHT: bool = true;
 
+    fn least(look: &Look) -> Cost {
+        Cost { values: 0, bytes: 0.0, instructions: AN_ENTRY * look.a.nnz() as f64 }
+    }
+
     fn cost(look: &Look) -> Option<Cost> {
-        let (period, runs) = turns(look)?;
+        let (period, runs) = turns(look).map(|(period, starts)| (period, starts.count()))?;
         // In periodic runs, zeros fill offsets that only some of the rows have.
         let places = look.a.nnz() as f64 * (1.0 + 0.5 * (period - 1) as f64);
         let lone = look.a.nnz() as f64 / look.a.rows() as f64 * (runs * (period - 1)) as f64;
         let instructions = AN_ENTRY * places + A_RUN * runs as f64 + A_LONE_ENTRY * lone;
-        Some(Cost { bytes: 12.0 * runs as f64, instructions })
+        Some(Cost { values: 0, bytes: 12.0 * runs as f64, instructions })
     }
 
     fn new(look: &Look) -> Self {
-        let (period, _) = turns(look).expect("cost was asked for");
-        let mut runs = Runs::new(look.a, CHUNK, period, true);
+        let (period, starts) = turns(look).expect("cost was asked for");
+        let mut runs = Runs::new(look.a, starts);
         let mut values = std::mem::take(&mut runs.values);
         if period > 1 {
             let repeated = |turn: &[f64]| turn.iter().copied().cycle().take(width(period)).collect::<Vec<_>>();
