@@ -95,8 +95,8 @@ impl Form for ConstantRuns {
             unsafe {
                 match self.runs.period {
                     1 => alike(y, row, offsets, values, x),
-                    2 => in_turns::<T, 2, LANES, { 2 * LANES }>(y, row, offsets, values, x),
-                    _ => in_turns::<T, 3, { 3 * LANES }, { 3 * LANES }>(y, row, offsets, values, x),
+                    2 => in_turns::<T, 2, LANES, { 2 * LANES }, LANES>(y, row, offsets, values, x),
+                    _ => in_turns::<T, 3, { 3 * LANES }, { 3 * LANES }, { 3 * LANES / 2 }>(y, row, offsets, values, x),
                 }
             }
         }
@@ -131,12 +131,12 @@ unsafe fn alike<T: Real>(y: &mut [T], row: i64, offsets: &[i64], values: &[T], x
     }
 }
 
-/// A run with period P, with W values per offset, in blocks of B rows.
+/// A run with period P, with W values per offset, in blocks of B rows, then of S, then of P.
 ///
 /// # Safety
 /// row + i + offset lies within x for every row i of y and offset at which the row has an entry.
 #[inline(always)]
-unsafe fn in_turns<T: Real, const P: usize, const W: usize, const B: usize>(
+unsafe fn in_turns<T: Real, const P: usize, const W: usize, const B: usize, const S: usize>(
     y: &mut [T],
     row: i64,
     offsets: &[i64],
@@ -150,21 +150,25 @@ unsafe fn in_turns<T: Real, const P: usize, const W: usize, const B: usize>(
     let high = (x.len() as i64 - row - most).clamp(low as i64, y.len() as i64) as usize;
     // SAFETY: by the caller's word, and by the bounds above.
     unsafe {
-        let mut done = low;
-        if high - low >= B {
-            let last = low + (high - low - B) / P * P;
-            let mut i = low;
-            loop {
-                block::<T, W, B>(&mut y[i..], row + i as i64, offsets, values, x);
-                done = i + B;
-                if i >= last {
-                    break;
-                }
-                // Some of the last rows may be computed twice, to the same bits.
-                i = (i + B).min(last);
+        let mut i = low;
+        while i + B <= high {
+            block::<T, W, B>(&mut y[i..], row + i as i64, offsets, values, x);
+            i += B;
+        }
+        if low + S <= high {
+            // Some of the last rows may be computed twice, to the same bits.
+            let end = low + (high - low) / P * P;
+            while i < end {
+                i = i.min(end - S);
+                block::<T, W, S>(&mut y[i..], row + i as i64, offsets, values, x);
+                i += S;
             }
         }
-        for i in (0..low).chain(done..y.len()) {
+        while i + P <= high {
+            block::<T, W, P>(&mut y[i..], row + i as i64, offsets, values, x);
+            i += P;
+        }
+        for i in (0..low).chain(i..y.len()) {
             let mut sum = T::default();
             for (k, &offset) in offsets.iter().enumerate() {
                 let value = values[k * W + i % P];
