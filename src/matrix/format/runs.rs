@@ -94,8 +94,11 @@ type Key = Vec<u64>;
 fn key(a: &Csr, first: usize, rows: usize, period: usize, constant: bool) -> Key {
     let of = |i: usize| a.row(i).0.iter().map(move |&c| i64::from(c) - i as i64);
     if period == 1 {
-        let values = a.row(first).1.iter().filter(|_| constant).map(|v| v.to_bits());
-        return of(first).map(|o| o as u64).chain(values).collect();
+        let values = a.row(first).1;
+        let mut key = Vec::with_capacity(2 * values.len());
+        key.extend(of(first).map(|o| o as u64));
+        key.extend(values.iter().filter(|_| constant).map(|v| v.to_bits()));
+        return key;
     }
     let mut offsets: Vec<i64> = (first..first + rows).flat_map(of).collect();
     offsets.sort_unstable();
