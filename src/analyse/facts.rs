@@ -47,7 +47,8 @@ impl Facts {
     /// An operator that contradicts its maker's word or itself.
     pub(crate) fn find(a: &Matrix) -> Result<Self> {
         match a {
-            Matrix::Stored(a) => Ok(Self::of(a)),
+            // One step into the pool of threads for all loops.
+            Matrix::Stored(a) => Ok(rayon::scope(|_| Self::of(a))),
             Matrix::Free(a) => probe(&**a),
         }
     }

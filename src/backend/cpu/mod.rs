@@ -167,11 +167,15 @@ impl Cpu {
         let strict = |k: u16| space.triangles.iter().any(|t| space.strict_part(t) == Some(Operator(k)));
         let form = |k| if strict(k) { Allowed { light: true, compression: false, ..allowed } } else { allowed };
         let allowed: Vec<Allowed> = (0..space.operators.len() as u16).map(form).collect();
-        let mut operators = Vec::with_capacity(space.operators.len());
-        for (data, &allowed) in space.operators.iter().zip(&allowed) {
-            operators.push(stored(&space, data, allowed, &operators));
-        }
-        let triangles = space.triangles.iter().map(|t| triangle(&space, t, &operators)).collect();
+        // One step into the pool of threads for all of them, as in `enqueue`.
+        let (operators, triangles) = rayon::scope(|_| {
+            let mut operators = Vec::with_capacity(space.operators.len());
+            for (data, &allowed) in space.operators.iter().zip(&allowed) {
+                operators.push(stored(&space, data, allowed, &operators));
+            }
+            let triangles = space.triangles.iter().map(|t| triangle(&space, t, &operators)).collect();
+            (operators, triangles)
+        });
         Ok(Self {
             vectors,
             bases,
