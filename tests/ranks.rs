@@ -96,6 +96,8 @@ fn threads_within_ranks_change_nothing() {
     let a = gallery::poisson3d(40);
     let b = random_vector(a.rows(), 1);
     same("cg, amg, 2 x 2", &a, &b, &[2], || Options { threads: 2, ..options("cg", "amg", "auto") });
+    // As many threads as the machine has, and more ranks.
+    same("cg, amg, 5 x any", &a, &b, &[5], || Options { threads: 0, ..options("cg", "amg", "auto") });
 }
 
 #[test]

@@ -10,6 +10,10 @@ use rayon::prelude::*;
 /// Off-diagonal pairs may differ by this much of √|a_ii a_jj| and still count as symmetric.
 pub(crate) const SYMMETRY_TOLERANCE: f64 = 1e-12;
 
+/// Off-diagonal sum over the diagonal below which a row is clearly dominant: iterations without multigrid end soon where
+/// most rows are.
+const WEAK: f64 = 0.98;
+
 /// Findings about a square matrix.
 #[derive(Clone, Debug)]
 pub(crate) struct Facts {
@@ -28,6 +32,8 @@ pub(crate) struct Facts {
     pub(crate) m_matrix: bool,
     /// The largest Σ_j≠i |a_ij| / |a_ii|: below 1 for strictly dominant rows.
     pub(crate) dominance: f64,
+    /// How many rows are not clearly dominant; 0 for an operator, whose rows are unknown.
+    pub(crate) weak: usize,
     /// How far apart, in powers of two, the largest entries of two rows or of two columns are.
     pub(crate) spread: i32,
     /// Connected components on which A·1 = 0 = Aᵀ·1: each row's component, or `u32::MAX`; and their number.
@@ -41,7 +47,8 @@ impl Facts {
     /// An operator that contradicts its maker's word or itself.
     pub(crate) fn find(a: &Matrix) -> Result<Self> {
         match a {
-            Matrix::Stored(a) => Ok(Self::of(a)),
+            // One step into the pool of threads for all loops.
+            Matrix::Stored(a) => Ok(rayon::scope(|_| Self::of(a))),
             Matrix::Free(a) => probe(&**a),
         }
     }
@@ -59,13 +66,16 @@ impl Facts {
                 sum += v.abs();
             }
             // A row without a diagonal entry is dominant in no sense, an empty one included.
-            (!positive, if d[i] == 0.0 { f64::INFINITY } else { sum / d[i].abs() })
+            let dominance = if d[i] == 0.0 { f64::INFINITY } else { sum / d[i].abs() };
+            (!positive, dominance, usize::from(sum >= WEAK * d[i].abs()))
         };
         let rows = (0..d.len()).into_par_iter().with_min_len(1024).map(row);
-        let (m_matrix, dominance) = rows.reduce(|| (true, 0.0), |a, b| (a.0 && b.0, larger(a.1, b.1)));
+        let both = |a: (bool, f64, usize), b: (bool, f64, usize)| (a.0 && b.0, larger(a.1, b.1), a.2 + b.2);
+        let (m_matrix, dominance, weak) = rows.reduce(|| (true, 0.0, 0), both);
         Self {
             m_matrix,
             dominance,
+            weak,
             norms: if asymmetry.is_none() { Norms::of_symmetric(a) } else { Norms::of(a) },
             word: None,
             diagonal: (count(|v| v > 0.0), count(|v| v < 0.0), count(|v| v == 0.0)),

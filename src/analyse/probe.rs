@@ -76,6 +76,7 @@ pub(crate) fn probe(a: &dyn LinearOperator) -> Result<Facts> {
         constant_diagonal: diagonal.as_ref().is_some_and(|d| d.windows(2).all(|w| w[0] == w[1])),
         m_matrix: false,
         dominance: f64::INFINITY,
+        weak: 0,
         spread: 0,
         null_components: (vec![], 0),
     };

@@ -142,7 +142,7 @@ pub(crate) struct CompareArgs {
     /// Precision of the iteration.
     #[arg(long, default_value = "auto", value_parser = ["auto", "f32", "f64", "mixed"])]
     pub(crate) precision: String,
-    /// Number of CPU threads; 0 uses all.
+    /// Number of CPU threads; 0 uses RAYON_NUM_THREADS, or all.
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) threads: usize,
     /// Memory limit, as in 500M or 8G; by default the memory that is free.
@@ -167,7 +167,7 @@ pub(crate) struct BenchArgs {
     /// Number of timings; the median is reported.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub(crate) repeat: u32,
-    /// Number of threads of the CPU backend; 0 uses all.
+    /// Number of threads of the CPU backend; 0 uses RAYON_NUM_THREADS, or all.
     #[arg(long, default_value_t = 0)]
     pub(crate) threads: usize,
     /// Write the results as JSON; `-` is stdout.
@@ -303,7 +303,7 @@ pub(crate) struct SpectrumArgs {
     /// Time limit, as in 30, 30s, 5min, 2h.
     #[arg(long, value_name = "TIME", value_parser = duration, allow_hyphen_values = true)]
     pub(crate) time_limit: Option<Duration>,
-    /// Number of CPU threads; 0 uses all.
+    /// Number of CPU threads; 0 uses RAYON_NUM_THREADS, or all.
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) threads: usize,
     /// Do not fuse operations: run each one separately.
@@ -398,7 +398,7 @@ pub(crate) struct SolverArgs {
     /// Restart length: columns of a GMRES cycle.
     #[arg(long, value_name = "M")]
     pub(crate) restart: Option<usize>,
-    /// Number of CPU threads; 0 uses all.
+    /// Number of CPU threads; 0 uses RAYON_NUM_THREADS, or all.
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) threads: usize,
     /// Do not fuse operations: run each one separately.

@@ -133,13 +133,16 @@ pub(super) fn backend(name: &str) -> Backend {
     }
 }
 
-/// Makes the global pool, in which all work of the CPU is done. More than a few threads per core only wait for each
-/// other. If the system grants fewer threads, the pool has fewer; at worst this thread alone.
+/// Makes the global pool, in which all work of the CPU is done; 0 stands for the number in RAYON_NUM_THREADS, which
+/// every pool of rayon obeys, or that of the cores. More than a few threads per core only wait for each other. If the
+/// system grants fewer threads, the pool has fewer; at worst this thread alone.
 pub(super) fn set_threads(threads: usize) {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let environment = || std::env::var("RAYON_NUM_THREADS").ok()?.parse().ok().filter(|n| *n > 0);
     // Ranks share the cores of a machine, where the launcher has not bound each to its own.
     let neighbours = ranks::current().map_or(1, |ranks| ranks.neighbours());
-    let count = if threads == 0 { cores.div_ceil(neighbours) } else { threads.min(4 * cores) };
+    let threads = if threads == 0 { environment().unwrap_or(cores.div_ceil(neighbours)) } else { threads };
+    let count = threads.min(4 * cores);
     if threads > count {
         super::exit::say(&format!("warning: using {count} threads instead of {threads}: there are only {cores} cores"));
     }

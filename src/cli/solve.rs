@@ -12,7 +12,7 @@ use anyhow::Context;
 use krylane::io::{write_columns, write_complex_columns};
 use krylane::picture::{About, Band, Curve, History, solve_page};
 use krylane::precond::NearNull;
-use krylane::{Criterion, Error, Options, Precond, Reason, Report, Solver};
+use krylane::{Criterion, Error, Method, Options, Precond, Reason, Report, Solver};
 use std::io::Write;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -95,8 +95,9 @@ impl Solve {
             None => solver.solve_many(&b)?,
         };
         signals::under_way();
-        // The solver does not test symmetry for methods that don't need it.
-        let is_symmetric = solver.is_symmetric() || matrix.is_symmetric();
+        // A damped system is not square, whatever the matrix is.
+        let damped = matches!(self.options.method, Method::Lsqr { damp } | Method::Lsmr { damp } if damp > 0.0);
+        let is_symmetric = solver.is_symmetric() || damped && matrix.is_symmetric();
         // The callback holds the progress bar: dropped before anything is printed.
         drop(solver);
 

@@ -4,6 +4,7 @@ use std::any::Any;
 use std::fmt;
 use std::ops::Deref;
 use std::panic::{RefUnwindSafe, UnwindSafe};
+use std::ptr::NonNull;
 use std::sync::Arc;
 
 /// Keeps lent memory alive.
@@ -11,14 +12,23 @@ pub type Keeper = Arc<dyn Any + Send + Sync>;
 
 /// A slice with an owner. A clone shares it.
 #[derive(Clone)]
-pub(super) enum Array<T: 'static> {
-    Own(Arc<Vec<T>>),
-    /// Valid as long as the keeper lives; the lifetime is this value's.
-    Lent {
-        slice: &'static [T],
-        _keeper: Keeper,
-    },
+pub(super) struct Array<T> {
+    /// Valid and unchanged as long as the owner lives. It is kept beside the owner because kernels ask for it at every
+    /// row: one load, whoever owns the entries.
+    entries: NonNull<[T]>,
+    owner: Owner<T>,
 }
+
+#[derive(Clone)]
+enum Owner<T> {
+    Vector(Arc<Vec<T>>),
+    Lender { _keeper: Keeper },
+}
+
+// SAFETY: entries are only read, as through a shared slice; the owner is `Send` and `Sync` by itself.
+unsafe impl<T: Send + Sync> Send for Array<T> {}
+// SAFETY: as above.
+unsafe impl<T: Send + Sync> Sync for Array<T> {}
 
 // Nothing is mutated through a shared array, whatever its keeper is.
 impl<T> UnwindSafe for Array<T> {}
@@ -33,35 +43,33 @@ impl<T: Clone> Array<T> {
         if len == 0 {
             return vec![].into();
         }
-        // SAFETY: by the caller's contract; the slice never leaves this value with a longer lifetime than its own.
-        Self::Lent { slice: unsafe { std::slice::from_raw_parts(first, len) }, _keeper: keeper }
+        // SAFETY: by the caller's contract.
+        let entries = unsafe { std::slice::from_raw_parts(first, len) };
+        Self { entries: entries.into(), owner: Owner::Lender { _keeper: keeper } }
     }
 
-    /// The entries for writing; copies them first if lent or shared.
-    pub(super) fn to_mut(&mut self) -> &mut Vec<T> {
-        if let Self::Lent { slice, .. } = self {
-            *self = slice.to_vec().into();
-        }
-        match self {
-            Self::Own(own) => Arc::make_mut(own),
-            Self::Lent { .. } => unreachable!("copied just above"),
+    /// The entries for writing, copied if lent or shared; leaves an empty array.
+    pub(super) fn take(&mut self) -> Vec<T> {
+        match std::mem::replace(self, vec![].into()) {
+            Self { owner: Owner::Vector(own), .. } => Arc::unwrap_or_clone(own),
+            lent => lent.to_vec(),
         }
     }
 }
 
 impl<T> Deref for Array<T> {
     type Target = [T];
+    #[inline]
     fn deref(&self) -> &[T] {
-        match self {
-            Self::Own(own) => own,
-            Self::Lent { slice, .. } => slice,
-        }
+        // SAFETY: the owner lives as long as this value, and the lifetime is no longer.
+        unsafe { self.entries.as_ref() }
     }
 }
 
 impl<T> From<Vec<T>> for Array<T> {
     fn from(own: Vec<T>) -> Self {
-        Self::Own(Arc::new(own))
+        let own = Arc::new(own);
+        Self { entries: own.as_slice().into(), owner: Owner::Vector(own) }
     }
 }
 

@@ -148,24 +148,28 @@ impl Csr {
 
     /// Where each row starts; `rows + 1` entries.
     #[must_use]
+    #[inline]
     pub fn row_ptr(&self) -> &[usize] {
         &self.row_ptr
     }
 
     /// Column of every entry, row by row.
     #[must_use]
+    #[inline]
     pub fn columns(&self) -> &[u32] {
         &self.columns
     }
 
     /// Value of every entry, row by row.
     #[must_use]
+    #[inline]
     pub fn values(&self) -> &[f64] {
         &self.values
     }
 
     /// The entries of row `i` as (columns, values).
     #[must_use]
+    #[inline]
     pub fn row(&self, i: usize) -> (&[u32], &[f64]) {
         let range = self.row_ptr[i]..self.row_ptr[i + 1];
         (&self.columns[range.clone()], &self.values[range])
@@ -202,7 +206,9 @@ impl Csr {
 
     /// Multiplies column j by `factor(j)`.
     pub(crate) fn scale_columns(&mut self, factor: impl Fn(usize) -> f64) {
-        self.values.to_mut().iter_mut().zip(&*self.columns).for_each(|(v, &j)| *v *= factor(j as usize));
+        let mut values = self.values.take();
+        values.iter_mut().zip(&*self.columns).for_each(|(v, &j)| *v *= factor(j as usize));
+        self.values = values.into();
     }
 
     /// y = A x in f64, row sums in the order of the columns.
@@ -314,7 +320,7 @@ impl Csr {
         let mut row_ptr = vec![0usize; self.rows + 1];
         let mut kept = 0;
         let mut row: Vec<(u32, f64)> = Vec::new();
-        let (columns, values) = (self.columns.to_mut(), self.values.to_mut());
+        let (mut columns, mut values) = (self.columns.take(), self.values.take());
         for i in 0..self.rows {
             let range = self.row_ptr[i]..self.row_ptr[i + 1];
             row.clear();
@@ -335,7 +341,7 @@ impl Csr {
         }
         columns.truncate(kept);
         values.truncate(kept);
-        self.row_ptr = row_ptr.into();
+        (self.row_ptr, self.columns, self.values) = (row_ptr.into(), columns.into(), values.into());
     }
 }
 

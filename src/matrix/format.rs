@@ -11,7 +11,7 @@ mod runs;
 mod table;
 
 pub(crate) use blocks::{block_columns, count_blocks};
-pub(crate) use runs::{Runs, count_runs};
+pub(crate) use runs::{Runs, Starts};
 pub(crate) use table::Table;
 
 /// How values are stored; each form preserves every bit of the value in the arithmetic's type.

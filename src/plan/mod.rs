@@ -157,7 +157,8 @@ pub(crate) fn choose(
         symmetric: seen.symmetric,
     };
     // On what looks like a mesh multigrid starts without waiting for others.
-    let sure = seen.symmetric && elliptic && (options.near_null.is_some() || entries.is_some_and(|a| is_mesh(a)));
+    let sure =
+        seen.symmetric && elliptic && (options.near_null.is_some() || entries.is_some_and(|a| is_mesh(a, facts)));
     let mut candidates: Vec<Candidate> = vec![];
     // Where each line's candidates stand.
     let mut places: Vec<(usize, usize)> = vec![];
@@ -282,22 +283,11 @@ fn candidate(
 /// A row has at most so many times the entries of a mean one on a mesh.
 const HUB: usize = 30;
 
-/// Off-diagonal sum over the diagonal: iterations without multigrid end soon where most rows stay below this.
-const WEAK: f64 = 0.98;
-
 /// Whether no row is a hub and at least a quarter of them are not clearly dominant.
-fn is_mesh(a: &Csr) -> bool {
+fn is_mesh(a: &Csr, facts: &Facts) -> bool {
     let n = a.rows().max(1);
     let longest = a.row_ptr().windows(2).map(|w| w[1] - w[0]).max().unwrap_or(0);
-    let weak = |i: &usize| {
-        let (columns, values) = a.row(*i);
-        let (mut diagonal, mut sum) = (0.0, 0.0);
-        for (&j, v) in columns.iter().zip(values) {
-            if j as usize == *i { diagonal = v.abs() } else { sum += v.abs() }
-        }
-        sum >= WEAK * diagonal
-    };
-    longest <= HUB * a.nnz().div_ceil(n) && 4 * (0..n).filter(weak).count() >= n
+    longest <= HUB * a.nnz().div_ceil(n) && 4 * facts.weak >= n
 }
 
 /// The plan in words.

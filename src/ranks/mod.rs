@@ -49,6 +49,10 @@ pub trait Communicator: Send + Sync {
     fn neighbours(&self) -> usize {
         self.size()
     }
+    /// Whether all ranks are threads of one process: then each needs a pool of threads of its own.
+    fn is_one_process(&self) -> bool {
+        false
+    }
     /// Ends all ranks at once, with this exit code, where the communicator can.
     fn abort(&self, _code: i32) {}
 }
@@ -144,6 +148,10 @@ impl Ranks {
     #[must_use]
     pub fn neighbours(&self) -> usize {
         self.0.communicator.neighbours()
+    }
+
+    pub(crate) fn is_one_process(&self) -> bool {
+        self.0.communicator.is_one_process()
     }
 
     /// Ends all ranks at once, where the communicator can.

@@ -27,8 +27,14 @@ struct Host {
 
 impl Host {
     fn new(settings: &Settings) -> Self {
-        let threads = if settings.threads == 0 { rayon::current_num_threads() } else { settings.threads };
         let ranks = settings.ranks.clone().filter(|r| r.size() > 1);
+        // Threads of a common pool would wait for ranks that wait for these threads.
+        let own = match &ranks {
+            Some(ranks) if ranks.is_one_process() => (rayon::current_num_threads() / ranks.size()).max(1),
+            _ => 0,
+        };
+        let asked = if settings.threads == 0 { own } else { settings.threads };
+        let threads = if asked == 0 { rayon::current_num_threads() } else { asked };
         let each = format!("{threads} thread{}", if threads == 1 { "" } else { "s" });
         let info = AdapterInfo {
             name: match &ranks {
@@ -39,7 +45,7 @@ impl Host {
             driver: format!("krylane {}", env!("CARGO_PKG_VERSION")),
             kind: DeviceKind::Cpu,
         };
-        Self { info, threads: settings.threads, fuse: settings.fuse, ranks }
+        Self { info, threads: asked, fuse: settings.fuse, ranks }
     }
 }
 

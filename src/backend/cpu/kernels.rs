@@ -107,6 +107,8 @@ pub(super) fn dots<T: Real, U: Real, const K: usize>(x: [&[T]; K], y: &[U]) -> [
             }
         }
     }
+    // Hides the order of the last sums, for which the compiler would pair lanes and shuffle them at every step.
+    let lanes = std::hint::black_box(lanes);
     std::array::from_fn(|k| {
         let tail: f64 = x[k].1.iter().zip(rest).map(|(x, y)| x.to_f64() * y.to_f64()).sum();
         let [a, b, c, d, e, f, g, h] = lanes[k];

@@ -192,11 +192,17 @@ impl Cpu {
         let strict = |k: u16| space.triangles.iter().any(|t| space.strict_part(t) == Some(Operator(k)));
         let form = |k| if strict(k) { Allowed { light: true, compression: false, ..allowed } } else { allowed };
         let allowed: Vec<Allowed> = (0..space.operators.len() as u16).map(form).collect();
-        let mut operators = Vec::with_capacity(space.operators.len());
-        for (k, &allowed) in allowed.iter().enumerate() {
-            operators.push(stored(&space, k, part.as_ref(), allowed, &operators)?);
-        }
-        let triangles = space.triangles.iter().map(|t| triangle(&space, t, part.as_ref(), &operators)).collect();
+        let store = || -> Result<_> {
+            let mut operators = Vec::with_capacity(space.operators.len());
+            for (k, &allowed) in allowed.iter().enumerate() {
+                operators.push(stored(&space, k, part.as_ref(), allowed, &operators)?);
+            }
+            let triangles = space.triangles.iter().map(|t| triangle(&space, t, part.as_ref(), &operators)).collect();
+            Ok((operators, triangles))
+        };
+        // One step into the pool of threads for all of them, as in `enqueue`; but no thread of the pool may wait for
+        // another rank.
+        let (operators, triangles) = if part.is_some() { store()? } else { rayon::scope(|_| store())? };
         let lengths = space.vectors.iter().map(|v| v.len).chain(space.bases.iter().map(|b| b.len));
         let parallel = lengths.map(|len| extent(len).own).any(sweep::is_parallel);
         Ok(Self {

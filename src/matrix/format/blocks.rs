@@ -15,8 +15,9 @@ pub(crate) fn block_columns(a: &Csr, size: usize, block: usize) -> impl Iterator
     rest.iter_mut().zip(size * block..size * (block + 1)).for_each(|(r, i)| *r = a.row(i).0);
     std::iter::from_fn(move || {
         let next = rest.iter().filter_map(|r| r.first()).min().map(|c| c / size as u32)?;
+        let end = (next + 1) * size as u32;
         for r in &mut rest {
-            let within = r.iter().take_while(|c| **c / size as u32 == next).count();
+            let within = r.iter().take_while(|c| **c < end).count();
             *r = &r[within..];
         }
         Some(next)

@@ -4,6 +4,7 @@
 use crate::matrix::Csr;
 use rayon::prelude::*;
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Consecutive rows of one chunk with one pattern: row i has its entries at the columns i + offset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,25 +34,47 @@ pub(crate) struct Runs {
     pub(crate) values: Vec<f64>,
 }
 
-/// How many runs there are in chunks of `chunk` rows: by columns alone, and by columns and values.
-pub(crate) fn count_runs(a: &Csr, chunk: usize, period: usize) -> (usize, usize) {
-    let count = |c: usize| {
-        let (lo, hi) = (c * chunk, ((c + 1) * chunk).min(a.rows()));
-        let (mut columns, mut values) = (0, 0);
-        // First rows of the current runs.
-        let (mut by_columns, mut by_values) = (lo, lo);
-        for i in lo..hi {
-            let alike = i >= lo + period && same_offsets(a, i, period);
-            if i == lo || i >= by_columns + period && !alike {
-                (columns, by_columns) = (columns + 1, i);
+/// Where the runs of a matrix begin.
+pub(crate) struct Starts {
+    chunk: usize,
+    period: usize,
+    constant: bool,
+    /// First rows of the runs of each chunk, counted from its start.
+    first: Vec<Vec<u32>>,
+}
+
+impl Starts {
+    /// Finds runs in chunks of `chunk` rows; `constant` requires equal values within each as well, and must be set for a
+    /// period above 1. `None` if there are more than `most`: the search ends there, so that a matrix without runs is
+    /// read only in part.
+    pub(crate) fn find(a: &Csr, chunk: usize, period: usize, constant: bool, most: usize) -> Option<Self> {
+        assert!(period == 1 || constant, "rows that take turns have gaps, which only shared values fill");
+        let found = AtomicUsize::new(0);
+        let starts = |c: usize| {
+            let (lo, hi) = (c * chunk, ((c + 1) * chunk).min(a.rows()));
+            let (mut starts, mut first) = (vec![0], lo);
+            for i in lo + period..hi {
+                if i >= first + period && !alike(a, i, period, constant) {
+                    starts.push((i - lo) as u32);
+                    first = i;
+                }
             }
-            if i == lo || i >= by_values + period && !(alike && same_values(a, i, period)) {
-                (values, by_values) = (values + 1, i);
-            }
-        }
-        (columns, values)
-    };
-    (0..a.rows().div_ceil(chunk)).into_par_iter().map(count).reduce(|| (0, 0), |a, b| (a.0 + b.0, a.1 + b.1))
+            (found.fetch_add(starts.len(), Ordering::Relaxed) + starts.len() <= most).then_some(starts)
+        };
+        let first = (0..a.rows().div_ceil(chunk)).into_par_iter().map(starts).collect::<Option<_>>()?;
+        Some(Self { chunk, period, constant, first })
+    }
+
+    /// How many runs there are.
+    pub(crate) fn count(&self) -> usize {
+        self.first.iter().map(Vec::len).sum()
+    }
+}
+
+/// Whether row i has the columns of row i − `period`, shifted by `period`, and if `constant` its values.
+#[inline]
+fn alike(a: &Csr, i: usize, period: usize, constant: bool) -> bool {
+    same_offsets(a, i, period) && (!constant || same_values(a, i, period))
 }
 
 /// Whether row i has the columns of row i − `period`, shifted by `period`.
@@ -70,50 +93,50 @@ type Key = Vec<u64>;
 /// The pattern that starts with the rows `first .. first + rows`, at most one period of them.
 fn key(a: &Csr, first: usize, rows: usize, period: usize, constant: bool) -> Key {
     let of = |i: usize| a.row(i).0.iter().map(move |&c| i64::from(c) - i as i64);
+    if period == 1 {
+        let values = a.row(first).1;
+        let mut key = Vec::with_capacity(2 * values.len());
+        key.extend(of(first).map(|o| o as u64));
+        key.extend(values.iter().filter(|_| constant).map(|v| v.to_bits()));
+        return key;
+    }
     let mut offsets: Vec<i64> = (first..first + rows).flat_map(of).collect();
     offsets.sort_unstable();
     offsets.dedup();
     let mut key: Key = offsets.iter().map(|&o| o as u64).collect();
-    if constant {
-        for o in offsets {
-            key.extend((0..period).map(|r| {
-                let i = first + r;
-                let place = if r < rows { a.row(i).0.binary_search(&((i as i64 + o) as u32)).ok() } else { None };
-                place.map_or(0, |k| a.row(i).1[k].to_bits())
-            }));
-        }
+    for o in offsets {
+        key.extend((0..period).map(|r| {
+            let i = first + r;
+            let place = if r < rows { a.row(i).0.binary_search(&((i as i64 + o) as u32)).ok() } else { None };
+            place.map_or(0, |k| a.row(i).1[k].to_bits())
+        }));
     }
     key
 }
 
 impl Runs {
-    /// Finds the runs; `constant` requires equal values within each as well, and must be set for a period above 1.
-    pub(crate) fn new(a: &Csr, chunk: usize, period: usize, constant: bool) -> Self {
-        assert!(period == 1 || constant, "rows that take turns have gaps, which only shared values fill");
+    /// The runs that begin there, with their patterns.
+    pub(crate) fn new(a: &Csr, starts: &Starts) -> Self {
+        let &Starts { chunk, period, constant, .. } = starts;
         // Chunks find their patterns independently; equal ones are then merged.
-        let find = |c: usize| {
+        let find = |(c, starts): (usize, &Vec<u32>)| {
             let (lo, hi) = (c * chunk, ((c + 1) * chunk).min(a.rows()));
             let mut known: HashMap<Key, u32> = HashMap::new();
             let mut keys: Vec<Key> = vec![];
-            let mut runs: Vec<Run> = vec![];
-            let mut first = lo;
-            for i in lo + 1..=hi {
-                let goes_on = i < hi
-                    && (i < first + period || same_offsets(a, i, period) && (!constant || same_values(a, i, period)));
-                if goes_on {
-                    continue;
-                }
-                let pattern =
-                    *known.entry(key(a, first, (i - first).min(period), period, constant)).or_insert_with_key(|k| {
-                        keys.push(k.clone());
-                        keys.len() as u32 - 1
-                    });
-                runs.push(Run { first: (first - lo) as u32, rows: (i - first) as u32, pattern });
-                first = i;
-            }
+            let ends = starts[1..].iter().copied().chain([(hi - lo) as u32]);
+            let run = |(&first, end): (&u32, u32)| {
+                let rows = end - first;
+                let key = key(a, lo + first as usize, period.min(rows as usize), period, constant);
+                let pattern = *known.entry(key).or_insert_with_key(|k| {
+                    keys.push(k.clone());
+                    keys.len() as u32 - 1
+                });
+                Run { first, rows, pattern }
+            };
+            let runs: Vec<Run> = starts.iter().zip(ends).map(run).collect();
             (runs, keys)
         };
-        let found: Vec<(Vec<Run>, Vec<Key>)> = (0..a.rows().div_ceil(chunk)).into_par_iter().map(find).collect();
+        let found: Vec<(Vec<Run>, Vec<Key>)> = starts.first.par_iter().enumerate().map(find).collect();
 
         let mut known: HashMap<Key, u32> = HashMap::new();
         let mut all = Self {

@@ -239,10 +239,12 @@ fn coarsen(
 /// R A P, with zeros for rows that are rounding noise.
 fn coarse(r: &Csr, a: &Csr, p: &Csr) -> Result<Csr> {
     let coarse = galerkin::triple(r, a, p);
-    if !largest(coarse.values()).is_finite() {
+    let size = |i: usize| largest(coarse.row(i).1);
+    let sizes: Vec<f64> = (0..coarse.rows()).into_par_iter().with_min_len(1024).map(size).collect();
+    if !largest(&sizes).is_finite() {
         return Err(Error::Preconditioner { row: 0, message: "a coarse matrix leaves f64's range".into() });
     }
-    silenced(coarse, r, a, p)
+    silenced(coarse, &sizes, r, a, p)
 }
 
 /// Rows of R A P below this fraction of |R||A||P|1 are the rounding errors of sums that cancel.
@@ -253,11 +255,9 @@ const SUSPECT: f64 = 1e-8;
 
 /// A component whose rows sum to zero, as in a graph Laplacian, may shrink to a single coarse row: zero up to rounding.
 /// Its inverse would be noise of any size and sign, so the row and its column are set to zero, which the smoothers and
-/// the pseudo-inverse leave alone.
-fn silenced(mut coarse: Csr, r: &Csr, a: &Csr, p: &Csr) -> Result<Csr> {
+/// the pseudo-inverse leave alone. `sizes` are the largest entries of the rows.
+fn silenced(mut coarse: Csr, sizes: &[f64], r: &Csr, a: &Csr, p: &Csr) -> Result<Csr> {
     let bound = SUSPECT * largest(a.values());
-    let rows = |coarse: &Csr| (0..coarse.rows()).map(|i| largest(coarse.row(i).1)).collect::<Vec<f64>>();
-    let sizes = rows(&coarse);
     if sizes.iter().all(|&s| s > bound || s == 0.0) {
         return Ok(coarse);
     }

@@ -99,7 +99,8 @@ impl Amg {
             halt: request.halt.clone(),
             frugal: request.frugal,
         };
-        let hierarchy = Hierarchy::new(a, &purpose)?;
+        // One step into the pool of threads for the whole set-up instead of one for each of its many loops.
+        let hierarchy = rayon::scope(|_| Hierarchy::new(a, &purpose))?;
         // An update of values can't be cancelled.
         let purpose = Purpose { halt: Halt::default(), ..purpose };
         Ok(Self { hierarchy, purpose, cycle: None, stored: (8, false) })

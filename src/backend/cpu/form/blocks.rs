@@ -68,21 +68,36 @@ fn loose(a: &Csr, c: usize, size: usize) -> [Range<usize>; 2] {
     [rows.start..first, (whole.end * size).max(first)..rows.end]
 }
 
-/// The index of entry (i, j) in the CSR arrays, or [`GAP`].
-fn entry(a: &Csr, i: usize, j: usize) -> usize {
-    a.row(i).0.binary_search(&(j as u32)).map_or(GAP, |k| a.row_ptr()[i] + k)
+impl Columns {
+    /// The column of a block of chunk `c`.
+    fn of(&self, c: usize, block: usize) -> u32 {
+        match self {
+            Self::Wide(columns) => columns[block],
+            Self::Narrow { columns, base } => base[c] + u32::from(columns[block]),
+        }
+    }
+}
+
+/// The cost of a product with this many blocks.
+fn cost(look: &Look, size: usize, blocks: usize) -> Cost {
+    let (values, rows) = (blocks * size * size, (look.a.rows() / size) as f64);
+    let each = A_BLOCK * size as f64 * blocks as f64;
+    let instructions = A_PLACE * values as f64 + each + A_BLOCK_ROW * rows;
+    Cost { values, bytes: 4.0 * blocks as f64 + 6.0 * rows, instructions }
 }
 
 impl Form for Blocks {
     const ID: &'static str = "blocks";
     const LIGHT: bool = false;
 
+    fn least(look: &Look) -> Cost {
+        // The largest blocks, without gaps.
+        let size = SIZES[0];
+        cost(look, size, look.a.nnz() / (size * size))
+    }
+
     fn cost(look: &Look) -> Option<Cost> {
-        let (size, blocks) = found(look)?;
-        let (places, rows) = (blocks * size * size, (look.a.rows() / size) as f64);
-        let bytes = 4.0 * blocks as f64 + 6.0 * rows;
-        let each = A_BLOCK * size as f64 * blocks as f64;
-        Some(look.cost(places, bytes, A_PLACE * places as f64 + each + A_BLOCK_ROW * rows))
+        found(look).map(|(size, blocks)| cost(look, size, blocks))
     }
 
     fn new(look: &Look) -> Self {
@@ -160,20 +175,27 @@ impl Form for Blocks {
         let rows = self.chunks[c].block_row..self.chunks[c + 1].block_row;
         let (order, lengths) = (&self.order[rows.clone()], &self.lengths[rows]);
         let first = whole(a, c, size).start;
-        let lists: Vec<Vec<u32>> =
-            order.iter().map(|&b| block_columns(a, size, first + b as usize).collect()).collect();
-        let row = |place: usize| size * (first + order[place] as usize);
+        // The entries that follow in each row, by the place of its block row: blocks of a row come in ascending order.
+        let row = |&b: &u16| (0..size).map(move |r| size * (first + b as usize) + r);
+        let mut rest: Vec<Range<usize>> =
+            order.iter().flat_map(row).map(|i| a.row_ptr()[i]..a.row_ptr()[i + 1]).collect();
+        let mut block = self.chunks[c].block;
         // Eight interleaved blocks alternate entry by entry.
-        let mut group: Vec<(usize, usize)> = Vec::with_capacity(LANES);
-        each_block(lengths, |place, k, side_by_side| {
-            group.push((place, k));
+        let mut group: Vec<(usize, u32)> = Vec::with_capacity(LANES);
+        each_block(lengths, |place, _, side_by_side| {
+            group.push((place, self.columns.of(c, block)));
+            block += 1;
             if group.len() < if side_by_side { LANES } else { 1 } {
                 return;
             }
             for column in 0..size {
                 for r in 0..size {
-                    for &(place, k) in &group {
-                        each(entry(a, row(place) + r, size * lists[place][k] as usize + column));
+                    for &(place, block) in &group {
+                        let rest = &mut rest[place * size + r];
+                        let is_here = |k: &usize| a.columns()[*k] as usize == block as usize * size + column;
+                        let found = rest.clone().next().filter(is_here);
+                        rest.start += usize::from(found.is_some());
+                        each(found.unwrap_or(GAP));
                     }
                 }
             }

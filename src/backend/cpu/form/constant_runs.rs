@@ -3,11 +3,11 @@
 
 use super::super::memory::Real;
 use super::super::sweep::CHUNK;
-use super::runs::{A_RUN, AN_ENTRY, RUN_ROWS, table_bytes, text};
+use super::runs::{A_RUN, AN_ENTRY, table_bytes, text};
 use super::values::Entries;
 use super::{Cost, Form, LANES, Look, MOST_TURNS};
 use crate::matrix::Csr;
-use crate::matrix::format::Runs;
+use crate::matrix::format::{Runs, Starts};
 
 pub(super) struct ConstantRuns {
     runs: Runs,
@@ -27,28 +27,31 @@ const fn width(period: usize) -> usize {
 /// Instructions per entry of rows computed one by one: the first and last rows of periodic runs.
 const A_LONE_ENTRY: f64 = 4.0;
 
-/// The smallest period that gives long runs, and the number of runs; `None` if there is none.
-fn turns(look: &Look) -> Option<(usize, usize)> {
-    let long = |&(_, runs): &(usize, usize)| runs * RUN_ROWS <= look.a.rows();
-    (1..=MOST_TURNS).map(|period| (period, look.count_runs(period).1)).find(long).filter(|_| look.a.nnz() > 0)
+/// The smallest period that gives long runs, and these; `None` if there is none.
+fn turns<'a>(look: &'a Look) -> Option<(usize, &'a Starts)> {
+    (1..=MOST_TURNS).find_map(|period| Some((period, look.runs(period, true)?)))
 }
 
 impl Form for ConstantRuns {
     const ID: &'static str = "constant runs";
     const LIGHT: bool = true;
 
+    fn least(look: &Look) -> Cost {
+        Cost { values: 0, bytes: 0.0, instructions: AN_ENTRY * look.a.nnz() as f64 }
+    }
+
     fn cost(look: &Look) -> Option<Cost> {
-        let (period, runs) = turns(look)?;
+        let (period, runs) = turns(look).map(|(period, starts)| (period, starts.count()))?;
         // In periodic runs, zeros fill offsets that only some of the rows have.
         let places = look.a.nnz() as f64 * (1.0 + 0.5 * (period - 1) as f64);
         let lone = look.a.nnz() as f64 / look.a.rows() as f64 * (runs * (period - 1)) as f64;
         let instructions = AN_ENTRY * places + A_RUN * runs as f64 + A_LONE_ENTRY * lone;
-        Some(Cost { bytes: 12.0 * runs as f64, instructions })
+        Some(Cost { values: 0, bytes: 12.0 * runs as f64, instructions })
     }
 
     fn new(look: &Look) -> Self {
-        let (period, _) = turns(look).expect("cost was asked for");
-        let mut runs = Runs::new(look.a, CHUNK, period, true);
+        let (period, starts) = turns(look).expect("cost was asked for");
+        let mut runs = Runs::new(look.a, starts);
         let mut values = std::mem::take(&mut runs.values);
         if period > 1 {
             let repeated = |turn: &[f64]| turn.iter().copied().cycle().take(width(period)).collect::<Vec<_>>();
@@ -92,8 +95,8 @@ impl Form for ConstantRuns {
             unsafe {
                 match self.runs.period {
                     1 => alike(y, row, offsets, values, x),
-                    2 => in_turns::<T, 2, LANES, { 2 * LANES }>(y, row, offsets, values, x),
-                    _ => in_turns::<T, 3, { 3 * LANES }, { 3 * LANES }>(y, row, offsets, values, x),
+                    2 => in_turns::<T, 2, LANES, { 2 * LANES }, LANES>(y, row, offsets, values, x),
+                    _ => in_turns::<T, 3, { 3 * LANES }, { 3 * LANES }, { 3 * LANES / 2 }>(y, row, offsets, values, x),
                 }
             }
         }
@@ -128,12 +131,12 @@ unsafe fn alike<T: Real>(y: &mut [T], row: i64, offsets: &[i64], values: &[T], x
     }
 }
 
-/// A run with period P, with W values per offset, in blocks of B rows.
+/// A run with period P, with W values per offset, in blocks of B rows, then of S, then of P.
 ///
 /// # Safety
 /// row + i + offset lies within x for every row i of y and offset at which the row has an entry.
 #[inline(always)]
-unsafe fn in_turns<T: Real, const P: usize, const W: usize, const B: usize>(
+unsafe fn in_turns<T: Real, const P: usize, const W: usize, const B: usize, const S: usize>(
     y: &mut [T],
     row: i64,
     offsets: &[i64],
@@ -147,21 +150,25 @@ unsafe fn in_turns<T: Real, const P: usize, const W: usize, const B: usize>(
     let high = (x.len() as i64 - row - most).clamp(low as i64, y.len() as i64) as usize;
     // SAFETY: by the caller's word, and by the bounds above.
     unsafe {
-        let mut done = low;
-        if high - low >= B {
-            let last = low + (high - low - B) / P * P;
-            let mut i = low;
-            loop {
-                block::<T, W, B>(&mut y[i..], row + i as i64, offsets, values, x);
-                done = i + B;
-                if i >= last {
-                    break;
-                }
-                // Some of the last rows may be computed twice, to the same bits.
-                i = (i + B).min(last);
+        let mut i = low;
+        while i + B <= high {
+            block::<T, W, B>(&mut y[i..], row + i as i64, offsets, values, x);
+            i += B;
+        }
+        if low + S <= high {
+            // Some of the last rows may be computed twice, to the same bits.
+            let end = low + (high - low) / P * P;
+            while i < end {
+                i = i.min(end - S);
+                block::<T, W, S>(&mut y[i..], row + i as i64, offsets, values, x);
+                i += S;
             }
         }
-        for i in (0..low).chain(done..y.len()) {
+        while i + P <= high {
+            block::<T, W, P>(&mut y[i..], row + i as i64, offsets, values, x);
+            i += P;
+        }
+        for i in (0..low).chain(i..y.len()) {
             let mut sum = T::default();
             for (k, &offset) in offsets.iter().enumerate() {
                 let value = values[k * W + i % P];

@@ -13,7 +13,7 @@ use super::cache;
 use super::memory::Real;
 use super::sweep::CHUNK;
 use crate::matrix::Csr;
-use crate::matrix::format::{Coding, Table, count_blocks, count_runs, scaled};
+use crate::matrix::format::{Coding, Starts, Table, count_blocks, scaled};
 use crate::op::Dtype;
 use rayon::prelude::*;
 use std::cell::OnceCell;
@@ -45,14 +45,15 @@ macro_rules! forms {
         impl Layout {
             /// The form with the least cost; among equals, the first in the table.
             fn of(look: &Look) -> Self {
-                let mut best: Option<(f64, fn(&Look) -> Self)> = None;
-                $(if let Some(cost) = look.may_take::<$form>().then(|| $form::cost(look)).flatten() {
-                    let time = cost.time(look.streams());
-                    if best.as_ref().is_none_or(|b| time < b.0) {
-                        best = Some((time, |look| Self::$form($form::new(look))));
-                    }
+                let mut best: (f64, Option<fn(&Look) -> Self>) = (f64::INFINITY, None);
+                // A form that can't be the best is not searched for: a stencil is seldom read for more than its runs.
+                $(if look.may_take::<$form>() && look.least_time(&$form::least(look)) < best.0
+                    && let Some(cost) = $form::cost(look)
+                    && look.time(&cost) < best.0
+                {
+                    best = (look.time(&cost), Some(|look| Self::$form($form::new(look))));
                 })*
-                best.expect("plain rows take every matrix").1(look)
+                best.1.expect("plain rows take every matrix")(look)
             }
 
             fn shared(&self) -> Option<&[f64]> {
@@ -110,8 +111,13 @@ trait Form: Sized {
     /// Whether it uses the user's own arrays, or ones so small that it pays to store it in addition to those.
     const LIGHT: bool;
 
+    /// The least cost of a product with a matrix of this size, whatever its entries.
+    fn least(look: &Look) -> Cost;
+
     /// The cost of a product; `None` if the form does not suit the matrix.
-    fn cost(look: &Look) -> Option<Cost>;
+    fn cost(look: &Look) -> Option<Cost> {
+        Some(Self::least(look))
+    }
 
     /// The matrix in this form; requires that `cost` returned `Some`.
     fn new(look: &Look) -> Self;
@@ -151,18 +157,11 @@ trait Form: Sized {
     }
 }
 
-/// Cost of a product: bytes read and instructions executed.
+/// Cost of a product: values read, other bytes read and instructions executed.
 struct Cost {
+    values: usize,
     bytes: f64,
     instructions: f64,
-}
-
-impl Cost {
-    /// A figure to compare forms by. In the time of an instruction a core reads about one byte from memory (7 to 13
-    /// GB/s and three instructions per cycle), or four bytes from its caches.
-    fn time(&self, streams: bool) -> f64 {
-        self.bytes * if streams { 1.0 } else { 0.25 } + self.instructions
-    }
 }
 
 /// Forms a matrix may take; all of them except in benches and tests.
@@ -200,7 +199,8 @@ struct Look<'a> {
     dtype: Dtype,
     allowed: Allowed,
     coding: OnceCell<Coding>,
-    runs: [OnceCell<(usize, usize)>; MOST_TURNS],
+    /// Runs of any values, then those of equal values by their period.
+    runs: [OnceCell<Option<Starts>>; 1 + MOST_TURNS],
 }
 
 /// Largest period of the patterns in runs.
@@ -220,9 +220,11 @@ impl<'a> Look<'a> {
         self.a.nnz() >= self.allowed.streams_from
     }
 
-    /// Number of runs with this `period`: by columns, and by columns and values.
-    fn count_runs(&self, period: usize) -> (usize, usize) {
-        *self.runs[period - 1].get_or_init(|| count_runs(self.a, CHUNK, period))
+    /// Where runs begin; `None` if they are too short to be worth their loops, or the matrix is empty.
+    fn runs(&self, period: usize, constant: bool) -> Option<&Starts> {
+        let find = || Starts::find(self.a, CHUNK, period, constant, self.a.rows() / runs::RUN_ROWS);
+        let found = self.runs[if constant { period } else { 0 }].get_or_init(find);
+        found.as_ref().filter(|_| self.a.nnz() > 0)
     }
 
     /// Blocks of `size` rows and columns; see [`count_blocks`].
@@ -236,17 +238,24 @@ impl<'a> Look<'a> {
         self.coding.get_or_init(|| Coding::of(self.a.values(), self.exponent, self.dtype, compression, streams_from))
     }
 
-    /// The cost of `places` values.
-    fn values_cost(&self, places: usize) -> Cost {
-        let coding = self.coding();
+    /// A figure to compare forms by. In the time of an instruction a core reads about one byte from memory (7 to 13
+    /// GB/s and three instructions per cycle), or four bytes from its caches.
+    fn time(&self, cost: &Cost) -> f64 {
+        let (coding, values) = (self.coding(), cost.values);
         let look_up = if matches!(coding, Coding::Dictionary(_)) { LOOK_UP } else { 0.0 };
-        Cost { bytes: coding.bytes(places, self.dtype) as f64, instructions: look_up * places as f64 }
+        let bytes = coding.bytes(values, self.dtype) as f64 + cost.bytes;
+        self.byte() * bytes + look_up * values as f64 + cost.instructions
     }
 
-    /// The cost of `places` values plus that of the form itself.
-    fn cost(&self, places: usize, bytes: f64, instructions: f64) -> Cost {
-        let values = self.values_cost(places);
-        Cost { bytes: values.bytes + bytes, instructions: values.instructions + instructions }
+    /// No more than [`Self::time`], found without reading the values: they take four bytes each, or one and a look-up.
+    fn least_time(&self, cost: &Cost) -> f64 {
+        let value = (4.0 * self.byte()).min(self.byte() + LOOK_UP);
+        self.byte() * cost.bytes + value * cost.values as f64 + cost.instructions
+    }
+
+    /// The time of reading a byte.
+    fn byte(&self) -> f64 {
+        if self.streams() { 1.0 } else { 0.25 }
     }
 }
 

@@ -40,15 +40,18 @@ impl Form for VaryingRuns {
     const ID: &'static str = "runs";
     const LIGHT: bool = true;
 
+    fn least(look: &Look) -> Cost {
+        let nnz = look.a.nnz();
+        Cost { values: nnz, bytes: 0.0, instructions: AN_ENTRY * nnz as f64 }
+    }
+
     fn cost(look: &Look) -> Option<Cost> {
-        let (n, nnz) = (look.a.rows(), look.a.nnz());
-        let runs = look.count_runs(1).0;
-        let suits = nnz > 0 && runs * RUN_ROWS <= n;
-        suits.then(|| look.cost(nnz, 12.0 * runs as f64, AN_ENTRY * nnz as f64 + A_RUN * runs as f64))
+        let (runs, least) = (look.runs(1, false)?.count() as f64, Self::least(look));
+        Some(Cost { bytes: 12.0 * runs, instructions: least.instructions + A_RUN * runs, ..least })
     }
 
     fn new(look: &Look) -> Self {
-        Self(Runs::new(look.a, CHUNK, 1, false))
+        Self(Runs::new(look.a, look.runs(1, false).expect("cost was asked for")))
     }
 
     fn bytes(&self, _: &Csr) -> u64 {

@@ -4,7 +4,7 @@
 use super::panel::{Panel, pack};
 use super::{Cell, Choice, Columns, Form, Layout, Look, Rows, SLICE, Suits, Values, slices};
 use crate::backend::gpu::text::{Shader, fill, shader, type_name};
-use crate::matrix::format::{Runs as Found, count_runs};
+use crate::matrix::format::{Runs as Found, Starts};
 
 const ROW_RUNS: Shader = shader!("row_runs.wgsl");
 
@@ -26,23 +26,23 @@ pub(in crate::backend::gpu) struct Runs {
 impl Runs {
     pub(super) fn suits(look: &Look) -> Option<Suits> {
         let (n, nnz) = (look.a.rows(), look.a.nnz());
-        let (by_columns, by_values) = count_runs(look.a, RUN_CHUNK, 1);
-        let long = |runs: usize, turns: usize| nnz > 0 && runs * turns * RUN_ROWS <= n;
+        let starts = |turns, constant, most| Starts::find(look.a, RUN_CHUNK, turns, constant, most);
+        let long = |turns: usize, constant: bool| nnz > 0 && starts(turns, constant, n / (turns * RUN_ROWS)).is_some();
         // With several unknowns per grid point patterns are periodic. Every row has its pattern number, so neighbours
         // may differ; columns come from the patterns only if values do too.
-        let in_turns = |turns: usize| long(count_runs(look.a, RUN_CHUNK, turns).1, turns);
-        let shared = long(by_values, 1) || !long(by_columns, 1) && (2..=MOST_TURNS).any(in_turns);
-        if !shared && !long(by_columns, 1) {
+        let by_columns = long(1, false);
+        let shared = by_columns && long(1, true) || !by_columns && (2..=MOST_TURNS).any(|turns| long(turns, true));
+        if !shared && !by_columns {
             return None;
         }
-        let runs = Found::new(look.a, RUN_CHUNK, 1, shared);
+        let runs = Found::new(look.a, &starts(1, shared, usize::MAX)?);
         // Patterns are tables in a cache: they must be small compared with the rows, and numbered by 16 bits.
         let small = runs.patterns() <= 1 << 16 && runs.offsets.len() * RUN_ROWS <= nnz.max(1 << 13);
         if !small || !shared && slices::padding(look.a, false) > slices::PADDING {
             return None;
         }
         let (patterns, mean) = (runs.patterns(), n as f64 / runs.runs.len() as f64);
-        let reason = match long(by_columns, 1) {
+        let reason = match by_columns {
             true => format!("its rows follow {patterns} patterns in runs of {mean:.0} on average"),
             false => format!("its rows follow {patterns} patterns in turns"),
         };

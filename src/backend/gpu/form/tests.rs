@@ -5,6 +5,7 @@ use super::*;
 use crate::backend::gpu::{Choose, Context, Gpu};
 use crate::backend::{Engine, Settings};
 use crate::host::random::Random;
+use crate::matrix::format::Starts;
 use crate::matrix::{Triplets, gallery};
 use crate::op::schedule::{Compiler, Fusion, Projections};
 use crate::op::{Operator, Precisions, Program, Role, Space};
@@ -14,7 +15,7 @@ use std::sync::atomic::Ordering;
 
 /// Runs of row patterns, however many.
 fn runs<const SHARED: bool>(a: &Csr, exponent: i32, dtype: Dtype) -> Choice<'_> {
-    let runs = Found::new(a, RUN_CHUNK, 1, SHARED);
+    let runs = Found::new(a, &Starts::find(a, RUN_CHUNK, 1, SHARED, usize::MAX).unwrap());
     Choice::with(a, exponent, dtype, Runs::numbered(&runs), Some(runs), String::new())
 }
 
