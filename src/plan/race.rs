@@ -25,6 +25,12 @@ const GROWTH: f64 = 1.3;
 /// Expected work in units of what was spent: at the least and at the most.
 const TRUST: (f64, f64) = (1.0 / 3.0, 10.0);
 
+/// One that takes more than this part of another's iterations is like it: where that one gets nowhere, it hardly will.
+const ALIKE: f64 = 0.5;
+
+/// Of such a one, expected iterations in units of those that the other has made, at the most.
+const FAR: f64 = 100.0;
+
 /// Another must be expected to take less than this part before one that runs is left.
 const MARGIN: f64 = 0.8;
 
@@ -101,26 +107,35 @@ impl Race {
     /// Work until the answer, as far as can be told.
     pub(crate) fn expected(&self, k: usize) -> f64 {
         let Runner { entrant, spent, looks, .. } = &self.runners[k];
-        let (Some(&(_, first)), Some(&(_, last))) = (looks.first(), looks.last()) else {
+        if looks.is_empty() {
             let togo = (self.goal - self.best) / (self.goal - self.start).max(f64::MIN_POSITIVE);
             let least = (entrant.least * togo.clamp(0.0, 1.0)).max(1.0);
-            let part = entrant.part.map_or(0.0, |(other, part)| part * self.iterations_to_go(other));
+            let part = entrant.part.map_or(0.0, |(other, part)| part * self.iterations_to_go(other, part > ALIKE));
             return entrant.setup + entrant.each * least.max(part);
-        };
+        }
         if *spent == 0.0 {
             return entrant.each * entrant.least.max(1.0);
         }
+        self.by_rate(k).clamp(TRUST.0 * spent, TRUST.1 * spent)
+    }
+
+    /// Work until the answer of one that has run, by its rates alone.
+    fn by_rate(&self, k: usize) -> f64 {
+        let Runner { spent, looks, .. } = &self.runners[k];
+        let (first, last) = (looks[0].1, looks[looks.len() - 1].1);
         let half = looks.iter().rev().find(|l| 2.0 * l.0 <= *spent).unwrap_or(&looks[0]);
         let rate = ((last - first) / spent).max((last - half.1) / (spent - half.0).max(f64::MIN_POSITIVE));
         let togo = (self.goal - last).max(0.0);
-        let guess = if rate > 0.0 { togo / rate } else { f64::INFINITY };
-        guess.clamp(TRUST.0 * spent, TRUST.1 * spent)
+        if rate > 0.0 { togo / rate } else { f64::INFINITY }
     }
 
-    /// Iterations that one that runs is expected to need.
-    fn iterations_to_go(&self, k: usize) -> f64 {
+    /// Iterations that one that runs is expected to need; for one like it, as many as its rates tell.
+    fn iterations_to_go(&self, k: usize, alike: bool) -> f64 {
         let Runner { entrant, standing, spent, .. } = &self.runners[k];
-        if *standing == Standing::Runs && *spent > 0.0 { self.expected(k) / entrant.each } else { 0.0 }
+        if *standing != Standing::Runs || *spent == 0.0 {
+            return 0.0;
+        }
+        (if alike { self.by_rate(k).clamp(TRUST.0 * spent, FAR * spent) } else { self.expected(k) }) / entrant.each
     }
 
     /// Better numbers for one that waits.
@@ -408,6 +423,14 @@ mod tests {
         race.look(0, 40, 1.0, 1.0);
         // 280 to go: 84 iterations of the other.
         assert!((race.expected(1) - 208.0).abs() < 1e-9);
+        // One that is like the other has no better hopes than that one's rate: 4000 iterations, not 400.
+        let alike = Entrant { part: Some((0, 0.7)), ..entrant(0.0, 1.0, 5.0) };
+        let mut race = Race::new([entrant(0.0, 1.0, 30.0), third, alike], 0.0, GOAL);
+        race.ready(0);
+        race.starts(0, 0.0);
+        race.look(0, 40, 1.0, 0.08);
+        assert!((race.expected(0) - 400.0).abs() < 1e-9 && (race.expected(1) - 280.0).abs() < 1e-9);
+        assert!((race.expected(2) - 0.7 * 3960.0).abs() < 1e-9, "{}", race.expected(2));
     }
 
     #[test]
