@@ -31,9 +31,20 @@ impl Local {
     pub(crate) fn new(a: &Csr, rows: &Cuts, columns: &Cuts, chunk: usize, ranks: &Ranks) -> Result<Self> {
         let (me, size) = (ranks.rank(), ranks.size());
         let (range, own) = (rows.rows_of(me), columns.rows_of(me));
-        let entries = a.row_ptr()[range.start]..a.row_ptr()[range.end];
-        let global = &a.columns()[entries.clone()];
-        let mut ghosts: Vec<u32> = global.iter().copied().filter(|&j| !own.contains(&(j as usize))).collect();
+        let starts = &a.row_ptr()[range.start..=range.end];
+        let entries = starts[0]..starts[range.len()];
+        // Columns ascend, so the ends of a row tell.
+        let outside = |i: &usize| {
+            let (columns, _) = a.row(*i);
+            let ends = columns.first().zip(columns.last());
+            ends.is_some_and(|(&first, &last)| (first as usize) < own.start || last as usize >= own.end)
+        };
+        let chunks = || range.clone().step_by(chunk).map(|lo| lo..(lo + chunk).min(range.end));
+        let waits: Vec<bool> = chunks().map(|mut rows| rows.any(|i| outside(&i))).collect();
+        let columns_of = |rows: &Range<usize>| &a.columns()[a.row_ptr()[rows.start]..a.row_ptr()[rows.end]];
+        let waiting = chunks().zip(&waits).filter(|(_, wait)| **wait);
+        let mut ghosts: Vec<u32> = waiting.flat_map(|(rows, _)| columns_of(&rows)).copied().collect();
+        ghosts.retain(|&j| !own.contains(&(j as usize)));
         ghosts.sort_unstable();
         ghosts.dedup();
         let below = ghosts.partition_point(|&j| (j as usize) < own.start);
@@ -44,14 +55,15 @@ impl Local {
             let k = ghosts.binary_search(&j).expect("a column outside is a ghost");
             (if k < below { k } else { k + own.len() }) as u32
         };
-        let local: Vec<u32> = global.iter().map(|&j| place(j)).collect();
-        let row_ptr: Vec<usize> = a.row_ptr()[range.start..=range.end].iter().map(|p| p - entries.start).collect();
-        let inside = below..below + own.len();
-        let waits = (0..range.len()).step_by(chunk).map(|lo| {
-            let hi = (lo + chunk).min(range.len());
-            local[row_ptr[lo]..row_ptr[hi]].iter().any(|&j| !inside.contains(&(j as usize)))
-        });
-        let waits = waits.collect();
+        let mut local: Vec<u32> = Vec::with_capacity(entries.len());
+        for (rows, &wait) in chunks().zip(&waits) {
+            let columns = columns_of(&rows);
+            match wait {
+                true => local.extend(columns.iter().map(|&j| place(j))),
+                false => local.extend(columns.iter().map(|&j| j - own.start as u32 + below as u32)),
+            }
+        }
+        let row_ptr: Vec<usize> = starts.iter().map(|p| p - entries.start).collect();
         let (sends, receives) = plan(&ghosts, below, &own, columns, ranks)?;
         let values = a.values()[entries].to_vec();
         let width = ghosts.len() + own.len();
