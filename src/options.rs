@@ -186,6 +186,8 @@ pub struct Knobs {
     pub withhold: Vec<String>,
     /// Bytes that a single binding may have on the GPU; `None` is the adapter's own limit.
     pub binding_limit: Option<u64>,
+    /// Bytes that this process may take, in place of what the system says is free.
+    pub memory_share: Option<u64>,
     /// `Backend::Auto` takes any adapter, a software one too, for any size.
     pub prefer_gpu: bool,
     /// The GPU is lost at the submission after so many: a drill of what a driver's reset does.
@@ -200,6 +202,7 @@ impl Default for Knobs {
             batch: None,
             withhold: vec![],
             binding_limit: None,
+            memory_share: None,
             prefer_gpu: false,
             lose_device_after: None,
         }

@@ -222,8 +222,10 @@ fn what_one_rank_is_told_ends_all_of_them() {
     let reasons = on(3, |ranks| {
         let first = ranks.rank() == 0;
         let mut solver = Solver::new(&a, endless(ranks)).unwrap();
-        let heard = |event: krylane::Event| {
-            if first && event.iteration > 9 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        // Once: ranks hear of it when they next ask each other.
+        let heard = |event: krylane::Event| match first && event.iteration == 37 {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
         };
         solver.solve_watched(&b, None, heard).unwrap().reason
     });

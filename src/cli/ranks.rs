@@ -3,8 +3,8 @@
 use super::args::{Command, SpectrumArgs};
 use super::exit::{self, Exit};
 use super::job::Job;
-use krylane::Error;
 use krylane::ranks::Ranks;
+use krylane::{Called, Error};
 use std::io::Write;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -70,6 +70,17 @@ fn join(size: usize) -> krylane::Result<Ranks> {
 pub(super) fn together<T, E: Into<anyhow::Error>>(outcome: Result<T, E>) -> anyhow::Result<T> {
     let outcome = outcome.map_err(Into::into);
     let Some(ranks) = current() else { return outcome };
+    let halted = outcome.as_ref().err().and_then(|e| match e.downcast_ref::<Error>() {
+        Some(Error::Halted(called)) => Some(*called),
+        _ => None,
+    });
+    // A signal to one rank is one to all.
+    let code = halted.map_or(0.0, |called| if called == Called::Cancelled { 2.0 } else { 1.0 });
+    let codes = ranks.gather_vector(&[code])?;
+    let called = [(2.0, Called::Cancelled), (1.0, Called::TimeLimit)].into_iter().find(|c| codes.contains(&c.0));
+    if let Some((_, called)) = called {
+        return Err(Error::Halted(called).into());
+    }
     let told = outcome.as_ref().map(|_| ()).map_err(|e| Error::Ranks(exit::message(e)));
     match (ranks.agree(told), outcome) {
         (Err(e), Ok(_)) => Err(e.into()),

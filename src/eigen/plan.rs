@@ -94,7 +94,7 @@ pub(super) fn check_dense(p: &Pencil) -> Result<()> {
         return Err(Error::input("the method dense needs the entries of A; an operator has none"));
     }
     let n = p.n() as u64;
-    memory::check(|| format!("the method dense for order {n}"), 64 * n * n, None)
+    memory::check(|| format!("the method dense for order {n}"), 64 * n * n, None, None)
 }
 
 /// What is chosen for a method on a device.

@@ -167,7 +167,7 @@ pub(super) fn affordable(c: &Csr, solves: usize, symmetric: bool, options: &Eige
     let cost = direct::cost(c);
     let (n, nnz, solves) = (c.rows() as f64, c.nnz() as f64, solves as f64);
     let bytes = 24.0 * cost.entries * if symmetric { 1.0 } else { 2.0 };
-    if memory::available(None).is_some_and(|free| bytes > 0.5 * free as f64) {
+    if memory::available(None, options.knobs.memory_share).is_some_and(|free| bytes > 0.5 * free as f64) {
         return None;
     }
     let iterations = solves * ITERATIONS.min(n) * (nnz + 5.0 * n);

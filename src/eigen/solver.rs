@@ -92,13 +92,10 @@ impl EigenSolver {
     ///
     /// # Errors
     /// A rectangular A, a B of another size, options out of range, k beyond the order, no such adapter.
-    pub fn new(a: &impl ToMatrix, options: EigenOptions) -> Result<Self> {
-        let ranks = options.ranks.clone();
-        let planned = Self::planned(a, options);
-        match ranks {
-            Some(ranks) => ranks.agree(planned),
-            None => planned,
-        }
+    pub fn new(a: &impl ToMatrix, mut options: EigenOptions) -> Result<Self> {
+        let Some(ranks) = options.ranks.clone() else { return Self::planned(a, options) };
+        options.knobs.memory_share = Some(ranks.memory_share()?);
+        ranks.agree(Self::planned(a, options))
     }
 
     fn planned(a: &impl ToMatrix, options: EigenOptions) -> Result<Self> {

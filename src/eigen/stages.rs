@@ -161,7 +161,7 @@ async fn stage(
         deadline: options.time_limit.and_then(|t| found.start.checked_add(t)),
         cancel: outside.cancel,
         callback: &mut *outside.callback,
-        agreement: Agreement::of(options.ranks.as_ref()),
+        agreement: Agreement::of(options.ranks.as_ref(), false),
     };
     for attempt in 1.. {
         let start = Instant::now();

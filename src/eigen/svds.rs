@@ -75,12 +75,18 @@ fn norms(a: &Matrix) -> Result<Norms> {
 /// As [`svds`].
 pub fn svds_until(
     a: &impl ToMatrix,
-    options: EigenOptions,
+    mut options: EigenOptions,
     cancel: &AtomicBool,
     mut heard: impl FnMut(Event) + Send + 'static,
 ) -> Result<SvdReport> {
     let start = Instant::now();
-    options.check()?;
+    let checked = options.check();
+    if let Some(ranks) = options.ranks.clone() {
+        options.knobs.memory_share = Some(ranks.memory_share()?);
+        ranks.agree(checked)?;
+    } else {
+        checked?;
+    }
     let a = a.to_matrix()?;
     let parts = if options.complex { 2 } else { 1 };
     if options.complex && !(a.rows().is_multiple_of(2) && a.cols().is_multiple_of(2)) {

@@ -269,7 +269,7 @@ fn one_vector(name: &Path, mut columns: Vec<Vec<f64>>, options: &ReadOptions) ->
 #[doc(hidden)]
 #[must_use]
 pub fn available_memory() -> Option<u64> {
-    crate::host::memory::available(None)
+    crate::host::memory::available(None, None)
 }
 
 fn has_extension(path: &Path, extension: &str) -> bool {

@@ -695,6 +695,6 @@ pub fn by_name(name: &str, size: usize, params: &[(String, f64)]) -> Result<Csr>
     }
     // Twice the size of the arrays: a real form is built while its source is still in memory.
     let needed = 2.0 * 12.0 * entries + 16.0 * rows as f64;
-    memory::check(|| format!("{name}:{size}"), needed as u64, None)?;
+    memory::check(|| format!("{name}:{size}"), needed as u64, None, None)?;
     Ok((family.make)(size, &values))
 }

@@ -17,8 +17,10 @@ pub(crate) use copies::HandleMap;
 pub use expr::{Cond, Expr};
 pub use outbox::{Next, Outbox, Seen};
 pub use program::{Combination, Program};
-pub(crate) use space::{OperatorData, TriangleData, VectorInfo};
+#[cfg(feature = "gpu")]
+pub(crate) use space::OperatorData;
 pub use space::{Precisions, Role, Space};
+pub(crate) use space::{TriangleData, VectorInfo};
 
 use std::fmt;
 

@@ -291,9 +291,10 @@ impl Space {
     }
 
     /// Bytes that a device takes for all of it, and what they are for. Matrices count as plain rows: no form takes more.
-    pub(crate) fn needed(&self) -> (u64, String) {
-        let vectors = self.vector_bytes();
-        let matrices: u64 = (0..self.operators.len()).map(|k| self.operator_bytes(Operator(k as u16))).sum();
+    pub(crate) fn needed(&self, ranks: usize) -> (u64, String) {
+        let part = |bytes: u64| bytes.div_ceil(ranks as u64);
+        let vectors = part(self.vector_bytes());
+        let matrices: u64 = (0..self.operators.len()).map(|k| part(self.operator_bytes(Operator(k as u16)))).sum();
         let triangles: u64 = (0..self.triangles.len()).map(|k| self.triangle_bytes(Triangle(k as u16))).sum();
         let text = format!(
             "{} vectors ({vectors} bytes), {} matrices ({matrices}), {} triangles ({triangles})",

@@ -139,7 +139,8 @@ pub(crate) fn choose(
     say(&table, &what, facts, options, &seen, [multigrid.as_deref(), asked, Some(&why)], notes);
 
     // Columns of a basis that leave half of the memory to all else.
-    let room = memory::available(options.memory_limit).map_or(usize::MAX, |m| (m / 16 / n.max(1) as u64) as usize);
+    let room = memory::available(options.memory_limit, options.knobs.memory_share)
+        .map_or(usize::MAX, |m| (m / 16 / n.max(1) as u64) as usize);
     let long = (LONG_BASIS / 8 / n.max(1)).clamp(50, 300);
     if auto && table.iter().any(|r| r.restart.map(|m| m.min(long)) > Some(room)) {
         notes.push(format!("restart at most {room}: a longer basis would take half of the free memory"));

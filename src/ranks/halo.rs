@@ -5,7 +5,7 @@
 
 use super::Ranks;
 use super::cuts::Cuts;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::matrix::Csr;
 use std::ops::Range;
 use std::sync::Arc;
@@ -95,12 +95,15 @@ fn plan(ghosts: &[u32], below: usize, own: &Range<usize>, columns: &Cuts, ranks:
     let asked = (0..size).map(|p| (p, all[p * size + me] as usize)).filter(|(_, count)| *count > 0);
     let mut asked: Vec<(usize, Vec<u8>)> = asked.map(|(p, count)| (p, vec![0; 4 * count])).collect();
     ranks.exchange(&asks, &mut asked, || ())?;
-    let places = |bytes: &[u8]| {
-        let wanted = bytemuck::pod_collect_to_vec::<u8, u32>(bytes);
-        wanted.iter().map(|&j| j - own.start as u32).collect::<Vec<u32>>()
+    let places = |(p, bytes): &(usize, Vec<u8>)| {
+        let wanted: Vec<u32> = bytes.as_chunks().0.iter().map(|&c| u32::from_ne_bytes(c)).collect();
+        // Products read these places without a check.
+        match wanted.iter().all(|&j| own.contains(&(j as usize))) {
+            true => Ok((*p, wanted.iter().map(|&j| j - own.start as u32).collect())),
+            false => Err(Error::Ranks(format!("rank {p} is out of step: it asks for entries that are elsewhere"))),
+        }
     };
-    let sends = asked.iter().map(|(p, bytes)| (*p, places(bytes))).collect();
-    Ok((sends, receives))
+    Ok((asked.iter().map(places).collect::<Result<_>>()?, receives))
 }
 
 #[cfg(test)]
@@ -132,7 +135,8 @@ mod tests {
                 let mut receives: Vec<_> = local.receives.iter().map(|(p, r)| (*p, vec![0u8; 8 * r.len()])).collect();
                 ranks.exchange(&sends, &mut receives, || ()).unwrap();
                 for ((_, bytes), (_, range)) in receives.iter().zip(&local.receives) {
-                    seen[range.clone()].copy_from_slice(&bytemuck::pod_collect_to_vec::<u8, f64>(bytes));
+                    let values: Vec<f64> = bytes.as_chunks().0.iter().map(|&c| f64::from_ne_bytes(c)).collect();
+                    seen[range.clone()].copy_from_slice(&values);
                 }
                 for (c, wait) in local.waits.iter().enumerate() {
                     let rows = c * chunk..((c + 1) * chunk).min(own.len());

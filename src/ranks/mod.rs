@@ -4,7 +4,7 @@
 //! A [`Communicator`] moves bytes between ranks. There are two: threads of one process ([`Ranks::threads`]), for tests and
 //! for trying things out, and MPI (`Ranks::mpi`, with the feature `mpi`). One rank needs none.
 //!
-//! What ranks share today is the iteration: vectors, bases and the matrices of products are in rows' parts, and sums
+//! What ranks share today is the iteration: vectors, bases and the matrices of products are divided by rows, and sums
 //! have the bits of one process. Each rank is still given all of A and b, and repeats set-ups and certificates.
 
 pub(crate) mod cuts;
@@ -17,6 +17,7 @@ mod threads;
 
 use crate::error::{Error, Result};
 use crate::host::clock::Instant;
+use crate::host::memory;
 use crate::matrix::Csr;
 use std::fmt;
 use std::sync::Arc;
@@ -53,6 +54,10 @@ pub trait Communicator: Send + Sync {
     fn is_one_process(&self) -> bool {
         false
     }
+    /// Bytes that a message may have.
+    fn longest_message(&self) -> usize {
+        usize::MAX
+    }
     /// Ends all ranks at once, with this exit code, where the communicator can.
     fn abort(&self, _code: i32) {}
 }
@@ -71,7 +76,7 @@ pub(crate) struct Traffic {
 pub struct Ranks(Arc<Inner>);
 
 struct Inner {
-    communicator: Box<dyn Communicator>,
+    communicator: Arc<dyn Communicator>,
     messages: AtomicU64,
     bytes: AtomicU64,
     reductions: AtomicU64,
@@ -87,8 +92,12 @@ impl fmt::Debug for Ranks {
 impl Ranks {
     /// Ranks over a communicator of your own.
     pub fn new(communicator: impl Communicator + 'static) -> Self {
+        Self::over(Arc::new(communicator))
+    }
+
+    fn over(communicator: Arc<dyn Communicator>) -> Self {
         Self(Arc::new(Inner {
-            communicator: Box::new(communicator),
+            communicator,
             messages: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
             reductions: AtomicU64::new(0),
@@ -185,6 +194,26 @@ impl Ranks {
     /// A rank that is gone.
     pub fn gather_vector(&self, local: &[f64]) -> Result<Vec<f64>> {
         self.gather(local)
+    }
+
+    /// The same ranks, with counts of their own.
+    pub(crate) fn counted(&self) -> Self {
+        Self::over(Arc::clone(&self.0.communicator))
+    }
+
+    /// Bytes of memory that each rank may take: the least that is free for one anywhere, its neighbours' shares apart.
+    pub(crate) fn memory_share(&self) -> Result<u64> {
+        let own = memory::available(None, None).map_or(u64::MAX, |free| free / self.neighbours() as u64);
+        Ok(self.gather_counted(&[own], &vec![1; self.size()])?.into_iter().min().unwrap_or(own))
+    }
+
+    /// Finds that vectors of `bytes` bytes are too long for a message.
+    pub(crate) fn check_size(&self, bytes: usize) -> Result<()> {
+        let most = self.0.communicator.longest_message();
+        if bytes <= most {
+            return Ok(());
+        }
+        Err(Error::Ranks(format!("a vector of {bytes} bytes; a message between ranks has {most} at most")))
     }
 
     pub(crate) fn traffic(&self) -> Traffic {

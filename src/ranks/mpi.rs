@@ -6,6 +6,7 @@ use mpi::Threading;
 use mpi::environment::Universe;
 use mpi::ffi;
 use std::ffi::c_int;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// All processes of a job, in a communicator of their own: messages don't mix with the program's others.
 pub(super) struct World {
@@ -17,8 +18,14 @@ pub(super) struct World {
     universe: Option<Universe>,
 }
 
-// SAFETY: MPI was initialised with support for calls from any thread, one at a time, and a rank makes one call at a time:
-// an engine is used through `&mut`.
+/// Held by every call: MPI was initialised for calls from any thread, one at a time.
+static CALL: Mutex<()> = Mutex::new(());
+
+fn one_call() -> MutexGuard<'static, ()> {
+    CALL.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+// SAFETY: MPI takes calls from any thread, and `CALL` makes them one at a time.
 unsafe impl Send for World {}
 // SAFETY: as above.
 unsafe impl Sync for World {}
@@ -97,6 +104,7 @@ impl Communicator for World {
 
     fn all_gather(&self, mine: &[u8], counts: &[usize], out: &mut [u8]) -> Result<()> {
         count(out.len())?;
+        let _call = one_call();
         let counts: Vec<c_int> = counts.iter().map(|&n| count(n)).collect::<Result<_>>()?;
         let starts: Vec<c_int> = counts.iter().scan(0, |end, n| Some(std::mem::replace(end, *end + n))).collect();
         assert_eq!(counts.iter().map(|&n| n as usize).sum::<usize>(), out.len());
@@ -123,6 +131,9 @@ impl Communicator for World {
         meanwhile: &mut dyn FnMut(),
     ) -> Result<()> {
         const TAG: c_int = 1;
+        let lengths = sends.iter().map(|s| s.1.len()).chain(receives.iter().map(|r| r.1.len()));
+        lengths.map(count).collect::<Result<Vec<_>>>()?;
+        let _call = one_call();
         let mut requests = Vec::with_capacity(sends.len() + receives.len());
         // SAFETY: the buffers live and are not touched until the wait below, which nothing skips.
         unsafe {
@@ -143,6 +154,10 @@ impl Communicator for World {
         meanwhile();
         drop(wait);
         Ok(())
+    }
+
+    fn longest_message(&self) -> usize {
+        c_int::MAX as usize
     }
 
     fn abort(&self, code: i32) {

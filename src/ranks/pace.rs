@@ -24,9 +24,10 @@ struct Pace {
 }
 
 impl Agreement {
-    pub(crate) fn of(ranks: Option<&Ranks>) -> Self {
+    /// `broken` where a callback wanted the end of the run before this one.
+    pub(crate) fn of(ranks: Option<&Ranks>, broken: bool) -> Self {
         let pace = |ranks: &Ranks| Pace { ranks: ranks.clone(), left: 1, since: (0, Instant::now()) };
-        Self { pace: ranks.map(pace), broken: false }
+        Self { pace: ranks.map(pace), broken }
     }
 
     /// Notes that a callback of this rank wants the end; true where the run ends at once.

@@ -14,9 +14,11 @@ use crate::method::{Method, MethodEntry, Needs, Normal, System, Tuning, Watch};
 use crate::op::schedule::Compiler;
 use crate::op::{Operator, Role, Space, Vector};
 use crate::options::Criterion;
+use crate::plan::Candidate;
 use crate::plan::transform::Transform;
 use crate::precond::registry::Precond;
 use crate::precond::{self, Common, Preconditioner};
+use crate::ranks::Ranks;
 use crate::solve::drive::{Growing, Session};
 use crate::solve::refine::Renewal;
 use std::sync::Arc;
@@ -122,7 +124,7 @@ impl Solver {
             normal: normal.is_some(),
             near_null: self.options.near_null.as_ref().map(|v| Arc::new(v.changed(|v| transform.direction(v)))),
             frugal: self.candidates.len() > 1 && self.options.preconditioner == Precond::Auto,
-            room: memory::available(self.options.memory_limit),
+            room: memory::available(self.options.memory_limit, self.options.knobs.memory_share),
             operations: transform.cost.map(|c| c.multiplications),
             halt: halt.clone(),
         };
@@ -165,9 +167,15 @@ impl Solver {
     /// An engine over `space` for candidate `k`, where there is memory for it.
     fn engine(&self, k: usize, space: &Space) -> Result<Box<dyn Engine>> {
         let candidate = &self.candidates[k];
-        let (needed, parts) = space.needed();
+        let ranks = self.options.ranks.as_ref();
+        let (needed, parts) = space.needed(ranks.map_or(1, Ranks::size));
         let what = || format!("{} with {}: {parts}", candidate.method.id, candidate.preconditioner);
-        self.agreed(memory::check(what, needed, self.options.memory_limit))?;
+        self.agreed(memory::check(what, needed, self.options.memory_limit, self.options.knobs.memory_share))?;
+        if let Some(ranks) = ranks {
+            let Candidate { method, preconditioner, restart, precision, .. } = candidate;
+            let decided = format!("{} with {preconditioner}, restart {restart}, {precision:?}: {parts}", method.id);
+            ranks.agree_on("what to set up", &decided)?;
+        }
         self.device.engine(space.clone())
     }
 

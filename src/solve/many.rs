@@ -78,7 +78,7 @@ impl Solver {
         };
         self.agreed((0..b.len()).try_for_each(check))?;
         self.enter().await?;
-        let mut call = Call { deadline: self.deadline(), callback, pause: None };
+        let mut call = Call { deadline: self.deadline(), callback, pause: None, broken: false };
         let held = self.held();
         let stacked: Vec<_> = b.iter().map(|b| self.stacked(b.as_ref())).collect();
         let mut reports = vec![];
@@ -182,7 +182,7 @@ impl Solver {
                     batch: options.knobs.batch,
                     more: None,
                     pause: None,
-                    agreement: Agreement::of(options.ranks.as_ref()),
+                    agreement: Agreement::of(options.ranks.as_ref(), false),
                 };
                 session.run(problem, state, &mut limits).await
             }));

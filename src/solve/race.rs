@@ -289,9 +289,10 @@ impl Solver {
             batch: self.options.knobs.batch,
             more: contested.then_some(&mut judge),
             pause: call.pause,
-            agreement: Agreement::of(self.options.ranks.as_ref()),
+            agreement: Agreement::of(self.options.ranks.as_ref(), call.broken),
         };
         let reason = session.run(problem, state, &mut limits).await?;
+        call.broken = limits.agreement.broken();
         look(race, state);
         Ok(reason)
     }

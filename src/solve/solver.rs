@@ -94,13 +94,10 @@ impl Solver {
     ///
     /// # Errors
     /// As [`Solver::new`].
-    pub async fn new_async(a: &impl ToMatrix, options: Options) -> Result<Self> {
-        let ranks = options.ranks.clone();
-        let planned = Self::planned(a, options).await;
-        match ranks {
-            Some(ranks) => ranks.agree(planned),
-            None => planned,
-        }
+    pub async fn new_async(a: &impl ToMatrix, mut options: Options) -> Result<Self> {
+        let Some(ranks) = options.ranks.clone() else { return Self::planned(a, options).await };
+        options.knobs.memory_share = Some(ranks.memory_share()?);
+        ranks.agree(Self::planned(a, options).await)
     }
 
     async fn planned(a: &impl ToMatrix, mut options: Options) -> Result<Self> {
@@ -340,7 +337,7 @@ impl Solver {
     ) -> Result<Report> {
         self.agreed(self.check_vectors(b, x0))?;
         self.enter().await?;
-        let mut call = Call { deadline: self.deadline(), callback, pause };
+        let mut call = Call { deadline: self.deadline(), callback, pause, broken: false };
         let timings = self.first_timings();
         let (held, b) = (self.held(), self.stacked(b));
         let mut system = self.begin(&held, &b, x0, timings);
@@ -442,7 +439,7 @@ impl Solver {
         if change != Change::default() {
             let needed = self.a.plain_bytes(8) + 8 * self.a.rows() as u64;
             let what = || "a copy of the matrix, reordered or scaled,".into();
-            memory::check(what, needed, self.options.memory_limit)?;
+            memory::check(what, needed, self.options.memory_limit, self.options.knobs.memory_share)?;
         }
         let made = Arc::new(match &self.a {
             Matrix::Stored(a) => Transform::new(a, &self.facts, change, self.order.as_deref()),

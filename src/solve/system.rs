@@ -43,6 +43,8 @@ pub(super) struct Call<'a> {
     pub(super) deadline: Option<Instant>,
     pub(super) callback: Heard<'a>,
     pub(super) pause: Option<Pause<'a>>,
+    /// The callback wanted the end, and other ranks have not heard of it.
+    pub(super) broken: bool,
 }
 
 /// What the problems of one call refer to while the solver is at work on them.

@@ -148,6 +148,15 @@ fn extent(part: Option<&Part>, len: usize) -> Extent {
     part.map_or(Extent { own: len, ..Extent::default() }, |part| part.extent(len))
 }
 
+/// A pool of so many threads; none for 0, which takes rayon's global one.
+fn pool(threads: usize) -> Result<Option<rayon::ThreadPool>> {
+    if threads == 0 {
+        return Ok(None);
+    }
+    let made = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+    made.map(Some).map_err(|e| Error::input(format!("{threads} threads: {e}")))
+}
+
 impl Cpu {
     /// Allocates what `space` lists. `threads` = 0 takes rayon's global pool.
     pub(crate) fn new(space: Space, threads: usize, fuse: bool) -> Result<Self> {
@@ -156,25 +165,24 @@ impl Cpu {
 
     /// This rank's part of what `space` lists. All ranks call this together.
     pub(crate) fn shared_by(ranks: &Ranks, space: Space, threads: usize, fuse: bool) -> Result<Self> {
+        // What may fail on one rank comes before the first message.
+        let pool = ranks.agree(pool(threads))?;
         let part = Part::new(ranks, &space)?;
-        Self::build(space, threads, fuse, Allowed::default(), Some(part))
+        Self::build(space, pool, fuse, Allowed::default(), Some(part))
     }
 
     /// As `new`, with a choice of the forms that matrices may take.
     fn with_formats(space: Space, threads: usize, fuse: bool, allowed: Allowed) -> Result<Self> {
-        Self::build(space, threads, fuse, allowed, None)
+        Self::build(space, pool(threads)?, fuse, allowed, None)
     }
 
-    fn build(space: Space, threads: usize, fuse: bool, allowed: Allowed, part: Option<Part>) -> Result<Self> {
-        let pool = match threads {
-            0 => None,
-            k => Some(
-                rayon::ThreadPoolBuilder::new()
-                    .num_threads(k)
-                    .build()
-                    .map_err(|e| Error::input(format!("{k} threads: {e}")))?,
-            ),
-        };
+    fn build(
+        space: Space,
+        pool: Option<rayon::ThreadPool>,
+        fuse: bool,
+        allowed: Allowed,
+        part: Option<Part>,
+    ) -> Result<Self> {
         let extent = |len| extent(part.as_ref(), len);
         let vector = |v: &VectorInfo| {
             let dtype = space.plan.dtype(v.role);

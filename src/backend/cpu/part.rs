@@ -1,5 +1,6 @@
 //! This rank's part of vectors and matrices, where several ranks share a solve. An engine differs from that of one rank
-//! in two places: ghosts are brought before a product gathers, and sums of chunks go to all ranks after a sweep.
+//! where ghosts are brought before a product gathers, and where sums of chunks go to all ranks after a sweep; and in
+//! triangular solves and products by functions, which need all of a vector.
 
 use super::memory::{Buffer, Real, Shared, by_type};
 use super::sweep::CHUNK;
@@ -35,16 +36,31 @@ struct Length {
     extent: Extent,
 }
 
+/// A page in a browser has no other ranks: no value of this type exists there, and the compiler leaves out all that
+/// would need one.
+#[cfg(not(target_arch = "wasm32"))]
+type Others = ();
+#[cfg(target_arch = "wasm32")]
+type Others = std::convert::Infallible;
+
+#[cfg(not(target_arch = "wasm32"))]
+fn others() -> Result<Others> {
+    Ok(())
+}
+#[cfg(target_arch = "wasm32")]
+fn others() -> Result<Others> {
+    Err(crate::error::Error::Ranks("a page in a browser has no other ranks".into()))
+}
+
 /// This rank's rows of a matrix, with the matrix.
 type Rows = (Arc<Csr>, Arc<Local>);
 
 pub(super) struct Part {
     ranks: Ranks,
-    /// When this was made.
-    before: Traffic,
     lengths: Vec<Length>,
     /// By operator; none for products that are functions.
     rows: Vec<Option<Rows>>,
+    _others: Others,
 }
 
 impl Part {
@@ -54,6 +70,7 @@ impl Part {
         let mut lens: Vec<usize> = vectors.chain(operators).collect();
         lens.sort_unstable();
         lens.dedup();
+        ranks.check_size(8 * lens.last().copied().unwrap_or(0))?;
         let length = |len: usize| {
             let matrix = space.operators.iter().filter_map(|o| o.matrix.entries()).find(|a| a.rows() == len);
             // What an iteration reads of a row: its entries, and some vectors.
@@ -68,7 +85,7 @@ impl Part {
             Length { shape: Shape::new(&cuts), extent: Extent { own, ..Extent::default() }, cuts }
         };
         let lengths = lens.into_iter().map(length).collect();
-        let mut part = Self { ranks: ranks.clone(), before: ranks.traffic(), lengths, rows: vec![] };
+        let mut part = Self { ranks: ranks.counted(), lengths, rows: vec![], _others: others()? };
         for o in &space.operators {
             let rows = o.matrix.entries().map(|a| part.cut(a)).transpose()?;
             if let Some((a, local)) = &rows {
@@ -138,14 +155,8 @@ impl Part {
 
     /// What this rank sent since this was made.
     pub(super) fn counters(&self) -> Counters {
-        let (now, before) = (self.ranks.traffic(), self.before);
-        Counters {
-            messages: now.messages - before.messages,
-            reductions: now.reductions - before.reductions,
-            bytes_sent: now.bytes - before.bytes,
-            waited_us: (now.waited_ns - before.waited_ns) / 1000,
-            ..Counters::default()
-        }
+        let Traffic { messages, bytes, reductions, waited_ns } = self.ranks.traffic();
+        Counters { messages, reductions, bytes_sent: bytes, waited_us: waited_ns / 1000, ..Counters::default() }
     }
 
     /// The sum of a number over all ranks.

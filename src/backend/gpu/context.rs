@@ -167,7 +167,7 @@ impl Arrival {
 }
 
 /// The message of a panic, after a colon.
-fn said(panic: &(dyn std::any::Any + Send)) -> String {
+fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
     let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
     text.map_or_else(String::new, |text| format!(": {text}"))
 }
@@ -412,7 +412,9 @@ impl Context {
             match poll {
                 Ok(Ok(_) | Err(wgpu::PollError::Timeout)) => {}
                 Ok(Err(e)) => return Err(Error::Device(e.to_string())),
-                Err(panic) => return Err(Error::Device(format!("lost while it was waited for{}", said(&*panic)))),
+                Err(panic) => {
+                    return Err(Error::Device(format!("lost while it was waited for{}", panic_text(&*panic))));
+                }
             }
             if start.elapsed() > PATIENCE {
                 return Err(Error::Device(format!("no answer for {} s", PATIENCE.as_secs())));
