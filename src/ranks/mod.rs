@@ -73,7 +73,24 @@ pub(crate) struct Traffic {
 
 /// A handle of the ranks that share a solve; clones are the same rank.
 #[derive(Clone)]
-pub struct Ranks(Arc<Inner>);
+pub struct Ranks(Arc<Inner>, Others);
+
+/// A page in a browser has no other ranks: no value of this type exists there, and the compiler leaves out all that
+/// would need one.
+#[cfg(not(target_arch = "wasm32"))]
+#[derive(Clone)]
+struct Others;
+#[cfg(target_arch = "wasm32")]
+type Others = std::convert::Infallible;
+
+#[cfg(not(target_arch = "wasm32"))]
+fn others() -> Others {
+    Others
+}
+#[cfg(target_arch = "wasm32")]
+fn others() -> Others {
+    panic!("a page in a browser has no other ranks")
+}
 
 struct Inner {
     communicator: Arc<dyn Communicator>,
@@ -96,13 +113,14 @@ impl Ranks {
     }
 
     fn over(communicator: Arc<dyn Communicator>) -> Self {
-        Self(Arc::new(Inner {
+        let inner = Inner {
             communicator,
             messages: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
             reductions: AtomicU64::new(0),
             waited_ns: AtomicU64::new(0),
-        }))
+        };
+        Self(Arc::new(inner), others())
     }
 
     /// `size` ranks in this process, a handle for each; each is used by a thread of its own.

@@ -36,22 +36,6 @@ struct Length {
     extent: Extent,
 }
 
-/// A page in a browser has no other ranks: no value of this type exists there, and the compiler leaves out all that
-/// would need one.
-#[cfg(not(target_arch = "wasm32"))]
-type Others = ();
-#[cfg(target_arch = "wasm32")]
-type Others = std::convert::Infallible;
-
-#[cfg(not(target_arch = "wasm32"))]
-fn others() -> Result<Others> {
-    Ok(())
-}
-#[cfg(target_arch = "wasm32")]
-fn others() -> Result<Others> {
-    Err(crate::error::Error::Ranks("a page in a browser has no other ranks".into()))
-}
-
 /// This rank's rows of a matrix, with the matrix.
 type Rows = (Arc<Csr>, Arc<Local>);
 
@@ -60,7 +44,6 @@ pub(super) struct Part {
     lengths: Vec<Length>,
     /// By operator; none for products that are functions.
     rows: Vec<Option<Rows>>,
-    _others: Others,
 }
 
 impl Part {
@@ -85,7 +68,7 @@ impl Part {
             Length { shape: Shape::new(&cuts), extent: Extent { own, ..Extent::default() }, cuts }
         };
         let lengths = lens.into_iter().map(length).collect();
-        let mut part = Self { ranks: ranks.counted(), lengths, rows: vec![], _others: others()? };
+        let mut part = Self { ranks: ranks.counted(), lengths, rows: vec![] };
         for o in &space.operators {
             let rows = o.matrix.entries().map(|a| part.cut(a)).transpose()?;
             if let Some((a, local)) = &rows {
