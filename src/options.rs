@@ -3,7 +3,7 @@
 pub(crate) mod text;
 
 use crate::error::{Error, Result};
-use crate::host::suggest;
+use crate::host::{memory, suggest};
 use crate::method::registry::Method;
 use crate::precond;
 use crate::precond::registry::Precond;
@@ -279,6 +279,16 @@ impl Options {
             found.push(format!("rtol is {:e}: rounding in f64 hardly allows such a residual", self.rtol));
         }
         found
+    }
+
+    /// Bytes that a solve may take.
+    pub(crate) fn available_memory(&self) -> Option<u64> {
+        memory::available(self.memory_limit, self.knobs.memory_share)
+    }
+
+    /// Returns an error if `needed` bytes for `what` are not available.
+    pub(crate) fn check_memory(&self, what: impl FnOnce() -> String, needed: u64) -> Result<()> {
+        memory::check(what, needed, self.memory_limit, self.knobs.memory_share)
     }
 
     /// True where the preconditioner is the user's own.

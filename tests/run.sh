@@ -26,7 +26,9 @@ install() {
 needs() {
     local program=$1 package=$2 part=$3
     command -v "$program" >/dev/null && return 0
-    if may_install; then install "$package"; return 0; fi
+    # Several packages may be named.
+    # shellcheck disable=SC2086
+    if may_install; then install $package; return 0; fi
     echo "No $program: $part is left out. As root: apt-get install $package"
     [ "${CI:-}" != true ] || exit 1
     return 1
@@ -77,15 +79,8 @@ bare() {
 
 # Ranks as processes; the library's tests have them as threads.
 mpi() {
-    local program packages=(openmpi-bin libopenmpi-dev libclang-dev)
-    for program in mpirun mpicc; do
-        if ! command -v "$program" >/dev/null; then
-            if may_install; then install "${packages[@]}"; continue; fi
-            echo "No $program: MPI jobs are left out. As root: apt-get install ${packages[*]}"
-            [ "${CI:-}" != true ] || exit 1
-            return 0
-        fi
-    done
+    local packages="openmpi-bin libopenmpi-dev libclang-dev"
+    needs mpirun "$packages" "MPI jobs" && needs mpicc "$packages" "MPI jobs" || return 0
     say "MPI jobs"
     cargo clippy --quiet --features mpi --all-targets -- -D warnings
     cargo build --features mpi --example ranks

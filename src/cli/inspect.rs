@@ -18,7 +18,7 @@ pub(crate) struct Inspect {
 impl Inspect {
     pub(super) fn new(args: InspectArgs) -> anyhow::Result<Self> {
         let source = Source::new(args.matrix)?;
-        Ok(Self { source, options: Options { ranks: None, ..job::options(args.solver)? }, json: args.json })
+        Ok(Self { source, options: job::options(args.solver)?, json: args.json })
     }
 
     pub(super) fn run(self) -> anyhow::Result<Exit> {

@@ -108,7 +108,6 @@ pub(super) fn options(args: SolverArgs) -> anyhow::Result<Options> {
         reorder: args.reorder.parse()?,
         equilibrate: args.equilibrate.parse()?,
         memory_limit: args.memory_limit,
-        ranks: ranks::current(),
         ..Options::default()
     };
     let own = [

@@ -26,17 +26,12 @@ pub(super) fn silent() -> bool {
     held().as_ref().is_some_and(|ranks| ranks.rank() > 0)
 }
 
-/// A number that the launcher left in the environment.
-fn told(names: [&str; 2]) -> Option<usize> {
-    names.iter().find_map(|name| std::env::var(name).ok()?.parse().ok())
-}
-
 /// Joins the other processes of the job, if there are any.
 ///
 /// # Errors
 /// A program that can't, which would solve the same system once on each rank.
 pub(super) fn begin() -> krylane::Result<()> {
-    let Some(size) = told(["OMPI_COMM_WORLD_SIZE", "PMI_SIZE"]).filter(|n| *n > 1) else { return Ok(()) };
+    let Some(size) = Ranks::launched().filter(|n| *n > 1) else { return Ok(()) };
     let ranks = join(size)?;
     *held() = Some(ranks);
     let tell = std::panic::take_hook();
@@ -57,7 +52,7 @@ fn join(_size: usize) -> krylane::Result<Ranks> {
 
 #[cfg(not(feature = "mpi"))]
 fn join(size: usize) -> krylane::Result<Ranks> {
-    if told(["OMPI_COMM_WORLD_RANK", "PMI_RANK"]).is_some_and(|rank| rank > 0) {
+    if Ranks::launched_as().is_some_and(|rank| rank > 0) {
         std::process::exit(2);
     }
     Err(Error::input(format!(

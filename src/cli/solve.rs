@@ -49,7 +49,7 @@ impl Solve {
             x0: args.x0,
             coordinates: args.coordinates,
             near_null: args.near_null,
-            options: job::options(args.solver)?,
+            options: Options { ranks: ranks::current(), ..job::options(args.solver)? },
             quiet: args.quiet,
             monitor: args.monitor,
             verbose: args.verbose,

@@ -10,12 +10,12 @@ use crate::matrix::Csr;
 use crate::method::{Next, Outbox};
 use crate::op::schedule::Compiler;
 use crate::op::{Op, Operator, Program, Space};
-use crate::ranks::pace::Agreement;
+use crate::ranks::pace::{Agreement, End};
 use crate::report::Reason;
 use crate::solve::drive::Event;
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 
 /// Iterations issued before the host reads again.
 const BATCH: usize = 16;
@@ -44,19 +44,14 @@ pub(super) struct Limits<'a> {
     pub(super) agreement: Agreement,
 }
 
-/// Reasons from outside, the strongest last.
-const OUTSIDE: [Reason; 3] = [Reason::StoppedByCallback, Reason::TimeLimit, Reason::Cancelled];
-
 impl Limits<'_> {
     /// Why the run must end from outside, if it must.
     fn called(&mut self) -> Result<Option<Reason>> {
-        let late = || self.deadline.is_some_and(|d| Instant::now() >= d);
-        let own = match self.cancel.load(Ordering::Relaxed) {
-            true => Some(Reason::Cancelled),
-            false if late() => Some(Reason::TimeLimit),
-            false => self.agreement.broken().then_some(Reason::StoppedByCallback),
-        };
-        self.agreement.on(own, &OUTSIDE)
+        Ok(self.agreement.end(self.cancel, self.deadline)?.map(|end| match end {
+            End::Callback => Reason::StoppedByCallback,
+            End::TimeLimit => Reason::TimeLimit,
+            End::Cancelled => Reason::Cancelled,
+        }))
     }
 }
 

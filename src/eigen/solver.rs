@@ -22,6 +22,7 @@ use crate::op::{Precisions, Role};
 use crate::plan::{DeviceChoice, choose_device};
 use crate::precond;
 use crate::precond::registry::Precond;
+use crate::ranks::Ranks;
 use crate::report::{Passed, Reason};
 use crate::solve::drive::Event;
 use faer::c64;
@@ -93,9 +94,9 @@ impl EigenSolver {
     /// # Errors
     /// A rectangular A, a B of another size, options out of range, k beyond the order, no such adapter.
     pub fn new(a: &impl ToMatrix, mut options: EigenOptions) -> Result<Self> {
-        let Some(ranks) = options.ranks.clone() else { return Self::planned(a, options) };
-        options.knobs.memory_share = Some(ranks.memory_share()?);
-        ranks.agree(Self::planned(a, options))
+        let ranks = options.ranks.clone();
+        options.knobs.memory_share = ranks.as_ref().map(Ranks::memory_share).transpose()?;
+        Ranks::agreed(ranks.as_ref(), Self::planned(a, options))
     }
 
     fn planned(a: &impl ToMatrix, options: EigenOptions) -> Result<Self> {

@@ -22,6 +22,7 @@ use crate::op::schedule::Compiler;
 use crate::op::{Precisions, Role};
 use crate::plan::{DeviceChoice, choose_device};
 use crate::precond::registry::Precond;
+use crate::ranks::Ranks;
 use crate::report::{Passed, Reason};
 use crate::solve::drive::Event;
 use faer::{Mat, c64};
@@ -80,13 +81,8 @@ pub fn svds_until(
     mut heard: impl FnMut(Event) + Send + 'static,
 ) -> Result<SvdReport> {
     let start = Instant::now();
-    let checked = options.check();
-    if let Some(ranks) = options.ranks.clone() {
-        options.knobs.memory_share = Some(ranks.memory_share()?);
-        ranks.agree(checked)?;
-    } else {
-        checked?;
-    }
+    options.knobs.memory_share = options.ranks.as_ref().map(Ranks::memory_share).transpose()?;
+    Ranks::agreed(options.ranks.as_ref(), options.check())?;
     let a = a.to_matrix()?;
     let parts = if options.complex { 2 } else { 1 };
     if options.complex && !(a.rows().is_multiple_of(2) && a.cols().is_multiple_of(2)) {

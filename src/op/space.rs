@@ -257,6 +257,11 @@ impl Space {
         }
     }
 
+    /// Lengths of vectors and bases, each as often as it occurs.
+    pub(crate) fn lengths(&self) -> impl Iterator<Item = usize> {
+        self.vectors.iter().map(|v| v.len).chain(self.bases.iter().map(|b| b.len))
+    }
+
     /// How many vectors of length n a solve keeps: own vectors and basis columns.
     #[must_use]
     pub fn vector_count(&self) -> usize {

@@ -14,7 +14,6 @@ pub(crate) use order::choose_order;
 
 use crate::analyse::facts::Facts;
 use crate::error::{Error, Result};
-use crate::host::memory;
 use crate::matrix::{Csr, Matrix, Structure, equilibrate};
 use crate::method::registry::Method;
 use crate::method::{self, Needs};
@@ -139,8 +138,7 @@ pub(crate) fn choose(
     say(&table, &what, facts, options, &seen, [multigrid.as_deref(), asked, Some(&why)], notes);
 
     // Columns of a basis that leave half of the memory to all else.
-    let room = memory::available(options.memory_limit, options.knobs.memory_share)
-        .map_or(usize::MAX, |m| (m / 16 / n.max(1) as u64) as usize);
+    let room = options.available_memory().map_or(usize::MAX, |m| (m / 16 / n.max(1) as u64) as usize);
     let long = (LONG_BASIS / 8 / n.max(1)).clamp(50, 300);
     if auto && table.iter().any(|r| r.restart.map(|m| m.min(long)) > Some(room)) {
         notes.push(format!("restart at most {room}: a longer basis would take half of the free memory"));

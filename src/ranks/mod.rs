@@ -100,6 +100,11 @@ struct Inner {
     waited_ns: AtomicU64,
 }
 
+/// A number that the launcher left in the environment: Open MPI's, or that of MPICH and its kin.
+fn told(names: [&str; 2]) -> Option<usize> {
+    names.iter().find_map(|name| std::env::var(name).ok()?.parse().ok())
+}
+
 impl fmt::Debug for Ranks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "rank {} of {}", self.rank(), self.size())
@@ -157,6 +162,18 @@ impl Ranks {
     #[cfg(feature = "mpi")]
     pub fn mpi() -> Result<Self> {
         mpi::World::new().map(Self::new)
+    }
+
+    /// How many processes a launcher says it started; `None` where this one was started by itself.
+    #[must_use]
+    pub fn launched() -> Option<usize> {
+        told(["OMPI_COMM_WORLD_SIZE", "PMI_SIZE"])
+    }
+
+    /// This rank by the launcher's word, which needs no MPI.
+    #[must_use]
+    pub fn launched_as() -> Option<usize> {
+        told(["OMPI_COMM_WORLD_RANK", "PMI_RANK"])
     }
 
     /// This rank, from 0.
@@ -283,6 +300,14 @@ impl Ranks {
         self.0.waited_ns.fetch_add(time.as_nanos() as u64, Ordering::Relaxed);
     }
 
+    /// [`Ranks::agree`] where there are several.
+    pub(crate) fn agreed<T>(ranks: Option<&Self>, outcome: Result<T>) -> Result<T> {
+        match ranks {
+            Some(ranks) => ranks.agree(outcome),
+            None => outcome,
+        }
+    }
+
     /// What `outcome` is on every rank. Where it failed on some ranks alone, all get that error: none goes on to wait for
     /// a rank that has left. Where it failed on all, each gets its own.
     ///
@@ -300,16 +325,12 @@ impl Ranks {
     }
 
     /// Finds that ranks decided differently, which they may where free memory differs between them.
-    pub(crate) fn agree_on(&self, what: &str, decision: &str) -> Result<()> {
-        // FNV-1a.
-        let hash =
-            decision.bytes().fold(0xcbf2_9ce4_8422_2325u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x100_0000_01b3));
-        let all: Vec<u64> = self.gather_counted(&[hash], &vec![1; self.size()])?;
-        if all.iter().all(|h| *h == hash) {
+    pub(crate) fn agree_on(&self, decision: &str) -> Result<()> {
+        if self.gather(decision.as_bytes())? == decision.repeat(self.size()).as_bytes() {
             return Ok(());
         }
         Err(Error::Ranks(format!(
-            "ranks decided differently on {what}: rank {} has \"{decision}\". Free memory may differ between them; set \
+            "ranks decided differently on what to set up: rank {} on {decision}. Free memory may differ between them; set \
              `memory_limit`, the same on all",
             self.rank()
         )))

@@ -1,6 +1,6 @@
 //! MPI as a communicator, over the MPI standard's C functions.
 
-use super::Communicator;
+use super::{Communicator, Ranks};
 use crate::error::{Error, Result};
 use mpi::Threading;
 use mpi::environment::Universe;
@@ -29,12 +29,6 @@ fn one_call() -> MutexGuard<'static, ()> {
 unsafe impl Send for World {}
 // SAFETY: as above.
 unsafe impl Sync for World {}
-
-/// Number of processes that the launcher says it started.
-fn launched() -> Option<usize> {
-    let names = ["OMPI_COMM_WORLD_SIZE", "PMI_SIZE"];
-    names.iter().find_map(|name| std::env::var(name).ok()?.parse().ok())
-}
 
 /// A length as MPI counts it.
 fn count(n: usize) -> Result<c_int> {
@@ -66,7 +60,7 @@ impl World {
             (own, [rank, size, near].map(|n| n as usize))
         };
         let world = Self { communicator, rank, size, neighbours, universe };
-        match launched() {
+        match Ranks::launched() {
             Some(started) if started != size => Err(Error::Ranks(format!(
                 "the launcher started {started} processes and MPI knows {size}: the launcher belongs to another MPI library \
                  than krylane was built with"

@@ -3,9 +3,18 @@
 use super::Ranks;
 use crate::error::Result;
 use crate::host::clock::Instant;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// How long ranks go on without asking each other, in seconds.
 const PAUSE: f64 = 0.03;
+
+/// What ends a run from outside, the strongest last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    Callback = 1,
+    TimeLimit,
+    Cancelled,
+}
 
 /// How a run ends from outside: at once where there is one rank; else all ranks end together, when they next ask each
 /// other.
@@ -41,17 +50,23 @@ impl Agreement {
         self.broken
     }
 
-    /// What ends the run: `own` reason of this rank, or the last in the list of `reasons` that a rank has. All ranks call
-    /// this together.
-    pub(crate) fn on<T: Clone + PartialEq>(&mut self, own: Option<T>, reasons: &[T]) -> Result<Option<T>> {
+    /// What ends the run: what this rank is told, or the strongest that any rank is told. All ranks call this together.
+    pub(crate) fn end(&mut self, cancel: &AtomicBool, deadline: Option<Instant>) -> Result<Option<End>> {
+        let own = if cancel.load(Ordering::Relaxed) {
+            Some(End::Cancelled)
+        } else if deadline.is_some_and(|d| Instant::now() >= d) {
+            Some(End::TimeLimit)
+        } else {
+            self.broken.then_some(End::Callback)
+        };
         let Some(pace) = &mut self.pace else { return Ok(own) };
-        let code = own.and_then(|own| reasons.iter().position(|r| *r == own)).map_or(0, |k| k as u64 + 1);
-        Ok(pace.largest(code)?.checked_sub(1).map(|k| reasons[k as usize].clone()))
+        let code = pace.largest(own.map_or(0, |end| end as u64))?;
+        Ok([End::Callback, End::TimeLimit, End::Cancelled].into_iter().find(|end| *end as u64 == code))
     }
 }
 
 impl Pace {
-    /// The largest code of all ranks, where this call asks; else 0, which means: go on.
+    /// The largest code of all ranks, where this call asks; else 0, which is no end.
     fn largest(&mut self, own: u64) -> Result<u64> {
         self.left -= 1;
         self.since.0 += 1;

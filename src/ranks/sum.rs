@@ -36,16 +36,20 @@ pub(crate) struct Shape {
 }
 
 impl Shape {
-    pub(crate) fn new(cuts: &Cuts) -> Self {
+    pub(crate) fn new(cuts: Cuts) -> Self {
         let mut tops = vec![vec![]; cuts.ranks()];
         if cuts.chunks() > 0 {
             tree(0, cuts.chunks(), &mut |r| {
-                let owner = owner(cuts, &r)?;
+                let owner = owner(&cuts, &r)?;
                 tops[owner].push(r);
                 Some(0.0)
             });
         }
-        Self { cuts: cuts.clone(), tops }
+        Self { cuts, tops }
+    }
+
+    pub(crate) fn cuts(&self) -> &Cuts {
+        &self.cuts
     }
 
     /// The chunks of the subtrees that rank `p` adds up.
@@ -86,7 +90,7 @@ mod tests {
             let alone = pairwise(0..chunks, &|c| sums[c]);
             for ranks in 1..9 {
                 let weights: Vec<u64> = (0..chunks as u64).map(|c| 1 + (c * c) % 5).collect();
-                let shape = Shape::new(&Cuts::new(chunks * 4, 4, &weights, ranks));
+                let shape = Shape::new(Cuts::new(chunks * 4, 4, &weights, ranks));
                 let sent: Vec<Vec<f64>> = (0..ranks)
                     .map(|p| shape.tops(p).iter().map(|r| pairwise(r.clone(), &|c| sums[c])).collect())
                     .collect();

@@ -8,7 +8,6 @@ use crate::error::{Error, Result};
 use crate::host::clock::Instant;
 use crate::host::dense::orthonormal::orthonormal;
 use crate::host::halt::Halt;
-use crate::host::memory;
 use crate::host::scale::ldexp;
 use crate::method::{Method, MethodEntry, Needs, Normal, System, Tuning, Watch};
 use crate::op::schedule::Compiler;
@@ -124,7 +123,7 @@ impl Solver {
             normal: normal.is_some(),
             near_null: self.options.near_null.as_ref().map(|v| Arc::new(v.changed(|v| transform.direction(v)))),
             frugal: self.candidates.len() > 1 && self.options.preconditioner == Precond::Auto,
-            room: memory::available(self.options.memory_limit, self.options.knobs.memory_share),
+            room: self.options.available_memory(),
             operations: transform.cost.map(|c| c.multiplications),
             halt: halt.clone(),
         };
@@ -158,10 +157,7 @@ impl Solver {
 
     /// `outcome`, unless it is an error on another rank.
     pub(super) fn agreed<T>(&self, outcome: Result<T>) -> Result<T> {
-        match &self.options.ranks {
-            Some(ranks) => ranks.agree(outcome),
-            None => outcome,
-        }
+        Ranks::agreed(self.options.ranks.as_ref(), outcome)
     }
 
     /// An engine over `space` for candidate `k`, where there is memory for it.
@@ -170,11 +166,11 @@ impl Solver {
         let ranks = self.options.ranks.as_ref();
         let (needed, parts) = space.needed(ranks.map_or(1, Ranks::size));
         let what = || format!("{} with {}: {parts}", candidate.method.id, candidate.preconditioner);
-        self.agreed(memory::check(what, needed, self.options.memory_limit, self.options.knobs.memory_share))?;
+        self.agreed(self.options.check_memory(what, needed))?;
         if let Some(ranks) = ranks {
             let Candidate { method, preconditioner, restart, precision, .. } = candidate;
             let decided = format!("{} with {preconditioner}, restart {restart}, {precision:?}: {parts}", method.id);
-            ranks.agree_on("what to set up", &decided)?;
+            ranks.agree_on(&decided)?;
         }
         self.device.engine(space.clone())
     }

@@ -16,7 +16,7 @@ use crate::op::schedule::Compiler;
 use crate::op::{Dtype, Expr, Operator, Program, Scalar, Space, Stop, Vector};
 use crate::options::Criterion;
 use crate::plan::transform::Transform;
-use crate::ranks::pace::Agreement;
+use crate::ranks::pace::{Agreement, End};
 use crate::report::{BrokenDown, Passed, Reason, TrueResidual};
 use crate::solve::iterate::worth_keeping;
 use crate::solve::problem::{Problem, State};
@@ -24,7 +24,7 @@ use crate::solve::refine::Renewal;
 use rayon::prelude::*;
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 
 /// An iteration, as callbacks are told of it.
 #[derive(Clone, Copy, Debug)]
@@ -66,8 +66,15 @@ pub(crate) struct Limits<'a> {
     pub(crate) agreement: Agreement,
 }
 
-/// Reasons from outside, the strongest last.
-const OUTSIDE: [Ended; 3] = [Ended::Callback, Ended::TimeLimit, Ended::Cancelled];
+impl From<End> for Ended {
+    fn from(end: End) -> Self {
+        match end {
+            End::Callback => Self::Callback,
+            End::TimeLimit => Self::TimeLimit,
+            End::Cancelled => Self::Cancelled,
+        }
+    }
+}
 
 impl Limits<'_> {
     /// Whether the limit on iterations is reached and `more` does not raise it.
@@ -80,15 +87,9 @@ impl Limits<'_> {
         state.iterations >= self.max_iterations
     }
 
-    /// Whether the solve is cancelled or past its deadline.
+    /// What ends the solve from outside, if anything does.
     pub(super) fn called_off(&mut self) -> Result<Option<Ended>> {
-        let late = || self.deadline.is_some_and(|d| Instant::now() >= d);
-        let own = match self.cancel.load(Ordering::Relaxed) {
-            true => Some(Ended::Cancelled),
-            false if late() => Some(Ended::TimeLimit),
-            false => self.agreement.broken().then_some(Ended::Callback),
-        };
-        self.agreement.on(own, &OUTSIDE)
+        Ok(self.agreement.end(self.cancel, self.deadline)?.map(Ended::from))
     }
 
     /// A callback wants the end: at once, or when ranks agree on it.

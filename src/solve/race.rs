@@ -351,24 +351,11 @@ impl Solver {
         }
     }
 
-    /// Sets candidate `k` up, on all ranks or on none; the reason where that fails.
+    /// Sets candidate `k` up; the reason where that fails.
     fn open(&mut self, k: usize, system: &mut System<'_>, halt: &Halt) -> Result<Option<Reason>> {
         if self.sessions[k].is_some() {
             return Ok(None);
         }
-        let failed = self.open_here(k, system, halt)?;
-        if let Some(ranks) = &self.options.ranks {
-            let candidate = &self.candidates[k];
-            let outcome = if failed.is_some() { "fails" } else { "is set up" };
-            ranks.agree_on(
-                "a set-up",
-                &format!("{} with {} {outcome}", candidate.method.id, candidate.preconditioner),
-            )?;
-        }
-        Ok(failed)
-    }
-
-    fn open_here(&mut self, k: usize, system: &mut System<'_>, halt: &Halt) -> Result<Option<Reason>> {
         let upload = Instant::now();
         let mut made = self.session(k, halt);
         if matches!(made, Err(Error::OutOfMemory { .. })) && self.sessions.iter().any(Option::is_some) {

@@ -9,7 +9,6 @@ use crate::backend::{AdapterInfo, Counters, Engine};
 use crate::error::{Error, Result};
 use crate::host::clock::Instant;
 use crate::host::halt::Halt;
-use crate::host::memory;
 use crate::matrix::{Csr, Matrix, ToMatrix};
 use crate::method::registry::Method;
 use crate::method::{MethodEntry, Needs};
@@ -17,6 +16,7 @@ use crate::op::{Precisions, Space};
 use crate::options::{Criterion, Options};
 use crate::plan::transform::{Change, Transform};
 use crate::plan::{self, Candidate, Chosen, DeviceChoice, Sizes};
+use crate::ranks::Ranks;
 use crate::report::{Report, Timings};
 use crate::solve::drive::{Event, Pause, Session, Watcher};
 use std::borrow::Cow;
@@ -95,9 +95,9 @@ impl Solver {
     /// # Errors
     /// As [`Solver::new`].
     pub async fn new_async(a: &impl ToMatrix, mut options: Options) -> Result<Self> {
-        let Some(ranks) = options.ranks.clone() else { return Self::planned(a, options).await };
-        options.knobs.memory_share = Some(ranks.memory_share()?);
-        ranks.agree(Self::planned(a, options).await)
+        let ranks = options.ranks.clone();
+        options.knobs.memory_share = ranks.as_ref().map(Ranks::memory_share).transpose()?;
+        Ranks::agreed(ranks.as_ref(), Self::planned(a, options).await)
     }
 
     async fn planned(a: &impl ToMatrix, mut options: Options) -> Result<Self> {
@@ -439,7 +439,7 @@ impl Solver {
         if change != Change::default() {
             let needed = self.a.plain_bytes(8) + 8 * self.a.rows() as u64;
             let what = || "a copy of the matrix, reordered or scaled,".into();
-            memory::check(what, needed, self.options.memory_limit, self.options.knobs.memory_share)?;
+            self.options.check_memory(what, needed)?;
         }
         let made = Arc::new(match &self.a {
             Matrix::Stored(a) => Transform::new(a, &self.facts, change, self.order.as_deref()),

@@ -33,6 +33,19 @@ fn closed_pipes_are_no_error() {
     }
 }
 
+/// Started by a launcher, a program without MPI would solve the same system on each rank; one rank says so.
+#[cfg(not(feature = "mpi"))]
+#[test]
+fn several_processes_without_mpi_are_refused() {
+    let rank = |k: &str| {
+        let mut program = Command::new(PROGRAM);
+        program.args(["solve", "poisson2d:5"]).env("OMPI_COMM_WORLD_SIZE", "3").env("OMPI_COMM_WORLD_RANK", k);
+        program.output().expect("the program starts")
+    };
+    refuses(&rank("0"), 2, &["started 3 processes", "--features mpi"]);
+    assert_eq!(expect(&rank("1"), 2), (String::new(), String::new()));
+}
+
 #[cfg(unix)]
 #[test]
 fn signals_end_the_solve_and_results_are_written() {

@@ -211,8 +211,7 @@ impl Cpu {
         // One step into the pool of threads for all of them, as in `enqueue`; but no thread of the pool may wait for
         // another rank.
         let (operators, triangles) = if part.is_some() { store()? } else { rayon::scope(|_| store())? };
-        let lengths = space.vectors.iter().map(|v| v.len).chain(space.bases.iter().map(|b| b.len));
-        let parallel = lengths.map(|len| extent(len).own).any(sweep::is_parallel);
+        let parallel = space.lengths().map(|len| extent(len).own).any(sweep::is_parallel);
         Ok(Self {
             vectors,
             bases,

@@ -13,6 +13,7 @@ use crate::ranks::halo::Local;
 use crate::ranks::sum::{Shape, pairwise};
 use crate::ranks::{Ranks, Traffic};
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// Where a vector's own entries are among the ghosts of all matrices that gather it.
@@ -31,7 +32,6 @@ impl Extent {
 
 /// Vectors of one length.
 struct Length {
-    cuts: Cuts,
     shape: Shape,
     extent: Extent,
 }
@@ -48,9 +48,8 @@ pub(super) struct Part {
 
 impl Part {
     pub(super) fn new(ranks: &Ranks, space: &Space) -> Result<Self> {
-        let vectors = space.vectors.iter().map(|v| v.len).chain(space.bases.iter().map(|b| b.len));
         let operators = space.operators.iter().flat_map(|o| [o.matrix.rows(), o.matrix.cols()]);
-        let mut lens: Vec<usize> = vectors.chain(operators).collect();
+        let mut lens: Vec<usize> = space.lengths().chain(operators).collect();
         lens.sort_unstable();
         lens.dedup();
         ranks.check_size(8 * lens.last().copied().unwrap_or(0))?;
@@ -65,7 +64,7 @@ impl Part {
             let weights: Vec<u64> = (0..len.div_ceil(CHUNK)).map(weight).collect();
             let cuts = Cuts::new(len, CHUNK, &weights, ranks.size());
             let own = cuts.rows_of(ranks.rank()).len();
-            Length { shape: Shape::new(&cuts), extent: Extent { own, ..Extent::default() }, cuts }
+            Length { shape: Shape::new(cuts), extent: Extent { own, ..Extent::default() } }
         };
         let lengths = lens.into_iter().map(length).collect();
         let mut part = Self { ranks: ranks.counted(), lengths, rows: vec![] };
@@ -83,11 +82,20 @@ impl Part {
     }
 
     fn place(&self, len: usize) -> usize {
-        self.lengths.binary_search_by_key(&len, |l| l.cuts.len()).expect("every length of the space is known")
+        self.lengths.binary_search_by_key(&len, |l| l.shape.cuts().len()).expect("every length of the space is known")
     }
 
     fn length(&self, len: usize) -> &Length {
         &self.lengths[self.place(len)]
+    }
+
+    fn cuts(&self, len: usize) -> &Cuts {
+        self.length(len).shape.cuts()
+    }
+
+    /// This rank's entries.
+    pub(super) fn range(&self, len: usize) -> Range<usize> {
+        self.cuts(len).rows_of(self.ranks.rank())
     }
 
     /// This rank's rows of `a`, cut once.
@@ -95,8 +103,8 @@ impl Part {
         if let Some(known) = self.rows.iter().flatten().find(|r| Arc::ptr_eq(&r.0, a)) {
             return Ok(known.clone());
         }
-        let (rows, columns) = (&self.length(a.rows()).cuts, &self.length(a.cols()).cuts);
-        Ok((Arc::clone(a), Arc::new(Local::new(a, rows, columns, CHUNK, &self.ranks)?)))
+        let local = Local::new(a, self.cuts(a.rows()), self.cuts(a.cols()), CHUNK, &self.ranks)?;
+        Ok((Arc::clone(a), Arc::new(local)))
     }
 
     /// New values for operator `a`.
@@ -114,19 +122,14 @@ impl Part {
         self.length(len).extent
     }
 
-    /// The first of this rank's entries.
-    pub(super) fn first(&self, len: usize) -> usize {
-        self.length(len).cuts.rows_of(self.ranks.rank()).start
-    }
-
     /// This rank's part of `values`.
     pub(super) fn of<'a>(&self, values: &'a [f64]) -> &'a [f64] {
-        &values[self.length(values.len()).cuts.rows_of(self.ranks.rank())]
+        &values[self.range(values.len())]
     }
 
     /// A vector of `len` entries of which this rank has `mine`.
     pub(super) fn whole<T: Real>(&self, mine: &[T], len: usize) -> Result<Vec<T>> {
-        self.ranks.gather_counted(mine, &self.length(len).cuts.counts())
+        self.ranks.gather_counted(mine, &self.cuts(len).counts())
     }
 
     /// All of a vector of `len` entries; `x` is this rank's part.
@@ -149,9 +152,9 @@ impl Part {
 
     /// The totals of `sums` reductions over vectors of `len` entries; `partials` holds those of each of this rank's chunks.
     pub(super) fn totals(&self, len: usize, partials: &[f64], sums: usize) -> Result<Vec<f64>> {
-        let Length { cuts, shape, .. } = self.length(len);
+        let shape = &self.length(len).shape;
         let me = self.ranks.rank();
-        let first = cuts.chunks_of(me).start;
+        let first = shape.cuts().chunks_of(me).start;
         let mut mine = Vec::with_capacity(sums * shape.tops(me).len());
         for t in 0..sums {
             mine.extend(shape.tops(me).iter().map(|top| pairwise(top.clone(), &|c| partials[(c - first) * sums + t])));

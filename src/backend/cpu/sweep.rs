@@ -119,12 +119,12 @@ impl Cpu {
         };
         let whole = part.gathered(self.shared(x), len)?;
         let all = Shared::of(&whole, 0, len);
-        let (first, count) = (part.first(len), part.extent(len).own);
+        let range = part.range(len);
         // SAFETY: as above; `whole` is this function's.
         unsafe {
             triangle.solve(&self.operators, all, all);
             by_type!(own.dtype(), T => {
-                own.chunk_mut::<T>(0, count).copy_from_slice(all.chunk(first, first + count));
+                own.chunk_mut::<T>(0, range.len()).copy_from_slice(all.chunk(range.start, range.end));
             });
         }
         Ok(())
@@ -165,7 +165,7 @@ impl Cpu {
                     Stored::Free(a) => {
                         let all = whole.next().map(|buffer| Shared::of(buffer, 0, self.space.len(*x)));
                         let x = all.unwrap_or_else(|| self.shared(*x));
-                        let first = self.part.as_ref().map_or(0, |part| part.first(len));
+                        let first = self.part.as_ref().map_or(0, |part| part.range(len).start);
                         Step::ApplyFree { a, x, prepared: a.prepare(x), y: self.shared(*y), first }
                     }
                 },
