@@ -1,5 +1,5 @@
-// w {{sign}}= Σ_j c_j v_j and partial sums of <v_j, w> with the new w, 256 rows at a time: the second pass
-// over their columns finds them in cache, so that the basis is read from memory once.
+// w {{sign}}= Σ_j c_j v_j and partial sums of <v_j, w> with the new w, for at most {{columns}} columns: a row of V
+// stays in registers between the two, so that V is read once and no invocation waits for another before the end.
 
 const GROUPS_MAX: u32 = {{groups_max}}u;
 
@@ -14,31 +14,14 @@ fn main(@builtin(local_invocation_index) t: u32, @builtin(workgroup_id) group: v
     if (state_in[STOP] != real(0.0)) {
         return;
     }
-    let own = group.x * WORKGROUP;
-    for (var start = own; start < P.n; start += P.groups * WORKGROUP) {
-        // Beyond the last row, the last one is read again with weight zero.
-        let i = min(start + t, P.n - 1u);
-        var wi = real(0.0);
-        if (start + t < P.n) {
-            let value = w[i] {{sign}} item(combination(i));
-            w[i] = value;
-            wi = real(value);
-        }
-        for (var j = 0u; j < P.k; j += 8u) {
-            for (var d = 0u; d < 8u; d += 1u) {
-                tile[d * WORKGROUP + t] = real(v[min(j + d, P.k - 1u) * P.stride + i]) * wi;
-            }
-            block_sums(t, 8u);
-            if (t < 8u && j + t < P.k) {
-                // One invocation owns each sum and adds to it block of rows by block of rows.
-                let at = (P.first + j + t) * GROUPS_MAX + group.x;
-                var sum = tile[t * WORKGROUP];
-                if (start != own) {
-                    sum += partials[at];
-                }
-                partials[at] = sum;
-            }
-            workgroupBarrier();
-        }
-    }
-}
+    let c = P.array_at + P.first;
+    let last = P.k - 1u;
+    let j = 0u;
+    // Beyond the last column, the last one is read again with weight zero and its sum discarded.
+{{places}}    for (var i = group.x * WORKGROUP + t; i < P.n; i += P.groups * WORKGROUP) {
+{{loads}}        var sum = real(0.0);
+{{combination}}        let new_w = w[i] {{sign}} item(sum);
+        w[i] = new_w;
+        let wi = real(new_w);
+{{products}}    }
+{{leave}}}

@@ -93,6 +93,8 @@ pub use backend::cpu::{Allowed, Harness};
 #[cfg(feature = "gpu")]
 pub use backend::gpu::{AdapterDetails, adapters};
 pub use backend::{AdapterInfo, Counters, DeviceKind};
+#[doc(hidden)]
+pub use backend::{Kernel, KernelBinding};
 pub use eigen::{EigenOptions, EigenReport, EigenSolver, Eigenvalue, SvdReport, Which, eigs, svds};
 pub use error::{Called, Error, Result};
 pub use host::halt::Halt;

@@ -190,6 +190,8 @@ pub struct Knobs {
     pub memory_share: Option<u64>,
     /// `Backend::Auto` takes any adapter, a software one too, for any size.
     pub prefer_gpu: bool,
+    /// The solver lists the kernels of a GPU.
+    pub list_kernels: bool,
     /// The GPU is lost at the submission after so many: a drill of what a driver's reset does.
     pub lose_device_after: Option<u64>,
 }
@@ -204,6 +206,7 @@ impl Default for Knobs {
             binding_limit: None,
             memory_share: None,
             prefer_gpu: false,
+            list_kernels: false,
             lose_device_after: None,
         }
     }

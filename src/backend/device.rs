@@ -69,6 +69,8 @@ pub(crate) struct Settings {
     pub(crate) prefer_gpu: bool,
     /// The ranks that share the work.
     pub(crate) ranks: Option<Ranks>,
+    /// Engines list their kernels.
+    pub(crate) list_kernels: bool,
     /// For tests: the device is lost after this many submissions.
     pub(crate) lose_device_after: Option<u64>,
 }
@@ -82,6 +84,7 @@ impl Default for Settings {
             binding_limit: None,
             prefer_gpu: false,
             ranks: None,
+            list_kernels: false,
             lose_device_after: None,
         }
     }

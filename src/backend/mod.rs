@@ -5,6 +5,7 @@ pub(crate) mod cpu;
 mod device;
 #[cfg(feature = "gpu")]
 pub(crate) mod gpu;
+mod kernel;
 #[cfg(feature = "gpu")]
 pub(crate) mod lockstep;
 pub(crate) mod shared;
@@ -13,6 +14,7 @@ mod tests;
 
 pub use device::{AdapterInfo, DeviceKind};
 pub(crate) use device::{BackendEntry, Device, Opened, Settings, Wanted};
+pub use kernel::{Kernel, KernelBinding};
 
 /// Every backend, in order of preference. The first suitable one is chosen; the CPU is always suitable and comes last.
 pub(crate) const BACKENDS: &[BackendEntry] = &[
@@ -134,6 +136,10 @@ pub(crate) trait Engine: Send {
     /// The form in which `a` is stored, why, and bytes per product, for people; `None` from a backend with one form.
     fn describe(&self, _a: Operator) -> Option<String> {
         None
+    }
+    /// The kernels made so far, where the settings ask for a list; none from a backend without any.
+    fn kernels(&self) -> &[Kernel] {
+        &[]
     }
     /// Counts of what was done so far.
     fn counters(&self) -> Counters;

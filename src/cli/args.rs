@@ -482,6 +482,10 @@ pub(crate) struct InspectArgs {
     pub(crate) matrix: MatrixArgs,
     #[command(flatten)]
     pub(crate) solver: SolverArgs,
+    /// Write the WGSL of every kernel that the plan runs on the GPU into this new folder, with what each computes and
+    /// binds; `kernels.json` lists them. Solves a little to find them.
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) kernels: Option<PathBuf>,
     /// Print JSON.
     #[arg(long)]
     pub(crate) json: bool,

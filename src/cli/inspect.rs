@@ -2,9 +2,9 @@
 
 use super::args::InspectArgs;
 use super::exit::Exit;
-use super::output::print;
+use super::output::{Folder, print};
 use super::source::Source;
-use super::{job, json};
+use super::{job, json, kernels};
 use krylane::matrix::Stats;
 use krylane::{Options, Solver};
 use serde_json::json;
@@ -12,18 +12,24 @@ use serde_json::json;
 pub(crate) struct Inspect {
     source: Source,
     options: Options,
+    kernels: Option<Folder>,
     json: bool,
 }
 
 impl Inspect {
     pub(super) fn new(args: InspectArgs) -> anyhow::Result<Self> {
         let source = Source::new(args.matrix)?;
-        Ok(Self { source, options: job::options(args.solver)?, json: args.json })
+        let options = job::options(args.solver)?;
+        Ok(Self { source, options, kernels: args.kernels.map(Folder::new).transpose()?, json: args.json })
     }
 
     pub(super) fn run(self) -> anyhow::Result<Exit> {
         let matrix = self.source.load(self.json)?;
         let stats = Stats::of(&matrix.csr);
+        let kernels = match &self.kernels {
+            Some(folder) => Some((kernels::write(&matrix.csr, &self.options, folder)?, folder)),
+            None => None,
+        };
         // A matrix that can't be solved with can still be inspected.
         let (plan, forms) = match Solver::new(&matrix.csr, self.options) {
             Ok(mut solver) => {
@@ -49,6 +55,9 @@ impl Inspect {
         for (k, f) in forms.iter().enumerate() {
             let form = f.form.clone().unwrap_or_else(|| format!("{} bytes a product", f.bytes_a_product));
             text += &format!("{:<16} {}: {form}\n", if k == 0 { "stored" } else { "" }, f.device);
+        }
+        if let Some((count, folder)) = kernels {
+            text += &format!("{:<16} {count}, in {}\n", "kernels", folder.path().display());
         }
         print(text.as_bytes())
     }

@@ -13,6 +13,7 @@ mod info;
 mod inspect;
 mod job;
 mod json;
+mod kernels;
 mod manual;
 mod options_file;
 mod output;

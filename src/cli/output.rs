@@ -114,6 +114,32 @@ impl Target {
     }
 }
 
+/// A folder of its own for many results.
+#[derive(Clone, Debug)]
+pub(super) struct Folder(PathBuf);
+
+impl Folder {
+    /// Makes the folder; one that holds something already is refused, so that old results and new ones do not mix.
+    pub(super) fn new(path: PathBuf) -> anyhow::Result<Self> {
+        let refused = |e: io::Error| NotWritable(format!("{}: {e}", path.display()));
+        fs::create_dir_all(&path).map_err(refused)?;
+        if fs::read_dir(&path).map_err(refused)?.next().is_some() {
+            return Err(krylane::Error::input(format!("{} is not empty; name a new folder", path.display())).into());
+        }
+        Ok(Self(path))
+    }
+
+    /// Writes a file of the folder.
+    pub(super) fn write(&self, name: &str, text: &[u8]) -> anyhow::Result<()> {
+        let path = self.0.join(name);
+        fs::write(&path, text).map_err(|e| NotWritable(format!("{}: {e}", path.display())).into())
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
 /// Refuses two results for one file, of which only the last would be left.
 pub(super) fn distinct(targets: &[&Option<Target>]) -> anyhow::Result<()> {
     let paths: Vec<&Path> = targets.iter().filter_map(|t| t.as_ref().map(Target::path)).collect();

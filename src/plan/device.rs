@@ -47,6 +47,7 @@ fn settings(options: &Options) -> Settings {
         binding_limit: knobs.binding_limit,
         prefer_gpu: knobs.prefer_gpu,
         ranks: options.ranks.clone(),
+        list_kernels: knobs.list_kernels,
         lose_device_after: knobs.lose_device_after,
     }
 }

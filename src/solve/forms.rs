@@ -1,10 +1,12 @@
 //! How devices keep what a solver works with: the form of the matrix, the room for vectors.
 
+use super::drive::Session;
 use super::solver::Solver;
+use crate::backend::Kernel;
 use crate::error::Result;
 use crate::host::halt::Halt;
 use crate::op::{Dtype, Role, Space};
-use crate::plan::{self, DeviceChoice};
+use crate::plan::{self, Candidate, DeviceChoice};
 
 /// The form in which a device keeps the matrix.
 #[derive(Clone, Debug, serde::Serialize)]
@@ -42,6 +44,18 @@ impl Solver {
         let cpu = plan::cpu(&self.options);
         let other = (!self.device.is_host()).then_some(&self.device);
         std::iter::once(&cpu).chain(other).map(form).collect()
+    }
+
+    /// The kernels that a GPU ran for the systems solved so far, by candidate, if the knob `list_kernels` is set.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn kernels(&self) -> Vec<(String, Vec<Kernel>)> {
+        let sessions = self.candidates.iter().zip(&self.sessions);
+        let list = |(c, s): (&Candidate, &Option<Session>)| {
+            let kernels = s.as_ref()?.engine.kernels().to_vec();
+            Some((format!("{} with {}", c.method.id, c.preconditioner), kernels))
+        };
+        sessions.filter_map(list).collect()
     }
 
     /// Bytes of vectors that the candidate that starts keeps on the device, and how many vectors of length n.

@@ -1,6 +1,7 @@
 //! A GPU device, opened without a window: adapters, features, limits, and errors that never panic.
 
 use super::pipelines::Compiled;
+use super::text::GROUPS_MAX;
 use crate::backend::{AdapterInfo, DeviceKind, Settings};
 use crate::error::{Error, Result};
 use crate::host::clock::Instant;
@@ -12,13 +13,25 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{self, Poll, Waker};
 use std::time::Duration;
 
-/// Storage buffers that the widest kernel binds: more than WebGPU's guaranteed 8, but within every driver's limit.
-const STORAGE_WANTED: u32 = 10;
+/// Storage buffers that a kernel may bind: more than WebGPU's guaranteed 8, but within every desktop driver's limit. More
+/// than these twelve vectors beside the state save no dispatch of any method.
+pub(super) const STORAGE_WANTED: u32 = 14;
 
 #[cfg(not(target_arch = "wasm32"))]
 const NO_ADAPTER: &str = "no GPU adapter answers; on Debian `apt-get install mesa-vulkan-drivers libvulkan1` brings a software one, or use the backend cpu";
 #[cfg(target_arch = "wasm32")]
 const NO_ADAPTER: &str = "this browser gives no WebGPU adapter; use the backend cpu";
+
+/// Most workgroups of a sweep on a device of this kind: as many as it holds at once, since each adds up all the partial
+/// sums of the sweep before. A discrete GPU holds up to a thousand (132 multiprocessors of eight workgroups each), one that
+/// shares the memory of the host some two hundred; wgpu tells no number.
+fn groups_of_kind(kind: DeviceKind) -> usize {
+    match kind {
+        DeviceKind::Integrated => GROUPS_MAX / 4,
+        DeviceKind::Software => GROUPS_MAX / 8,
+        _ => GROUPS_MAX,
+    }
+}
 
 /// An open device.
 pub(crate) struct Context {
@@ -28,6 +41,8 @@ pub(crate) struct Context {
     has_f64: bool,
     /// Engines put several operations in one sweep.
     pub(super) fuse: bool,
+    /// Engines list their kernels.
+    pub(super) list_kernels: bool,
     pub(super) double_single_withheld: bool,
     /// Whether double-single arithmetic passed its test; see `self_test.rs`.
     pub(super) double_single: OnceLock<bool>,
@@ -178,6 +193,11 @@ pub(super) fn buffer_size(bytes: u64) -> u64 {
 }
 
 impl Context {
+    /// Workgroups for `n` entries, if each processes `width` at a time; a loop covers the rest.
+    pub(super) fn groups_of(&self, n: usize, width: usize) -> usize {
+        n.div_ceil(width).clamp(1, groups_of_kind(self.info.kind))
+    }
+
     /// The first hardware GPU, or `None`.
     pub(crate) async fn hardware(settings: &Settings) -> Result<Option<Arc<Self>>> {
         match all().await.into_iter().find(|a| a.get_info().device_type != wgpu::DeviceType::Cpu) {
@@ -264,6 +284,7 @@ impl Context {
             info,
             has_f64,
             fuse: settings.fuse,
+            list_kernels: settings.list_kernels,
             double_single_withheld: withheld("double-single"),
             double_single: OnceLock::new(),
             max_binding,

@@ -3,8 +3,8 @@
 use super::form::{Columns as Kept, Form, SPMV_PIECES};
 use super::memory::{Columns, Matrix, Params, Slice};
 use super::text::{
-    self, AXPY, DOT, FINISH, GROUPS_MAX, HEADER, MULTI_AXPY, MULTI_AXPY_DOT, MULTI_AXPY_NORM, MULTI_DOT, ROTATE,
-    ROTATED, Sweep, WORKGROUP,
+    self, AXPY, DOT, FINISH, HEADER, HELD, MULTI_AXPY, MULTI_AXPY_DOT, MULTI_AXPY_DOT_MANY, MULTI_AXPY_NORM, MULTI_DOT,
+    ROTATE, ROTATED, Sweep, WORKGROUP,
 };
 use super::{Binding, Dispatch, Gpu};
 use crate::error::Result;
@@ -220,18 +220,19 @@ impl Gpu {
     fn lower_stage(&mut self, body: &[Op], now: &mut Carry, out: &mut Vec<Dispatch>) -> Result<()> {
         let Some(first) = body.first() else { return Ok(()) };
         let n = length(first, &self.space);
+        self.make(body.iter());
         match first {
             Op::MultiDot { v, k, w, out: array } => {
                 self.lower_scalars(now, out)?;
                 for panel in self.memory.bases[v.0 as usize].panels(*k) {
-                    let params = panel_params(&panel, n, 0);
+                    let params = self.panel_params(&panel, n, 0);
                     let bindings = [
                         (panel.slice, false),
                         (self.memory.vector(*w), false),
                         (Slice::whole(&self.memory.projections), true),
                     ];
                     let item = self.space.dtype(*w);
-                    out.push(self.plain(&MULTI_DOT, item, false, false, &bindings, params, workgroups(n))?);
+                    out.push(self.plain(&MULTI_DOT, item, false, false, &bindings, params, self.workgroups(n))?);
                 }
                 self.lower_finish(*array, *k, n, out)
             }
@@ -245,25 +246,26 @@ impl Gpu {
                     _ => None,
                 };
                 let array_at = self.memory.array_at[coefficients.0 as usize];
-                let (item, groups) = (self.space.dtype(*w), workgroups(n));
+                let (item, groups) = (self.space.dtype(*w), self.workgroups(n));
                 let ledger = (Slice::whole(&self.memory.ledger), false);
                 let w = (self.memory.vector(*w), true);
                 for panel in panels {
-                    let params = panel_params(&panel, n, array_at);
+                    let params = self.panel_params(&panel, n, array_at);
                     let bindings = [ledger.clone(), (panel.slice, false), w.clone()];
                     out.push(self.plain(&MULTI_AXPY, item, *minus, false, &bindings, params, groups)?);
                 }
                 match (last, body.get(1)) {
                     (Some(panel), Some(Op::MultiDot { out: array, .. })) => {
-                        let params = panel_params(&panel, n, array_at);
+                        let params = self.panel_params(&panel, n, array_at);
                         let partials = (Slice::whole(&self.memory.projections), true);
                         let bindings = [ledger, (panel.slice, false), w, partials];
-                        out.push(self.plain(&MULTI_AXPY_DOT, item, *minus, false, &bindings, params, groups)?);
+                        let shader = if panel.columns <= HELD { &MULTI_AXPY_DOT } else { &MULTI_AXPY_DOT_MANY };
+                        out.push(self.plain(shader, item, *minus, false, &bindings, params, groups)?);
                         self.lower_finish(*array, *k, n, out)
                     }
                     (Some(panel), Some(Op::Dot { out: scalar, .. })) => {
                         let slot = text::partials_at(self.scalar_count) as u32;
-                        let params = Params { slot, ..panel_params(&panel, n, array_at) };
+                        let params = Params { slot, ..self.panel_params(&panel, n, array_at) };
                         let bindings = [ledger, (panel.slice, false), w];
                         out.push(self.plain(&MULTI_AXPY_NORM, item, *minus, true, &bindings, params, groups)?);
                         (now.pending, now.pending_groups) = (vec![scalar.0], groups as u32);
@@ -287,11 +289,12 @@ impl Gpu {
             Op::Dot { x, y, out: scalar } if !self.fuse && self.space.dtype(*x) == self.space.dtype(*y) => {
                 self.lower_scalars(now, out)?;
                 let at = text::partials_at(self.scalar_count);
-                let params = Params { n: n as u32, groups: workgroups(n) as u32, slot: at as u32, ..Params::default() };
+                let params =
+                    Params { n: n as u32, groups: self.workgroups(n) as u32, slot: at as u32, ..Params::default() };
                 let bindings = [(self.memory.vector(*x), false), (self.memory.vector(*y), false)];
-                out.push(self.plain(&DOT, self.space.dtype(*x), false, true, &bindings, params, workgroups(n))?);
+                out.push(self.plain(&DOT, self.space.dtype(*x), false, true, &bindings, params, self.workgroups(n))?);
                 now.pending = vec![scalar.0];
-                now.pending_groups = workgroups(n) as u32;
+                now.pending_groups = self.workgroups(n) as u32;
                 Ok(())
             }
             Op::Map { y, terms } if !self.fuse && is_axpy(*y, terms, &self.space) => {
@@ -300,9 +303,17 @@ impl Gpu {
                 now.scalars.push(Op::Set { out: out_scalar, value: coefficient.clone() });
                 self.lower_scalars(now, out)?;
                 let slot = (HEADER + out_scalar.0 as usize) as u32;
-                let params = Params { n: n as u32, groups: workgroups(n) as u32, slot, ..Params::default() };
+                let params = Params { n: n as u32, groups: self.workgroups(n) as u32, slot, ..Params::default() };
                 let bindings = [(self.memory.vector(*x), false), (self.memory.vector(*y), true)];
-                out.push(self.plain(&AXPY, self.space.dtype(*y), false, false, &bindings, params, workgroups(n))?);
+                out.push(self.plain(
+                    &AXPY,
+                    self.space.dtype(*y),
+                    false,
+                    false,
+                    &bindings,
+                    params,
+                    self.workgroups(n),
+                )?);
                 Ok(())
             }
             _ => self.lower_sweep(body, None, n, now, out),
@@ -317,9 +328,10 @@ impl Gpu {
         let rotated = self.memory.rotated(&self.context, rows * l, self.real, &mut self.counters)?;
         for row in (0..n).step_by(rows) {
             let rows = rows.min(n - row);
+            let groups = self.workgroups(rows);
             let params = |first: usize, columns: usize, stride: usize, array_at: usize| Params {
                 n: rows as u32,
-                groups: workgroups(rows) as u32,
+                groups: groups as u32,
                 k: columns as u32,
                 stride: stride as u32,
                 first: first as u32,
@@ -334,12 +346,12 @@ impl Gpu {
                 let params = params(panel.first, panel.columns, panel.stride, array_at);
                 let bindings =
                     [(Slice::whole(&self.memory.ledger), false), (panel.slice, false), (rotated.clone(), true)];
-                out.push(self.plain(&ROTATE, item, false, false, &bindings, params, workgroups(rows))?);
+                out.push(self.plain(&ROTATE, item, false, false, &bindings, params, groups)?);
             }
             for panel in self.memory.bases[v.0 as usize].panels(l) {
                 let params = params(panel.first, panel.columns, panel.stride, 0);
                 let bindings = [(rotated.clone(), false), (panel.slice, true)];
-                out.push(self.plain(&ROTATED, item, false, false, &bindings, params, workgroups(rows))?);
+                out.push(self.plain(&ROTATED, item, false, false, &bindings, params, groups)?);
             }
         }
         Ok(())
@@ -348,7 +360,7 @@ impl Gpu {
     /// Adds the partial sums of projections onto k columns.
     fn lower_finish(&mut self, array: Array, k: usize, n: usize, out: &mut Vec<Dispatch>) -> Result<()> {
         let params = Params {
-            pending: workgroups(n) as u32,
+            pending: self.workgroups(n) as u32,
             array_at: self.memory.array_at[array.0 as usize] as u32,
             ..Params::default()
         };
@@ -367,7 +379,7 @@ impl Gpu {
             let (count, groups) = if form.alone() {
                 (panel.blocks, panel.blocks.clamp(1, DISPATCH_MAX))
             } else {
-                (0, groups_of(panel.rows, form.layout.rows().width(false)))
+                (0, self.context.groups_of(panel.rows, form.layout.rows().width(false)))
             };
             let params = Params { n: panel.rows as u32, k: count as u32, groups: groups as u32, ..panel.params() };
             let pattern = (Slice::whole(&panel.pattern), false);
@@ -395,9 +407,33 @@ impl Gpu {
         Ok(())
     }
 
+    /// Workgroups for a sweep of `n` entries.
+    fn workgroups(&self, n: usize) -> usize {
+        self.context.groups_of(n, WORKGROUP)
+    }
+
+    /// Parameters of a projection's kernel for a panel of columns of length `n`, with the offset of their coefficients.
+    fn panel_params(&self, panel: &Columns, n: usize, array_at: usize) -> Params {
+        Params {
+            n: n as u32,
+            groups: self.workgroups(n) as u32,
+            k: panel.columns as u32,
+            stride: panel.stride as u32,
+            first: panel.first as u32,
+            array_at: array_at as u32,
+            ..Params::default()
+        }
+    }
+
     /// A kernel that only finishes partial sums and evaluates scalars, if there are any.
     fn lower_scalars(&mut self, now: &mut Carry, out: &mut Vec<Dispatch>) -> Result<()> {
-        if *now == Carry::default() { Ok(()) } else { self.lower_sweep(&[], None, 0, now, out) }
+        if *now == Carry::default() {
+            return Ok(());
+        }
+        let making = std::mem::take(&mut self.making);
+        self.lower_sweep(&[], None, 0, now, out)?;
+        self.making = making;
+        Ok(())
     }
 
     /// One kernel for `body`; `formed`: how many deferred updates it begins with, and where their vector has been.
@@ -413,6 +449,7 @@ impl Gpu {
         if now.scalars.iter().any(|op| matches!(op, Op::Publish(_))) && self.storage(body) > self.context.max_storage {
             self.lower_sweep(&[], None, 0, now, out)?;
         }
+        self.make(now.scalars.iter().chain(body));
         let forms: Vec<Form> = self.memory.operators.iter().map(|m| m.form).collect();
         let generated = Sweep {
             forms: &forms,
@@ -441,7 +478,7 @@ impl Gpu {
             params = Params { n: params.n, pending: params.pending, k, ..panel.params() };
         }
         bindings.extend(generated.vectors.iter().map(|&(v, written)| (self.memory.vector(v), written)));
-        let groups = if body.is_empty() { 1 } else { groups_of(n, generated.width) };
+        let groups = if body.is_empty() { 1 } else { self.context.groups_of(n, generated.width) };
         params.groups = groups as u32;
         out.push(self.dispatch("sweep", generated.text, generated.foreign, true, &bindings, params, groups)?);
         *now = Carry {
@@ -450,19 +487,6 @@ impl Gpu {
             ..Carry::default()
         };
         Ok(())
-    }
-}
-
-/// Parameters of a projection's kernel for a panel of columns of length `n`, with the offset of their coefficients.
-fn panel_params(panel: &Columns, n: usize, array_at: usize) -> Params {
-    Params {
-        n: n as u32,
-        groups: workgroups(n) as u32,
-        k: panel.columns as u32,
-        stride: panel.stride as u32,
-        first: panel.first as u32,
-        array_at: array_at as u32,
-        ..Params::default()
     }
 }
 
@@ -482,14 +506,4 @@ fn is_axpy(y: Vector, terms: &[Term], space: &Space) -> bool {
 /// buffer that is also written.
 fn one_buffer(x: Vector, y: Vector) -> bool {
     text::basis(x).is_some() && text::basis(x) == text::basis(y)
-}
-
-/// Workgroups for a sweep of `n` entries: a grid-stride loop covers the rest.
-fn workgroups(n: usize) -> usize {
-    groups_of(n, WORKGROUP)
-}
-
-/// Workgroups for `n` entries, if each processes `width` at a time.
-fn groups_of(n: usize, width: usize) -> usize {
-    n.div_ceil(width).clamp(1, GROUPS_MAX)
 }

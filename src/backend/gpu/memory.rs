@@ -25,6 +25,11 @@ impl Slice {
         Self { buffer: buffer.clone(), offset: 0, size: None }
     }
 
+    /// Bytes bound.
+    pub(super) fn bytes(&self) -> u64 {
+        self.size.map_or(self.buffer.size() - self.offset, u64::from)
+    }
+
     pub(super) fn resource(&self) -> wgpu::BindingResource<'_> {
         wgpu::BindingResource::Buffer(wgpu::BufferBinding {
             buffer: &self.buffer,
@@ -280,6 +285,36 @@ impl Memory {
             Vector::Own(i) => Slice::whole(&self.vectors[i as usize]),
             Vector::Column { basis, column } => self.bases[basis as usize].column(column as usize),
         }
+    }
+
+    /// What a slice holds, for people.
+    pub(super) fn holds(&self, space: &Space, slice: &Slice) -> String {
+        let buffer = &slice.buffer;
+        if let Some(i) = self.vectors.iter().position(|b| b == buffer) {
+            return format!("vector {}", space.vectors[i].name);
+        }
+        for (basis, info) in self.bases.iter().zip(&space.bases) {
+            if let Some(p) = basis.buffers.iter().position(|b| b == buffer) {
+                if slice.size.is_none() {
+                    return format!("basis {}", info.name);
+                }
+                let column = p * basis.columns_each + (slice.offset / basis.item) as usize / basis.stride;
+                return format!("column {column} of basis {}", info.name);
+            }
+        }
+        for (matrix, data) in self.operators.iter().zip(&space.operators) {
+            let holds = |p: &RowPanel| match buffer {
+                b if *b == p.pattern => Some("pattern"),
+                b if *b == p.values => Some("values"),
+                b if p.carries.as_ref() == Some(b) => Some("sums of long rows"),
+                _ => None,
+            };
+            if let Some(part) = matrix.panels.iter().find_map(holds) {
+                return format!("{part} of {}", data.name);
+            }
+        }
+        let others = [("records and projections", &self.ledger), ("partial sums of projections", &self.projections)];
+        others.iter().find(|o| o.1 == buffer).map_or("rotated rows", |o| o.0).into()
     }
 
     /// Space for `words` numbers of rotated rows; allocated at the first rotation of this size.

@@ -23,12 +23,12 @@ pub(crate) use context::Context;
 pub use context::{AdapterDetails, adapters};
 pub(crate) use device::BACKEND;
 
-use super::{Counters, Engine, Local, Progress};
+use super::{Counters, Engine, Kernel, KernelBinding, Local, Progress};
 use crate::error::{Error, Result};
 use crate::host::clock::Instant;
 use crate::matrix::{Csr, Matrix, Triangular};
 use crate::op::schedule::{Compiled, Fusion, Projections};
-use crate::op::{Array, Dtype, Operator, Scalar, Space, Stop, Triangle, Vector};
+use crate::op::{self, Array, Dtype, Op, Operator, Scalar, Space, Stop, Triangle, Vector};
 use form::Choice;
 use lower::{Carry, Lowered};
 use memory::{Memory, Params, Slice};
@@ -39,8 +39,8 @@ use text::{CURSOR, HEADER, Shader, Types};
 /// Most iterations in one batch.
 const BATCH_LIMIT: usize = 256;
 
-/// Limits of one kernel on every device: eight storage bindings, two of them the state. A second product with the same
-/// matrix fills the other six.
+/// What one sweep may hold on a device with the fewest storage bindings, eight, of which two are the state; others have
+/// room for more vectors.
 const FUSION: Fusion =
     Fusion { enabled: true, max_vectors: 6, projections: Projections::Paired, products: true, shared_products: 2 };
 
@@ -96,6 +96,9 @@ pub(crate) struct Gpu {
     flights: VecDeque<Flight>,
     idle_staging: Vec<wgpu::Buffer>,
     last_done: Option<Instant>,
+    /// The operations that the next kernel is made for, and the kernels made so far: kept where they are to be listed.
+    making: Vec<String>,
+    kernels: Vec<Kernel>,
     counters: Counters,
 }
 
@@ -156,6 +159,8 @@ impl Gpu {
             flights: VecDeque::new(),
             idle_staging: vec![],
             last_done: None,
+            making: vec![],
+            kernels: vec![],
             counters,
             space,
         })
@@ -186,6 +191,9 @@ impl Gpu {
             writes.push(true);
         }
         writes.extend(bindings.iter().map(|b| b.1));
+        if self.context.list_kernels {
+            self.list(name, &text, flips, bindings, workgroups);
+        }
         let (pipeline, layout) = self.context.pipeline(name, text, &writes, foreign, &mut self.counters)?;
         let (uniform, offset) = self.memory.params(&self.context, params, &mut self.counters)?;
         let dispatch = |groups| Dispatch { pipeline, groups, params: offset, workgroups: workgroups as u32, flips };
@@ -227,6 +235,32 @@ impl Gpu {
         Ok(dispatch(groups))
     }
 
+    /// Adds a kernel to the list, or a use of it.
+    fn list(&mut self, name: &str, text: &str, flips: bool, bindings: &[Binding], workgroups: usize) {
+        if let Some(known) = self.kernels.iter_mut().find(|k| k.text == text) {
+            known.uses += 1;
+            return;
+        }
+        let binding = |holds: String, written, bytes| KernelBinding { holds, written, bytes };
+        let state = self.memory.state[0].size();
+        let mut bound = vec![binding("parameters".into(), false, size_of::<Params>() as u64)];
+        bound.push(binding("state, as the kernel before left it".into(), false, state));
+        if flips {
+            bound.push(binding("state, for the kernel after".into(), true, state));
+        }
+        let holds = |slice: &Slice| self.memory.holds(&self.space, slice);
+        bound.extend(bindings.iter().map(|(slice, written)| binding(holds(slice), *written, slice.bytes())));
+        let (name, text, computes) = (name.to_string(), text.to_string(), self.making.clone());
+        self.kernels.push(Kernel { name, computes, bindings: bound, workgroups, uses: 1, text });
+    }
+
+    /// Says what the kernels to come are for.
+    fn make<'a>(&mut self, ops: impl Iterator<Item = &'a Op>) {
+        if self.context.list_kernels {
+            self.making = ops.map(|op| op::named(&self.space, op).to_string()).collect();
+        }
+    }
+
     fn plain(
         &mut self,
         shader: &Shader,
@@ -237,7 +271,7 @@ impl Gpu {
         params: Params,
         workgroups: usize,
     ) -> Result<Dispatch> {
-        let text = text::plain(shader, self.types(item), minus);
+        let text = text::plain(shader, self.types(item), minus, params.k as usize);
         self.dispatch(shader.name, text, false, flips, bindings, params, workgroups)
     }
 
@@ -255,7 +289,9 @@ impl Engine for Gpu {
     fn fusion(&self) -> Fusion {
         let fewest = self.memory.operators.iter().map(|m| m.form.layout.rows().shared_products()).min();
         let shared_products = fewest.map_or(FUSION.shared_products, |k| k.min(FUSION.shared_products));
-        if self.fuse { Fusion { shared_products, ..FUSION } } else { Fusion::NONE }
+        // Two bindings are the state.
+        let max_vectors = self.context.max_storage - 2;
+        if self.fuse { Fusion { shared_products, max_vectors, ..FUSION } } else { Fusion::NONE }
     }
 
     fn enqueue(&mut self, segment: &Arc<Compiled>) -> Result<u64> {
@@ -411,6 +447,10 @@ impl Engine for Gpu {
 
     fn describe(&self, a: Operator) -> Option<String> {
         Some(self.memory.operators[a.0 as usize].description.clone())
+    }
+
+    fn kernels(&self) -> &[Kernel] {
+        &self.kernels
     }
 
     fn counters(&self) -> Counters {

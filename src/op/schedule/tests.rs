@@ -77,6 +77,16 @@ fn sweep_counts_of_the_other_methods() {
     }
 }
 
+/// Fourteen bindings in place of eight: sweeps of an iteration.
+#[test]
+fn more_bindings_save_sweeps() {
+    let wide = Fusion { max_vectors: 12, ..GPU };
+    for (preconditioner, few, many) in [("none", 3, 3), ("chebyshev", 9, 6)] {
+        let counts = [GPU, wide].map(|fusion| step("cg", preconditioner, fusion, 2).0);
+        assert_eq!(counts, [few, many], "cg with {preconditioner}");
+    }
+}
+
 #[test]
 fn no_sweep_is_wider_than_asked() {
     for (id, preconditioner) in crate::method::METHODS.iter().flat_map(|m| [(m.id, "none"), (m.id, "jacobi")]) {

@@ -1,18 +1,20 @@
 //! WGSL text: the files of `shaders/` with placeholders filled in, and the few generated lines of a sweep's body.
 
 mod arithmetic;
+mod columns;
 mod scalars;
 mod sweep;
 
 pub(super) use arithmetic::type_name;
+pub(super) use columns::HELD;
 pub(super) use scalars::array_length;
 pub(super) use sweep::{Sweep, basis};
 
 use super::form::{Form, Step};
 use crate::op::Dtype;
 
-/// Most workgroups of one dispatch: enough to fill the largest GPUs, few enough that every workgroup can
-/// add all partial sums itself.
+/// Most workgroups of one sweep on any device: enough to fill the largest GPUs, few enough that every workgroup can
+/// add all partial sums itself. Partial sums of one dot product are this far from those of the next.
 pub(super) const GROUPS_MAX: usize = 1024;
 
 /// Invocations per workgroup.
@@ -73,7 +75,8 @@ shaders! {
     MULTI_AXPY: "multi_axpy.wgsl" calls COMBINATION;
     ROTATE: "rotate.wgsl";
     ROTATED: "rotated.wgsl";
-    MULTI_AXPY_DOT: "multi_axpy_dot.wgsl" sums 8 calls COMBINATION;
+    MULTI_AXPY_DOT: "multi_axpy_dot.wgsl" sums 4;
+    MULTI_AXPY_DOT_MANY: "multi_axpy_dot_many.wgsl" sums 8 calls COMBINATION;
     MULTI_AXPY_NORM: "multi_axpy_norm.wgsl" sums 1 calls PARTIAL_SUM, COMBINATION;
 }
 
@@ -116,14 +119,13 @@ pub(super) fn double_single_test() -> String {
     Types { real: Dtype::F32, item: Dtype::DoubleSingle }.head() + DOUBLE_SINGLE_TEST.text
 }
 
-/// A kernel that `shaders/` contains in full.
-pub(super) fn plain(shader: &Shader, types: Types, minus: bool) -> String {
+/// A kernel that `shaders/` contains; `columns` of a basis, where it works on some.
+pub(super) fn plain(shader: &Shader, types: Types, minus: bool, columns: usize) -> String {
     let parts: String = shader.parts.iter().map(|p| p.text).collect();
-    let groups = GROUPS_MAX.to_string();
-    types.head()
-        + &block_sums(shader.sums)
-        + &parts
-        + &fill(shader.text, &[("groups_max", &groups), ("sign", if minus { "-" } else { "+" })])
+    let (groups, columns) = (GROUPS_MAX.to_string(), columns::places(shader.text, columns));
+    let mut places = vec![("groups_max", &*groups), ("sign", if minus { "-" } else { "+" })];
+    places.extend(columns.iter().map(|(place, lines)| (*place, &**lines)));
+    types.head() + &block_sums(shader.sums) + &parts + &fill(shader.text, &places)
 }
 
 /// The kernel of y = A x alone, for a panel of a matrix in this form. `shared` says that x and y are columns of one

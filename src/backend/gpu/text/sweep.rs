@@ -212,6 +212,8 @@ impl Sweep<'_> {
         let (mut head, mut body, mut lines) = (String::new(), String::new(), vec![]);
         let mut leaves = vec![];
         let mut loaded = vec![false; vectors.len()];
+        // Vectors that are read before they are written.
+        let mut first_read = vec![];
         let mut coefficients = 0;
         let plain = Step { prepare: "", row: "p", product: "" };
         let Step { prepare, row, product } = self.product().map_or(plain, |(form, _)| form.layout.rows().step());
@@ -228,8 +230,9 @@ impl Sweep<'_> {
             let mut load = |v: Vector, body: &mut String| {
                 let k = position(vectors, v);
                 if !loaded[k] {
-                    let _ = writeln!(body, "            var e{k} = v{k}[i];");
+                    *body += &entry_read(k);
                     loaded[k] = true;
+                    first_read.push(k);
                 }
                 format!("e{k}")
             };
@@ -262,9 +265,11 @@ impl Sweep<'_> {
             }
         }
         let (width, within) = (self.width(), within(self.width()));
+        let is_begun = self.product().is_none();
         let each = |prepare: &str, row: &str, body: &str| {
             format!(
-                "    for (var start = group.x * {width}u; start < P.n; start += P.groups * {width}u) {{\n{prepare}        let p = start + t;\n        if ({within}) {{\n            let i = {row};\n{body}        }}\n    }}\n"
+                "    for ({}; start < P.n; start += P.groups * {width}u) {{\n{prepare}        let p = start + t;\n        if ({within}) {{\n            let i = {row};\n{body}        }}\n    }}\n",
+                if is_begun { String::new() } else { format!("var start = group.x * {width}u") }
             )
         };
         let mut code = String::new();
@@ -293,6 +298,9 @@ impl Sweep<'_> {
                 code += &head;
             }
         }
+        if is_begun {
+            code += &unrolled(&first_read, &body);
+        }
         code += &each(prepare, row, &body);
         if !leaves.is_empty() {
             for d in 0..leaves.len() {
@@ -311,6 +319,42 @@ impl Sweep<'_> {
         }
         (code, leaves)
     }
+}
+
+/// The line that reads entry i of a vector.
+fn entry_read(k: usize) -> String {
+    format!("            var e{k} = v{k}[i];\n")
+}
+
+/// A loop over several entries of an invocation at a time, as long as all of them exist: `body` with all its reads first,
+/// so that more bytes are on their way at once. Its sums are those of one entry after the other. Defines `start` for the
+/// loop over the rest.
+fn unrolled(first_read: &[usize], body: &str) -> String {
+    let mut code = format!("    var start = group.x * {WORKGROUP}u;\n");
+    // Four numbers of four vectors: 32 registers in f64.
+    let each = if first_read.len() > 4 { 2 } else { 4 };
+    let _ = writeln!(
+        code,
+        "    let step = P.groups * {WORKGROUP}u;\n    for (; start + {}u * step + {}u < P.n; start += {each}u * step) {{",
+        each - 1,
+        WORKGROUP - 1
+    );
+    for u in 0..each {
+        let _ = writeln!(code, "        let i{u} = start + t + {u}u * step;");
+    }
+    for u in 0..each {
+        for k in first_read {
+            let _ = writeln!(code, "        let read{k}_{u} = v{k}[i{u}];");
+        }
+    }
+    for u in 0..each {
+        let mut one = body.to_string();
+        for &k in first_read {
+            one = one.replace(&entry_read(k), &format!("            var e{k} = read{k}_{u};\n"));
+        }
+        let _ = write!(code, "        {{\n            let i = i{u};\n{one}        }}\n");
+    }
+    code + "    }\n"
 }
 
 /// The basis that `v` is a column of.
