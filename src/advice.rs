@@ -23,7 +23,7 @@ impl Report {
             Reason::Cancelled | Reason::StoppedByCallback if self.certificate.solution_norm == 0.0 => {
                 "x is zero: no x so far had a smaller residual.".into()
             }
-            Reason::LeastSquares if self.rungs.len() > 1 => {
+            Reason::LeastSquares if self.rungs.len() > 1 && tried.least_squares => {
                 "A is singular and b lies outside its range; x is the minimum-norm least-squares solution, certified by the \
                  residual of the normal equations."
                     .into()
@@ -116,7 +116,10 @@ impl<'a> Tried<'a> {
             );
         }
         if self.least_squares {
-            return format!("Rounding errors allow no better accuracy for this A: {}.", self.preconditioner());
+            return format!(
+                "The method gains no more on this A: {}; if A is square, try gmres.",
+                self.preconditioner()
+            );
         }
         match (self.method, reason) {
             (_, Reason::Stagnated) if self.cycles => {
@@ -136,10 +139,13 @@ impl<'a> Tried<'a> {
 
     fn better_arithmetic(&self) -> String {
         match (self.double, self.preconditioner) {
+            (true, _) if self.least_squares => {
+                format!("The method's residual and the true one have parted: {}.", self.preconditioner())
+            }
             (false, _) => "Use `precision` f64 if the device supports it, or scale the system.".into(),
             (true, "none") => {
-                "Rounding errors in f64 are the limit: set `equilibrate` to always, or use a larger `rtol`; the criterion \
-                 backward_error shows what the data allow."
+                "The method's residual and the true one have parted by rounding: try another method, set `equilibrate` to \
+                 always, or use a larger `rtol`; the criterion backward_error shows what the data allow."
                     .into()
             }
             (true, _) if self.method == "gmres" => {

@@ -143,6 +143,11 @@ impl Reason {
         matches!(self, Self::Converged(_))
     }
 
+    /// True for an x that passed a test: a solution, or one of the least-squares problem.
+    pub(crate) fn is_certified(&self) -> bool {
+        self.is_converged() || *self == Self::LeastSquares
+    }
+
     /// The flat name, as in the JSON report.
     #[must_use]
     pub fn name(&self) -> &'static str {

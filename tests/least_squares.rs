@@ -262,3 +262,84 @@ fn damping_minimises_both_norms() {
     }
     assert!("cg:damp=0.1".parse::<Method>().is_err());
 }
+
+/// Block-diagonal, and too large for a basis of its range to be at hand.
+fn blocks(count: usize, block: [[f64; 2]; 2]) -> Csr {
+    let mut t = Triplets::new(2 * count, 2 * count).unwrap();
+    for k in 0..count {
+        for (i, row) in block.iter().enumerate() {
+            row.iter().enumerate().for_each(|(j, v)| t.push(2 * k + i, 2 * k + j, *v).unwrap());
+        }
+    }
+    t.to_csr().unwrap()
+}
+
+/// ‖Aᵀr‖ small beside ‖A‖‖r‖ is no proof: along a small singular value it always is.
+#[test]
+fn a_small_gradient_of_an_ill_conditioned_matrix_proves_nothing() {
+    let _guard = one_at_a_time();
+    let (count, b) = (350, (1..=700).map(|i| f64::from(i % 7) - 3.0).collect::<Vec<_>>());
+    for gap in [1e-9, 1e-10, 1e-11, 1e-12] {
+        let a = blocks(count, [[1.0, 1.0], [1.0, 1.0 + gap]]);
+        for method in METHODS {
+            let r = solve(&a, &b, cpu().options(method));
+            let left: Vec<f64> = b.iter().zip(a.multiply(&r.x)).map(|(b, ax)| b - ax).collect();
+            // Every system of two equations has a solution.
+            assert!(
+                !r.is_answer() || norm(&left) <= 1e-6 * norm(&b),
+                "{method}, {gap}: {} at {:e}",
+                r.reason,
+                norm(&left) / norm(&b)
+            );
+        }
+    }
+    // Singular but for rounding: there the last digits of A decide, and the answer is the one of minimum norm.
+    let a = blocks(count, [[1.0, 1.0], [1.0, 1.0]]);
+    for method in METHODS {
+        let r = solve(&a, &b, cpu().options(method));
+        assert_least_squares(method, &a, &b, &r);
+        let shortest = b.chunks(2).flat_map(|p| [(p[0] + p[1]) / 4.0; 2]);
+        assert!(r.x.iter().zip(shortest).all(|(x, s)| (x - s).abs() <= 1e-7), "{method}");
+    }
+    // A well-conditioned problem of this size needs no more than twice the iterations to its last digit.
+    let a = random(3000, 900, 9, 5);
+    let b = random_vector(3000, 6);
+    for method in METHODS {
+        let r = solve(&a, &b, cpu().options(method));
+        assert_least_squares(method, &a, &b, &r);
+        assert!(r.iterations <= 90, "{method}: {} iterations", r.iterations);
+    }
+}
+
+/// With everything at auto, what others leave unsolved ends at the shortest least-squares solution.
+#[test]
+fn auto_ends_at_the_shortest_least_squares_solution_where_that_will_do() {
+    let _guard = one_at_a_time();
+    // Skew of odd order, and a Laplacian between two diagonal scalings: singular, and b outside the range.
+    let mut t = Triplets::new(201, 201).unwrap();
+    for i in 0..200 {
+        let v = 1.0 + i as f64 / 200.0;
+        t.push(i, i + 1, v).unwrap();
+        t.push(i + 1, i, -v).unwrap();
+    }
+    let skew = t.to_csr().unwrap();
+    let mut scaled = gallery::neumann2d(14);
+    let d: Vec<f64> = random_vector(scaled.rows(), 8).iter().map(|v| 1.0 + 0.5 * v.tanh()).collect();
+    let values = (0..scaled.rows())
+        .flat_map(|i| {
+            let (columns, values) = scaled.row(i);
+            columns.iter().zip(values).map(|(&j, v)| d[i] * v * d[j as usize]).collect::<Vec<_>>()
+        })
+        .collect();
+    scaled.set_values(values).unwrap();
+    for (name, a) in [("skew", skew), ("scaled Laplacian", scaled)] {
+        let b = random_vector(a.rows(), 9);
+        let options = Options { least_squares: true, backend: krylane::Backend::Cpu, ..Options::default() };
+        let r = solve(&a, &b, options);
+        assert_least_squares(name, &a, &b, &r);
+        let shortest = solve(&a, &b, cpu().options("lsqr"));
+        let gap: Vec<f64> = r.x.iter().zip(&shortest.x).map(|(x, y)| x - y).collect();
+        assert!(norm(&gap) <= 1e-5 * norm(&shortest.x), "{name}: {:e}", norm(&gap) / norm(&shortest.x));
+        assert!(r.advice().contains("minimum-norm"), "{name}: {}", r.advice());
+    }
+}

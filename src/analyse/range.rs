@@ -8,9 +8,12 @@
 //! 2. where A is small enough, ‖P r‖ = ‖Qᵀr‖ with Q from a QR factorisation of A with column pivoting (Businger and Golub
 //!    1965, doi:10.1007/BF01436084), its columns scaled to norm 1 and those below rounding left out.
 //!
-//! Elsewhere nothing is known, and the driver goes on to see whether r falls further.
+//! Elsewhere P r is not known. There x counts as a least-squares solution where it is one of a matrix that differs from A in
+//! its last digits: by the backward error of Waldén, Karlsson and Sun (1995, doi:10.1002/nla.1680020308), which tells a small
+//! gradient along large singular values, which is rounding of x, from one along small ones, which is a solution not found.
 
 use super::certify::{Norms, Truth};
+use super::rows::product;
 use crate::host::scale::{exponent, largest, ldexp, norm2};
 use crate::matrix::{Csr, Matrix};
 use faer::{Col, Mat};
@@ -18,6 +21,12 @@ use std::sync::OnceLock;
 
 /// Multiplications a factorisation may take, about a tenth of a second.
 const WORK: u64 = 200_000_000;
+
+/// What rounding of a matrix amounts to, beside its norm.
+const ROUNDING: f64 = 64.0 * f64::EPSILON;
+
+/// Most iterations for a backward error: K is well conditioned where r is not small beside ‖A‖‖x‖.
+const STEPS: usize = 500;
 
 /// The range of one A; its basis is found when it is first asked for.
 pub(crate) struct Range {
@@ -45,6 +54,54 @@ impl Range {
         let by_basis = || basis().map(|q| projected(q, &truth.residual) / truth.norm);
         by_damping.or_else(by_basis).filter(|part| part.is_finite())
     }
+}
+
+/// The backward error of x as a least-squares solution, in units of [`ROUNDING`]·‖A‖: at most 1 where x minimises ‖b − (A + E) x‖
+/// for an E of rounding's size.
+///
+/// It is ‖P_K (r; 0)‖/‖x‖ with P_K the projector onto the range of K = (A; ηI), η = ‖r‖/‖x‖. LSQR on K (Paige and Saunders 1982,
+/// doi:10.1145/355984.355989) finds it from below, and since σ_min(K) ≥ η, from above as well (Grcar, Saunders and Su 2007).
+/// One product with A and one with Aᵀ an iteration; it ends as soon as either bound decides.
+pub(crate) fn backward_error(a: &Matrix, transpose: &Matrix, norms: &Norms, truth: &Truth) -> f64 {
+    let allowed = ROUNDING * norms.scaled_norm;
+    let size = ldexp(truth.certificate.solution_norm, norms.exponent - truth.exponent);
+    if size == 0.0 {
+        return truth.certificate.optimality.unwrap_or(f64::INFINITY) / ROUNDING;
+    }
+    let damp = truth.norm / size;
+    let step = |m: &Matrix, from: &[f64], minus: f64, old: Vec<f64>| {
+        let mut new = product(m, norms.exponent, from);
+        new.iter_mut().zip(old).for_each(|(n, o)| *n -= minus * o);
+        let norm = norm2(&new);
+        if norm > 0.0 {
+            new.iter_mut().for_each(|n| *n /= norm);
+        }
+        (new, norm)
+    };
+    let mut u: Vec<f64> = truth.residual.iter().map(|r| r / truth.norm).collect();
+    let (mut v, mut alpha) = step(transpose, &u, 0.0, vec![0.0; a.cols()]);
+    let (mut phi_bar, mut rho_bar, mut sum) = (truth.norm, alpha, 0.0);
+    let mut found = f64::INFINITY;
+    for _ in 0..STEPS {
+        let beta;
+        (u, beta) = step(a, &v, alpha, u);
+        (v, alpha) = step(transpose, &u, beta, v);
+        // The row of ηI, then the one of the bidiagonal matrix.
+        let whole = rho_bar.hypot(damp);
+        phi_bar *= rho_bar / whole;
+        let rho = whole.hypot(beta);
+        let (c, s) = (whole / rho, beta / rho);
+        let phi = c * phi_bar;
+        sum += phi * phi;
+        (phi_bar, rho_bar) = (s * phi_bar, -c * alpha);
+        // ‖Kᵀ r_k‖, by the paper's estimate.
+        let rest = phi_bar * alpha * c.abs() / damp;
+        found = (sum + rest * rest).sqrt() / size / allowed;
+        if found <= 1.0 || sum.sqrt() > allowed * size {
+            break;
+        }
+    }
+    if found <= 1.0 { found } else { found.min(sum.sqrt() / size / allowed).max(2.0) }
 }
 
 /// ‖Qᵀr‖.

@@ -126,7 +126,7 @@ impl Row {
 
     /// The candidate for a singular A with b outside its range.
     pub(super) const fn least_squares() -> Self {
-        Self::new(General, "lsqr", "none", "if A turns out to be singular and b outside its range")
+        Self::new(General, "lsqr", "none", "if no other method solves the system")
     }
 
     const fn when(self, when: fn(&Seen) -> bool) -> Self {

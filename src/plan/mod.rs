@@ -112,7 +112,7 @@ pub(crate) fn choose(
         notes.push(format!("methods for nonsymmetric A: {id} is not symmetric even if A is"));
     }
     if options.least_squares && entries.is_some() {
-        notes.push("least squares: lsqr comes last, if A turns out to be singular and b outside its range".into());
+        notes.push("least squares: lsqr comes last, if no other method solves the system".into());
         table.push(Row::least_squares());
     }
     let columns = entries.filter(|_| least_squares && asked.is_none()).map_or(0, |a| equilibrate::column_spread(a));

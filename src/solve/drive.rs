@@ -175,8 +175,6 @@ struct Refinement {
     settle: bool,
     /// ‖Aᵀr‖/(‖A‖‖r‖) at which a least-squares method stops and is checked.
     optimality: f64,
-    /// ‖r‖/‖b‖ where ‖Aᵀr‖ was first small enough, and nothing was proved yet.
-    suspected: Option<f64>,
 }
 
 /// How the device's run of one correction ended.
@@ -221,8 +219,7 @@ impl Session {
         let reason = self.refine(problem, state, limits, resumed).await?;
         let Some(aside) = state.aside.take() else { return Ok(reason) };
         // An x that passed a test is the answer, even if another x has a smaller residual.
-        let answered = reason.is_converged() || reason == Reason::LeastSquares;
-        if answered || aside.truth().distance() >= state.best.truth().distance() {
+        if reason.is_certified() || aside.truth().distance() >= state.best.truth().distance() {
             return Ok(reason);
         }
         state.best = aside;
@@ -276,7 +273,6 @@ impl Session {
             resume: resumed.is_some(),
             settle: false,
             optimality: problem.rtol,
-            suspected: None,
         };
         let least_squares = self.normal.is_some() || problem.least_squares;
         if least_squares {
@@ -303,9 +299,12 @@ impl Session {
             if stuck && self.minimises && !least_squares {
                 let mut best = state.best.clone();
                 problem.add_normal(&mut best, &mut state.certify_time);
-                // Where nothing is known of the range, that the method can't go on is the proof.
-                let part = problem.in_range(best.truth()).unwrap_or(0.0);
-                if problem.small_gradient(best.truth()) && part <= problem.allowed_in_range() {
+                let found = best.truth();
+                let least = || match problem.in_range(found) {
+                    Some(part) => part <= problem.allowed_in_range(),
+                    None => problem.beyond_rounding(found) <= 1.0,
+                };
+                if problem.small_gradient(found) && least() {
                     state.best = best;
                     return Ok(Reason::LeastSquares);
                 }
@@ -478,20 +477,21 @@ impl Session {
 }
 
 /// Whether x is proved to be a least-squares solution. If not although ‖Aᵀr‖ is small, the next correction asks for more:
-/// for as much as the part of r that lies in the range of A calls for, or, where that part is unknown, to see whether r
-/// still falls.
+/// for as much as the part of r that lies in the range of A calls for, or, where that part is unknown, for the last digit of
+/// ‖Aᵀr‖. That r falls no further proves nothing: along small singular values it falls late.
 fn proved(problem: &Problem<'_>, state: &State, refinement: &mut Refinement) -> bool {
     let truth = state.best.truth();
     if !problem.small_gradient(truth) {
         return false;
     }
-    let now = truth.certificate.relative;
     let (enough, factor) = match problem.in_range(truth) {
         Some(part) => (part <= problem.allowed_in_range(), 0.5 * problem.allowed_in_range() / part),
-        None => (refinement.suspected.is_some_and(|before| before - now <= problem.rtol * before), 1e-2),
+        None => {
+            let excess = problem.beyond_rounding(truth);
+            (excess <= 1.0, 0.5 / excess)
+        }
     };
     let optimality = truth.certificate.optimality.unwrap_or(0.0);
     refinement.optimality = (optimality * factor.min(1e-2)).max(f64::EPSILON * f64::EPSILON);
-    refinement.suspected = Some(now);
     enough || optimality == 0.0
 }

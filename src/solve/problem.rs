@@ -2,7 +2,7 @@
 
 use crate::analyse::certify::{Certified, Norms, Truth, certify};
 use crate::analyse::facts::Facts;
-use crate::analyse::range::Range;
+use crate::analyse::range::{Range, backward_error};
 use crate::host::clock::Instant;
 use crate::host::scale::{ldexp, norm2};
 use crate::matrix::{Csr, Matrix};
@@ -116,6 +116,11 @@ impl Problem<'_> {
             Some(facts) if t.norm > 0.0 => Some(norm2(&facts.split_null(&t.residual).1) / t.norm),
             _ => self.range.part(self.matrix, self.norms, t),
         }
+    }
+
+    /// How far x is from a least-squares solution of data that differ by rounding: at most 1 for one.
+    pub(crate) fn beyond_rounding(&self, t: &Truth) -> f64 {
+        self.transpose.map_or(f64::INFINITY, |transpose| backward_error(self.matrix, transpose, self.norms, t))
     }
 
     /// The largest ‖P r‖/‖r‖ of a least-squares solution: no other x has ‖r‖ smaller by more than rtol/2 of it.

@@ -71,19 +71,22 @@ impl Solver {
         }
     }
 
-    /// Lets the candidates race until one converges or all have failed. Where A proves singular and b outside its range,
-    /// a least-squares method has the last word if that will do.
+    /// Lets the candidates race until one converges or all have failed. Where a least-squares solution will do, a method for
+    /// those then has the last word: it finds the shortest, which no other does.
     pub(super) async fn race(&mut self, system: &mut System<'_>, call: &mut Call<'_>) -> Result<Reason> {
         system.places.clear();
         let last = self.minimising();
+        let mut before = None;
         if !system.minimise {
             let reason = self.contest(system, call).await?;
             let reason = system.problem.diagnosed(reason, &system.state.best);
-            let singular = matches!(reason, Reason::Singular { .. } | Reason::InconsistentSystem { .. });
-            if !singular || last.is_none() {
+            let is_final = reason.is_converged()
+                || matches!(reason, Reason::Cancelled | Reason::StoppedByCallback | Reason::TimeLimit);
+            if is_final || last.is_none() || system.state.iterations >= self.options.max_iterations {
                 return Ok(reason);
             }
-            // x has grown along a null vector: the least-squares method starts from zero.
+            before = Some((reason, system.state.best.clone()));
+            // x may have grown along a null vector: the least-squares method starts from zero.
             let zero = vec![0.0; self.a.cols()];
             let problem = &system.problem;
             system.state.best = certify(&self.a, problem.norms, problem.b, zero).expect("zeros are finite");
@@ -96,7 +99,22 @@ impl Solver {
             return Ok(reason);
         }
         race.ready(k);
-        self.turn(k, usize::MAX, &mut race, system, call).await
+        let reason = self.turn(k, usize::MAX, &mut race, system, call).await?;
+        match before {
+            Some((earlier, best))
+                if !reason.is_certified() && best.truth().distance() <= system.state.best.truth().distance() =>
+            {
+                system.state.best = best;
+                Ok(earlier)
+            }
+            _ => Ok(reason),
+        }
+    }
+
+    /// Most iterations at the end of a turn of candidate `k`: a quarter is kept for the one that has the last word.
+    fn most(&self, k: usize) -> usize {
+        let all = self.options.max_iterations;
+        if self.minimising().is_some_and(|last| last != k) { all - all / 4 } else { all }
     }
 
     /// The race itself.
@@ -171,7 +189,7 @@ impl Solver {
                 last = reason;
                 continue;
             }
-            let left = self.options.max_iterations.saturating_sub(system.state.iterations);
+            let left = self.most(k).saturating_sub(system.state.iterations);
             if left == 0 {
                 return Ok(Reason::MaxIterations);
             }
@@ -179,7 +197,7 @@ impl Solver {
             let before = system.state.iterations;
             let reason = self.turn(k, slice, &mut race, system, call).await?;
             let made = system.state.iterations - before;
-            if reason == Reason::MaxIterations && system.state.iterations < self.options.max_iterations && made > 0 {
+            if reason == Reason::MaxIterations && system.state.iterations < self.most(k) && made > 0 {
                 continue;
             }
             if another_may_help(&reason) && race.contested(k) {
@@ -222,7 +240,7 @@ impl Solver {
         let (end, certify_time) = (system.state.iterations, system.state.certify_time);
         system.timings.solve_s += (start.elapsed() - (certify_time - certified)).as_secs_f64();
         let (iterations, gained) = race.gained(k);
-        let paused = reason == Reason::MaxIterations && end < self.options.max_iterations && end > before;
+        let paused = reason == Reason::MaxIterations && end < self.most(k) && end > before;
         let to_go = race.expected(k) / race.entrant(k).each;
         let line = system.line(k, self);
         line.iterations = iterations;
@@ -249,7 +267,7 @@ impl Solver {
         call: &mut Call<'_>,
     ) -> Result<Reason> {
         let System { problem, state, .. } = system;
-        let most = self.options.max_iterations;
+        let most = self.most(k);
         // While others may do better, they keep half of the remaining iterations.
         let part = |iterations: usize, more: usize| iterations + more.min((most - iterations).div_ceil(2));
         let contested = race.contested(k);
