@@ -6,6 +6,7 @@ use crate::op::{Dtype, Precisions, Space};
 use crate::ranks::Ranks;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// What kind of device it is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
@@ -71,6 +72,8 @@ pub(crate) struct Settings {
     pub(crate) ranks: Option<Ranks>,
     /// For tests: the device is lost after this many submissions.
     pub(crate) lose_device_after: Option<u64>,
+    /// How long the host waits for an answer of the device.
+    pub(crate) patience: Duration,
 }
 
 impl Default for Settings {
@@ -83,6 +86,7 @@ impl Default for Settings {
             prefer_gpu: false,
             ranks: None,
             lose_device_after: None,
+            patience: Duration::from_secs(120),
         }
     }
 }

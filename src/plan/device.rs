@@ -48,6 +48,7 @@ fn settings(options: &Options) -> Settings {
         prefer_gpu: knobs.prefer_gpu,
         ranks: options.ranks.clone(),
         lose_device_after: knobs.lose_device_after,
+        ..Settings::default()
     }
 }
 

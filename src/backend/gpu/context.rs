@@ -3,13 +3,9 @@
 use super::pipelines::Compiled;
 use crate::backend::{AdapterInfo, DeviceKind, Settings};
 use crate::error::{Error, Result};
-use crate::host::clock::Instant;
 use crate::op::Dtype;
-use std::future::poll_fn;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::task::{self, Poll, Waker};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 /// Storage buffers that the widest kernel binds: more than WebGPU's guaranteed 8, but within every driver's limit.
@@ -46,6 +42,8 @@ pub(crate) struct Context {
     /// Submissions so far; below: how many succeed before a simulated loss.
     submissions: AtomicU64,
     lose_after: u64,
+    /// How long a wait may last; browsers know no limit.
+    pub(super) patience: Duration,
 }
 
 /// What `krylane info` shows of an adapter.
@@ -129,47 +127,6 @@ pub fn adapters() -> Vec<AdapterDetails> {
             }
         })
         .collect()
-}
-
-/// What becomes of a buffer on its way to the host.
-#[derive(Clone, Default)]
-pub(super) struct Arrival(Arc<Mutex<Waiting>>);
-
-#[derive(Default)]
-struct Waiting {
-    /// Whether it has come, once that is known.
-    outcome: Option<bool>,
-    waker: Option<Waker>,
-}
-
-impl Arrival {
-    fn open(&self) -> MutexGuard<'_, Waiting> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn tell(&self, arrived: bool) {
-        let mut waiting = self.open();
-        waiting.outcome = Some(arrived);
-        if let Some(waker) = waiting.waker.take() {
-            waker.wake();
-        }
-    }
-
-    fn has_arrived(&self) -> bool {
-        self.open().outcome == Some(true)
-    }
-
-    fn poll(&self, context: &mut task::Context<'_>) -> Poll<bool> {
-        let mut waiting = self.open();
-        waiting.waker = Some(context.waker().clone());
-        waiting.outcome.map_or(Poll::Pending, Poll::Ready)
-    }
-}
-
-/// The message of a panic, after a colon.
-fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
-    let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
-    text.map_or_else(String::new, |text| format!(": {text}"))
 }
 
 /// The size of a buffer of `bytes`, rounded up for copies.
@@ -275,6 +232,7 @@ impl Context {
             failure,
             submissions: AtomicU64::new(0),
             lose_after: settings.lose_device_after.unwrap_or(u64::MAX),
+            patience: settings.patience,
         };
         if !has_f64 {
             // The plan asks for the answer, and may not be able to wait for it.
@@ -379,47 +337,5 @@ impl Context {
                 mapped_at_creation: false,
             })
         })
-    }
-
-    /// Begins to bring the first `bytes` of `buffer` to the host.
-    pub(super) fn fetch(&self, buffer: &wgpu::Buffer, bytes: u64) -> Arrival {
-        let arrival = Arrival::default();
-        let told = arrival.clone();
-        buffer.map_async(wgpu::MapMode::Read, 0..bytes, move |result| told.tell(result.is_ok()));
-        arrival
-    }
-
-    /// Waits for what `submission` leaves in a buffer: in a browser without blocking, elsewhere by polling the device,
-    /// with an error after two minutes.
-    pub(super) async fn wait(&self, submission: wgpu::SubmissionIndex, arrival: &Arrival) -> Result<()> {
-        const PATIENCE: Duration = Duration::from_secs(120);
-        if cfg!(target_arch = "wasm32") {
-            let arrived = poll_fn(|context| arrival.poll(context)).await;
-            self.check()?;
-            return if arrived { Ok(()) } else { Err(Error::Device("a buffer could not be read back".into())) };
-        }
-        let start = Instant::now();
-        // A failure is found by the check.
-        while !arrival.has_arrived() {
-            // wgpu panics if a device is lost during a wait.
-            let poll = catch_unwind(AssertUnwindSafe(|| {
-                self.device.poll(wgpu::PollType::Wait {
-                    submission_index: Some(submission.clone()),
-                    timeout: Some(Duration::from_millis(500)),
-                })
-            }));
-            self.check()?;
-            match poll {
-                Ok(Ok(_) | Err(wgpu::PollError::Timeout)) => {}
-                Ok(Err(e)) => return Err(Error::Device(e.to_string())),
-                Err(panic) => {
-                    return Err(Error::Device(format!("lost while it was waited for{}", panic_text(&*panic))));
-                }
-            }
-            if start.elapsed() > PATIENCE {
-                return Err(Error::Device(format!("no answer for {} s", PATIENCE.as_secs())));
-            }
-        }
-        self.check()
     }
 }

@@ -17,8 +17,8 @@ mod self_test;
 #[cfg(test)]
 mod tests;
 mod text;
+mod wait;
 
-use context::Arrival;
 pub(crate) use context::Context;
 pub use context::{AdapterDetails, adapters};
 pub(crate) use device::BACKEND;
@@ -35,6 +35,7 @@ use memory::{Memory, Params, Slice};
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use text::{CURSOR, HEADER, Shader, Types};
+use wait::Arrival;
 
 /// Most iterations in one batch.
 const BATCH_LIMIT: usize = 256;
