@@ -149,3 +149,24 @@ fn a_lost_device_is_told_or_gone_on_from() {
         assert!(matches!(report.reason, Reason::DeviceFailed { .. }), "after {after}: {}", report.reason);
     }
 }
+
+/// Every adapter is lost as it is opened: by the test of double-single arithmetic, the first work on one without f64.
+#[test]
+fn adapters_that_can_not_be_opened_are_passed_over() {
+    if !gpu_present() {
+        return;
+    }
+    let _alone = one_at_a_time();
+    let a = gallery::poisson2d(20);
+    let broken = |backend| {
+        let options = fragile(backend, 0);
+        Options { knobs: Knobs { withhold: vec!["f64".into()], ..options.knobs.clone() }, ..options }
+    };
+    let mut solver = Solver::new(&a, broken(Backend::Auto)).unwrap();
+    assert_eq!(solver.adapter().backend, "cpu");
+    let told = solver.plan().iter().any(|line| line.starts_with("backend cpu") && line.contains("lost: a drill"));
+    assert!(told, "{:?}", solver.plan());
+    assert!(solver.solve(&vec![1.0; a.rows()]).unwrap().reason.is_converged());
+    let refused = Solver::new(&a, broken(Backend::Gpu)).map(|_| ()).unwrap_err().to_string();
+    assert!(refused.contains("lost: a drill"), "{refused}");
+}

@@ -70,6 +70,8 @@ pub(crate) struct Settings {
     pub(crate) prefer_gpu: bool,
     /// The ranks that share the work.
     pub(crate) ranks: Option<Ranks>,
+    /// Devices that are out of the question, by their keys: they were lost before.
+    pub(crate) lost: Vec<String>,
     /// For tests: the device is lost after this many submissions.
     pub(crate) lose_device_after: Option<u64>,
     /// How long the host waits for an answer of the device.
@@ -85,6 +87,7 @@ impl Default for Settings {
             binding_limit: None,
             prefer_gpu: false,
             ranks: None,
+            lost: vec![],
             lose_device_after: None,
             patience: Duration::from_secs(120),
         }
@@ -104,7 +107,11 @@ pub(crate) enum Wanted<'a> {
 
 /// Outcome of opening a device.
 pub(crate) enum Opened {
-    Device(Arc<dyn Device>),
+    Device {
+        device: Arc<dyn Device>,
+        /// What those said that would have been better and could not be opened.
+        failed: Vec<String>,
+    },
     /// No suitable device, and why.
     Unsuitable(String),
 }
@@ -113,6 +120,10 @@ pub(crate) enum Opened {
 pub(crate) trait Device: Send + Sync {
     /// The device's description, for people.
     fn info(&self) -> &AdapterInfo;
+    /// Tells the device from others that can be lost; empty for one that can't.
+    fn key(&self) -> &str {
+        ""
+    }
     /// The widest type in which the device can compute residuals.
     fn widest(&self) -> Dtype;
     /// True if engines can call functions of the host and solve triangular systems row by row.

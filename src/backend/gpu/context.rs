@@ -1,7 +1,8 @@
-//! A GPU device, opened without a window: adapters, features, limits, and errors that never panic.
+//! An open GPU device: features, limits, and errors that never panic.
 
+use super::adapters::{details, key};
 use super::pipelines::Compiled;
-use crate::backend::{AdapterInfo, DeviceKind, Settings};
+use crate::backend::{AdapterInfo, Settings};
 use crate::error::{Error, Result};
 use crate::op::Dtype;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,16 +12,13 @@ use std::time::Duration;
 /// Storage buffers that the widest kernel binds: more than WebGPU's guaranteed 8, but within every driver's limit.
 const STORAGE_WANTED: u32 = 10;
 
-#[cfg(not(target_arch = "wasm32"))]
-const NO_ADAPTER: &str = "no GPU adapter answers; on Debian `apt-get install mesa-vulkan-drivers libvulkan1` brings a software one, or use the backend cpu";
-#[cfg(target_arch = "wasm32")]
-const NO_ADAPTER: &str = "this browser gives no WebGPU adapter; use the backend cpu";
-
 /// An open device.
 pub(crate) struct Context {
     pub(super) device: wgpu::Device,
     pub(super) queue: wgpu::Queue,
     info: AdapterInfo,
+    /// Tells this adapter from the others of the machine.
+    pub(super) key: String,
     has_f64: bool,
     /// Engines put several operations in one sweep.
     pub(super) fuse: bool,
@@ -46,139 +44,13 @@ pub(crate) struct Context {
     pub(super) patience: Duration,
 }
 
-/// What `krylane info` shows of an adapter.
-#[derive(Clone, Debug, serde::Serialize)]
-#[non_exhaustive]
-pub struct AdapterDetails {
-    /// Number by which it can be selected.
-    pub index: usize,
-    /// Name, interface, driver.
-    pub info: AdapterInfo,
-    /// Whether shaders support f64.
-    pub f64: bool,
-    /// Whether subgroup operations are supported.
-    pub subgroups: bool,
-    /// Most bytes in one binding.
-    pub max_binding: u64,
-    /// Bytes one buffer may have.
-    pub max_buffer: u64,
-    /// Why it can't be used, if so.
-    pub why_not: Option<String>,
-}
-
-fn instance() -> wgpu::Instance {
-    let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
-    // Release builds validate nothing: the flags' default would insert a dispatch before each indirect one.
-    let flags = if cfg!(debug_assertions) { wgpu::InstanceFlags::VALIDATION } else { wgpu::InstanceFlags::empty() };
-    descriptor.flags = flags.with_env();
-    descriptor.backends = wgpu::Backends::PRIMARY.with_env();
-    wgpu::Instance::new(descriptor)
-}
-
-fn details(adapter: &wgpu::Adapter) -> AdapterInfo {
-    let i = adapter.get_info();
-    let kind = match i.device_type {
-        wgpu::DeviceType::Cpu => DeviceKind::Software,
-        wgpu::DeviceType::IntegratedGpu => DeviceKind::Integrated,
-        wgpu::DeviceType::DiscreteGpu => DeviceKind::Discrete,
-        wgpu::DeviceType::VirtualGpu => DeviceKind::Virtual,
-        wgpu::DeviceType::Other => DeviceKind::Other,
-    };
-    AdapterInfo {
-        // Browsers tell no names.
-        name: if i.name.is_empty() { format!("{} adapter", i.backend.to_str()) } else { i.name },
-        backend: i.backend.to_str().into(),
-        driver: format!("{} {}", i.driver, i.driver_info).trim().into(),
-        kind,
-    }
-}
-
-async fn all() -> Vec<wgpu::Adapter> {
-    let mut list = instance().enumerate_adapters(wgpu::Backends::all()).await;
-    list.retain(|a| a.get_info().backend != wgpu::Backend::Noop);
-    // Discrete first, then integrated, then the rest; software last. A stable sort, so drivers keep their order.
-    list.sort_by_key(|a| match a.get_info().device_type {
-        wgpu::DeviceType::DiscreteGpu => 0,
-        wgpu::DeviceType::IntegratedGpu => 1,
-        wgpu::DeviceType::VirtualGpu => 2,
-        wgpu::DeviceType::Other => 3,
-        wgpu::DeviceType::Cpu => 4,
-    });
-    list
-}
-
-/// Every adapter there is, hardware first.
-#[must_use]
-pub fn adapters() -> Vec<AdapterDetails> {
-    pollster::block_on(all())
-        .iter()
-        .enumerate()
-        .map(|(index, a)| {
-            let limits = a.limits();
-            let short = limits.max_storage_buffers_per_shader_stage < 8;
-            AdapterDetails {
-                index,
-                info: details(a),
-                f64: a.features().contains(wgpu::Features::SHADER_F64),
-                subgroups: a.features().contains(wgpu::Features::SUBGROUP),
-                max_binding: limits.max_storage_buffer_binding_size,
-                max_buffer: limits.max_buffer_size,
-                why_not: short.then(|| "fewer than 8 storage buffers a shader".into()),
-            }
-        })
-        .collect()
-}
-
 /// The size of a buffer of `bytes`, rounded up for copies.
 pub(super) fn buffer_size(bytes: u64) -> u64 {
     bytes.max(16).next_multiple_of(16)
 }
 
 impl Context {
-    /// The first hardware GPU, or `None`.
-    pub(crate) async fn hardware(settings: &Settings) -> Result<Option<Arc<Self>>> {
-        match all().await.into_iter().find(|a| a.get_info().device_type != wgpu::DeviceType::Cpu) {
-            Some(adapter) => Self::open(&adapter, settings).await.map(Some),
-            None => Ok(None),
-        }
-    }
-
-    /// The first adapter; `WGPU_ADAPTER_NAME` narrows the choice.
-    pub(crate) async fn any(settings: &Settings) -> Result<Arc<Self>> {
-        match std::env::var("WGPU_ADAPTER_NAME") {
-            Ok(name) if !name.is_empty() => Self::named(&name, settings).await,
-            _ => match all().await.first() {
-                Some(adapter) => Self::open(adapter, settings).await,
-                None => Err(Error::NoAdapter(NO_ADAPTER.into())),
-            },
-        }
-    }
-
-    /// The adapter with this number, or whose name or driver contains this text.
-    pub(crate) async fn named(name: &str, settings: &Settings) -> Result<Arc<Self>> {
-        let list = all().await;
-        let matches = |a: &wgpu::Adapter| {
-            let info = details(a);
-            let text = format!("{} {}", info.name, info.driver).to_lowercase();
-            text.contains(&name.to_lowercase())
-        };
-        let found = match name.parse::<usize>() {
-            Ok(index) => list.get(index),
-            Err(_) => list.iter().find(|a| matches(a)),
-        };
-        match found {
-            Some(adapter) => Self::open(adapter, settings).await,
-            None => {
-                let names: Vec<String> =
-                    list.iter().enumerate().map(|(i, a)| format!("{i}: {}", details(a).name)).collect();
-                let there =
-                    if names.is_empty() { "there is none".into() } else { format!("there are {}", names.join("; ")) };
-                Err(Error::NoAdapter(format!("no GPU adapter matches {name:?}; {there}")))
-            }
-        }
-    }
-
-    async fn open(adapter: &wgpu::Adapter, settings: &Settings) -> Result<Arc<Self>> {
+    pub(super) async fn open(adapter: &wgpu::Adapter, settings: &Settings) -> Result<Arc<Self>> {
         let info = details(adapter);
         let has = adapter.limits();
         // The largest buffers that the adapter supports, and bindings for a product whose operand is formed on the
@@ -219,6 +91,7 @@ impl Context {
             device,
             queue,
             info,
+            key: key(adapter),
             has_f64,
             fuse: settings.fuse,
             double_single_withheld: withheld("double-single"),
@@ -236,7 +109,9 @@ impl Context {
         };
         if !has_f64 {
             // The plan asks for the answer, and may not be able to wait for it.
-            let _ = context.double_single.set(context.passes_double_single().await);
+            let tested = context.passes_double_single().await;
+            let passed = tested.map_err(|e| Error::NoAdapter(format!("{}: {e}", context.info.name)))?;
+            let _ = context.double_single.set(passed);
         }
         Ok(Arc::new(context))
     }

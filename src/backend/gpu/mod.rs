@@ -7,6 +7,7 @@
 //! - A sweep is one kernel, generated into `shaders/sweep.wgsl`. It first adds up the partial sums left by the
 //!   previous sweep, evaluates the scalars, then runs its body. So a dot product needs no kernel of its own.
 
+mod adapters;
 mod context;
 mod device;
 mod form;
@@ -19,8 +20,8 @@ mod tests;
 mod text;
 mod wait;
 
+pub use adapters::{AdapterDetails, adapters};
 pub(crate) use context::Context;
-pub use context::{AdapterDetails, adapters};
 pub(crate) use device::BACKEND;
 
 use super::{Counters, Engine, Local, Progress};

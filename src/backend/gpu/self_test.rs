@@ -13,12 +13,12 @@ const PAIRS: usize = 128;
 impl Context {
     /// True if sums and products have their exact rounding errors; tested once per device.
     pub(crate) fn double_single(&self) -> bool {
-        *self.double_single.get_or_init(|| pollster::block_on(self.passes_double_single()))
+        *self.double_single.get_or_init(|| pollster::block_on(self.passes_double_single()).unwrap_or(false))
     }
 
     /// The test itself.
-    pub(super) async fn passes_double_single(&self) -> bool {
-        !self.double_single_withheld && self.exact_sums_and_products().await.unwrap_or(false)
+    pub(super) async fn passes_double_single(&self) -> Result<bool> {
+        Ok(!self.double_single_withheld && self.exact_sums_and_products().await?)
     }
 
     async fn exact_sums_and_products(&self) -> Result<bool> {
@@ -78,7 +78,7 @@ impl Context {
             pass.dispatch_workgroups(1, 1, 1);
         }
         encoder.copy_buffer_to_buffer(&output, 0, &staging, 0, bytes);
-        let submission = self.queue.submit([encoder.finish()]);
+        let submission = self.submit(encoder)?;
         let arrival = self.fetch(&staging, bytes);
         self.wait(submission, &arrival).await?;
         let view = staging.slice(0..bytes).get_mapped_range().map_err(|e| crate::Error::Device(e.to_string()))?;
