@@ -87,7 +87,7 @@ impl Context {
             }
         });
         let max_binding = settings.binding_limit.unwrap_or(u64::MAX).min(limits.max_storage_buffer_binding_size);
-        let context = Self {
+        let context = Arc::new(Self {
             device,
             queue,
             info,
@@ -106,14 +106,14 @@ impl Context {
             submissions: AtomicU64::new(0),
             lose_after: settings.lose_device_after.unwrap_or(u64::MAX),
             patience: settings.patience,
-        };
+        });
         if !has_f64 {
             // The plan asks for the answer, and may not be able to wait for it.
             let tested = context.passes_double_single().await;
             let passed = tested.map_err(|e| Error::NoAdapter(format!("{}: {e}", context.info.name)))?;
             let _ = context.double_single.set(passed);
         }
-        Ok(Arc::new(context))
+        Ok(context)
     }
 
     pub(crate) fn info(&self) -> &AdapterInfo {
@@ -124,7 +124,8 @@ impl Context {
     pub(crate) fn widest(&self) -> Dtype {
         match self.has_f64 {
             true => Dtype::F64,
-            false if self.double_single() => Dtype::DoubleSingle,
+            // Tested when the device was opened.
+            false if self.double_single.get() == Some(&true) => Dtype::DoubleSingle,
             false => Dtype::F32,
         }
     }
@@ -141,7 +142,7 @@ impl Context {
     }
 
     /// An error if this device does not support `dtype`.
-    pub(super) fn check_type(&self, dtype: Dtype) -> Result<()> {
+    pub(super) fn check_type(self: &Arc<Self>, dtype: Dtype) -> Result<()> {
         let missing = match dtype {
             Dtype::F32 => false,
             Dtype::F64 => !self.has_f64,

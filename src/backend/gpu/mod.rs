@@ -116,10 +116,19 @@ impl Gpu {
                 t.name
             )));
         }
+        context.check_type(space.plan.working)?;
+        context.check_type(space.plan.accumulate)?;
+        Self::made(context, space, fuse, choose)
+    }
+
+    /// An engine for arithmetic that has yet to be tested.
+    fn on_trial(context: Arc<Context>, space: Space) -> Result<Self> {
+        Self::made(context, space, true, form::choose)
+    }
+
+    fn made(context: Arc<Context>, space: Space, fuse: bool, choose: Choose) -> Result<Self> {
         let plan = space.plan;
         let real = if plan.working == Dtype::F64 || plan.accumulate == Dtype::F64 { Dtype::F64 } else { Dtype::F32 };
-        context.check_type(real)?;
-        context.check_type(plan.accumulate)?;
         let scalar_count = space.scalars.len() + 1;
         let mut counters = Counters::default();
         let mut memory = Memory::new(&context, &space, real, scalar_count, &mut counters)?;
