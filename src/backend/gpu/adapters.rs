@@ -85,7 +85,6 @@ pub fn adapters() -> Vec<AdapterDetails> {
         .enumerate()
         .map(|(index, a)| {
             let limits = a.limits();
-            let short = limits.max_storage_buffers_per_shader_stage < 8;
             AdapterDetails {
                 index,
                 info: details(a),
@@ -93,10 +92,27 @@ pub fn adapters() -> Vec<AdapterDetails> {
                 subgroups: a.features().contains(wgpu::Features::SUBGROUP),
                 max_binding: limits.max_storage_buffer_binding_size,
                 max_buffer: limits.max_buffer_size,
-                why_not: short.then(|| "fewer than 8 storage buffers a shader".into()),
+                why_not: why_not(a).map(Into::into),
             }
         })
         .collect()
+}
+
+/// Why an adapter can't be used, if so.
+pub(super) fn why_not(adapter: &wgpu::Adapter) -> Option<&'static str> {
+    fault(adapter.get_info().backend, adapter.features(), &adapter.limits())
+}
+
+/// wgpu has DXC or FXC compile what DX12 runs, whichever it finds. FXC ends at shader model 5.1: no f64 in our sense, no
+/// subgroups, minutes for a kernel. It is told by the lack of subgroups, which all later models have.
+fn fault(backend: wgpu::Backend, features: wgpu::Features, limits: &wgpu::Limits) -> Option<&'static str> {
+    if limits.max_storage_buffers_per_shader_stage < 8 {
+        return Some("fewer than 8 storage buffers a shader");
+    }
+    let old = backend == wgpu::Backend::Dx12 && !features.contains(wgpu::Features::SUBGROUP);
+    old.then_some(
+        "DX12 would compile shaders with FXC, which krylane refuses; put dxcompiler.dll (DXC) on the PATH, or use Vulkan",
+    )
 }
 
 fn is_hardware(adapter: &wgpu::Adapter) -> bool {
@@ -140,7 +156,9 @@ impl Context {
         if let Some(name) = wanted() {
             return Self::named(&name, settings).await;
         }
-        match all().await.first() {
+        let list = all().await;
+        // One that can't be used says why.
+        match list.iter().find(|a| why_not(a).is_none()).or(list.first()) {
             Some(adapter) => Self::open(adapter, settings).await,
             None => Err(Error::NoAdapter(NO_ADAPTER.into())),
         }
@@ -155,5 +173,24 @@ impl Context {
         let names: Vec<String> = list.iter().enumerate().map(|(i, a)| format!("{i}: {}", details(a).name)).collect();
         let there = if names.is_empty() { "there is none".into() } else { format!("there are {}", names.join("; ")) };
         Err(Error::NoAdapter(format!("no GPU adapter matches {name:?}; {there}")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wgpu::{Backend, Features, Limits};
+
+    #[test]
+    fn fxc_and_few_bindings_are_refused_by_name() {
+        let limits = Limits::defaults();
+        let with = Features::SUBGROUP | Features::SHADER_F64;
+        assert!(fault(Backend::Dx12, Features::SHADER_F64, &limits).is_some_and(|why| why.contains("FXC")));
+        assert_eq!(fault(Backend::Dx12, with, &limits), None);
+        for backend in [Backend::Vulkan, Backend::Metal, Backend::BrowserWebGpu] {
+            assert_eq!(fault(backend, Features::empty(), &limits), None, "{backend:?}");
+        }
+        let few = Limits { max_storage_buffers_per_shader_stage: 7, ..limits };
+        assert!(fault(Backend::Vulkan, with, &few).is_some_and(|why| why.contains("8 storage buffers")));
     }
 }

@@ -1,6 +1,6 @@
 //! An open GPU device: features, limits, and errors that never panic.
 
-use super::adapters::{details, key};
+use super::adapters::{details, key, why_not};
 use super::pipelines::Compiled;
 use crate::backend::{AdapterInfo, Settings};
 use crate::error::{Error, Result};
@@ -52,6 +52,9 @@ pub(super) fn buffer_size(bytes: u64) -> u64 {
 impl Context {
     pub(super) async fn open(adapter: &wgpu::Adapter, settings: &Settings) -> Result<Arc<Self>> {
         let info = details(adapter);
+        if let Some(why) = why_not(adapter) {
+            return Err(Error::NoAdapter(format!("{}: {why}", info.name)));
+        }
         let has = adapter.limits();
         // The largest buffers that the adapter supports, and bindings for a product whose operand is formed on the
         // fly; everything else at the portable defaults, so that what runs here runs elsewhere.
