@@ -66,6 +66,8 @@ pub(crate) struct Settings {
     pub(crate) withhold: Vec<String>,
     /// Most bytes in one binding of a GPU.
     pub(crate) binding_limit: Option<u64>,
+    /// Most storage buffers that a kernel of a GPU binds, at least 8.
+    pub(crate) storage_buffers: Option<u32>,
     /// Any device is suitable, even a software one, for any size.
     pub(crate) prefer_gpu: bool,
     /// The ranks that share the work.
@@ -85,6 +87,7 @@ impl Default for Settings {
             fuse: true,
             withhold: vec![],
             binding_limit: None,
+            storage_buffers: None,
             prefer_gpu: false,
             ranks: None,
             lost: vec![],

@@ -58,6 +58,7 @@ fn settings(options: &Options, lost: &[String]) -> Settings {
         fuse: knobs.fuse,
         withhold: knobs.withhold,
         binding_limit: knobs.binding_limit,
+        storage_buffers: knobs.storage_buffers,
         prefer_gpu: knobs.prefer_gpu,
         ranks: options.ranks.clone(),
         lost: lost.to_vec(),

@@ -56,12 +56,13 @@ impl Context {
             return Err(Error::NoAdapter(format!("{}: {why}", info.name)));
         }
         let has = adapter.limits();
+        let wanted = settings.storage_buffers.unwrap_or(STORAGE_WANTED).clamp(8, STORAGE_WANTED);
         // The largest buffers that the adapter supports, and bindings for a product whose operand is formed on the
         // fly; everything else at the portable defaults, so that what runs here runs elsewhere.
         let limits = wgpu::Limits {
             max_storage_buffer_binding_size: has.max_storage_buffer_binding_size,
             max_buffer_size: has.max_buffer_size,
-            max_storage_buffers_per_shader_stage: has.max_storage_buffers_per_shader_stage.clamp(8, STORAGE_WANTED),
+            max_storage_buffers_per_shader_stage: has.max_storage_buffers_per_shader_stage.clamp(8, wanted),
             ..wgpu::Limits::defaults()
         };
         let withheld = |name: &str| settings.withhold.iter().any(|w| w == name);
