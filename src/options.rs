@@ -194,6 +194,8 @@ pub struct Knobs {
     pub memory_share: Option<u64>,
     /// `Backend::Auto` takes any adapter, a software one too, for any size.
     pub prefer_gpu: bool,
+    /// The report tells what each kernel of a GPU took. Every kernel runs by itself then.
+    pub kernel_times: bool,
     /// The GPU is lost at the submission after so many: a drill of what a driver's reset does.
     pub lose_device_after: Option<u64>,
 }
@@ -209,6 +211,7 @@ impl Default for Knobs {
             storage_buffers: None,
             memory_share: None,
             prefer_gpu: false,
+            kernel_times: false,
             lose_device_after: None,
         }
     }

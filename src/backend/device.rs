@@ -1,6 +1,6 @@
 //! The interface of devices: a backend opens devices, a device creates engines.
 
-use super::{Engine, Local};
+use super::{Engine, KernelTime, Local};
 use crate::error::Result;
 use crate::op::{Dtype, Precisions, Space};
 use crate::ranks::Ranks;
@@ -76,6 +76,8 @@ pub(crate) struct Settings {
     pub(crate) lost: Vec<String>,
     /// For tests: the device is lost after this many submissions.
     pub(crate) lose_device_after: Option<u64>,
+    /// GPUs tell what each kernel takes.
+    pub(crate) kernel_times: bool,
     /// How long the host waits for an answer of the device.
     pub(crate) patience: Duration,
 }
@@ -92,6 +94,7 @@ impl Default for Settings {
             ranks: None,
             lost: vec![],
             lose_device_after: None,
+            kernel_times: false,
             patience: Duration::from_secs(120),
         }
     }
@@ -129,6 +132,10 @@ pub(crate) trait Device: Send + Sync {
     }
     /// The widest type in which the device can compute residuals.
     fn widest(&self) -> Dtype;
+    /// What kernels took since the last call, the longest first; nothing where that is not measured.
+    fn take_kernel_times(&self) -> Vec<KernelTime> {
+        vec![]
+    }
     /// True if engines can call functions of the host and solve triangular systems row by row.
     fn is_host(&self) -> bool {
         false

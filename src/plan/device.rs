@@ -1,6 +1,6 @@
 //! Where to solve: the CPU, or a device that answers and is worth its overhead.
 
-use crate::backend::{AdapterInfo, BACKENDS, Device, Engine, Opened, Settings, Wanted};
+use crate::backend::{AdapterInfo, BACKENDS, Device, Engine, KernelTime, Opened, Settings, Wanted};
 use crate::error::{Error, Result};
 use crate::matrix::Matrix;
 use crate::op::{Dtype, Precisions, Space};
@@ -40,6 +40,11 @@ impl DeviceChoice {
         self.lost.iter().cloned().chain(own.map(String::from)).collect()
     }
 
+    /// What kernels took since the last call, where that is measured.
+    pub(crate) fn take_kernel_times(&self) -> Vec<KernelTime> {
+        self.device.take_kernel_times()
+    }
+
     /// An empty space for this device.
     pub(crate) fn space(&self, plan: Precisions) -> Space {
         self.device.space(plan)
@@ -59,6 +64,7 @@ fn settings(options: &Options, lost: &[String]) -> Settings {
         withhold: knobs.withhold,
         binding_limit: knobs.binding_limit,
         storage_buffers: knobs.storage_buffers,
+        kernel_times: knobs.kernel_times,
         prefer_gpu: knobs.prefer_gpu,
         ranks: options.ranks.clone(),
         lost: lost.to_vec(),

@@ -2,6 +2,7 @@
 
 use super::adapters::{details, key, why_not};
 use super::pipelines::Compiled;
+use super::times::Times;
 use crate::backend::{AdapterInfo, Settings};
 use crate::error::{Error, Result};
 use crate::op::Dtype;
@@ -40,6 +41,8 @@ pub(crate) struct Context {
     /// Submissions so far; below: how many succeed before a simulated loss.
     submissions: AtomicU64,
     lose_after: u64,
+    /// What kernels took, where that is wanted.
+    pub(super) times: Times,
     /// How long a wait may last; browsers know no limit.
     pub(super) patience: Duration,
 }
@@ -67,7 +70,10 @@ impl Context {
         };
         let withheld = |name: &str| settings.withhold.iter().any(|w| w == name);
         let has_f64 = adapter.features().contains(wgpu::Features::SHADER_F64) && !withheld("f64");
-        let features = if has_f64 { wgpu::Features::SHADER_F64 } else { wgpu::Features::empty() };
+        let mut features = if has_f64 { wgpu::Features::SHADER_F64 } else { wgpu::Features::empty() };
+        if settings.kernel_times {
+            features |= adapter.features() & wgpu::Features::TIMESTAMP_QUERY;
+        }
         let request = adapter.request_device(&wgpu::DeviceDescriptor {
             label: Some("krylane"),
             required_features: features,
@@ -109,6 +115,7 @@ impl Context {
             failure,
             submissions: AtomicU64::new(0),
             lose_after: settings.lose_device_after.unwrap_or(u64::MAX),
+            times: Times::default(),
             patience: settings.patience,
         });
         if !has_f64 {
@@ -116,6 +123,8 @@ impl Context {
             let tested = context.passes_double_single().await;
             let passed = tested.map_err(|e| Error::NoAdapter(format!("{}: {e}", context.info.name)))?;
             let _ = context.double_single.set(passed);
+            // The test's kernels are no part of a solve.
+            context.times.take();
         }
         Ok(context)
     }

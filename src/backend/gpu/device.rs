@@ -1,7 +1,7 @@
 //! A GPU as a device, and the choice of adapter.
 
 use super::{Context, Gpu};
-use crate::backend::{AdapterInfo, BackendEntry, Device, Engine, Opened, Settings, Wanted};
+use crate::backend::{AdapterInfo, BackendEntry, Device, Engine, KernelTime, Opened, Settings, Wanted};
 use crate::error::Result;
 use crate::op::{Dtype, Space};
 use std::sync::Arc;
@@ -49,6 +49,10 @@ impl Device for Context {
 
     fn widest(&self) -> Dtype {
         Self::widest(self)
+    }
+
+    fn take_kernel_times(&self) -> Vec<KernelTime> {
+        self.times.take()
     }
 
     fn engine(self: Arc<Self>, space: Space) -> Result<Box<dyn Engine>> {

@@ -18,6 +18,7 @@ mod self_test;
 #[cfg(test)]
 mod tests;
 mod text;
+mod times;
 mod wait;
 
 pub use adapters::{AdapterDetails, adapters};
@@ -36,6 +37,7 @@ use memory::{Memory, Params, Slice};
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use text::{CURSOR, HEADER, Shader, Types};
+use times::{Laps, Stopwatch};
 use wait::Arrival;
 
 /// Most iterations in one batch.
@@ -49,11 +51,24 @@ const FUSION: Fusion =
 /// One kernel launch, with its bind groups for either parity of the state buffers.
 struct Dispatch {
     pipeline: wgpu::ComputePipeline,
+    /// Its name in a list of times, where there is to be one.
+    label: Option<Arc<str>>,
     groups: [wgpu::BindGroup; 2],
     params: u32,
     workgroups: u32,
     /// True if it writes the scalars to the other state buffer.
     flips: bool,
+}
+
+impl Dispatch {
+    fn run(&self, pass: &mut wgpu::ComputePass<'_>, parity: &mut usize) {
+        pass.set_pipeline(&self.pipeline);
+        pass.set_bind_group(0, &self.groups[*parity], &[self.params]);
+        pass.dispatch_workgroups(self.workgroups, 1, 1);
+        if self.flips {
+            *parity = 1 - *parity;
+        }
+    }
 }
 
 /// A batch in flight.
@@ -64,6 +79,8 @@ struct Flight {
     sent: Instant,
     /// Length of each record that may have been published.
     records: Vec<usize>,
+    /// When its kernels began and ended.
+    laps: Option<Laps>,
 }
 
 /// A function that chooses the form of a matrix, from the matrix, its exponent and the arithmetic's type.
@@ -97,6 +114,7 @@ pub(crate) struct Gpu {
     records: Vec<usize>,
     flights: VecDeque<Flight>,
     idle_staging: Vec<wgpu::Buffer>,
+    stopwatch: Option<Stopwatch>,
     last_done: Option<Instant>,
     counters: Counters,
 }
@@ -149,6 +167,7 @@ impl Gpu {
                 Matrix::Free(a) => Memory::free(&context, &data.name, &**a, dtype, &mut counters)?,
             });
         }
+        let stopwatch = Stopwatch::new(&context)?;
         Ok(Self {
             context,
             real,
@@ -166,6 +185,7 @@ impl Gpu {
             records: vec![],
             flights: VecDeque::new(),
             idle_staging: vec![],
+            stopwatch,
             last_done: None,
             counters,
             space,
@@ -197,9 +217,11 @@ impl Gpu {
             writes.push(true);
         }
         writes.extend(bindings.iter().map(|b| b.1));
+        let label = self.stopwatch.as_ref().map(|_| times::label(name, &text));
         let (pipeline, layout) = self.context.pipeline(name, text, &writes, foreign, &mut self.counters)?;
         let (uniform, offset) = self.memory.params(&self.context, params, &mut self.counters)?;
-        let dispatch = |groups| Dispatch { pipeline, groups, params: offset, workgroups: workgroups as u32, flips };
+        let dispatch =
+            |groups| Dispatch { pipeline, label, groups, params: offset, workgroups: workgroups as u32, flips };
         // Segments that differ in parameters only, such as the ends of cycles of different lengths, share them.
         let key = (uniform.clone(), flips, bindings.to_vec());
         if let Some(groups) = self.bind_groups.get(&key) {
@@ -293,17 +315,21 @@ impl Engine for Gpu {
         // The batch's records start at the ledger's beginning.
         self.memory.write_real(&self.context, self.parity, CURSOR, 0.0, self.real);
         let mut encoder = self.context.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
-        {
-            let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
-            for d in self.batch.iter().chain(&tail).flat_map(|l| &l.dispatches) {
-                pass.set_pipeline(&d.pipeline);
-                pass.set_bind_group(0, &d.groups[self.parity], &[d.params]);
-                pass.dispatch_workgroups(d.workgroups, 1, 1);
-                self.counters.dispatches += 1;
-                if d.flips {
-                    self.parity = 1 - self.parity;
-                }
+        let dispatches: Vec<&Dispatch> = self.batch.iter().chain(&tail).flat_map(|l| &l.dispatches).collect();
+        self.counters.dispatches += dispatches.len() as u64;
+        let mut laps = None;
+        if let Some(watch) = &self.stopwatch {
+            for (k, d) in dispatches.iter().enumerate() {
+                let timestamp_writes = watch.around(k);
+                let mut pass =
+                    encoder.begin_compute_pass(&wgpu::ComputePassDescriptor { label: None, timestamp_writes });
+                d.run(&mut pass, &mut self.parity);
             }
+            let labels: Vec<_> = dispatches.iter().filter_map(|d| d.label.clone()).collect();
+            laps = Some((watch.resolve(&self.context, &mut encoder, labels.len())?, labels));
+        } else {
+            let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
+            dispatches.iter().for_each(|d| d.run(&mut pass, &mut self.parity));
         }
         let words = self.records.iter().sum::<usize>() as u64;
         let head = HEADER as u64 * self.real_size();
@@ -328,6 +354,7 @@ impl Engine for Gpu {
             submission,
             sent: Instant::now(),
             records: std::mem::take(&mut self.records),
+            laps: laps.map(|(staging, labels)| Laps::fetch(&self.context, staging, labels)),
         });
         self.batch.clear();
         self.carry = 0;
@@ -342,7 +369,10 @@ impl Engine for Gpu {
         Box::pin(async {
             let Some(flight) = self.flights.pop_front() else { return Ok(Progress::default()) };
             self.counters.syncs += 1;
-            self.context.wait(flight.submission, &flight.arrival).await?;
+            self.context.wait(flight.submission.clone(), &flight.arrival).await?;
+            if let Some(laps) = flight.laps {
+                laps.add(&self.context, flight.submission).await?;
+            }
             let words: usize = flight.records.iter().sum();
             let size = (HEADER + words) as u64 * self.real_size();
             let numbers = {
