@@ -5,6 +5,7 @@ use crate::error::Result;
 use crate::op::{Dtype, Precisions, Space};
 use crate::ranks::Ranks;
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -76,6 +77,8 @@ pub(crate) struct Settings {
     pub(crate) lost: Vec<String>,
     /// For tests: the device is lost after this many submissions.
     pub(crate) lose_device_after: Option<u64>,
+    /// Where GPUs keep what their drivers compile; the user's folder of caches if `None`.
+    pub(crate) cache: Option<PathBuf>,
     /// GPUs tell what each kernel takes.
     pub(crate) kernel_times: bool,
     /// How long the host waits for an answer of the device.
@@ -94,6 +97,7 @@ impl Default for Settings {
             ranks: None,
             lost: vec![],
             lose_device_after: None,
+            cache: None,
             kernel_times: false,
             patience: Duration::from_secs(120),
         }

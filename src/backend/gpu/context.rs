@@ -1,6 +1,7 @@
 //! An open GPU device: features, limits, and errors that never panic.
 
 use super::adapters::{details, key, why_not};
+use super::cache::{self, DiskCache};
 use super::pipelines::Compiled;
 use super::times::Times;
 use crate::backend::{AdapterInfo, Settings};
@@ -36,6 +37,8 @@ pub(crate) struct Context {
     pub(super) checked: bool,
     /// What has been compiled on this device, for every engine on it.
     pub(super) compiled: Mutex<Compiled>,
+    /// The same on disk, as far as the driver gives it.
+    pub(super) on_disk: Option<DiskCache>,
     /// The first error or loss that no error scope caught.
     failure: Arc<Mutex<Option<String>>>,
     /// Submissions so far; below: how many succeed before a simulated loss.
@@ -70,7 +73,8 @@ impl Context {
         };
         let withheld = |name: &str| settings.withhold.iter().any(|w| w == name);
         let has_f64 = adapter.features().contains(wgpu::Features::SHADER_F64) && !withheld("f64");
-        let mut features = if has_f64 { wgpu::Features::SHADER_F64 } else { wgpu::Features::empty() };
+        let mut features = adapter.features() & wgpu::Features::PIPELINE_CACHE;
+        features.set(wgpu::Features::SHADER_F64, has_f64);
         if settings.kernel_times {
             features |= adapter.features() & wgpu::Features::TIMESTAMP_QUERY;
         }
@@ -96,6 +100,8 @@ impl Context {
                 note(&seen, format!("lost: {text}"));
             }
         });
+        let folder = settings.cache.clone().or_else(cache::folder);
+        let on_disk = folder.and_then(|folder| DiskCache::open(&device, &adapter.get_info(), &folder));
         let max_binding = settings.binding_limit.unwrap_or(u64::MAX).min(limits.max_storage_buffer_binding_size);
         let context = Arc::new(Self {
             device,
@@ -112,6 +118,7 @@ impl Context {
             // Debug builds detect indices out of bounds; one test runs unchecked kernels as release builds do.
             checked: cfg!(debug_assertions) && !withheld("checks"),
             compiled: Mutex::default(),
+            on_disk,
             failure,
             submissions: AtomicU64::new(0),
             lose_after: settings.lose_device_after.unwrap_or(u64::MAX),

@@ -8,6 +8,7 @@
 //!   previous sweep, evaluates the scalars, then runs its body. So a dot product needs no kernel of its own.
 
 mod adapters;
+mod cache;
 mod context;
 mod device;
 mod form;
