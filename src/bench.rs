@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::host::clock::Instant;
 use crate::matrix::Csr;
 use crate::op::schedule::Compiler;
-use crate::op::{Combination, Dtype, Precisions, Program, Role, Space};
+use crate::op::{Combination, Dtype, Operator, Precisions, Program, Role, Space, Vector};
 use crate::options::{Backend, Options, Precision};
 use crate::precond::registry::Precond;
 use crate::solve::{Solver, open_engine};
@@ -26,7 +26,7 @@ pub struct Row {
     pub precision: String,
     /// The matrix, or "vectors".
     pub problem: String,
-    /// What was timed: "triad", "spmv", "dot", "axpy", "cg", "gmres(30)".
+    /// What was timed: "triad", "copy" of a vector on a GPU, "spmv", "dot", "axpy", "cg", "gmres(30)".
     pub operation: String,
     /// Rows.
     pub n: usize,
@@ -40,6 +40,8 @@ pub struct Row {
     pub gb_per_s: f64,
     /// Of the triad's bandwidth on the same device in this run.
     pub fraction: f64,
+    /// The form in which the matrix is stored, for a product.
+    pub form: String,
 }
 
 /// What to measure.
@@ -49,6 +51,8 @@ pub struct Settings {
     pub backend: Backend,
     /// In which number type.
     pub precision: Precision,
+    /// What to time beside the triad; everything if empty.
+    pub operations: Vec<String>,
     /// Timings of which the median is taken.
     pub repeat: usize,
     /// Entries of the triad's vectors.
@@ -88,7 +92,8 @@ pub fn run(settings: &Settings, problems: &[(String, Arc<Csr>)], hear: &mut dyn 
     let dtype = probe.precision().working;
     let mut rows: Vec<Row> = vec![];
     let mut roof = 0.0;
-    let mut add = |problem: &str, operation: &str, n, nnz, seconds: f64, bytes: u64, roof: &mut f64| {
+    let wanted = |operation: &str| settings.operations.is_empty() || settings.operations.iter().any(|o| o == operation);
+    let mut add = |problem: &str, operation: &str, n, nnz, Timed { seconds, bytes, form }: Timed, roof: &mut f64| {
         let gb_per_s = bytes as f64 / seconds / 1e9;
         if operation == "triad" {
             *roof = gb_per_s;
@@ -104,48 +109,54 @@ pub fn run(settings: &Settings, problems: &[(String, Arc<Csr>)], hear: &mut dyn 
             bytes,
             gb_per_s,
             fraction: gb_per_s / *roof,
+            form,
         };
         hear(&row);
         rows.push(row);
     };
 
     let n = settings.triad;
-    let bytes = 3 * (n * dtype.size()) as u64;
-    let seconds = if probe.is_on_host() {
-        host_triad(n, settings.repeat)
-    } else {
+    let vectors = |write: &dyn Fn(&mut Program, [Vector; 3])| {
         let mut space = Space::new(Precisions::uniform(dtype));
-        let [a, b, c] = ["a", "b", "c"].map(|name| space.vector(name, n));
-        segment(&options, space, settings.repeat, |p| {
-            p.assign(a, Combination::default().plus(1.0, b).plus(0.5, c));
-        })?
-        .0
+        let vectors = ["a", "b", "c"].map(|name| space.vector(name, n));
+        segment(&options, space, settings.repeat, |p| write(p, vectors))
     };
-    // The host's triad is in f64 whatever the device computes in: bandwidth does not care.
-    let bytes = if probe.is_on_host() { 24 * n as u64 } else { bytes };
-    add("vectors", "triad", n, 0, seconds, bytes, &mut roof);
+    let triad = match probe.is_on_host() {
+        // In f64 whatever is computed in: bandwidth does not care.
+        true => Timed::new(host_triad(n, settings.repeat), 24 * n as u64),
+        false => vectors(&|p, [a, b, c]| p.assign(a, Combination::default().plus(1.0, b).plus(0.5, c)))?,
+    };
+    add("vectors", "triad", n, 0, triad, &mut roof);
+    if wanted("copy") && !probe.is_on_host() {
+        add("vectors", "copy", n, 0, vectors(&|p, [a, b, _]| p.copy(b, a))?, &mut roof);
+    }
 
     for (name, a) in problems {
         let n = a.rows();
-        let mut space = Space::new(Precisions::uniform(dtype));
-        let operator = space.operator("A", Arc::clone(a), 0, Role::Working);
-        let [x, y] = ["x", "y"].map(|name| space.vector(name, n));
-        let (seconds, bytes) = segment(&options, space, settings.repeat, |p| p.apply(operator, x, y))?;
-        add(name, "spmv", n, a.nnz(), seconds, bytes, &mut roof);
-
+        if wanted("spmv") {
+            let mut space = Space::new(Precisions::uniform(dtype));
+            let operator = space.operator("A", Arc::clone(a), 0, Role::Working);
+            let [x, y] = ["x", "y"].map(|name| space.vector(name, n));
+            let timed = segment(&options, space, settings.repeat, |p| p.apply(operator, x, y))?;
+            add(name, "spmv", n, a.nnz(), timed, &mut roof);
+        }
         let mut space = Space::new(Precisions::uniform(dtype));
         let [x, y] = ["x", "y"].map(|name| space.vector(name, n));
         let s = space.scalar("s");
-        let (seconds, bytes) = segment(&options, space.clone(), settings.repeat, |p| p.dot(x, y, s))?;
-        add(name, "dot", n, 0, seconds, bytes, &mut roof);
-        let (seconds, bytes) = segment(&options, space, settings.repeat, |p| p.axpy(0.5, x, y))?;
-        add(name, "axpy", n, 0, seconds, bytes, &mut roof);
+        if wanted("dot") {
+            let timed = segment(&options, space.clone(), settings.repeat, |p| p.dot(x, y, s))?;
+            add(name, "dot", n, 0, timed, &mut roof);
+        }
+        if wanted("axpy") {
+            add(name, "axpy", n, 0, segment(&options, space, settings.repeat, |p| p.axpy(0.5, x, y))?, &mut roof);
+        }
 
-        let symmetric = a.first_asymmetry(1e-12).is_none();
         let iterations = [("cg", "cg", 20, 60), ("gmres", "gmres(30)", 30, 90)];
-        for (method, label, short, long) in iterations.into_iter().filter(|m| symmetric || m.0 != "cg") {
-            let (seconds, bytes) = iteration(&options, a, method, short, long, settings.repeat)?;
-            add(name, label, n, a.nnz(), seconds, bytes, &mut roof);
+        for (method, label, short, long) in iterations.into_iter().filter(|m| wanted(m.1)) {
+            if method != "cg" || a.first_asymmetry(1e-12).is_none() {
+                let timed = iteration(&options, a, method, short, long, settings.repeat)?;
+                add(name, label, n, a.nnz(), timed, &mut roof);
+            }
         }
     }
     Ok(rows)
@@ -166,8 +177,21 @@ fn host_triad(n: usize, repeat: usize) -> f64 {
     median((0..repeat.max(3)).map(|k| once(k as f64)).collect())
 }
 
+/// What one operation takes.
+struct Timed {
+    seconds: f64,
+    bytes: u64,
+    form: String,
+}
+
+impl Timed {
+    fn new(seconds: f64, bytes: u64) -> Self {
+        Self { seconds, bytes, form: String::new() }
+    }
+}
+
 /// Median seconds and modelled bytes of one segment, run in batches.
-fn segment(options: &Options, space: Space, repeat: usize, write: impl FnOnce(&mut Program)) -> Result<(f64, u64)> {
+fn segment(options: &Options, space: Space, repeat: usize, write: impl FnOnce(&mut Program)) -> Result<Timed> {
     const BATCH: usize = 10;
     let mut engine = open_engine(options, space.clone())?;
     let mut p = Program::new(&space);
@@ -182,18 +206,12 @@ fn segment(options: &Options, space: Space, repeat: usize, write: impl FnOnce(&m
     };
     batch(&mut *engine)?;
     let times = (0..repeat).map(|_| batch(&mut *engine)).collect::<Result<Vec<_>>>()?;
-    Ok((median(times), compiled.bytes))
+    let form = (!space.operators.is_empty()).then(|| engine.describe(Operator(0))).flatten();
+    Ok(Timed { form: form.unwrap_or_default(), ..Timed::new(median(times), compiled.bytes) })
 }
 
 /// Median seconds and modelled bytes of one iteration: the difference of a long and a short run.
-fn iteration(
-    options: &Options,
-    a: &Arc<Csr>,
-    method: &str,
-    short: usize,
-    long: usize,
-    repeat: usize,
-) -> Result<(f64, u64)> {
+fn iteration(options: &Options, a: &Arc<Csr>, method: &str, short: usize, long: usize, repeat: usize) -> Result<Timed> {
     let b = crate::host::random::Random::new(1).vector(a.rows());
     let mut solvers = vec![];
     for max_iterations in [short, long] {
@@ -209,5 +227,5 @@ fn iteration(
         times.push((reports[1].timings.solve_s - reports[0].timings.solve_s).max(1e-9) / steps as f64);
         bytes = (reports[1].bytes_moved - reports[0].bytes_moved) / steps as u64;
     }
-    Ok((median(times), bytes))
+    Ok(Timed::new(median(times), bytes))
 }

@@ -92,7 +92,7 @@ pub use analyse::certify::Certificate;
 pub use backend::cpu::{Allowed, Harness};
 #[cfg(feature = "gpu")]
 pub use backend::gpu::{AdapterDetails, adapters};
-pub use backend::{AdapterInfo, Counters, DeviceKind};
+pub use backend::{AdapterInfo, Counters, DeviceKind, KernelTime};
 #[doc(hidden)]
 pub use backend::{Kernel, KernelBinding};
 pub use eigen::{EigenOptions, EigenReport, EigenSolver, Eigenvalue, SvdReport, Which, eigs, svds};

@@ -182,16 +182,22 @@ pub struct Knobs {
     pub lag: Option<usize>,
     /// Iterations per batch, at least 1; results don't depend on it.
     pub batch: Option<usize>,
-    /// Adapter features to ignore, as if the device lacked them: "f64", "double-single".
+    /// Adapter features to ignore, as if the device lacked them: "f64", "double-single"; "checks" are those of bounds,
+    /// which released kernels lack.
     pub withhold: Vec<String>,
     /// Bytes that a single binding may have on the GPU; `None` is the adapter's own limit.
     pub binding_limit: Option<u64>,
+    /// Storage buffers that a kernel on the GPU may bind, at least the 8 that WebGPU guarantees; `None` is what the engine
+    /// has use for.
+    pub storage_buffers: Option<u32>,
     /// Bytes that this process may take, in place of what the system says is free.
     pub memory_share: Option<u64>,
     /// `Backend::Auto` takes any adapter, a software one too, for any size.
     pub prefer_gpu: bool,
     /// The solver lists the kernels of a GPU.
     pub list_kernels: bool,
+    /// The report tells what each kernel of a GPU took. Every kernel runs by itself then.
+    pub kernel_times: bool,
     /// The GPU is lost at the submission after so many: a drill of what a driver's reset does.
     pub lose_device_after: Option<u64>,
 }
@@ -204,9 +210,11 @@ impl Default for Knobs {
             batch: None,
             withhold: vec![],
             binding_limit: None,
+            storage_buffers: None,
             memory_share: None,
             prefer_gpu: false,
             list_kernels: false,
+            kernel_times: false,
             lose_device_after: None,
         }
     }
@@ -222,7 +230,7 @@ impl Knobs {
             return Err(Error::input("batch is 0; a batch holds at least one iteration"));
         }
         let known = ["f64", "double-single"];
-        if let Some(w) = self.withhold.iter().find(|w| !known.contains(&w.as_str())) {
+        if let Some(w) = self.withhold.iter().find(|w| *w != "checks" && !known.contains(&w.as_str())) {
             return Err(Error::input(suggest::unknown("feature to withhold", w, &known)));
         }
         Ok(())

@@ -1,7 +1,7 @@
 //! The report of a solve: the answer, how it ended, and what it cost.
 
 use crate::analyse::certify::Certificate;
-use crate::backend::{AdapterInfo, Counters};
+use crate::backend::{AdapterInfo, Counters, KernelTime};
 use crate::error::{Called, Error};
 use crate::host::machine::Run;
 use crate::method::{Needs, by_name};
@@ -366,6 +366,9 @@ pub struct Report {
     pub timings: Timings,
     /// Submissions, kernels, waits of this solve.
     pub counters: Counters,
+    /// What kernels of a GPU took, the longest first, where that was asked for.
+    #[doc(hidden)]
+    pub kernel_times: Vec<KernelTime>,
     /// Bytes moved in device memory, by the model.
     pub bytes_moved: u64,
     /// Where it ran.
@@ -473,6 +476,9 @@ impl Serialize for Report {
         s.serialize_field("certificate", &self.certificate)?;
         s.serialize_field("timings", &self.timings)?;
         s.serialize_field("gpu", &self.counters)?;
+        if !self.kernel_times.is_empty() {
+            s.serialize_field("kernel_times", &self.kernel_times)?;
+        }
         s.serialize_field("bytes_moved", &self.bytes_moved)?;
         s.serialize_field("adapter", &self.adapter)?;
         s.serialize_field("precision", &self.precision)?;

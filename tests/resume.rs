@@ -4,7 +4,7 @@ mod common;
 
 use common::*;
 use krylane::matrix::{Matrix, RowFunction, gallery};
-use krylane::{Backend, Knobs, Options, Reason, Solver};
+use krylane::{Backend, Options, Solver};
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -91,61 +91,5 @@ fn after_values_that_no_factors_exist_for() {
         solver.update(&a).unwrap();
         let after = solver.solve(&b).unwrap();
         assert_eq!((&after.x, &after.reason), (&before.x, &before.reason), "{backend:?}");
-    }
-}
-
-/// A GPU that is lost after so many submissions, as `Backend::Auto` or by name.
-fn fragile(backend: Backend, after: u64) -> Options {
-    let knobs = Knobs { prefer_gpu: true, lose_device_after: Some(after), batch: Some(3), ..Knobs::default() };
-    Options { knobs, precision: krylane::Precision::F64, ..options(backend, "cg", "none") }
-}
-
-#[test]
-fn a_lost_device_is_told_or_gone_on_from() {
-    if !gpu_present() {
-        return;
-    }
-    let _alone = one_at_a_time();
-    let a = gallery::poisson2d(20);
-    let b: Vec<f64> = (0..a.rows()).map(|i| (i as f64).sin()).collect();
-    let size = |v: &[f64]| v.iter().map(|v| v * v).sum::<f64>().sqrt();
-    let left = |x: &[f64]| size(&a.multiply(x).iter().zip(&b).map(|(p, b)| b - p).collect::<Vec<_>>()) / size(&b);
-    for after in [0, 1, 2, 5, 9] {
-        // Chosen by auto: the CPU takes over, and says so.
-        let mut solver = Solver::new(&a, fragile(Backend::Auto, after)).unwrap();
-        assert_ne!(solver.adapter().backend, "cpu");
-        let report = solver.solve(&b).unwrap();
-        assert!(report.reason.is_converged(), "after {after}: {}", report.reason);
-        assert!(left(&report.x) <= 1.001e-8 && report.adapter.backend == "cpu");
-        assert!(report.warnings.iter().any(|w| w.contains("went on on the CPU")), "{:?}", report.warnings);
-        let many = Solver::new(&a, fragile(Backend::Auto, after)).unwrap().solve_many(&[&b, &b, &b]).unwrap();
-        assert!(many.iter().all(|r| r.reason.is_converged() && left(&r.x) <= 1.001e-8));
-
-        // Asked for by name: an end that keeps the best x, and the next call opens the device again.
-        let mut solver = Solver::new(&a, fragile(Backend::Gpu, after)).unwrap();
-        for _ in 0..2 {
-            let report = solver.solve(&b).unwrap();
-            assert!(matches!(report.reason, Reason::DeviceFailed { .. }), "after {after}: {}", report.reason);
-            assert!(report.x.iter().all(|v| v.is_finite()) && report.certificate.relative <= 1.0);
-            assert!((left(&report.x) / report.certificate.relative - 1.0).abs() < 1e-6);
-            assert!(report.advice().contains("backend"), "{}", report.advice());
-        }
-
-        // Eigenvalues, too.
-        let eigen = |backend| krylane::EigenOptions {
-            k: 2,
-            which: krylane::Which::LM,
-            method: "lanczos".into(),
-            backend,
-            knobs: fragile(Backend::Auto, after).knobs,
-            ..krylane::EigenOptions::default()
-        };
-        let report = krylane::eigs(&a, eigen(Backend::Auto)).unwrap();
-        assert!(report.reason.is_converged(), "after {after}: {}", report.reason);
-        let largest = 8.0 * (20.0 * std::f64::consts::PI / 42.0).sin().powi(2);
-        assert!((report.eigenvalues[0].re / largest - 1.0).abs() < 1e-10);
-        assert!(report.warnings.iter().any(|w| w.contains("failed")), "{:?}", report.warnings);
-        let report = krylane::eigs(&a, eigen(Backend::Gpu)).unwrap();
-        assert!(matches!(report.reason, Reason::DeviceFailed { .. }), "after {after}: {}", report.reason);
     }
 }

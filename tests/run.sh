@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Passes the tests on a fresh machine that has Rust. Installs what they need where it may (Debian, as root), then runs
-# every check of the library (style, tests, features, mpi) and of the Python package (python), or the parts that are named;
+# every check of the library (style, tests, swiftshader, features, mpi) and of the Python package (python), or the parts that are named;
 # campaign (random problems), clients (programs of others on the Python package), c (the C interface), web (the page in a
 # browser) and bare (the library without a GPU) run by name only.
 # What can't be had is a failure under CI, and a sentence elsewhere.
@@ -77,6 +77,27 @@ bare() {
     cargo test --no-default-features --lib --test truth --test race
 }
 
+# A second software adapter, without f64: Chromium's.
+swiftshader() {
+    local folder=/usr/lib/chromium driver
+    if [ "$(uname)" != Linux ]; then echo "SwiftShader is tried on Linux only."; return 0; fi
+    needs chromium chromium "the adapter without f64" || return 0
+    driver=$folder/vk_swiftshader_icd.json
+    if [ ! -e "$driver" ]; then
+        echo "No $driver: the adapter without f64 is left out. Debian's chromium has it."
+        [ "${CI:-}" != true ] || exit 1
+        return 0
+    fi
+    say "an adapter without f64"
+    (
+        # Chromium brings a loader, too.
+        ldconfig -p 2>/dev/null | grep 'libvulkan\.so\.1' >/dev/null || export LD_LIBRARY_PATH="$folder"
+        XDG_RUNTIME_DIR="${XDG_RUNTIME_DIR:-$(mktemp -d)}"
+        export XDG_RUNTIME_DIR VK_DRIVER_FILES=$driver KRYLANE_REQUIRE_GPU=1 KRYLANE_ADAPTER=swiftshader
+        cargo test --test narrow
+    )
+}
+
 # Ranks as processes; the library's tests have them as threads.
 mpi() {
     local packages="openmpi-bin libopenmpi-dev libclang-dev"
@@ -130,12 +151,12 @@ clients() {
 }
 
 if [ $# = 0 ]; then
-    set -- style tests features mpi python
+    set -- style tests swiftshader features mpi python
 fi
 for part in "$@"; do
     case $part in
-        style | tests | features | mpi | python | campaign | clients | c | web | bare) "$part" ;;
-        *) echo "no part is called $part; there are style, tests, features, mpi, python, campaign, clients, c, web and bare"; exit 2 ;;
+        style | tests | swiftshader | features | mpi | python | campaign | clients | c | web | bare) "$part" ;;
+        *) echo "no part is called $part; there are style, tests, swiftshader, features, mpi, python, campaign, clients, c, web and bare"; exit 2 ;;
     esac
 done
 say "every check passed"

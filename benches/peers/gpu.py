@@ -3,7 +3,7 @@
 
 Called by gpu.sh. Needs nothing but the standard library; CuPy, PyTorch and NumPy are used where they are found. Every
 step has its own limit of time, the whole has one, and what fails is recorded and passed over. Writes gpu.json and
-gpu.md."""
+gpu.md after each step."""
 
 import argparse
 import array
@@ -21,8 +21,10 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from gpu_table import table
+
 HERE = Path(__file__).resolve().parent
-BUDGET_S = 450.0
+BUDGET_S = 360.0
 """For everything."""
 RTOL = 1e-8
 ITERATIONS = 20_000
@@ -38,6 +40,30 @@ CHECKS = [
     ("convection_diffusion3d:14", "bicgstab", "none"),
     ("random_general:2000", "idrs", "jacobi"),
 ]
+# Matrices that are stored in different forms, large and small.
+FORMS = [
+    ("poisson3d:100", "poisson3d:14"),
+    ("chessboard2d:1000", "chessboard2d:40"),
+    ("convection_diffusion3d:80", "convection_diffusion3d:12"),
+    ("elasticity3d:40", "elasticity3d:6"),
+    ("geometric_graph:300000", "geometric_graph:2000"),
+    ("random_general:400000", "random_general:2000"),
+    ("graph_laplacian:300000", "graph_laplacian:2000"),
+    ("hilbert:3000", "hilbert:200"),
+    ("arrow:1000000", "arrow:2000"),
+]
+# By powers of ten.
+SIZES = [10, 22, 46, 100, 215, 464]
+# Bytes that a row of 3D Poisson takes on the host and on the device, at most, in a measurement.
+ROW_BYTES = 500
+# Large and small, with the methods whose kernels are timed.
+TIMED = [
+    ("poisson3d:100", "poisson3d:14", "cg", "none"),
+    ("convection_diffusion3d:80", "convection_diffusion3d:12", "gmres", "none"),
+    ("convection_diffusion3d:80", "convection_diffusion3d:12", "bicgstab", "none"),
+    ("poisson3d:100", "poisson3d:14", "cg", "amg"),
+    ("geometric_graph:300000", "geometric_graph:2000", "cg", "jacobi"),
+]
 PRECISIONS = [["f64"], ["f32"], ["mixed"], ["auto", "--withhold", "f64"], ["auto", "--withhold", "f64,double-single"]]
 
 
@@ -47,9 +73,13 @@ class Runner:
     scratch: Path
     start: float = field(default_factory=time.monotonic)
     steps: list[dict] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    """What went wrong within a step that goes on."""
+    until: float = math.inf
+    """When the step that runs has had its share."""
 
     def left(self) -> float:
-        return BUDGET_S - (time.monotonic() - self.start)
+        return min(self.until, self.start + BUDGET_S) - time.monotonic()
 
     def call(self, command: list[str], limit: float) -> tuple[str, str]:
         """What a command prints, and what went wrong, if anything."""
@@ -70,14 +100,17 @@ class Runner:
         fault = err.strip().splitlines()[-1] if err.strip() else f"exit code {process.returncode}"
         return out, fault[:200] if process.returncode else ""
 
-    def step(self, name: str, work) -> object:
+    def step(self, name: str, share: float, work) -> object:
+        """What `work` finds in `share` seconds at most; what is reported by halves is kept by halves."""
         begin = time.monotonic()
+        self.until = begin + share
         print(f"== {name}", flush=True)
         try:
             result, fault = work(), ""
         except Exception as error:  # A step that fails must not stop the others.
             result, fault = None, f"{type(error).__name__}: {error}"[:300]
             print(f"   failed: {fault}", flush=True)
+        self.until = math.inf
         self.steps.append({"name": name, "seconds": round(time.monotonic() - begin, 1), "fault": fault})
         return result
 
@@ -90,11 +123,14 @@ class Runner:
 
 def machine(run: Runner) -> dict:
     query = ["nvidia-smi", "--query-gpu=name,driver_version,memory.total", "--format=csv,noheader"]
-    versions = {}
+    versions, missing = {}, {}
     for name in ("numpy", "cupy", "torch"):
         if importlib.util.find_spec(name):
-            out, fault = run.call([sys.executable, "-c", f"import {name}; print({name}.__version__)"], 60)
-            versions[name] = fault or out.strip()
+            out, fault = run.call([sys.executable, "-c", f"import {name}; print({name}.__version__)"], 30)
+            if fault:
+                missing[name] = fault
+            else:
+                versions[name] = out.strip()
     out, _ = run.call(["git", "-C", str(HERE), "rev-parse", "--short", "HEAD"], 5)
     return {
         "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
@@ -104,6 +140,7 @@ def machine(run: Runner) -> dict:
         "cores": os.cpu_count(),
         "python": platform.python_version(),
         "versions": versions,
+        "missing": missing,
         "small": run.arguments.small,
     }
 
@@ -123,6 +160,9 @@ def checks(run: Runner) -> list[dict]:
                 results.append({"check": name, "passed": passed, "reason": report["reason"], "relative": relative})
             except (RuntimeError, ValueError, KeyError) as error:
                 results.append({"check": name, "passed": False, "reason": str(error)})
+            if run.left() < 1:
+                run.notes.append(f"checks: {len(results)} of {len(CHECKS) * len(PRECISIONS)} in their share of time")
+                return results
     good = sum(r["passed"] for r in results)
     print(f"   {good} of {len(results)} passed", flush=True)
     return results
@@ -205,15 +245,89 @@ def cell(run: Runner, task: str, spec: str, found: dict, rounds: int, limit: flo
     return results
 
 
-def bandwidth(run: Runner) -> list[dict]:
-    """krylane bench: products, sweeps and whole iterations against this device's own triad."""
+def bench(run: Runner, spec: str, operations: str, repeat: int, limit: float) -> tuple[list[dict], str]:
+    """krylane bench on one matrix, beside the device's own triad and copy."""
     file = run.scratch / "bench.json"
-    small = ["--problems", "poisson2d:100,poisson3d:20", "--repeat", "3"] if run.arguments.small else []
-    backend = run.arguments.adapter
-    _, fault = run.call([run.arguments.krylane, "bench", "--backend", backend, *small, "--json", str(file)], 100)
+    file.unlink(missing_ok=True)
+    words = ["bench", "--backend", run.arguments.adapter, "--problems", spec, "--operations", operations]
+    _, fault = run.call([run.arguments.krylane, *words, "--repeat", str(repeat), "--json", str(file)], limit)
     if fault:
-        raise RuntimeError(fault)
-    return json.loads(file.read_text())["rows"]
+        return [], f"{spec}: {fault}"
+    return [row | {"call": spec} for row in json.loads(file.read_text())["rows"]], ""
+
+
+def several(run: Runner, calls: list[tuple[str, str, int, float]]) -> list[dict]:
+    """Each matrix is a process of its own: one that fails leaves the others their rows."""
+    rows, faults = [], []
+    for call in calls:
+        begin = time.monotonic()
+        found, fault = bench(run, *call)
+        print(f"   {call[0]:28} {time.monotonic() - begin:5.1f} s {fault}", flush=True)
+        rows += found
+        faults += [fault] if fault else []
+    # Beside the rows that there are.
+    run.notes += faults
+    return rows
+
+
+def forms(run: Runner) -> list[dict]:
+    return several(run, [(small if run.arguments.small else large, "copy,spmv", 5, 20) for large, small in FORMS])
+
+
+def room(run: Runner, result: dict, k: int) -> bool:
+    """Whether host and device have memory for k^3 rows."""
+    need = ROW_BYTES * k**3
+    host = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES") if hasattr(os, "sysconf") else 8 << 30
+    told = result["machine"].get("nvidia", "").split(",")[-1].split()
+    card = float(told[0]) * 2**20 if told and told[0].replace(".", "").isdigit() else 8 << 30
+    return need < 0.8 * host and need < 0.8 * card
+
+
+def sizes(run: Runner, result: dict, chosen: list[int]) -> list[dict]:
+    most = 25 if run.arguments.small else 1000
+    calls = []
+    for k in chosen:
+        if k > most:
+            continue
+        if not room(run, result, k):
+            run.notes.append(f"poisson3d:{k}: not enough memory")
+            continue
+        large = k > 100
+        calls.append((f"poisson3d:{k}", "copy,spmv,cg" if large else "copy,spmv,cg,gmres(30)", 2 if large else 3, 100))
+    return several(run, calls)
+
+
+def multigrid(run: Runner) -> list[dict]:
+    """Set-up and solve, stage by stage, beside plain CG."""
+    results = []
+    for spec in ["poisson3d:14", "poisson2d:40"] if run.arguments.small else ["poisson3d:100", "poisson2d:1000", "poisson3d:200"]:
+        for preconditioner in ("amg", "none"):
+            words = ["solve", "--gen", spec, "--rhs", "random:3", "-b", run.arguments.adapter, "-m", "cg"]
+            try:
+                report = run.krylane(*words, "-p", preconditioner, "--quiet", "--json", "-", limit=40)
+                results.append({
+                    "system": spec, "preconditioner": preconditioner, "rows": int(spec.split(":")[1]) ** int(spec[7]),
+                    "iterations": report["iterations"], "reason": report["reason"],
+                    "of_m_s": sum(rung["setup_s"] for rung in report["rungs"]), **report["timings"],
+                })
+            except (RuntimeError, ValueError, KeyError) as error:
+                run.notes.append(f"cg/{preconditioner} on {spec}: {error}")
+    return results
+
+
+def kernels(run: Runner) -> list[dict]:
+    """What each kernel takes by the device's clock, in some sixty iterations."""
+    results = []
+    for large, small, method, preconditioner in TIMED:
+        spec = small if run.arguments.small else large
+        words = ["solve", "--gen", spec, "--rhs", "random:3", "-b", run.arguments.adapter, "-m", method, "--precision", "f64"]
+        words += ["-p", preconditioner, "--max-iterations", "60", "--kernel-times", "--quiet", "--json", "-"]
+        name = f"{method}/{preconditioner} on {spec}"
+        try:
+            results.append({"run": name, "kernel_times": run.krylane(*words, limit=30)["kernel_times"]})
+        except (RuntimeError, ValueError, KeyError) as error:
+            run.notes.append(f"kernels of {name}: {type(error).__name__} {error}")
+    return results
 
 
 def grid(small: bool) -> list[tuple[str, str, int]]:
@@ -235,54 +349,6 @@ def grid(small: bool) -> list[tuple[str, str, int]]:
     ]
 
 
-def median(values: list[float]) -> float:
-    values = sorted(values)
-    return values[len(values) // 2]
-
-
-def table(result: dict) -> str:
-    here = result["machine"]
-    versions = ", ".join(f"{name} {v}" for name, v in here.get("versions", {}).items())
-    text = ["# krylane on a GPU", "", f"{here.get('date')}, commit {here.get('commit')}. "
-            f"{here.get('nvidia') or 'no NVIDIA card'}; {here.get('system')}; {versions or 'no CuPy, no PyTorch'}.", ""]
-    notes = [r["note"] for r in result["runs"] if "note" in r]
-    text += [f"Device: {notes[0].split('; ')[-1] if notes else 'none answered'}.", ""]
-    passed = [c for c in result["checks"] if c["passed"]]
-    text += [f"Checks: {len(passed)} of {len(result['checks'] or [])} passed."]
-    text += [f"- {c['check']}: {c['reason']}" for c in result["checks"] if not c["passed"]] + [""]
-    for task in ("cg", "gmres30", "spmv", "copy"):
-        runs = [r for r in result["runs"] if r["task"] == task]
-        if not runs:
-            continue
-        last = "GB/s" if task in ("spmv", "copy") else "over krylane f64"
-        text += [f"## {task}", "", f"| system | program | type | ms | iterations | µs an iteration | {last} |"]
-        text += ["|---" * 7 + "|"]
-        seconds: dict[tuple[str, str, str], list[dict]] = {}
-        for r in runs:
-            if "fault" not in r:
-                seconds.setdefault((r["system"], r["program"], r["kind"]), []).append(r)
-        for (system, program, kind), rows in seconds.items():
-            t, its = median([r["solve_s"] for r in rows]), max(rows[0]["iterations"], 1)
-            base = seconds.get((system, "krylane", "f64"))
-            ratio = f"{t / median([r['solve_s'] for r in base]):.2f}" if base else ""
-            if task in ("spmv", "copy"):
-                r = rows[0]
-                ratio = f"{r.get('bytes', 12 * r['nnz'] + 4 * (r['n'] + 1) + 16 * r['n']) / t / 1e9:.0f}"
-            text.append(f"| {system} | {program} | {kind} | {1e3 * t:.3f} | {its} | {1e6 * t / its:.1f} | {ratio} |")
-        text += [""]
-    if result["bench"]:
-        text += ["## krylane bench", "", "| type | problem | operation | ms | GB/s | of triad |", "|---" * 6 + "|"]
-        for r in result["bench"]:
-            text.append(f"| {r['precision']} | {r['problem']} | {r['operation']} | {r['milliseconds']:.4f} "
-                        f"| {r['gb_per_s']:.1f} | {100 * r['fraction']:.0f}% |")
-        text += [""]
-    faults = [f"- {s['name']}: {s['fault']}" for s in result["steps"] if s["fault"]]
-    failed = [r for r in result["runs"] if "fault" in r]
-    faults += [f"- {r['task']} {r['system']}, {r['program']} {r['kind']}: {r['fault']}" for r in failed]
-    text += ["## What failed", "", *(faults or ["Nothing."]), "", f"Took {result['seconds']:.0f} s.", ""]
-    return "\n".join(text)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--krylane", required=True)
@@ -291,27 +357,34 @@ def main() -> None:
     parser.add_argument("--adapter", default="gpu")
     parser.add_argument("--small", action="store_true")
     arguments = parser.parse_args()
-    result: dict = {"machine": {}, "info": None, "checks": [], "runs": [], "bench": [], "steps": [], "seconds": 0.0}
+    keys = ("checks", "forms", "sizes", "solves", "kernels", "runs", "steps")
+    result: dict = {"machine": {}, "info": None, "seconds": 0.0, **{key: [] for key in keys}}
     with tempfile.TemporaryDirectory() as scratch:
         run = Runner(arguments, Path(scratch))
 
-        def keep(key: str, name: str, work) -> None:
+        def keep(key: str, name: str, share: float, work) -> None:
             """After every step what there is lies on the disk."""
-            found = run.step(name, work)
-            result[key] = result[key] + (found or []) if key == "runs" else found or result[key]
+            found = run.step(name, share, work)
+            result[key] = result[key] + (found or []) if isinstance(result[key], list) else found or result[key]
+            run.steps += [{"name": name, "seconds": 0.0, "fault": note} for note in run.notes]
+            run.notes.clear()
             result["steps"], result["seconds"] = run.steps, round(time.monotonic() - run.start, 1)
             (arguments.out / "gpu.json").write_text(json.dumps(result, indent=1) + "\n")
             (arguments.out / "gpu.md").write_text(table(result))
 
-        keep("machine", "machine", lambda: machine(run))
-        keep("info", "krylane info", lambda: run.krylane("info", "--json", limit=30))
-        keep("checks", "checks", lambda: checks(run))
+        keep("machine", "machine", 60, lambda: machine(run))
+        keep("info", "krylane info", 20, lambda: run.krylane("info", "--json", limit=20))
+        keep("checks", "checks", 60, lambda: checks(run))
+        keep("forms", "products by form", 60, lambda: forms(run))
+        keep("sizes", "iterations by size", 50, lambda: sizes(run, result, SIZES[:4]))
+        keep("kernels", "kernels", 30, lambda: kernels(run))
+        keep("solves", "multigrid", 40, lambda: multigrid(run))
         versions = result["machine"].get("versions", {})
-        cells = grid(arguments.small)
-        for k, (task, spec, rounds) in enumerate(cells):
-            if k == len(cells) // 2:
-                keep("bench", "krylane bench", lambda: bandwidth(run))
-            keep("runs", f"{task} {spec}", lambda: cell(run, task, spec, versions, rounds, 40))
+        for k, (task, spec, rounds) in enumerate(grid(arguments.small)):
+            if k == 3:
+                keep("sizes", "ten million rows", 40, lambda: sizes(run, result, SIZES[4:5]))
+            keep("runs", f"{task} {spec}", 40, lambda: cell(run, task, spec, versions, rounds, 30))
+        keep("sizes", "a hundred million rows", BUDGET_S, lambda: sizes(run, result, SIZES[5:]))
     print(f"\n{table(result)}")
 
 

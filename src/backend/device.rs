@@ -1,11 +1,13 @@
 //! The interface of devices: a backend opens devices, a device creates engines.
 
-use super::{Engine, Local};
+use super::{Engine, KernelTime, Local};
 use crate::error::Result;
 use crate::op::{Dtype, Precisions, Space};
 use crate::ranks::Ranks;
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// What kind of device it is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
@@ -65,14 +67,24 @@ pub(crate) struct Settings {
     pub(crate) withhold: Vec<String>,
     /// Most bytes in one binding of a GPU.
     pub(crate) binding_limit: Option<u64>,
+    /// Most storage buffers that a kernel of a GPU binds, at least 8.
+    pub(crate) storage_buffers: Option<u32>,
     /// Any device is suitable, even a software one, for any size.
     pub(crate) prefer_gpu: bool,
     /// The ranks that share the work.
     pub(crate) ranks: Option<Ranks>,
     /// Engines list their kernels.
     pub(crate) list_kernels: bool,
+    /// Devices that are out of the question, by their keys: they were lost before.
+    pub(crate) lost: Vec<String>,
     /// For tests: the device is lost after this many submissions.
     pub(crate) lose_device_after: Option<u64>,
+    /// Where GPUs keep what their drivers compile; the user's folder of caches if `None`.
+    pub(crate) cache: Option<PathBuf>,
+    /// GPUs tell what each kernel takes.
+    pub(crate) kernel_times: bool,
+    /// How long the host waits for an answer of the device.
+    pub(crate) patience: Duration,
 }
 
 impl Default for Settings {
@@ -82,10 +94,15 @@ impl Default for Settings {
             fuse: true,
             withhold: vec![],
             binding_limit: None,
+            storage_buffers: None,
             prefer_gpu: false,
             ranks: None,
             list_kernels: false,
+            lost: vec![],
             lose_device_after: None,
+            cache: None,
+            kernel_times: false,
+            patience: Duration::from_secs(120),
         }
     }
 }
@@ -103,7 +120,11 @@ pub(crate) enum Wanted<'a> {
 
 /// Outcome of opening a device.
 pub(crate) enum Opened {
-    Device(Arc<dyn Device>),
+    Device {
+        device: Arc<dyn Device>,
+        /// What those said that would have been better and could not be opened.
+        failed: Vec<String>,
+    },
     /// No suitable device, and why.
     Unsuitable(String),
 }
@@ -112,8 +133,16 @@ pub(crate) enum Opened {
 pub(crate) trait Device: Send + Sync {
     /// The device's description, for people.
     fn info(&self) -> &AdapterInfo;
+    /// Tells the device from others that can be lost; empty for one that can't.
+    fn key(&self) -> &str {
+        ""
+    }
     /// The widest type in which the device can compute residuals.
     fn widest(&self) -> Dtype;
+    /// What kernels took since the last call, the longest first; nothing where that is not measured.
+    fn take_kernel_times(&self) -> Vec<KernelTime> {
+        vec![]
+    }
     /// True if engines can call functions of the host and solve triangular systems row by row.
     fn is_host(&self) -> bool {
         false

@@ -72,6 +72,18 @@ pub struct Counters {
     pub waited_us: u64,
 }
 
+/// What one kernel of a GPU took in a solve, by the device's own clock.
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+#[non_exhaustive]
+pub struct KernelTime {
+    /// Its name, and a digest of its text.
+    pub kernel: String,
+    /// How often it ran.
+    pub runs: u64,
+    /// Of all its runs.
+    pub milliseconds: f64,
+}
+
 impl Counters {
     fn zip(&self, other: &Self, f: impl Fn(u64, u64) -> u64) -> Self {
         Self {

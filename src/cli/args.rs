@@ -164,6 +164,9 @@ pub(crate) struct BenchArgs {
     /// Gallery matrices, `name:size`; by default 2D and 3D Poisson, sized to suit the device.
     #[arg(long, value_name = "NAME:SIZE", value_delimiter = ',')]
     pub(crate) problems: Vec<String>,
+    /// Operations to time beside the triad, such as spmv, cg or gmres(30); by default all.
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    pub(crate) operations: Vec<String>,
     /// Number of timings; the median is reported.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub(crate) repeat: u32,
@@ -419,6 +422,9 @@ pub(crate) struct SolverArgs {
     /// Batches in flight; results don't depend on it.
     #[arg(long, value_name = "N", hide = true)]
     pub(crate) lag: Option<usize>,
+    /// What each kernel of a GPU takes, in the JSON report; every kernel runs by itself then.
+    #[arg(long, hide = true)]
+    pub(crate) kernel_times: bool,
     /// Iterations per batch; results don't depend on it.
     #[arg(long, value_name = "N", hide = true)]
     pub(crate) batch: Option<usize>,

@@ -73,6 +73,7 @@ pub(super) fn run(args: BenchArgs) -> anyhow::Result<Exit> {
             let settings = Settings {
                 backend: device.backend.clone(),
                 precision,
+                operations: args.operations.clone(),
                 repeat: args.repeat as usize,
                 triad: device.triad,
                 threads: args.threads,

@@ -89,8 +89,14 @@ impl Job {
 /// The library's options; also sets up the thread pool.
 pub(super) fn options(args: SolverArgs) -> anyhow::Result<Options> {
     allocator::limit(args.memory_limit);
-    let knobs =
-        Knobs { fuse: !args.no_fuse, lag: args.lag, batch: args.batch, withhold: args.withhold, ..Knobs::default() };
+    let knobs = Knobs {
+        fuse: !args.no_fuse,
+        lag: args.lag,
+        batch: args.batch,
+        withhold: args.withhold,
+        kernel_times: args.kernel_times,
+        ..Knobs::default()
+    };
     let mut options = Options {
         method: args.method.parse()?,
         preconditioner: args.precond.parse()?,

@@ -113,7 +113,7 @@ impl EigenSolver {
         options.check_order(a.rows())?;
         let (mut notes, mut warnings) = (vec![], vec![]);
         let pencil = Pencil::new(a, &options, &mut notes, &mut warnings)?;
-        let device = pollster::block_on(choose_device(&pencil.a, &options.device(), &mut notes))?;
+        let device = pollster::block_on(choose_device(&pencil.a, &options.device(), &[], &mut notes))?;
         let which = plan::meant(&pencil, &options, &mut warnings)?;
         let on_host = device.is_host();
         let choice = if plan::small(&pencil, &options, on_host) {

@@ -58,7 +58,7 @@ pub(super) struct Outside<'a> {
     pub(super) callback: &'a mut Callback,
 }
 
-/// A search on `device`; if it fails and was chosen automatically, on the CPU from what was found.
+/// A search on `device`; if it fails and was chosen automatically, on another GPU or the CPU from what was found.
 pub(super) async fn search(
     problem: &impl Problem,
     options: &EigenOptions,
@@ -66,18 +66,27 @@ pub(super) async fn search(
     outside: &mut Outside<'_>,
     found: &mut Found,
 ) -> Result<Reason> {
-    let message = match search_on(problem, options, device, outside, found).await {
-        Err(Error::Device(message)) => message,
-        ended => return ended,
-    };
-    if options.backend != Backend::Auto {
-        return Ok(Reason::DeviceFailed { message });
+    let mut other: Option<DeviceChoice> = None;
+    loop {
+        let device = other.as_ref().unwrap_or(device);
+        let message = match search_on(problem, options, device, outside, found).await {
+            Err(Error::Device(message)) => message,
+            ended => return ended,
+        };
+        if options.backend != Backend::Auto {
+            return Ok(Reason::DeviceFailed { message });
+        }
+        let next = choose_backend(problem.entries(), &options.device(), &device.lost(), &mut found.notes).await?;
+        let suits = options.precision != Precision::F64 || next.widest == Dtype::F64;
+        let next = if suits { next } else { cpu(&options.device()) };
+        found.warnings.push(format!(
+            "the device {} failed ({message}); the search went on on {}",
+            device.adapter.name,
+            next.place()
+        ));
+        found.adapter = next.adapter.clone();
+        other = Some(next);
     }
-    let name = &device.adapter.name;
-    found.warnings.push(format!("the device {name} failed ({message}); the search went on on the CPU"));
-    let device = cpu(&options.device());
-    found.adapter = device.adapter.clone();
-    search_on(problem, options, &device, outside, found).await
 }
 
 /// A basis in f64; if the device has no f64, one in f32 first, and what it found is improved on the CPU.
@@ -117,7 +126,7 @@ async fn search_on(
             device.adapter.name
         ));
         let wanted = Options { backend: Backend::Cpu, ..options.device() };
-        cpu = choose_backend(problem.entries(), &wanted, &mut vec![]).await?;
+        cpu = choose_backend(problem.entries(), &wanted, &[], &mut vec![]).await?;
         device = &cpu;
     }
     let (ended, passed) = stage(problem, options, device, outside, found, Dtype::F64).await?;

@@ -107,7 +107,7 @@ pub fn svds_until(
     }
     check_start(&options.start, order)?;
     let mut plan = vec![];
-    let device = pollster::block_on(choose_device(&a, &options.device(), &mut plan))?;
+    let device = pollster::block_on(choose_device(&a, &options.device(), &[], &mut plan))?;
     let wide = a.cols() > a.rows();
     let none = || Error::input("singular values need the operator's transpose; it gives none");
     let transposed = a.transposed().ok_or_else(none)?;

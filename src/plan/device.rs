@@ -1,6 +1,6 @@
 //! Where to solve: the CPU, or a device that answers and is worth its overhead.
 
-use crate::backend::{AdapterInfo, BACKENDS, Device, Engine, Opened, Settings, Wanted};
+use crate::backend::{AdapterInfo, BACKENDS, Device, Engine, KernelTime, Opened, Settings, Wanted};
 use crate::error::{Error, Result};
 use crate::matrix::Matrix;
 use crate::op::{Dtype, Precisions, Space};
@@ -15,16 +15,34 @@ pub(crate) struct DeviceChoice {
     /// The widest type that residuals can be computed in there.
     pub(crate) widest: Dtype,
     device: Arc<dyn Device>,
+    /// Those that were lost before this one, by their keys.
+    lost: Vec<String>,
 }
 
 impl DeviceChoice {
     fn new(device: Arc<dyn Device>) -> Self {
-        Self { adapter: device.info().clone(), widest: device.widest(), device }
+        Self { adapter: device.info().clone(), widest: device.widest(), device, lost: vec![] }
     }
 
     /// True for the CPU backend, which calls functions of the host and solves with triangles row by row.
     pub(crate) fn is_host(&self) -> bool {
         self.device.is_host()
+    }
+
+    /// How people call the place.
+    pub(crate) fn place(&self) -> &str {
+        if self.is_host() { "the CPU" } else { &self.adapter.name }
+    }
+
+    /// Devices that are out of the question where this one is lost, too.
+    pub(crate) fn lost(&self) -> Vec<String> {
+        let own = Some(self.device.key()).filter(|key| !key.is_empty());
+        self.lost.iter().cloned().chain(own.map(String::from)).collect()
+    }
+
+    /// What kernels took since the last call, where that is measured.
+    pub(crate) fn take_kernel_times(&self) -> Vec<KernelTime> {
+        self.device.take_kernel_times()
     }
 
     /// An empty space for this device.
@@ -38,17 +56,21 @@ impl DeviceChoice {
     }
 }
 
-fn settings(options: &Options) -> Settings {
+fn settings(options: &Options, lost: &[String]) -> Settings {
     let knobs = options.knobs.clone();
     Settings {
         threads: options.threads,
         fuse: knobs.fuse,
         withhold: knobs.withhold,
         binding_limit: knobs.binding_limit,
+        storage_buffers: knobs.storage_buffers,
+        kernel_times: knobs.kernel_times,
         prefer_gpu: knobs.prefer_gpu,
         ranks: options.ranks.clone(),
         list_kernels: knobs.list_kernels,
+        lost: lost.to_vec(),
         lose_device_after: knobs.lose_device_after,
+        ..Settings::default()
     }
 }
 
@@ -56,8 +78,8 @@ fn settings(options: &Options) -> Settings {
 async fn first_of(id: &str, options: &Options) -> Result<DeviceChoice> {
     let absent = || Error::NoAdapter(format!("this krylane was built without the feature `{id}`; use the backend cpu"));
     let entry = BACKENDS.iter().find(|b| b.id == id).ok_or_else(absent)?;
-    match (entry.open)(Wanted::Any, &settings(options)).await? {
-        Opened::Device(device) => Ok(DeviceChoice::new(device)),
+    match (entry.open)(Wanted::Any, &settings(options, &[])).await? {
+        Opened::Device { device, .. } => Ok(DeviceChoice::new(device)),
         Opened::Unsuitable(why) => Err(Error::NoAdapter(why)),
     }
 }
@@ -69,8 +91,8 @@ async fn named(name: &str, options: &Options) -> Result<DeviceChoice> {
     }
     let mut refused = None;
     for entry in BACKENDS {
-        match (entry.open)(Wanted::Named(name), &settings(options)).await {
-            Ok(Opened::Device(device)) => return Ok(DeviceChoice::new(device)),
+        match (entry.open)(Wanted::Named(name), &settings(options, &[])).await {
+            Ok(Opened::Device { device, .. }) => return Ok(DeviceChoice::new(device)),
             Ok(Opened::Unsuitable(_)) => {}
             Err(e) => refused = refused.or(Some(e)),
         }
@@ -97,13 +119,23 @@ async fn lockstep(options: &Options) -> Result<DeviceChoice> {
     first_of("gpu", options).await
 }
 
-/// The device for a stored matrix of `nnz` entries.
-pub(crate) async fn choose_backend(nnz: usize, options: &Options, notes: &mut Vec<String>) -> Result<DeviceChoice> {
-    choose_for(nnz, "entries", options, notes).await
+/// The device for a stored matrix of `nnz` entries; where the choice is ours, none of those that were `lost`.
+pub(crate) async fn choose_backend(
+    nnz: usize,
+    options: &Options,
+    lost: &[String],
+    notes: &mut Vec<String>,
+) -> Result<DeviceChoice> {
+    choose_for(nnz, "entries", options, lost, notes).await
 }
 
-/// The device for products with `a`.
-pub(crate) async fn choose_device(a: &Matrix, options: &Options, notes: &mut Vec<String>) -> Result<DeviceChoice> {
+/// The device for products with `a`; where the choice is ours, none of those that were `lost`.
+pub(crate) async fn choose_device(
+    a: &Matrix,
+    options: &Options,
+    lost: &[String],
+    notes: &mut Vec<String>,
+) -> Result<DeviceChoice> {
     if let Matrix::Free(operator) = a
         && options.backend != Backend::Cpu
         && operator.shader().is_none()
@@ -127,18 +159,24 @@ pub(crate) async fn choose_device(a: &Matrix, options: &Options, notes: &mut Vec
         return Ok(cpu(options));
     }
     let what = if a.entries().is_some() { "entries" } else { "numbers a product" };
-    let choice = choose_for(a.work(), what, options, notes).await?;
+    let choice = choose_for(a.work(), what, options, lost, notes).await?;
     // An operator's text knows no double-single arithmetic.
     let narrow = a.entries().is_none() && choice.widest == Dtype::DoubleSingle;
     Ok(DeviceChoice { widest: if narrow { Dtype::F32 } else { choice.widest }, ..choice })
 }
 
-async fn choose_for(work: usize, what: &str, options: &Options, notes: &mut Vec<String>) -> Result<DeviceChoice> {
+async fn choose_for(
+    work: usize,
+    what: &str,
+    options: &Options,
+    lost: &[String],
+    notes: &mut Vec<String>,
+) -> Result<DeviceChoice> {
     if let Some(ranks) = options.ranks.as_ref().filter(|r| r.size() > 1) {
         return shared(ranks, options, notes);
     }
     let choice = match &options.backend {
-        Backend::Auto => return suitable(work, what, options, notes).await,
+        Backend::Auto => return suitable(work, what, options, lost, notes).await,
         Backend::Cpu => {
             notes.push("backend cpu: as asked".into());
             return Ok(cpu(options));
@@ -160,19 +198,27 @@ fn shared(ranks: &Ranks, options: &Options, notes: &mut Vec<String>) -> Result<D
     Ok(cpu(options))
 }
 
-/// The first device in the order of the table that is worth its overhead; the CPU is the last one.
-async fn suitable(work: usize, what: &str, options: &Options, notes: &mut Vec<String>) -> Result<DeviceChoice> {
+/// The first device in the order of the table that is worth its overhead and can be opened; the CPU is the last one.
+async fn suitable(
+    work: usize,
+    what: &str,
+    options: &Options,
+    lost: &[String],
+    notes: &mut Vec<String>,
+) -> Result<DeviceChoice> {
     let mut reasons = vec![];
     for entry in BACKENDS {
-        match (entry.open)(Wanted::Suitable { work, what }, &settings(options)).await? {
-            Opened::Unsuitable(why) => reasons.push(why),
-            Opened::Device(device) => {
-                let choice = DeviceChoice::new(device);
+        match (entry.open)(Wanted::Suitable { work, what }, &settings(options, lost)).await {
+            Ok(Opened::Unsuitable(why)) => reasons.push(why),
+            Err(e) => reasons.push(e.to_string()),
+            Ok(Opened::Device { device, failed }) => {
+                let choice = DeviceChoice { lost: lost.to_vec(), ..DeviceChoice::new(device) };
                 let why = match reasons.is_empty() {
                     _ if !choice.is_host() => choice.adapter.name.clone(),
                     true => "built without the feature `gpu`".into(),
                     false => reasons.join("; "),
                 };
+                notes.extend(failed.into_iter().map(|why| format!("not taken: {why}")));
                 notes.push(format!("backend {}: {why}", choice.adapter.backend));
                 return Ok(choice);
             }

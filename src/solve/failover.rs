@@ -1,4 +1,5 @@
-//! A device that is lost in the middle of a solve: on to the CPU with the last certified x, where the choice was ours.
+//! A device that is lost in the middle of a solve: on to another GPU or the CPU with the last certified x, where the choice
+//! was ours.
 
 use super::solver::Solver;
 use crate::error::Result;
@@ -7,7 +8,7 @@ use crate::plan::{self, Chosen};
 use crate::report::Reason;
 
 impl Solver {
-    /// The device failed with `message`. `None` where the CPU has taken its place; else how the solve ends. What the
+    /// The device failed with `message`. `None` where another has taken its place; else how the solve ends. What the
     /// device held is gone either way, and the next call opens it again.
     pub(super) async fn lost(&mut self, message: String) -> Result<Option<Reason>> {
         self.forget_sessions();
@@ -15,10 +16,14 @@ impl Solver {
             self.device_failed = true;
             return Ok(Some(Reason::DeviceFailed { message }));
         }
-        let from = self.device.adapter.name.clone();
-        self.move_to(Backend::Cpu).await?;
+        let (from, lost) = (self.device.adapter.name.clone(), self.device.lost());
+        // What can't be planned on another GPU, as f64 where it has none, can be on the CPU.
+        if self.move_to(Backend::Auto, &lost).await.is_err() {
+            self.move_to(Backend::Cpu, &lost).await?;
+        }
         self.warnings.push(format!(
-            "the device {from} failed ({message}); the solve went on on the CPU from its last certified x"
+            "the device {from} failed ({message}); the solve went on on {} from its last certified x",
+            self.device.place()
         ));
         Ok(None)
     }
@@ -26,17 +31,17 @@ impl Solver {
     /// Opens the device again where it failed in the call before.
     pub(super) async fn revive(&mut self) -> Result<()> {
         if self.device_failed {
-            self.move_to(self.options.backend.clone()).await?;
+            self.move_to(self.options.backend.clone(), &[]).await?;
             self.device_failed = false;
         }
         Ok(())
     }
 
-    /// Plans anew for `backend`.
-    async fn move_to(&mut self, backend: Backend) -> Result<()> {
+    /// Plans anew for `backend`, without devices that were `lost`.
+    async fn move_to(&mut self, backend: Backend, lost: &[String]) -> Result<()> {
         let options = crate::Options { backend, ..self.options.clone() };
         let mut notes = vec![];
-        self.device = plan::choose_device(&self.a, &options, &mut notes).await?;
+        self.device = plan::choose_device(&self.a, &options, lost, &mut notes).await?;
         let Chosen { candidates, first, sizes, warnings } =
             plan::choose(&self.a, &self.facts, &options, &self.device, self.order.is_some(), &mut notes)?;
         self.sessions = candidates.iter().map(|_| None).collect();

@@ -137,7 +137,7 @@ impl Solver {
             }
         }
         let facts = Facts::find(&a)?;
-        let choice = plan::choose_device(&a, &options, &mut notes).await?;
+        let choice = plan::choose_device(&a, &options, &[], &mut notes).await?;
         let least_squares = options.method.is_least_squares();
         let order = if least_squares { None } else { plan::choose_order(&a, &options, &mut notes)? };
         let Chosen { candidates, first, sizes, mut warnings } =
@@ -479,5 +479,5 @@ pub(super) fn transpose(a: &Matrix) -> Result<Matrix> {
 
 /// An engine on the device that `options` name, over `space`.
 pub(crate) fn open_engine(options: &Options, space: Space) -> Result<Box<dyn Engine>> {
-    pollster::block_on(plan::choose_backend(usize::MAX, options, &mut vec![]))?.engine(space)
+    pollster::block_on(plan::choose_backend(usize::MAX, options, &[], &mut vec![]))?.engine(space)
 }

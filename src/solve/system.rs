@@ -154,6 +154,7 @@ impl Solver {
             certificate,
             timings: Timings { certify_s: state.certify_time.as_secs_f64(), ..timings },
             counters,
+            kernel_times: self.device.take_kernel_times(),
             bytes_moved: state.bytes,
             adapter: self.device.adapter.clone(),
             rungs,

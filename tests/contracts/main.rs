@@ -401,3 +401,28 @@ fn powers_of_two_change_no_bit() {
         }
     }
 }
+
+/// The device's own clock says what each kernel takes; the sum is about what the host sees.
+#[test]
+fn kernels_are_timed_on_request() {
+    let _guard = one_at_a_time();
+    for target in gpus() {
+        let (a, b) = system("cg", 40);
+        let run = |kernel_times| {
+            solve(&a, &b, Options { knobs: Knobs { kernel_times, ..target.knobs() }, ..target.options("cg") })
+        };
+        let (plain, timed) = (run(false), run(true));
+        assert!(plain.kernel_times.is_empty());
+        assert!(essence(&plain) == essence(&timed), "{}: times change the answer", target.name);
+        let runs: u64 = timed.kernel_times.iter().map(|k| k.runs).sum();
+        assert_eq!(runs, timed.counters.dispatches, "{}: {:?}", target.name, timed.kernel_times);
+        let ms: Vec<f64> = timed.kernel_times.iter().map(|k| k.milliseconds).collect();
+        let total = ms.iter().sum::<f64>();
+        assert!(ms.is_sorted_by(|a, b| a >= b) && total > 0.0, "{ms:?}");
+        assert!(total <= 1e3 * (timed.timings.solve_s + timed.timings.upload_s), "{total} ms in {:?}", timed.timings);
+        // The sweeps of an iteration are most of it.
+        let most = &timed.kernel_times[..3];
+        assert!(most.iter().all(|k| k.kernel.starts_with("sweep")), "{most:?}");
+        assert!(ms[..3].iter().sum::<f64>() > 0.5 * total, "{:?}", timed.kernel_times);
+    }
+}

@@ -13,7 +13,9 @@ pub(crate) const BACKEND: BackendEntry = BackendEntry {
     open: |wanted, settings| {
         Box::pin(ready(Ok(match wanted {
             Wanted::Named(name) => Opened::Unsuitable(format!("the CPU has no adapter {name:?}")),
-            Wanted::Any | Wanted::Suitable { .. } => Opened::Device(Arc::new(Host::new(settings))),
+            Wanted::Any | Wanted::Suitable { .. } => {
+                Opened::Device { device: Arc::new(Host::new(settings)), failed: vec![] }
+            }
         })))
     },
 };

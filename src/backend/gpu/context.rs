@@ -1,26 +1,20 @@
-//! A GPU device, opened without a window: adapters, features, limits, and errors that never panic.
+//! An open GPU device: features, limits, and errors that never panic.
 
+use super::adapters::{details, key, why_not};
+use super::cache::{self, DiskCache};
 use super::pipelines::Compiled;
 use super::text::GROUPS_MAX;
+use super::times::Times;
 use crate::backend::{AdapterInfo, DeviceKind, Settings};
 use crate::error::{Error, Result};
-use crate::host::clock::Instant;
 use crate::op::Dtype;
-use std::future::poll_fn;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::task::{self, Poll, Waker};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 /// Storage buffers that a kernel may bind: more than WebGPU's guaranteed 8, but within every desktop driver's limit. More
 /// than these twelve vectors beside the state save no dispatch of any method.
 pub(super) const STORAGE_WANTED: u32 = 14;
-
-#[cfg(not(target_arch = "wasm32"))]
-const NO_ADAPTER: &str = "no GPU adapter answers; on Debian `apt-get install mesa-vulkan-drivers libvulkan1` brings a software one, or use the backend cpu";
-#[cfg(target_arch = "wasm32")]
-const NO_ADAPTER: &str = "this browser gives no WebGPU adapter; use the backend cpu";
 
 /// Most workgroups of a sweep on a device of this kind: as many as it holds at once, since each adds up all the partial
 /// sums of the sweep before. A discrete GPU holds up to a thousand (132 multiprocessors of eight workgroups each), one that
@@ -38,6 +32,8 @@ pub(crate) struct Context {
     pub(super) device: wgpu::Device,
     pub(super) queue: wgpu::Queue,
     info: AdapterInfo,
+    /// Tells this adapter from the others of the machine.
+    pub(super) key: String,
     has_f64: bool,
     /// Engines put several operations in one sweep.
     pub(super) fuse: bool,
@@ -56,135 +52,17 @@ pub(crate) struct Context {
     pub(super) checked: bool,
     /// What has been compiled on this device, for every engine on it.
     pub(super) compiled: Mutex<Compiled>,
+    /// The same on disk, as far as the driver gives it.
+    pub(super) on_disk: Option<DiskCache>,
     /// The first error or loss that no error scope caught.
     failure: Arc<Mutex<Option<String>>>,
     /// Submissions so far; below: how many succeed before a simulated loss.
     submissions: AtomicU64,
     lose_after: u64,
-}
-
-/// What `krylane info` shows of an adapter.
-#[derive(Clone, Debug, serde::Serialize)]
-#[non_exhaustive]
-pub struct AdapterDetails {
-    /// Number by which it can be selected.
-    pub index: usize,
-    /// Name, interface, driver.
-    pub info: AdapterInfo,
-    /// Whether shaders support f64.
-    pub f64: bool,
-    /// Whether subgroup operations are supported.
-    pub subgroups: bool,
-    /// Most bytes in one binding.
-    pub max_binding: u64,
-    /// Bytes one buffer may have.
-    pub max_buffer: u64,
-    /// Why it can't be used, if so.
-    pub why_not: Option<String>,
-}
-
-fn instance() -> wgpu::Instance {
-    let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
-    // Release builds validate nothing: the flags' default would insert a dispatch before each indirect one.
-    let flags = if cfg!(debug_assertions) { wgpu::InstanceFlags::VALIDATION } else { wgpu::InstanceFlags::empty() };
-    descriptor.flags = flags.with_env();
-    descriptor.backends = wgpu::Backends::PRIMARY.with_env();
-    wgpu::Instance::new(descriptor)
-}
-
-fn details(adapter: &wgpu::Adapter) -> AdapterInfo {
-    let i = adapter.get_info();
-    let kind = match i.device_type {
-        wgpu::DeviceType::Cpu => DeviceKind::Software,
-        wgpu::DeviceType::IntegratedGpu => DeviceKind::Integrated,
-        wgpu::DeviceType::DiscreteGpu => DeviceKind::Discrete,
-        wgpu::DeviceType::VirtualGpu => DeviceKind::Virtual,
-        wgpu::DeviceType::Other => DeviceKind::Other,
-    };
-    AdapterInfo {
-        // Browsers tell no names.
-        name: if i.name.is_empty() { format!("{} adapter", i.backend.to_str()) } else { i.name },
-        backend: i.backend.to_str().into(),
-        driver: format!("{} {}", i.driver, i.driver_info).trim().into(),
-        kind,
-    }
-}
-
-async fn all() -> Vec<wgpu::Adapter> {
-    let mut list = instance().enumerate_adapters(wgpu::Backends::all()).await;
-    list.retain(|a| a.get_info().backend != wgpu::Backend::Noop);
-    // Discrete first, then integrated, then the rest; software last. A stable sort, so drivers keep their order.
-    list.sort_by_key(|a| match a.get_info().device_type {
-        wgpu::DeviceType::DiscreteGpu => 0,
-        wgpu::DeviceType::IntegratedGpu => 1,
-        wgpu::DeviceType::VirtualGpu => 2,
-        wgpu::DeviceType::Other => 3,
-        wgpu::DeviceType::Cpu => 4,
-    });
-    list
-}
-
-/// Every adapter there is, hardware first.
-#[must_use]
-pub fn adapters() -> Vec<AdapterDetails> {
-    pollster::block_on(all())
-        .iter()
-        .enumerate()
-        .map(|(index, a)| {
-            let limits = a.limits();
-            let short = limits.max_storage_buffers_per_shader_stage < 8;
-            AdapterDetails {
-                index,
-                info: details(a),
-                f64: a.features().contains(wgpu::Features::SHADER_F64),
-                subgroups: a.features().contains(wgpu::Features::SUBGROUP),
-                max_binding: limits.max_storage_buffer_binding_size,
-                max_buffer: limits.max_buffer_size,
-                why_not: short.then(|| "fewer than 8 storage buffers a shader".into()),
-            }
-        })
-        .collect()
-}
-
-/// What becomes of a buffer on its way to the host.
-#[derive(Clone, Default)]
-pub(super) struct Arrival(Arc<Mutex<Waiting>>);
-
-#[derive(Default)]
-struct Waiting {
-    /// Whether it has come, once that is known.
-    outcome: Option<bool>,
-    waker: Option<Waker>,
-}
-
-impl Arrival {
-    fn open(&self) -> MutexGuard<'_, Waiting> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn tell(&self, arrived: bool) {
-        let mut waiting = self.open();
-        waiting.outcome = Some(arrived);
-        if let Some(waker) = waiting.waker.take() {
-            waker.wake();
-        }
-    }
-
-    fn has_arrived(&self) -> bool {
-        self.open().outcome == Some(true)
-    }
-
-    fn poll(&self, context: &mut task::Context<'_>) -> Poll<bool> {
-        let mut waiting = self.open();
-        waiting.waker = Some(context.waker().clone());
-        waiting.outcome.map_or(Poll::Pending, Poll::Ready)
-    }
-}
-
-/// The message of a panic, after a colon.
-fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
-    let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
-    text.map_or_else(String::new, |text| format!(": {text}"))
+    /// What kernels took, where that is wanted.
+    pub(super) times: Times,
+    /// How long a wait may last; browsers know no limit.
+    pub(super) patience: Duration,
 }
 
 /// The size of a buffer of `bytes`, rounded up for copies.
@@ -198,63 +76,28 @@ impl Context {
         n.div_ceil(width).clamp(1, groups_of_kind(self.info.kind))
     }
 
-    /// The first hardware GPU, or `None`.
-    pub(crate) async fn hardware(settings: &Settings) -> Result<Option<Arc<Self>>> {
-        match all().await.into_iter().find(|a| a.get_info().device_type != wgpu::DeviceType::Cpu) {
-            Some(adapter) => Self::open(&adapter, settings).await.map(Some),
-            None => Ok(None),
-        }
-    }
-
-    /// The first adapter; `WGPU_ADAPTER_NAME` narrows the choice.
-    pub(crate) async fn any(settings: &Settings) -> Result<Arc<Self>> {
-        match std::env::var("WGPU_ADAPTER_NAME") {
-            Ok(name) if !name.is_empty() => Self::named(&name, settings).await,
-            _ => match all().await.first() {
-                Some(adapter) => Self::open(adapter, settings).await,
-                None => Err(Error::NoAdapter(NO_ADAPTER.into())),
-            },
-        }
-    }
-
-    /// The adapter with this number, or whose name or driver contains this text.
-    pub(crate) async fn named(name: &str, settings: &Settings) -> Result<Arc<Self>> {
-        let list = all().await;
-        let matches = |a: &wgpu::Adapter| {
-            let info = details(a);
-            let text = format!("{} {}", info.name, info.driver).to_lowercase();
-            text.contains(&name.to_lowercase())
-        };
-        let found = match name.parse::<usize>() {
-            Ok(index) => list.get(index),
-            Err(_) => list.iter().find(|a| matches(a)),
-        };
-        match found {
-            Some(adapter) => Self::open(adapter, settings).await,
-            None => {
-                let names: Vec<String> =
-                    list.iter().enumerate().map(|(i, a)| format!("{i}: {}", details(a).name)).collect();
-                let there =
-                    if names.is_empty() { "there is none".into() } else { format!("there are {}", names.join("; ")) };
-                Err(Error::NoAdapter(format!("no GPU adapter matches {name:?}; {there}")))
-            }
-        }
-    }
-
-    async fn open(adapter: &wgpu::Adapter, settings: &Settings) -> Result<Arc<Self>> {
+    pub(super) async fn open(adapter: &wgpu::Adapter, settings: &Settings) -> Result<Arc<Self>> {
         let info = details(adapter);
+        if let Some(why) = why_not(adapter) {
+            return Err(Error::NoAdapter(format!("{}: {why}", info.name)));
+        }
         let has = adapter.limits();
+        let wanted = settings.storage_buffers.unwrap_or(STORAGE_WANTED).clamp(8, STORAGE_WANTED);
         // The largest buffers that the adapter supports, and bindings for a product whose operand is formed on the
         // fly; everything else at the portable defaults, so that what runs here runs elsewhere.
         let limits = wgpu::Limits {
             max_storage_buffer_binding_size: has.max_storage_buffer_binding_size,
             max_buffer_size: has.max_buffer_size,
-            max_storage_buffers_per_shader_stage: has.max_storage_buffers_per_shader_stage.clamp(8, STORAGE_WANTED),
+            max_storage_buffers_per_shader_stage: has.max_storage_buffers_per_shader_stage.clamp(8, wanted),
             ..wgpu::Limits::defaults()
         };
         let withheld = |name: &str| settings.withhold.iter().any(|w| w == name);
         let has_f64 = adapter.features().contains(wgpu::Features::SHADER_F64) && !withheld("f64");
-        let features = if has_f64 { wgpu::Features::SHADER_F64 } else { wgpu::Features::empty() };
+        let mut features = adapter.features() & wgpu::Features::PIPELINE_CACHE;
+        features.set(wgpu::Features::SHADER_F64, has_f64);
+        if settings.kernel_times {
+            features |= adapter.features() & wgpu::Features::TIMESTAMP_QUERY;
+        }
         let request = adapter.request_device(&wgpu::DeviceDescriptor {
             label: Some("krylane"),
             required_features: features,
@@ -277,11 +120,14 @@ impl Context {
                 note(&seen, format!("lost: {text}"));
             }
         });
+        let folder = settings.cache.clone().or_else(cache::folder);
+        let on_disk = folder.and_then(|folder| DiskCache::open(&device, &adapter.get_info(), &folder));
         let max_binding = settings.binding_limit.unwrap_or(u64::MAX).min(limits.max_storage_buffer_binding_size);
-        let context = Self {
+        let context = Arc::new(Self {
             device,
             queue,
             info,
+            key: key(adapter),
             has_f64,
             fuse: settings.fuse,
             list_kernels: settings.list_kernels,
@@ -293,15 +139,22 @@ impl Context {
             // Debug builds detect indices out of bounds; one test runs unchecked kernels as release builds do.
             checked: cfg!(debug_assertions) && !withheld("checks"),
             compiled: Mutex::default(),
+            on_disk,
             failure,
             submissions: AtomicU64::new(0),
             lose_after: settings.lose_device_after.unwrap_or(u64::MAX),
-        };
+            times: Times::default(),
+            patience: settings.patience,
+        });
         if !has_f64 {
             // The plan asks for the answer, and may not be able to wait for it.
-            let _ = context.double_single.set(context.passes_double_single().await);
+            let tested = context.passes_double_single().await;
+            let passed = tested.map_err(|e| Error::NoAdapter(format!("{}: {e}", context.info.name)))?;
+            let _ = context.double_single.set(passed);
+            // The test's kernels are no part of a solve.
+            context.times.take();
         }
-        Ok(Arc::new(context))
+        Ok(context)
     }
 
     pub(crate) fn info(&self) -> &AdapterInfo {
@@ -312,7 +165,8 @@ impl Context {
     pub(crate) fn widest(&self) -> Dtype {
         match self.has_f64 {
             true => Dtype::F64,
-            false if self.double_single() => Dtype::DoubleSingle,
+            // Tested when the device was opened.
+            false if self.double_single.get() == Some(&true) => Dtype::DoubleSingle,
             false => Dtype::F32,
         }
     }
@@ -329,7 +183,7 @@ impl Context {
     }
 
     /// An error if this device does not support `dtype`.
-    pub(super) fn check_type(&self, dtype: Dtype) -> Result<()> {
+    pub(super) fn check_type(self: &Arc<Self>, dtype: Dtype) -> Result<()> {
         let missing = match dtype {
             Dtype::F32 => false,
             Dtype::F64 => !self.has_f64,
@@ -400,47 +254,5 @@ impl Context {
                 mapped_at_creation: false,
             })
         })
-    }
-
-    /// Begins to bring the first `bytes` of `buffer` to the host.
-    pub(super) fn fetch(&self, buffer: &wgpu::Buffer, bytes: u64) -> Arrival {
-        let arrival = Arrival::default();
-        let told = arrival.clone();
-        buffer.map_async(wgpu::MapMode::Read, 0..bytes, move |result| told.tell(result.is_ok()));
-        arrival
-    }
-
-    /// Waits for what `submission` leaves in a buffer: in a browser without blocking, elsewhere by polling the device,
-    /// with an error after two minutes.
-    pub(super) async fn wait(&self, submission: wgpu::SubmissionIndex, arrival: &Arrival) -> Result<()> {
-        const PATIENCE: Duration = Duration::from_secs(120);
-        if cfg!(target_arch = "wasm32") {
-            let arrived = poll_fn(|context| arrival.poll(context)).await;
-            self.check()?;
-            return if arrived { Ok(()) } else { Err(Error::Device("a buffer could not be read back".into())) };
-        }
-        let start = Instant::now();
-        // A failure is found by the check.
-        while !arrival.has_arrived() {
-            // wgpu panics if a device is lost during a wait.
-            let poll = catch_unwind(AssertUnwindSafe(|| {
-                self.device.poll(wgpu::PollType::Wait {
-                    submission_index: Some(submission.clone()),
-                    timeout: Some(Duration::from_millis(500)),
-                })
-            }));
-            self.check()?;
-            match poll {
-                Ok(Ok(_) | Err(wgpu::PollError::Timeout)) => {}
-                Ok(Err(e)) => return Err(Error::Device(e.to_string())),
-                Err(panic) => {
-                    return Err(Error::Device(format!("lost while it was waited for{}", panic_text(&*panic))));
-                }
-            }
-            if start.elapsed() > PATIENCE {
-                return Err(Error::Device(format!("no answer for {} s", PATIENCE.as_secs())));
-            }
-        }
-        self.check()
     }
 }

@@ -7,9 +7,12 @@
 //! - A sweep is one kernel, generated into `shaders/sweep.wgsl`. It first adds up the partial sums left by the
 //!   previous sweep, evaluates the scalars, then runs its body. So a dot product needs no kernel of its own.
 
+mod adapters;
+mod cache;
 mod context;
 mod device;
 mod form;
+mod listing;
 mod lower;
 mod memory;
 mod pipelines;
@@ -17,24 +20,27 @@ mod self_test;
 #[cfg(test)]
 mod tests;
 mod text;
+mod times;
+mod wait;
 
-use context::Arrival;
+pub use adapters::{AdapterDetails, adapters};
 pub(crate) use context::Context;
-pub use context::{AdapterDetails, adapters};
 pub(crate) use device::BACKEND;
 
-use super::{Counters, Engine, Kernel, KernelBinding, Local, Progress};
+use super::{Counters, Engine, Kernel, Local, Progress};
 use crate::error::{Error, Result};
 use crate::host::clock::Instant;
 use crate::matrix::{Csr, Matrix, Triangular};
 use crate::op::schedule::{Compiled, Fusion, Projections};
-use crate::op::{self, Array, Dtype, Op, Operator, Scalar, Space, Stop, Triangle, Vector};
+use crate::op::{Array, Dtype, Operator, Scalar, Space, Stop, Triangle, Vector};
 use form::Choice;
 use lower::{Carry, Lowered};
 use memory::{Memory, Params, Slice};
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use text::{CURSOR, HEADER, Shader, Types};
+use times::{Laps, Stopwatch};
+use wait::Arrival;
 
 /// Most iterations in one batch.
 const BATCH_LIMIT: usize = 256;
@@ -47,11 +53,24 @@ const FUSION: Fusion =
 /// One kernel launch, with its bind groups for either parity of the state buffers.
 struct Dispatch {
     pipeline: wgpu::ComputePipeline,
+    /// Its name in a list of times, where there is to be one.
+    label: Option<Arc<str>>,
     groups: [wgpu::BindGroup; 2],
     params: u32,
     workgroups: u32,
     /// True if it writes the scalars to the other state buffer.
     flips: bool,
+}
+
+impl Dispatch {
+    fn run(&self, pass: &mut wgpu::ComputePass<'_>, parity: &mut usize) {
+        pass.set_pipeline(&self.pipeline);
+        pass.set_bind_group(0, &self.groups[*parity], &[self.params]);
+        pass.dispatch_workgroups(self.workgroups, 1, 1);
+        if self.flips {
+            *parity = 1 - *parity;
+        }
+    }
 }
 
 /// A batch in flight.
@@ -62,6 +81,8 @@ struct Flight {
     sent: Instant,
     /// Length of each record that may have been published.
     records: Vec<usize>,
+    /// When its kernels began and ended.
+    laps: Option<Laps>,
 }
 
 /// A function that chooses the form of a matrix, from the matrix, its exponent and the arithmetic's type.
@@ -95,6 +116,7 @@ pub(crate) struct Gpu {
     records: Vec<usize>,
     flights: VecDeque<Flight>,
     idle_staging: Vec<wgpu::Buffer>,
+    stopwatch: Option<Stopwatch>,
     last_done: Option<Instant>,
     /// The operations that the next kernel is made for, and the kernels made so far: kept where they are to be listed.
     making: Vec<String>,
@@ -117,10 +139,19 @@ impl Gpu {
                 t.name
             )));
         }
+        context.check_type(space.plan.working)?;
+        context.check_type(space.plan.accumulate)?;
+        Self::made(context, space, fuse, choose)
+    }
+
+    /// An engine for arithmetic that has yet to be tested.
+    fn on_trial(context: Arc<Context>, space: Space) -> Result<Self> {
+        Self::made(context, space, true, form::choose)
+    }
+
+    fn made(context: Arc<Context>, space: Space, fuse: bool, choose: Choose) -> Result<Self> {
         let plan = space.plan;
         let real = if plan.working == Dtype::F64 || plan.accumulate == Dtype::F64 { Dtype::F64 } else { Dtype::F32 };
-        context.check_type(real)?;
-        context.check_type(plan.accumulate)?;
         let scalar_count = space.scalars.len() + 1;
         let mut counters = Counters::default();
         let mut memory = Memory::new(&context, &space, real, scalar_count, &mut counters)?;
@@ -141,6 +172,7 @@ impl Gpu {
                 Matrix::Free(a) => Memory::free(&context, &data.name, &**a, dtype, &mut counters)?,
             });
         }
+        let stopwatch = Stopwatch::new(&context)?;
         Ok(Self {
             context,
             real,
@@ -158,6 +190,7 @@ impl Gpu {
             records: vec![],
             flights: VecDeque::new(),
             idle_staging: vec![],
+            stopwatch,
             last_done: None,
             making: vec![],
             kernels: vec![],
@@ -194,9 +227,11 @@ impl Gpu {
         if self.context.list_kernels {
             self.list(name, &text, flips, bindings, workgroups);
         }
+        let label = self.stopwatch.as_ref().map(|_| times::label(name, &text));
         let (pipeline, layout) = self.context.pipeline(name, text, &writes, foreign, &mut self.counters)?;
         let (uniform, offset) = self.memory.params(&self.context, params, &mut self.counters)?;
-        let dispatch = |groups| Dispatch { pipeline, groups, params: offset, workgroups: workgroups as u32, flips };
+        let dispatch =
+            |groups| Dispatch { pipeline, label, groups, params: offset, workgroups: workgroups as u32, flips };
         // Segments that differ in parameters only, such as the ends of cycles of different lengths, share them.
         let key = (uniform.clone(), flips, bindings.to_vec());
         if let Some(groups) = self.bind_groups.get(&key) {
@@ -233,32 +268,6 @@ impl Gpu {
         self.counters.bind_groups += 2;
         self.bind_groups.insert(key, groups.clone());
         Ok(dispatch(groups))
-    }
-
-    /// Adds a kernel to the list, or a use of it.
-    fn list(&mut self, name: &str, text: &str, flips: bool, bindings: &[Binding], workgroups: usize) {
-        if let Some(known) = self.kernels.iter_mut().find(|k| k.text == text) {
-            known.uses += 1;
-            return;
-        }
-        let binding = |holds: String, written, bytes| KernelBinding { holds, written, bytes };
-        let state = self.memory.state[0].size();
-        let mut bound = vec![binding("parameters".into(), false, size_of::<Params>() as u64)];
-        bound.push(binding("state, as the kernel before left it".into(), false, state));
-        if flips {
-            bound.push(binding("state, for the kernel after".into(), true, state));
-        }
-        let holds = |slice: &Slice| self.memory.holds(&self.space, slice);
-        bound.extend(bindings.iter().map(|(slice, written)| binding(holds(slice), *written, slice.bytes())));
-        let (name, text, computes) = (name.to_string(), text.to_string(), self.making.clone());
-        self.kernels.push(Kernel { name, computes, bindings: bound, workgroups, uses: 1, text });
-    }
-
-    /// Says what the kernels to come are for.
-    fn make<'a>(&mut self, ops: impl Iterator<Item = &'a Op>) {
-        if self.context.list_kernels {
-            self.making = ops.map(|op| op::named(&self.space, op).to_string()).collect();
-        }
     }
 
     fn plain(
@@ -318,17 +327,21 @@ impl Engine for Gpu {
         // The batch's records start at the ledger's beginning.
         self.memory.write_real(&self.context, self.parity, CURSOR, 0.0, self.real);
         let mut encoder = self.context.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
-        {
-            let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
-            for d in self.batch.iter().chain(&tail).flat_map(|l| &l.dispatches) {
-                pass.set_pipeline(&d.pipeline);
-                pass.set_bind_group(0, &d.groups[self.parity], &[d.params]);
-                pass.dispatch_workgroups(d.workgroups, 1, 1);
-                self.counters.dispatches += 1;
-                if d.flips {
-                    self.parity = 1 - self.parity;
-                }
+        let dispatches: Vec<&Dispatch> = self.batch.iter().chain(&tail).flat_map(|l| &l.dispatches).collect();
+        self.counters.dispatches += dispatches.len() as u64;
+        let mut laps = None;
+        if let Some(watch) = &self.stopwatch {
+            for (k, d) in dispatches.iter().enumerate() {
+                let timestamp_writes = watch.around(k);
+                let mut pass =
+                    encoder.begin_compute_pass(&wgpu::ComputePassDescriptor { label: None, timestamp_writes });
+                d.run(&mut pass, &mut self.parity);
             }
+            let labels: Vec<_> = dispatches.iter().filter_map(|d| d.label.clone()).collect();
+            laps = Some((watch.resolve(&self.context, &mut encoder, labels.len())?, labels));
+        } else {
+            let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
+            dispatches.iter().for_each(|d| d.run(&mut pass, &mut self.parity));
         }
         let words = self.records.iter().sum::<usize>() as u64;
         let head = HEADER as u64 * self.real_size();
@@ -353,6 +366,7 @@ impl Engine for Gpu {
             submission,
             sent: Instant::now(),
             records: std::mem::take(&mut self.records),
+            laps: laps.map(|(staging, labels)| Laps::fetch(&self.context, staging, labels)),
         });
         self.batch.clear();
         self.carry = 0;
@@ -367,7 +381,10 @@ impl Engine for Gpu {
         Box::pin(async {
             let Some(flight) = self.flights.pop_front() else { return Ok(Progress::default()) };
             self.counters.syncs += 1;
-            self.context.wait(flight.submission, &flight.arrival).await?;
+            self.context.wait(flight.submission.clone(), &flight.arrival).await?;
+            if let Some(laps) = flight.laps {
+                laps.add(&self.context, flight.submission).await?;
+            }
             let words: usize = flight.records.iter().sum();
             let size = (HEADER + words) as u64 * self.real_size();
             let numbers = {

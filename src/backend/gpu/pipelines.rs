@@ -2,6 +2,7 @@
 //! systems solved side by side.
 
 use super::Context;
+use super::cache::DiskCache;
 use crate::backend::Counters;
 use crate::error::{Error, Result};
 use std::collections::HashMap;
@@ -54,12 +55,13 @@ impl Context {
         foreign: bool,
         counters: &mut Counters,
     ) -> Result<(wgpu::ComputePipeline, wgpu::BindGroupLayout)> {
-        let mut compiled = self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
-        let (group, layout) = compiled.layout(&self.device, writes);
+        let known = || self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
+        let (group, layout) = known().layout(&self.device, writes);
         let key = (text, writes.to_vec());
-        if let Some(done) = compiled.pipelines.get(&key) {
+        if let Some(done) = known().pipelines.get(&key) {
             return Ok((done.clone(), group));
         }
+        // Nobody waits for the compiler who needs other kernels; two who need the same one may both compile it.
         let made = self.scoped(if foreign { "the operator's WGSL" } else { name }, 0, || {
             let descriptor = wgpu::ShaderModuleDescriptor {
                 label: Some(name),
@@ -82,7 +84,7 @@ impl Context {
                     zero_initialize_workgroup_memory: false,
                     ..Default::default()
                 },
-                cache: None,
+                cache: self.on_disk.as_ref().map(|cache| &cache.compiled),
             })
         });
         let made = match made {
@@ -90,7 +92,7 @@ impl Context {
             made => made?,
         };
         counters.pipelines += 1;
-        compiled.pipelines.insert(key, made.clone());
-        Ok((made, group))
+        self.on_disk.iter().for_each(DiskCache::note);
+        Ok((known().pipelines.entry(key).or_insert(made).clone(), group))
     }
 }
