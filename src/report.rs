@@ -46,6 +46,8 @@ pub struct Rung {
     pub method: String,
     /// The preconditioner's id.
     pub preconditioner: String,
+    /// What tells it from others with the same method and preconditioner: f32, matched rows, the length of a cycle.
+    pub variant: String,
     /// Number types.
     pub precision: Precisions,
     /// Seconds of its set-up.
@@ -129,7 +131,26 @@ impl fmt::Debug for NotConverged {
     }
 }
 
+impl Rung {
+    /// Who it is: no other rung of the report has this name.
+    #[must_use]
+    pub fn name(&self) -> String {
+        format!("{} with {}{}", self.method, self.preconditioner, self.variant)
+    }
+
+    /// The one that had the last turn: one that was paused may have come back.
+    pub(crate) fn last(rungs: &[Self]) -> Option<&Self> {
+        rungs.iter().max_by_key(|r| r.turns.last().map_or(0, |turn| turn.1))
+    }
+}
+
 impl Report {
+    /// The method with its preconditioner that did the last iteration, as [`Rung::name`]; `None` where there was none.
+    #[must_use]
+    pub fn ended_by(&self) -> Option<String> {
+        Rung::last(&self.rungs).filter(|rung| rung.iterations > 0).map(Rung::name)
+    }
+
     /// True where x is what was asked for: [`Reason::Converged`], or [`Reason::LeastSquares`] of a least-squares
     /// method.
     #[must_use]
@@ -154,11 +175,7 @@ impl fmt::Display for Report {
         writeln!(f, "{reason}: {}", self.advice())?;
         writeln!(f, "  method          {method} with {preconditioner}, {} iterations", self.precision.working)?;
         for rung in &self.rungs {
-            writeln!(
-                f,
-                "    tried         {} with {} in {}: {} iterations, {}",
-                rung.method, rung.preconditioner, rung.precision.working, rung.iterations, rung.reason
-            )?;
+            writeln!(f, "    tried         {}: {} iterations, {}", rung.name(), rung.iterations, rung.reason)?;
         }
         writeln!(
             f,

@@ -190,7 +190,7 @@ impl Solve {
     }
 
     fn figure<'a>(&self, matrix: &Matrix, reports: &'a [Report], b: &[Vec<f64>]) -> History<'a> {
-        let mut methods: Vec<_> = reports.iter().map(|r| format!("{} + {}", r.method, r.preconditioner)).collect();
+        let mut methods: Vec<_> = reports.iter().filter_map(Report::ended_by).collect();
         methods.sort();
         methods.dedup();
         let outcome = match reports {
@@ -199,7 +199,10 @@ impl Solve {
         };
         History {
             title: matrix.name.clone(),
-            subtitle: format!("{} on {}: {outcome}", methods.join(", "), reports[0].adapter.name),
+            subtitle: [methods.join(", "), format!("on {}: {outcome}", reports[0].adapter.name)]
+                .join(" ")
+                .trim()
+                .into(),
             curves: reports.iter().map(|r| Curve { history: &r.history, checks: &r.checks }).collect(),
             bands: if let [report] = reports { Band::of(report) } else { vec![] },
             tolerance: self.common_goal(b),

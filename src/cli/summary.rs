@@ -132,6 +132,9 @@ fn one(lines: &mut Lines, r: &Report, options: &Options, (read_s, total_s): (f64
     let early = r.iterations == 0 && matches!(r.reason, Reason::Cancelled | Reason::TimeLimit);
     let advice = if early { "No iteration was done: x is the initial guess.".into() } else { flags(&r.advice()) };
     lines.outcome(r.is_answer(), &r.reason.to_string(), &advice);
+    if let Some(by) = r.ended_by() {
+        lines.line(if r.is_answer() { "solved by" } else { "ended by" }, &by);
+    }
     let c = &r.certificate;
     lines.line(
         "certificate",
@@ -182,7 +185,7 @@ fn one(lines: &mut Lines, r: &Report, options: &Options, (read_s, total_s): (f64
 
 /// A table of the candidates that were tried.
 fn race(lines: &mut Lines, r: &Report) {
-    let name = |k: usize, r: &Rung| format!("{} {} with {}", k + 1, r.method, r.preconditioner);
+    let name = |k: usize, r: &Rung| format!("{} {}", k + 1, r.name());
     let wide = r.rungs.iter().enumerate().map(|(k, r)| name(k, r).chars().count()).max().unwrap_or(0).max(9);
     let head = format!(
         "{:wide$}  {:>8}  {:>10}  {:>6}  {:>8}  verdict",

@@ -89,6 +89,9 @@ pub fn solve_page(reports: &[Report], about: &About) -> String {
     let worst = if reports.len() > 1 { "largest " } else { "" };
     page.figure(&format!("{worst}‖b − Ax‖ / ‖b‖"), &format!("{:.2e}", c.relative));
     page.figure(&format!("{worst}backward error"), &format!("{:.2e}", c.backward_error));
+    if let ([_], Some(by)) = (reports, report.ended_by()) {
+        page.figure(if report.is_answer() { "solved by" } else { "ended by" }, &by);
+    }
     page.figure("iterations", &reports.iter().map(|r| r.iterations).sum::<usize>().to_string());
     match about.total_s {
         _ if reports.len() == 1 => page.figure("set-up and solve", &seconds(total(&report.timings))),
@@ -111,13 +114,7 @@ pub fn solve_page(reports: &[Report], about: &About) -> String {
         let rows = order.iter().take(SYSTEMS).map(|&k| {
             let r = &reports[k];
             let relative = format!("{:.2e}", r.certificate.relative);
-            [
-                k.to_string(),
-                r.iterations.to_string(),
-                relative,
-                format!("{} with {}", r.method, r.preconditioner),
-                r.reason.to_string(),
-            ]
+            [k.to_string(), r.iterations.to_string(), relative, r.ended_by().unwrap_or_default(), r.reason.to_string()]
         });
         let mut html = table(&["system", "iterations", "‖b − Ax‖ / ‖b‖", "by", "outcome"], rows);
         if reports.len() > SYSTEMS {
@@ -145,7 +142,7 @@ fn race(report: &Report) -> String {
         let left = r.expected.map_or(String::new(), |left| format!(", {left} more expected"));
         [
             (k + 1).to_string(),
-            format!("{} with {}", r.method, r.preconditioner),
+            r.name(),
             if r.precision.working == r.precision.accumulate {
                 r.precision.working.to_string()
             } else {

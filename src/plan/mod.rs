@@ -218,8 +218,10 @@ pub(crate) fn choose(
         _ => 0,
     };
     if candidates.len() > 1 {
-        let names: Vec<String> = candidates.iter().map(Candidate::name).collect();
-        notes.push(format!("race: {} first; {} candidates", names[first], names.len()));
+        // Who runs first is open until that is counted.
+        let begins = if candidates[first].needs_order() { "the work of {} is counted first" } else { "{} first" };
+        let begins = begins.replace("{}", &candidates[first].name());
+        notes.push(format!("race: {begins}; {} candidates", candidates.len()));
     }
     Ok(Chosen { candidates, first, sizes, warnings })
 }

@@ -48,6 +48,7 @@ impl Solver {
         Rung {
             method: candidate.method.id.into(),
             preconditioner: candidate.preconditioner.clone(),
+            variant: candidate.variant(),
             precision: candidate.precision,
             setup_s: 0.0,
             iterations: 0,

@@ -134,8 +134,7 @@ impl Solver {
         timings: Timings,
         counters: Counters,
     ) -> Report {
-        // Who had the last turn: one that was paused may have come back.
-        let last = rungs.iter().max_by_key(|r| r.turns.last().map_or(0, |turn| turn.1));
+        let last = Rung::last(&rungs);
         let first = &self.candidates[self.first];
         let (x, certificate) = state.best.into_answer();
         let mut warnings = self.warnings.clone();

@@ -5,6 +5,7 @@
 mod program;
 
 mod ends;
+mod words;
 
 use krylane::io::{ReadOptions, read_columns, read_matrix, read_vector, write_columns};
 use program::{Folder, PROGRAM, expect, krylane, report};
