@@ -111,6 +111,21 @@ pub struct Report {
     pub options: Vec<(&'static str, String)>,
     /// When and where it ran.
     pub run: Run,
+    /// What preconditioners can work, for the advice.
+    pub(crate) fits: Fits,
+}
+
+/// What is known of A and of the device that decides which preconditioners can work.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Fits {
+    /// A has entries.
+    pub(crate) stored: bool,
+    /// Its diagonal is positive.
+    pub(crate) positive: bool,
+    /// Multigrid may work: a positive diagonal, or near-null vectors that were given.
+    pub(crate) multigrid: bool,
+    /// The device solves with triangles.
+    pub(crate) triangles: bool,
 }
 
 /// A report that did not converge, as an error.

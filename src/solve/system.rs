@@ -14,7 +14,7 @@ use crate::matrix::Matrix;
 use crate::method::Needs;
 use crate::method::registry::Method;
 use crate::options::Options;
-use crate::report::{Passed, Reason, Report, Rung, Timings};
+use crate::report::{Fits, Passed, Reason, Report, Rung, Timings};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -160,8 +160,15 @@ impl Solver {
             warnings,
             options: self.options.list(),
             run: Run::now(self.options.threads),
+            fits: self.fits(),
             x,
         }
+    }
+
+    fn fits(&self) -> Fits {
+        let (stored, positive) = (self.a.entries().is_some(), self.facts.diagonal.0 == self.a.rows());
+        let multigrid = stored && (positive || self.options.near_null.is_some());
+        Fits { stored, positive: stored && positive, multigrid, triangles: self.device.is_host() }
     }
 
     /// Reasons not to iterate at all; `inconsistent` is what of b nothing can solve.
