@@ -11,6 +11,7 @@ use super::summary::{Paint, count, seconds};
 use super::{job, json, progress, ranks};
 use anyhow::Context;
 use krylane::eigen::{Outcome, svds_until};
+use krylane::host::digits::apart;
 use krylane::io::{write_columns, write_complex_columns};
 use krylane::picture::{About, eigen_page, svd_page};
 use krylane::{EigenOptions, EigenSolver, Knobs, Reason};
@@ -181,7 +182,7 @@ impl Common {
         let wide = lines.iter().map(|l| l.value.chars().count()).max().unwrap_or(0).max(5);
         line("values", &format!("{:wide$}  {measure} (asked for {:.1e})", "value", r.tolerance));
         for Line { value, residual, verified } in lines {
-            let residual = format!("{:.2e}", residual * r.tolerance);
+            let residual = apart(residual * r.tolerance, r.tolerance, 2);
             let verdict = if *verified { "" } else { "  not verified" };
             line("", &format!("{value:wide$}  {residual}{verdict}"));
         }

@@ -2,6 +2,7 @@
 
 use super::document::{Document, Reports};
 use super::exit::flags;
+use krylane::host::digits::apart;
 use krylane::picture::{Band, Curve, History, Ink};
 use krylane::{Options, Reason, Report, Rung};
 use std::fmt::Write;
@@ -138,7 +139,12 @@ fn one(lines: &mut Lines, r: &Report, options: &Options, (read_s, total_s): (f64
     let c = &r.certificate;
     lines.line(
         "certificate",
-        &format!("|b - A x|/|b| = {:.3e}, {}; backward error {:.3e}", c.relative, asked(options), c.backward_error),
+        &format!(
+            "|b - A x|/|b| = {}, {}; backward error {:.3e}",
+            apart(c.relative, options.rtol, 3),
+            asked(options),
+            c.backward_error
+        ),
     );
     if let (Some(by_component), Some(by_row)) = (c.componentwise, c.rowwise) {
         lines.line("", &format!("backward error by component {by_component:.3e}, by row {by_row:.3e}"));
@@ -216,7 +222,8 @@ fn several(lines: &mut Lines, systems: &[Report], options: &Options, total_s: f6
     lines.line("systems", &format!("number  iterations  |b - A x|/|b|  outcome (worst first; {})", asked(options)));
     for &k in order.iter().take(ROWS) {
         let Report { iterations, certificate, reason, .. } = &systems[k];
-        lines.line("", &format!("{k:>6}  {iterations:>10}  {:>13.3e}  {reason}", certificate.relative));
+        let relative = apart(certificate.relative, options.rtol, 3);
+        lines.line("", &format!("{k:>6}  {iterations:>10}  {relative:>13}  {reason}"));
     }
     if systems.len() > ROWS {
         lines.line("", &format!("and {} more", systems.len() - ROWS));

@@ -245,7 +245,7 @@ impl Found {
     pub(super) fn false_convergence(&self) -> Reason {
         let truth = self.worst();
         if self.count() >= self.k && truth <= 64.0 * f64::EPSILON {
-            Reason::AttainableAccuracy { floor: truth }
+            Reason::AttainableAccuracy { floor: truth, asked: self.tolerance }
         } else {
             Reason::FalseConvergence { estimate: self.tally.history.last().copied().unwrap_or(0.0), truth }
         }

@@ -10,6 +10,8 @@ use crate::analyse::certify::Certificate;
 use crate::backend::AdapterInfo;
 use crate::bench;
 use crate::eigen::{EigenOptions, EigenReport, Eigenvalue, Outcome, SvdReport, Which, eigs};
+use crate::host::digits::apart;
+use crate::host::halt::Halt;
 use crate::matrix::order::rcm;
 use crate::matrix::{Csr, Stats};
 use crate::options::Backend;
@@ -87,7 +89,7 @@ pub fn solve_page(reports: &[Report], about: &About) -> String {
     };
     let mut page = Page::new(about.name, Some(solved == reports.len()), &outcome, &report.advice());
     let worst = if reports.len() > 1 { "largest " } else { "" };
-    page.figure(&format!("{worst}‖b − Ax‖ / ‖b‖"), &format!("{:.2e}", c.relative));
+    page.figure(&format!("{worst}‖b − Ax‖ / ‖b‖"), &relative(c, about));
     page.figure(&format!("{worst}backward error"), &format!("{:.2e}", c.backward_error));
     if let ([_], Some(by)) = (reports, report.ended_by()) {
         page.figure(if report.is_answer() { "solved by" } else { "ended by" }, &by);
@@ -157,11 +159,16 @@ fn race(report: &Report) -> String {
     table(&["no.", "candidate", "iterates in", "set-up", "iterations", "digits", "verdict"], rows)
 }
 
+/// ‖b − Ax‖/‖b‖, in digits that tell it from what was asked for.
+fn relative(c: &Certificate, about: &About) -> String {
+    apart(c.relative, about.tolerance.unwrap_or(0.0), 2)
+}
+
 fn certificate(c: &Certificate, about: &About) -> String {
     let part = |v: Option<f64>| v.map_or("unknown for an operator".to_string(), |v| format!("{v:.2e}"));
     let asked = about.tolerance.map_or(String::new(), |t| format!(" (asked for: {t:.1e})"));
     let mut lines = vec![
-        ("‖b − Ax‖ / ‖b‖", format!("{:.2e}{asked}", c.relative)),
+        ("‖b − Ax‖ / ‖b‖", relative(c, about) + &asked),
         ("‖b − Ax‖ / (‖A‖‖x‖ + ‖b‖), backward error by norm", format!("{:.2e}", c.backward_error)),
         ("max |r|ᵢ / (‖aᵢ‖‖x‖ + |bᵢ|), by row", part(c.rowwise)),
         ("max |r|ᵢ / (|A||x| + |b|)ᵢ, by component", part(c.componentwise)),

@@ -1,6 +1,7 @@
 //! How a solve ends: the reason, its details in words, and one sentence of advice.
 
 use crate::error::Called;
+use crate::host::digits::apart;
 use crate::op::Stop;
 use std::fmt;
 
@@ -75,6 +76,8 @@ pub enum Reason {
     AttainableAccuracy {
         /// The relative residual reached.
         floor: f64,
+        /// The one that was asked for.
+        asked: f64,
     },
     /// The method's own estimate passed, the certificate did not, and refining brought nothing.
     FalseConvergence {
@@ -170,8 +173,12 @@ impl Reason {
     pub fn detail(&self) -> String {
         match self {
             Self::Converged(p) => format!("{p:?}"),
-            Self::AttainableAccuracy { floor } => format!("relative residual {floor:.2e}"),
-            Self::FalseConvergence { estimate, truth } => format!("estimate {estimate:.2e}, truth {truth:.2e}"),
+            Self::AttainableAccuracy { floor, asked } => {
+                format!("relative residual {}, asked for {asked:e}", apart(*floor, *asked, 2))
+            }
+            Self::FalseConvergence { estimate, truth } => {
+                format!("estimate {}, truth {}", apart(*estimate, *truth, 2), apart(*truth, *estimate, 2))
+            }
             Self::Diverged { growth } => format!("grew by a factor of {growth:.1e}"),
             Self::Breakdown(b) => format!("{b:?}"),
             Self::NotSymmetric { i, j } => format!("entries ({i}, {j}) and ({j}, {i}) differ (rows counted from 0)"),
@@ -241,7 +248,7 @@ impl Reason {
     /// The same reason told of an x with this relative residual.
     pub(crate) fn of(self, relative: f64) -> Self {
         match self {
-            Self::AttainableAccuracy { .. } => Self::AttainableAccuracy { floor: relative },
+            Self::AttainableAccuracy { asked, .. } => Self::AttainableAccuracy { floor: relative, asked },
             Self::FalseConvergence { estimate, .. } => Self::FalseConvergence { estimate, truth: relative },
             reason => reason,
         }

@@ -333,7 +333,7 @@ impl Session {
                     Reason::IllConditioned { in_range: problem.in_range(state.best.truth()).unwrap_or(1.0) }
                 }
                 Ended::Stop(Stop::Diverged) => Reason::Diverged { growth: estimate / problem.initial.max(1.0) },
-                _ if exhausted && at_floor => Reason::AttainableAccuracy { floor: certificate.relative },
+                _ if exhausted && at_floor => problem.attained(state.best.truth()),
                 Ended::Stop(Stop::Indefinite) if gain < GAIN => Reason::IndefiniteOperator,
                 Ended::Stop(Stop::IndefinitePreconditioner) if gain < GAIN => Reason::IndefinitePreconditioner,
                 Ended::Stop(Stop::Stagnated) if working == Dtype::F64 || gain < GAIN => Reason::Stagnated,

@@ -105,7 +105,7 @@ impl Solver {
         let failed = system.failed;
         let truth = system.state.best.truth();
         let relative = truth.certificate.relative;
-        let goal = digits(system.problem.target(truth) / truth.norm * relative).clamp(0.5, 16.0);
+        let goal = digits(system.problem.relative_target(truth)).clamp(0.5, 16.0);
         let mut race = Race::new(self.candidates.iter().map(|c| c.entrant), digits(relative), goal);
         self.sessions.iter_mut().flatten().for_each(|s| s.paused = None);
         for k in failed.into_iter().chain(self.minimising()) {
