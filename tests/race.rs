@@ -4,7 +4,8 @@ mod common;
 
 use common::{assert_solved, random_vector};
 use krylane::matrix::{Csr, gallery};
-use krylane::{Backend, Knobs, Options, Report, Solver};
+use krylane::{Backend, Knobs, Options, Precision, Report, Solver, When};
+use std::time::{Duration, Instant};
 
 fn options() -> Options {
     Options { backend: Backend::Cpu, threads: 1, ..Options::default() }

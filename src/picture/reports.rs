@@ -298,7 +298,7 @@ fn matrix(page: &mut Page, a: &Csr, reordered: bool) {
     let size = format!("as stored: {} × {}, {} entries", a.rows(), a.cols(), a.nnz());
     let mut pictures = captioned(&spy(a, None), &size);
     if a.rows() == a.cols() && a.nnz() <= REORDERED {
-        let order = rcm::order(a);
+        let order = rcm::order(a, &Halt::default()).expect("nothing halts it");
         let (before, after) = (rcm::mean_distance(a, None), rcm::mean_distance(a, Some(&order)));
         let used = if reordered { "as it was solved" } else { "not needed here" };
         let caption =

@@ -132,10 +132,17 @@ impl Solver {
                 Move::Run(k, slice) => (k, slice),
                 Move::SetUp(k) => {
                     let start = Instant::now();
-                    let counted = self.count(k, &mut race)?;
+                    let counted = self.count(k, &mut race, &self.halt(call.deadline));
                     system.timings.setup_s += start.elapsed().as_secs_f64();
-                    if counted {
-                        continue;
+                    match counted {
+                        Ok(true) => continue,
+                        Ok(false) => {}
+                        Err(Error::Halted(called)) => {
+                            let reason = Reason::from(called);
+                            system.line(k, self).reason = reason.to_string();
+                            return Ok(reason);
+                        }
+                        Err(e) => return Err(e),
                     }
                     let guessed = favourite.is_none_or(|f| f.0 != k);
                     let halt = self.budget(k, guessed, &race, call.deadline);
@@ -299,13 +306,13 @@ impl Solver {
     }
 
     /// Finds the order of candidate `k` where its set-up is to be counted and has not been; true where it was.
-    fn count(&mut self, k: usize, race: &mut Race) -> Result<bool> {
+    fn count(&mut self, k: usize, race: &mut Race, halt: &Halt) -> Result<bool> {
         let candidate = &self.candidates[k];
         let change = candidate.change;
         if !candidate.needs_order() || self.transforms.iter().any(|t| t.change == change) {
             return Ok(false);
         }
-        match self.transform(change) {
+        match self.transform(change, halt) {
             Ok(_) => {}
             // Told by the set-up.
             Err(Error::OutOfMemory { .. }) => return Ok(false),

@@ -432,7 +432,7 @@ impl Solver {
     }
 
     /// The transform for `change`, made once.
-    pub(super) fn transform(&mut self, change: Change) -> Result<Arc<Transform>> {
+    pub(super) fn transform(&mut self, change: Change, halt: &Halt) -> Result<Arc<Transform>> {
         if let Some(known) = self.transforms.iter().find(|t| t.change == change) {
             return Ok(Arc::clone(known));
         }
@@ -442,7 +442,7 @@ impl Solver {
             self.options.check_memory(what, needed)?;
         }
         let made = Arc::new(match &self.a {
-            Matrix::Stored(a) => Transform::new(a, &self.facts, change, self.order.as_deref()),
+            Matrix::Stored(a) => Transform::new(a, &self.facts, change, self.order.as_deref(), halt)?,
             Matrix::Free(_) => Transform::scaled(self.a.clone(), &self.facts),
         });
         self.plan.extend(made.describe());
