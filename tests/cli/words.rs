@@ -19,3 +19,32 @@ fn the_summary_names_who_solved_it() {
     assert!(out.contains("ended by     cg with none"), "{out}");
     assert!(out.contains("Raise --max-iterations, or"), "no limit on products was set: {out}");
 }
+
+#[test]
+fn texts_are_about_what_is_there() {
+    let f = Folder::new();
+    // A cycle of multigrid is not in use.
+    let args = ["hilbert:30", "--precision", "f64", "-m", "gmres", "-p", "none"];
+    let output = solve(&args);
+    let out = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(out.contains("precision f64: as asked") && !out.contains("multigrid") && !out.contains("amg"), "{out}");
+    let (out, _) = expect(&solve(&["poisson2d:20", "-m", "cg", "-p", "amg", "--precision", "f64"]), 0);
+    assert!(out.contains("a cycle of amg is f32"), "{out}");
+    // A parameter without its method.
+    refuses(&solve(&["poisson2d:30", "--damp", "0.1"]), 2, &["name one, as lsqr or lsmr"]);
+    refuses(&solve(&["poisson2d:30", "--restart", "50"]), 2, &["name one, as gmres, fgmres, lgmres or gcrotmk"]);
+    // What B is, once; and nothing of a B where there is none.
+    let b = f.file("b.mtx", "%%MatrixMarket matrix coordinate real general\n3 3 3\n1 1 1\n2 2 -1\n3 3 2\n");
+    let a = f.file("a.mtx", "%%MatrixMarket matrix coordinate real general\n3 3 3\n1 1 1\n2 2 5\n3 3 4\n");
+    let (out, _) = expect(&krylane(&["eigs", &a, "--mass", &b, "-k", "1", "-b", "cpu"]), 0);
+    assert_eq!(out.matches("B is indefinite").count(), 1, "{out}");
+    let (out, _) = expect(&krylane(&["eigs", "neumann2d:30", "--which", "SM", "-k", "3", "-b", "cpu"]), 0);
+    assert!(out.contains("A - sigma I") && !out.contains("sigma B"), "{out}");
+    // Advice names what can work: A has no positive diagonal, and minres takes no lu.
+    let shifted = f.name("s.mtx");
+    expect(&krylane(&["gen", "tridiagonal", "400", "-o", &shifted, "--set", "a=1", "b=-0.1", "c=1"]), 0);
+    let (out, _) = expect(&solve(&[&shifted, "-m", "minres", "-p", "jacobi", "--max-iterations", "5"]), 1);
+    assert!(!out.contains("amg") && out.contains("use gmres with ilut or lu"), "{out}");
+    let (out, _) = expect(&solve(&[&shifted, "-m", "gmres", "-p", "jacobi", "--max-iterations", "5"]), 1);
+    assert!(!out.contains("amg") && out.contains("use a stronger preconditioner: ilut or lu"), "{out}");
+}
