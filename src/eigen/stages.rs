@@ -254,7 +254,7 @@ impl Found {
     /// The outcome of a run whose inner systems were not solved.
     fn not_solved(&mut self, why: &str) -> Reason {
         self.inner_failed = true;
-        self.warnings.push(format!("a system with A - sigma B was not solved: {why}"));
+        self.warnings.push(format!("a shifted system was not solved: {why}"));
         Reason::Breakdown(BrokenDown::Singular)
     }
 
