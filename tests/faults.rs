@@ -196,7 +196,9 @@ fn options_come_from_a_file_and_stand_in_the_report() {
     says(&solve(&["--options", &options, "-m", "cg"]), 0, &[]);
     assert_eq!(report(&json)["method"], "cg");
     for (text, part) in [
-        ("metod = 'cg'", "metod is not an option of solve"),
+        ("# why\nmetod = 'cg'", "o.toml:2: metod is not an option of solve (did you mean `method`?)"),
+        ("rtol = 1e-9\ntol = 1e-8", "o.toml:2: tol is rtol, given above"),
+        ("rtol = 1e-9\nrtol = 1e-8", "o.toml:2: rtol is given twice"),
         ("method = ", "o.toml:1"),
         ("rtol = 'x'", "--rtol"),
         ("rtol = { a = 1 }", "o.toml:1"),

@@ -280,7 +280,7 @@ pub(crate) struct SpectrumArgs {
     #[arg(short, value_name = "K", default_value_t = 6)]
     pub(crate) k: usize,
     /// Residual tolerance, relative to the norm of the matrix.
-    #[arg(long, value_name = "X", default_value = "1e-10", allow_hyphen_values = true)]
+    #[arg(long, visible_alias = "rtol", value_name = "X", default_value = "1e-10", allow_hyphen_values = true)]
     pub(crate) tol: f64,
     /// auto, cpu, gpu, part of an adapter's name, or its number in `krylane info`.
     #[arg(long, short, value_name = "auto|cpu|gpu|NAME", default_value = "auto")]
