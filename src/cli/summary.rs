@@ -91,7 +91,7 @@ pub(super) fn text(
     }
     match reports {
         [report] => one(&mut lines, report, options, (document.read_s, document.total_s)),
-        systems => several(&mut lines, systems, options, document.total_s),
+        systems => several(&mut lines, systems, options, (document.read_s, document.total_s)),
     }
     for warning in &last.warnings {
         let label = lines.paint.with("33", "warning");
@@ -211,7 +211,7 @@ fn race(lines: &mut Lines, r: &Report) {
 }
 
 /// A table of systems, worst first.
-fn several(lines: &mut Lines, systems: &[Report], options: &Options, total_s: f64) {
+fn several(lines: &mut Lines, systems: &[Report], options: &Options, (read_s, total_s): (f64, f64)) {
     let mut order: Vec<usize> = (0..systems.len()).collect();
     // Systems without an answer first, then by descending residual.
     let rank = |k: usize| (systems[k].is_answer(), systems[k].certificate.relative);
@@ -230,7 +230,9 @@ fn several(lines: &mut Lines, systems: &[Report], options: &Options, total_s: f6
     }
     let sum = |part: fn(&Report) -> usize| systems.iter().map(part).sum();
     lines.work([sum(|r| r.iterations), sum(|r| r.matvecs), sum(|r| r.restarts)]);
-    lines.line("time", &format!("{} for everything", seconds(total_s)));
+    let certify_s: f64 = systems.iter().map(|r| r.timings.certify_s).sum();
+    let [read, certify, total] = [read_s, certify_s, total_s].map(seconds);
+    lines.line("time", &format!("read {read}, certify {certify}; {total} in all"));
 }
 
 /// How several systems ended.

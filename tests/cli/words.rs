@@ -48,3 +48,14 @@ fn texts_are_about_what_is_there() {
     let (out, _) = expect(&solve(&[&shifted, "-m", "gmres", "-p", "jacobi", "--max-iterations", "5"]), 1);
     assert!(!out.contains("amg") && out.contains("use a stronger preconditioner: ilut or lu"), "{out}");
 }
+
+#[test]
+fn several_right_hand_sides_are_told_as_they_are_solved() {
+    let (out, _) = expect(&solve(&["poisson2d:30", "--rhs", "random:1", "--nrhs", "4"]), 0);
+    assert!(out.contains("4 right-hand sides: the first by itself, for the race, the others side by side\n"), "{out}");
+    let time = out.lines().find(|l| l.starts_with("time")).unwrap();
+    assert!(time.contains("read ") && time.contains("certify ") && time.contains(" in all"), "{time}");
+    let (out, _) = expect(&solve(&["poisson2d:30", "-m", "cg", "--rhs", "random:1", "--nrhs", "20"]), 0);
+    assert_eq!(out.matches("20 right-hand sides side by side, 8 at a time").count(), 1, "{out}");
+    assert_eq!(out.matches("side by side").count(), 1, "{out}");
+}
