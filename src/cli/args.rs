@@ -127,13 +127,17 @@ pub(crate) struct CompareArgs {
     /// Preconditioners, separated by commas, or `all`; by default those that suit the matrix.
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     pub(crate) preconds: Vec<String>,
+    /// Runs of each pair that count; by default as many as fit a second, one of a slow pair. Where a run is cheap, one more
+    /// warms up before them.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub(crate) runs: Option<u32>,
     /// Relative tolerance.
     #[arg(long, visible_alias = "tol", value_name = "X", default_value = "1e-8", allow_hyphen_values = true)]
     pub(crate) rtol: f64,
     /// Maximum number of iterations of each solve.
     #[arg(long, value_name = "N", default_value_t = 10_000)]
     pub(crate) max_iterations: usize,
-    /// Time limit for each solve; without one, a solve is stopped once it is ten times slower than the fastest.
+    /// Time limit for each solve; without one, a solve is stopped once it takes 20 times as long as the fastest.
     #[arg(long, value_name = "TIME", value_parser = duration, allow_hyphen_values = true)]
     pub(crate) time_limit: Option<Duration>,
     /// auto, cpu, gpu, part of an adapter's name, or its number in `krylane info`.
@@ -148,6 +152,12 @@ pub(crate) struct CompareArgs {
     /// Memory limit, as in 500M or 8G; by default the memory that is free.
     #[arg(long, value_name = "BYTES", value_parser = bytes)]
     pub(crate) memory_limit: Option<u64>,
+    /// File with options in TOML, as in `rtol = 1e-10`; options on the command line take precedence.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) options: Option<PathBuf>,
+    /// Print a line on stderr for each pair, even if it is not a terminal.
+    #[arg(long)]
+    pub(crate) monitor: bool,
     /// Write the table: `.md`, `.csv` or `.json`.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) export: Option<PathBuf>,
@@ -482,6 +492,9 @@ pub(crate) struct InspectArgs {
     pub(crate) matrix: MatrixArgs,
     #[command(flatten)]
     pub(crate) solver: SolverArgs,
+    /// File with options in TOML, as in `rtol = 1e-10`; options on the command line take precedence.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) options: Option<PathBuf>,
     /// Print JSON.
     #[arg(long)]
     pub(crate) json: bool,

@@ -2,7 +2,6 @@
 
 use super::clock::Instant;
 use crate::error::{Called, Error, Result};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::Duration;
@@ -14,7 +13,7 @@ const PATIENCE: Duration = Duration::from_millis(5);
 /// then, and need no clock of their own.
 #[derive(Clone, Debug, Default)]
 pub struct Halt {
-    cancel: Option<Arc<AtomicBool>>,
+    cancel: Vec<Arc<AtomicBool>>,
     deadline: Option<Instant>,
     budget: Option<Arc<Budget>>,
 }
@@ -32,13 +31,20 @@ impl Halt {
     /// Cancels work once `cancel` is set.
     #[must_use]
     pub fn new(cancel: Arc<AtomicBool>) -> Self {
-        Self { cancel: Some(cancel), deadline: None, budget: None }
+        Self { cancel: vec![cancel], deadline: None, budget: None }
     }
 
     /// Also ends work `limit` from now. A limit too long for the clock means no limit.
     #[must_use]
     pub fn within(self, limit: Option<Duration>) -> Self {
         Self { deadline: limit.and_then(|limit| Instant::now().checked_add(limit)), ..self }
+    }
+
+    /// Also cancels work where `other` does.
+    #[must_use]
+    pub(crate) fn or(mut self, other: &Self) -> Self {
+        self.cancel.extend(other.cancel.iter().cloned());
+        self
     }
 
     /// Also ends work at `deadline`.
@@ -73,7 +79,7 @@ impl Halt {
     /// Whether the work is cancelled, and by what.
     #[must_use]
     pub fn called(&self) -> Option<Called> {
-        if self.cancel.as_ref().is_some_and(|c| c.load(Ordering::Relaxed)) {
+        if self.cancel.iter().any(|c| c.load(Ordering::Relaxed)) {
             return Some(Called::Cancelled);
         }
         self.deadline.is_some_and(|d| Instant::now() >= d).then_some(Called::TimeLimit)

@@ -60,6 +60,8 @@ pub struct Solver {
     pub(super) device: DeviceChoice,
     pub(super) setup: Duration,
     pub(super) cancel: Arc<AtomicBool>,
+    /// What else cancels set-ups.
+    pub(super) heeded: Halt,
     pub(super) callback: Callback,
     pub(super) watcher: Option<Watcher>,
     /// Those of [`Solver::start_with`].
@@ -166,6 +168,7 @@ impl Solver {
             device: choice,
             setup: start.elapsed(),
             cancel: Arc::new(AtomicBool::new(false)),
+            heeded: Halt::default(),
             callback: Box::new(|_| ControlFlow::Continue(())),
             watcher: None,
             device_failed: false,
@@ -239,6 +242,18 @@ impl Solver {
     #[must_use]
     pub fn cancel_flag(&self) -> Arc<AtomicBool> {
         Arc::clone(&self.cancel)
+    }
+
+    /// Names of the methods with preconditioners that may race, as [`Rung::name`](crate::Rung::name) has them.
+    #[must_use]
+    pub fn candidates(&self) -> Vec<String> {
+        self.candidates.iter().map(Candidate::name).collect()
+    }
+
+    /// Set-ups of this solver end where `halt` is cancelled, too.
+    pub(crate) fn heeding(mut self, halt: &Halt) -> Self {
+        self.heeded = halt.clone();
+        self
     }
 
     /// What was chosen and why.
@@ -390,7 +405,7 @@ impl Solver {
         if self.options.ranks.is_some() {
             return Halt::default();
         }
-        Halt::new(Arc::clone(&self.cancel)).until(deadline)
+        Halt::new(Arc::clone(&self.cancel)).or(&self.heeded).until(deadline)
     }
 
     /// Begins a call: after one that panicked or failed, devices start afresh.

@@ -59,3 +59,54 @@ fn several_right_hand_sides_are_told_as_they_are_solved() {
     assert_eq!(out.matches("20 right-hand sides side by side, 8 at a time").count(), 1, "{out}");
     assert_eq!(out.matches("side by side").count(), 1, "{out}");
 }
+
+/// Sends SIGINT once `told` has appeared on the child's stderr.
+#[cfg(unix)]
+fn interrupted(args: &[&str], told: &str, after: std::time::Duration) -> Output {
+    let mut child = Command::new(PROGRAM)
+        .args(args)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    let mut err = std::io::BufReader::new(child.stderr.take().expect("piped"));
+    let mut line = String::new();
+    while !told.is_empty() && !line.contains(told) {
+        line.clear();
+        assert!(std::io::BufRead::read_line(&mut err, &mut line).expect("a line") > 0, "no {told}");
+    }
+    std::thread::sleep(after);
+    let sent = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
+    assert!(sent.expect("kill").success());
+    let mut rest = vec![];
+    std::io::Read::read_to_end(&mut err, &mut rest).expect("the rest");
+    Output { stderr: rest, ..child.wait_with_output().expect("an end") }
+}
+
+#[test]
+fn a_signal_to_compare_keeps_what_is_finished() {
+    let f = Folder::new();
+    let table = f.name("t.csv");
+    let pairs = ["--methods", "cg,steepest_descent", "--preconds", "none", "--time-limit", "10min", "--rtol", "1e-10"];
+    let args =
+        ["compare", "poisson2d:250", "-b", "cpu", "--max-iterations", "100000000", "--monitor", "--export", &table];
+    let output = interrupted(&[&args[..], &pairs].concat(), "2 of 2: steepest_descent", std::time::Duration::ZERO);
+    let (out, _) = expect(&output, 130);
+    assert!(out.contains("cut short: 1 of 2 pairs were tried") && out.contains("Converged"), "{out}");
+    assert_eq!(fs::read_to_string(&table).unwrap().lines().count(), 2, "the heading and a row");
+}
+
+#[test]
+fn a_signal_to_gen_leaves_no_temporary_file() {
+    let f = Folder::new();
+    let mut seen = false;
+    // Whether it is being made, written or already there: what is left is the whole file or none.
+    for wait in [300, 900, 1500] {
+        let args = ["gen", "poisson2d", "1000", "-o", &f.name("A.mtx.gz")];
+        let output = interrupted(&args, "", std::time::Duration::from_millis(wait));
+        let left = f.list();
+        assert!(left.iter().all(|name| name == "A.mtx.gz"), "{left:?}");
+        seen |= output.status.code() == Some(130);
+    }
+    assert!(seen, "one of them was interrupted");
+}
