@@ -210,7 +210,10 @@ fn options_come_from_a_file_and_stand_in_the_report() {
 
 #[test]
 fn monitor_writes_a_line_every_so_many_iterations() {
-    let output = krylane(&["solve", "poisson2d:30", "-m", "cg", "-p", "none", "-b", "cpu", "--monitor", "10"]);
+    let f = Folder::new();
+    let x = f.name("x.npy");
+    let args = ["solve", "poisson2d:30", "-m", "cg", "-p", "none", "-b", "cpu", "--monitor", "10", "-o", &x];
+    let output = krylane(&args);
     says(&output, 0, &["Converged"]);
     let err = String::from_utf8(output.stderr).unwrap();
     let lines: Vec<Vec<&str>> = err.lines().map(|l| l.split_whitespace().collect()).collect();

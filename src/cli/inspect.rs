@@ -3,8 +3,9 @@
 use super::args::InspectArgs;
 use super::exit::Exit;
 use super::output::print;
+use super::progress::Voice;
 use super::source::Source;
-use super::{job, json};
+use super::{job, json, progress};
 use krylane::matrix::Stats;
 use krylane::{Options, Solver};
 use serde_json::json;
@@ -22,7 +23,9 @@ impl Inspect {
     }
 
     pub(super) fn run(self) -> anyhow::Result<Exit> {
-        let matrix = self.source.load(self.json)?;
+        let voice = Voice::new(self.json, false);
+        let matrix = self.source.load(voice)?;
+        let looking = progress::spinner("looking at the matrix", voice);
         let stats = Stats::of(&matrix.csr);
         // A matrix that can't be solved with can still be inspected.
         let (plan, forms) = match Solver::new(&matrix.csr, self.options) {
@@ -33,6 +36,7 @@ impl Inspect {
             Err(e) if e.is_bad_input() => (vec![format!("none: {e}")], vec![]),
             Err(e) => return Err(e.into()),
         };
+        drop(looking);
         if self.json {
             let report =
                 json!({ "name": matrix.name, "file": matrix.notes, "stats": stats, "plan": plan, "forms": forms });

@@ -4,7 +4,7 @@ use super::args::SolveArgs;
 use super::document::{Document, Reports};
 use super::exit::Exit;
 use super::output::{Holds, Target, distinct, spare};
-use super::progress::{self, Convergence};
+use super::progress::{self, Convergence, Voice};
 use super::signals::Signals;
 use super::source::{Matrix, Rhs, Source};
 use super::{job, json, ranks, signals, summary};
@@ -68,8 +68,9 @@ impl Solve {
 
     pub(super) fn run(self) -> anyhow::Result<Exit> {
         let start = Instant::now();
-        let matrix = ranks::together(self.source.load(self.quiet))?;
-        let looking = progress::spinner("looking at the matrix", self.quiet || self.monitor.is_some());
+        let voice = self.voice();
+        let matrix = ranks::together(self.source.load(voice))?;
+        let looking = progress::spinner("looking at the matrix", voice);
         let options = Options { near_null: ranks::together(self.near_null())?, ..self.options.clone() };
         let solver = Solver::new(&matrix.csr, options).with_context(|| matrix.name.clone())?;
         let (rows, cols) = (matrix.csr.rows(), matrix.csr.cols());
@@ -80,7 +81,8 @@ impl Solve {
 
         let cancel = solver.cancel_flag();
         let signals = Signals::catch(&cancel).context("can't watch for signals")?;
-        let mut progress = Convergence::new(b.iter().map(|b| self.goal(b)), self.quiet, self.monitor);
+        let goals = b.iter().map(|b| self.goal(b));
+        let mut progress = Convergence::new(goals, solver.candidates(), voice, self.monitor);
         let watched = signals.clone();
         let mut solver = solver.on_iteration(move |event| {
             // The solver clears its flag at the start; a signal from before that counts too.
@@ -109,6 +111,10 @@ impl Solve {
             Some(code) if cancelled => Exit::Signal(code),
             _ => Exit::NotConverged,
         })
+    }
+
+    fn voice(&self) -> Voice {
+        Voice::new(self.quiet, self.monitor.is_some())
     }
 
     /// Where the report goes.
@@ -147,7 +153,9 @@ impl Solve {
     fn write(&self, document: &Document<'_, Reports<'_>>, matrix: &Matrix, b: &[Vec<f64>]) -> anyhow::Result<()> {
         let reports = document.report.all();
         let mut results = vec![];
+        let writing = |target: &Target| target.writing(self.voice());
         if let Some(target) = &self.output {
+            let _writing = writing(target);
             let x: Vec<&[f64]> = reports.iter().map(|r| &r.x[..]).collect();
             let cols = matrix.csr.cols();
             results.push(target.wrote(match matrix.complex {
@@ -156,12 +164,15 @@ impl Solve {
             }));
         }
         if let Some(target) = &self.json {
+            let _writing = writing(target);
             results.push(json::text(document).and_then(|text| target.write(&text)));
         }
         if let Some(target) = &self.plot {
+            let _writing = writing(target);
             results.push(target.write(self.figure(matrix, reports, b).svg().as_bytes()));
         }
         if let Some(target) = &self.page {
+            let _writing = writing(target);
             let on_cpu = reports[0].adapter.backend == "cpu";
             let about = About {
                 name: &matrix.name,

@@ -1,6 +1,7 @@
 //! Matrices and vectors by the names users give them.
 
 use super::args::MatrixArgs;
+use super::progress::Voice;
 use super::{progress, ranks, signals};
 use krylane::io::{Notes, ReadOptions, read_columns, read_matrix, read_vector};
 use krylane::matrix::{Csr, complex, gallery};
@@ -86,14 +87,12 @@ impl Source {
         }
     }
 
-    pub(super) fn load(&self, quiet: bool) -> Result<Matrix> {
+    pub(super) fn load(&self, voice: Voice) -> Result<Matrix> {
         let start = Instant::now();
         match self {
             Self::File { path, options } => {
-                let _spinner = progress::spinner(&format!("reading {}", path.display()), quiet);
-                if path == Path::new("/dev/stdin") && ranks::current().is_some() {
-                    return Err(Error::input("several ranks can't read one pipe; give them a file"));
-                }
+                let name = shown(path);
+                let _spinner = progress::spinner(&format!("reading {name}"), voice);
                 let loaded = read_matrix(path, &self.read_options())?;
                 let csr = real_form(loaded.matrix, loaded.imaginary, options.complex)?;
                 let piped = path == Path::new("/dev/stdin");
@@ -102,7 +101,7 @@ impl Source {
                 Ok(Matrix { name, csr: Arc::new(csr), complex: options.complex, notes: Some(loaded.notes), seconds })
             }
             Self::Gallery(g) => {
-                let _spinner = progress::spinner(&format!("making {}:{}", g.name, g.size), quiet);
+                let _spinner = progress::spinner(&format!("making {}:{}", g.name, g.size), voice);
                 let params: String = g.params.iter().map(|(key, value)| format!(" {key}={value}")).collect();
                 let name = format!("{}:{}{params}", g.name, g.size);
                 let csr = Arc::new(g.make()?);

@@ -36,6 +36,8 @@ pub struct Event {
     pub residual: f64,
     /// Which right-hand side, where there are several.
     pub system: usize,
+    /// Who is at work: its place in [`Solver::candidates`](crate::Solver::candidates).
+    pub candidate: usize,
     /// The condition number of A as far as lsqr and lsmr have seen it since they last started: an estimate from below.
     pub condition: Option<f64>,
 }

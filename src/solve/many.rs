@@ -177,6 +177,7 @@ impl Solver {
         for (k, system) in systems.iter_mut().enumerate().filter(|(_, s)| s.waits()) {
             let session = sessions.next().expect("as many sessions as open systems");
             let System { problem, state, .. } = system;
+            state.candidate = leader;
             taken.push(k);
             let (callback, cancel, options) = (&callback, &self.cancel, &self.options);
             runs.push(Box::pin(async move {

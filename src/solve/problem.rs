@@ -199,6 +199,8 @@ const NULL: f64 = 1e3 * f64::EPSILON;
 pub(crate) struct State {
     /// The right-hand side's number.
     pub(crate) system: usize,
+    /// Who works on it.
+    pub(crate) candidate: usize,
     /// The best x so far, as the iteration sees it, or one that passed.
     pub(crate) best: Certified,
     /// An earlier x of smaller ‖r‖, where the iteration goes by ‖D r‖.

@@ -257,6 +257,7 @@ impl Solver {
         call: &mut Call<'_>,
     ) -> Result<Reason> {
         let System { problem, state, .. } = system;
+        state.candidate = k;
         let most = self.options.max_iterations;
         // While others may do better, they keep half of the remaining iterations.
         let part = |iterations: usize, more: usize| iterations + more.min((most - iterations).div_ceil(2));

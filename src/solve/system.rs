@@ -104,6 +104,7 @@ impl Solver {
         };
         let state = State {
             system: 0,
+            candidate: self.first,
             best,
             aside: None,
             iterations: 0,
