@@ -295,7 +295,7 @@ fn man_pages_and_completions_go_into_a_folder() {
     let page = std::fs::read_to_string(f.path("docs/man1/krylane-solve.1")).unwrap();
     assert!(page.contains("--rtol") || page.contains("\\-\\-rtol"), "{page}");
     assert!(Path::new(&f.name("docs/completions/_krylane")).exists());
-    for command in ["solve", "eigs", "svds", "gen", "inspect", "compare"] {
+    for command in ["solve", "eigs", "svds", "gen", "inspect", "compare", "info", "bench", "completions", "man"] {
         let output = krylane(&[command, "--help"]);
         says(&output, 0, &["Examples:", "krylane"]);
     }

@@ -1,12 +1,12 @@
 //! The command line as typed.
 
+use super::examples::{BENCH, COMPARE, COMPLETIONS, EIGS, EXIT_CODES, FIRST, GEN, INFO, INSPECT, MAN, SOLVE, SVDS};
 use super::values::{
-    Known, METHOD, bytes, complex_number, duration, eigen_methods, ends, matrix_help, method_names,
-    preconditioner_names, preconditioners,
+    FileOr, Known, METHOD, bytes, complex_number, duration, eigen_methods, ends, gallery_names, matrix_help,
+    method_lists, method_names, preconditioner_lists, preconditioner_names, preconditioners,
 };
 use clap::{Parser, Subcommand, ValueEnum, ValueHint};
 use krylane::Criterion;
-use krylane::matrix::gallery::NAMES;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -41,19 +41,23 @@ pub(crate) enum Command {
     #[command(after_help = INSPECT)]
     Inspect(Box<InspectArgs>),
     /// Show the devices and which would be chosen.
+    #[command(after_help = INFO)]
     Info {
         /// Print JSON.
         #[arg(long)]
         json: bool,
     },
     /// Measure products, sweeps and whole iterations against the machine's own bandwidth.
+    #[command(after_help = BENCH)]
     Bench(BenchArgs),
     /// Print a completion script.
+    #[command(after_help = COMPLETIONS)]
     Completions {
         /// The shell it is for.
         shell: clap_complete::Shell,
     },
     /// Write man pages, and completion scripts of all shells, into a folder.
+    #[command(after_help = MAN)]
     Man {
         /// The folder; created if it does not exist.
         #[arg(value_hint = ValueHint::DirPath)]
@@ -69,10 +73,10 @@ pub(crate) struct CompareArgs {
     #[arg(long, value_name = "FILE|ones|random:SEED", default_value = "ones", value_hint = ValueHint::FilePath)]
     pub(crate) rhs: OsString,
     /// Methods, separated by commas, or `all`; by default those that suit the matrix.
-    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = Known(method_lists))]
     pub(crate) methods: Vec<String>,
     /// Preconditioners, separated by commas, or `all`; by default those that suit the matrix.
-    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = Known(preconditioner_lists))]
     pub(crate) preconds: Vec<String>,
     /// Runs of each pair that count; by default as many as fit a second, one of a slow pair. Where a run is cheap, one more
     /// warms up before them.
@@ -146,7 +150,7 @@ pub(crate) struct SolveArgs {
     /// Number of right-hand sides, generated with seeds SEED, SEED + 1, ...; use with `--rhs random:SEED`.
     #[arg(long, value_name = "K", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) nrhs: Option<u32>,
-    /// The initial guess, one column per right-hand side; zero by default.
+    /// The initial guess, one column per right-hand side; zero by default; `-` is stdin.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) x0: Option<PathBuf>,
     /// For amg on elasticity problems: node coordinates, one row per node (a Matrix Market array); the unknowns must be
@@ -198,7 +202,7 @@ pub(crate) struct EigsArgs {
     /// Skip the zero eigenvalue of a positive semidefinite A and find the smallest others; use with --which SM or SA.
     #[arg(long)]
     pub(crate) skip_null: bool,
-    /// The matrix B of the generalised problem A x = lambda B x.
+    /// The matrix B of the generalised problem A x = lambda B x; `-` is stdin.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) mass: Option<PathBuf>,
     /// The method; auto chooses from properties of the matrix.
@@ -248,7 +252,7 @@ pub(crate) struct SpectrumArgs {
     /// Dimension of the search space: columns of the basis.
     #[arg(long, value_name = "M")]
     pub(crate) subspace: Option<usize>,
-    /// The start vector; random by default.
+    /// The start vector; random by default; `-` is stdin.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) start: Option<PathBuf>,
     /// Seed of the random vectors.
@@ -293,10 +297,10 @@ pub(crate) struct SpectrumArgs {
 #[derive(Debug, clap::Args)]
 #[group(skip)]
 pub(crate) struct MatrixArgs {
-    #[arg(value_name = "MATRIX", value_hint = ValueHint::FilePath, required_unless_present = "gallery", help = matrix_help())]
+    #[arg(value_name = "MATRIX", value_hint = ValueHint::FilePath, required_unless_present = "gallery", help = matrix_help(), value_parser = FileOr(gallery_names), hide_possible_values = true)]
     pub(crate) matrix: Option<OsString>,
     /// A gallery matrix, as in poisson2d:500; `krylane gen --list` shows the names.
-    #[arg(long = "gen", id = "gallery", value_name = "NAME:SIZE", conflicts_with = "matrix")]
+    #[arg(long = "gen", id = "gallery", value_name = "NAME:SIZE", conflicts_with = "matrix", value_parser = Known(gallery_names), hide_possible_values = true)]
     pub(crate) gallery: Option<String>,
     /// A parameter of the gallery matrix, as in epsilon=0.1.
     #[arg(long, value_name = "KEY=VALUE")]
@@ -411,7 +415,7 @@ impl From<CriterionArg> for Criterion {
 #[derive(Debug, clap::Args)]
 pub(crate) struct GenArgs {
     /// Name of the matrix family; --list shows all names.
-    #[arg(required_unless_present = "list", value_parser = Known(|| NAMES.iter().map(|f| (f.name, f.about)).collect()))]
+    #[arg(required_unless_present = "list", value_parser = Known(gallery_names))]
     pub(crate) name: Option<String>,
     /// Order of the matrix, or points per side of the grid.
     #[arg(required_unless_present = "list")]

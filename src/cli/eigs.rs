@@ -6,7 +6,7 @@ use super::exit::{Exit, flags};
 use super::output::{Holds, Target, distinct, print};
 use super::progress::{Cycles, Voice};
 use super::signals::Signals;
-use super::source::{Matrix, Source};
+use super::source::{Matrix, Source, one_pipe, optional, shown};
 use super::summary::{Paint, count, seconds};
 use super::{job, json, progress, ranks};
 use anyhow::Context;
@@ -89,7 +89,7 @@ impl Common {
         let page = args.report.map(|p| Target::holding(Holds::Page, p)).transpose()?;
         Ok(Self {
             source: Source::new(args.matrix)?,
-            start: args.start,
+            start: optional(args.start),
             options,
             quiet: args.quiet,
             monitor: args.monitor,
@@ -257,7 +257,9 @@ impl Eigs {
         common.options.check()?;
         let output = args.output.map(|p| Target::holding(Holds::Vectors, p)).transpose()?;
         distinct(&[&common.json, &common.page, &output])?;
-        Ok(Self { common, mass: args.mass, output })
+        let mass = optional(args.mass);
+        common.check_inputs(mass.as_ref())?;
+        Ok(Self { common, mass, output })
     }
 
     pub(super) fn run(self) -> anyhow::Result<Exit> {
@@ -274,7 +276,7 @@ impl Eigs {
         let solver = EigenSolver::new(&matrix.csr, options).map_err(|error| {
             // An error about B names the file of B.
             let place = self.mass.as_ref().filter(|_| error.to_string().starts_with("B "));
-            let place = place.map_or_else(|| matrix.name.clone(), |path| path.display().to_string());
+            let place = place.map_or_else(|| matrix.name.clone(), |path| shown(path));
             anyhow::Error::new(error).context(place)
         })?;
         drop(looking);
@@ -317,6 +319,7 @@ impl Svds {
         let target = |path: Option<PathBuf>| path.map(|p| Target::holding(Holds::Vectors, p)).transpose();
         let (right, left) = (target(right)?, target(left)?);
         distinct(&[&common.json, &common.page, &right, &left])?;
+        common.check_inputs(None)?;
         Ok(Self { common, right, left })
     }
 

@@ -6,7 +6,7 @@ use super::exit::Exit;
 use super::output::{Holds, Target, distinct, spare};
 use super::progress::{self, Convergence, Voice};
 use super::signals::Signals;
-use super::source::{Matrix, Rhs, Source};
+use super::source::{Matrix, Rhs, Source, one_pipe, optional};
 use super::{job, json, ranks, signals, summary};
 use anyhow::Context;
 use krylane::io::{write_columns, write_complex_columns};
@@ -46,9 +46,9 @@ impl Solve {
         let job = Self {
             source: Source::new(args.matrix)?,
             rhs: Rhs::new(&args.rhs, args.nrhs)?,
-            x0: args.x0,
-            coordinates: args.coordinates,
-            near_null: args.near_null,
+            x0: optional(args.x0),
+            coordinates: optional(args.coordinates),
+            near_null: optional(args.near_null),
             options: Options { ranks: ranks::current(), ..job::options(args.solver)? },
             quiet: args.quiet,
             monitor: args.monitor,
@@ -62,6 +62,7 @@ impl Solve {
         distinct(&targets)?;
         let files = [&job.x0, &job.coordinates, &job.near_null].into_iter().flatten().map(PathBuf::as_path);
         let inputs: Vec<&Path> = files.chain(job.source.path()).chain(job.rhs.path()).collect();
+        one_pipe(&inputs)?;
         spare(&inputs, &targets)?;
         Ok(job)
     }

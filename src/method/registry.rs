@@ -116,7 +116,8 @@ methods! {
 }
 
 fn unknown(id: &str) -> Error {
-    let names: Vec<&str> = METHODS.iter().map(|m| m.id).collect();
+    // What only a program can use has no text to be corrected.
+    let names: Vec<&str> = METHODS.iter().filter(|m| !m.traits.program_only).map(|m| m.id).collect();
     Error::input(suggest::unknown("method", id, &names))
 }
 

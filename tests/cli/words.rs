@@ -60,6 +60,70 @@ fn several_right_hand_sides_are_told_as_they_are_solved() {
     assert_eq!(out.matches("side by side").count(), 1, "{out}");
 }
 
+#[test]
+fn stdin_serves_every_input_once() {
+    let f = Folder::new();
+    let x = f.name("x.mtx");
+    expect(&solve(&["poisson2d:9", "-o", &x]), 0);
+    let piped = |args: &[&str], file: &str| {
+        let input = fs::File::open(file).unwrap();
+        Command::new(PROGRAM).args(args).stdin(input).output().unwrap()
+    };
+    let args = ["solve", "poisson2d:9", "-b", "cpu", "--x0", "-"];
+    let (out, _) = expect(&piped(&args, &x), 0);
+    assert!(out.contains("Converged (InitialGuess)"), "{out}");
+    let mass = f.name("m.mtx");
+    expect(&krylane(&["gen", "identity", "81", "-o", &mass]), 0);
+    let args = ["eigs", "poisson2d:9", "-b", "cpu", "-k", "2", "--mass", "-"];
+    let (out, _) = expect(&piped(&args, &mass), 0);
+    assert!(out.contains("Converged"), "{out}");
+    let options = f.file("o.toml", "tol = 1e-3\nmethod = \"cg\"\n");
+    let (out, _) = expect(&piped(&["solve", "poisson2d:9", "-b", "cpu", "--options", "-"], &options), 0);
+    assert!(out.contains("asked for rtol 1e-3") && out.contains("solved by    cg"), "{out}");
+    refuses(&piped(&["solve", "-", "--x0", "-"], &x), 2, &["only one can be read from stdin"]);
+    refuses(&piped(&["eigs", "-", "--mass", "-"], &x), 2, &["only one can be read from stdin"]);
+}
+
+#[test]
+fn nothing_is_offered_that_a_command_line_cannot_give() {
+    refuses(&solve(&["diag:4", "-m", "projection"]), 2, &["only a program can give it"]);
+    refuses(&krylane(&["compare", "diag:4", "--methods", "projection"]), 2, &["only a program can give it"]);
+    let (_, err) = expect(&solve(&["diag:4", "-m", "projectio"]), 2);
+    assert!(!err.contains("projection`") && !err.contains("projection,"), "{err}");
+    for sub in ["solve", "compare"] {
+        let (out, _) = expect(&krylane(&[sub, "--help"]), 0);
+        assert!(!out.contains("projection") && out.contains("bicgstab"), "{sub}");
+    }
+}
+
+#[test]
+fn completion_offers_matrices_methods_and_preconditioners() {
+    let f = Folder::new();
+    let (script, _) = expect(&krylane(&["completions", "bash"]), 0);
+    let script = f.file("krylane.bash", script);
+    let offered = |words: &str| {
+        let at = words.split_whitespace().count();
+        let run = format!(
+            ". {script}; COMP_WORDS=(krylane {words}); COMP_CWORD={at}; _krylane krylane \"${{COMP_WORDS[$COMP_CWORD]}}\" \
+             \"${{COMP_WORDS[$COMP_CWORD-1]}}\"; echo ${{COMPREPLY[@]}}"
+        );
+        String::from_utf8(Command::new("bash").args(["-c", &run]).output().expect("bash").stdout).unwrap()
+    };
+    assert_eq!(offered("solve poisson2d").trim(), "poisson2d");
+    assert_eq!(offered("inspect helm").trim(), "helmholtz2d");
+    assert_eq!(offered("solve --gen poisson2d").trim(), "poisson2d");
+    assert_eq!(offered("compare --methods bicgstabl").trim(), "bicgstabl");
+    assert_eq!(offered("compare --preconds block").trim(), "block_jacobi");
+    let (zsh, _) = expect(&krylane(&["completions", "zsh"]), 0);
+    assert_eq!(zsh.matches(":_krylane_matrices'").count(), 5, "solve, eigs, svds, compare, inspect");
+    assert_eq!(zsh.matches("_krylane_matrices() {").count(), 1);
+    assert!(zsh.contains("compadd -S : -- poisson1d poisson2d"), "{zsh}");
+    let (fish, _) = expect(&krylane(&["completions", "fish"]), 0);
+    for sub in ["solve", "eigs", "svds", "compare", "inspect"] {
+        assert!(fish.contains(&format!("__fish_krylane_using_subcommand {sub}\" -a 'poisson2d:'")), "{sub}");
+    }
+}
+
 /// Sends SIGINT once `told` has appeared on the child's stderr.
 #[cfg(unix)]
 fn interrupted(args: &[&str], told: &str, after: std::time::Duration) -> Output {
@@ -83,6 +147,7 @@ fn interrupted(args: &[&str], told: &str, after: std::time::Duration) -> Output 
     Output { stderr: rest, ..child.wait_with_output().expect("an end") }
 }
 
+#[cfg(unix)]
 #[test]
 fn a_signal_to_compare_keeps_what_is_finished() {
     let f = Folder::new();
@@ -96,6 +161,7 @@ fn a_signal_to_compare_keeps_what_is_finished() {
     assert_eq!(fs::read_to_string(&table).unwrap().lines().count(), 2, "the heading and a row");
 }
 
+#[cfg(unix)]
 #[test]
 fn a_signal_to_gen_leaves_no_temporary_file() {
     let f = Folder::new();
