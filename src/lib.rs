@@ -96,7 +96,7 @@ pub use backend::{AdapterInfo, Counters, DeviceKind};
 pub use eigen::{EigenOptions, EigenReport, EigenSolver, Eigenvalue, SvdReport, Which, eigs, svds};
 pub use error::{Called, Error, Result};
 pub use host::halt::Halt;
-pub use host::machine::Run;
+pub use host::machine::{Run, quiet_mesa};
 pub use host::random;
 pub use matrix::{ToCsr, ToMatrix};
 pub use method::registry::Method;

@@ -9,6 +9,7 @@ use crate::backend::{AdapterInfo, Counters, Engine};
 use crate::error::{Error, Result};
 use crate::host::clock::Instant;
 use crate::host::halt::Halt;
+use crate::host::machine::quiet_mesa;
 use crate::matrix::{Csr, Matrix, ToMatrix};
 use crate::method::registry::Method;
 use crate::method::{MethodEntry, Needs};
@@ -97,6 +98,7 @@ impl Solver {
     /// # Errors
     /// As [`Solver::new`].
     pub async fn new_async(a: &impl ToMatrix, mut options: Options) -> Result<Self> {
+        quiet_mesa();
         let ranks = options.ranks.clone();
         options.knobs.memory_share = ranks.as_ref().map(Ranks::memory_share).transpose()?;
         Ranks::agreed(ranks.as_ref(), Self::planned(a, options).await)
