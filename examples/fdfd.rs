@@ -14,6 +14,7 @@ use krylane::{Options, Solver};
 use std::path::PathBuf;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
+    krylane::quiet_mesa();
     let mut args = std::env::args().skip(1);
     let k: usize = args.next().map_or(Ok(160), |a| a.parse())?;
     let wavelength: f64 = args.next().map_or(Ok(18.0), |a| a.parse())?;

@@ -18,6 +18,7 @@ use std::time::Instant;
 const COURANT: f64 = 3.0;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
+    krylane::quiet_mesa();
     let mut args = std::env::args().skip(1);
     let k: usize = args.next().map_or(Ok(1000), |a| a.parse())?;
     let steps: usize = args.next().map_or(Ok(160), |a| a.parse())?;

@@ -3,6 +3,7 @@
 
 use crate::method::{Needs, by_name};
 use crate::op::Dtype;
+use crate::precond::registry::entry_of;
 use crate::report::{BrokenDown, Reason, Report};
 
 impl Report {
@@ -11,7 +12,7 @@ impl Report {
     pub fn advice(&self) -> String {
         let tried = Tried::of(self);
         match &self.reason {
-            Reason::MaxIterations => format!("Raise `max_iterations` or `max_matvecs`, or {}.", tried.preconditioner()),
+            Reason::MaxIterations => format!("Raise {}, or {}.", tried.limit(), tried.preconditioner()),
             Reason::TimeLimit => format!("Raise `time_limit`, or {}.", tried.preconditioner()),
             Reason::Stagnated | Reason::Diverged { .. } | Reason::Breakdown(_) => tried.another_method(&self.reason),
             Reason::FalseConvergence { .. } | Reason::NonFinite { .. } => tried.better_arithmetic(),
@@ -79,23 +80,52 @@ impl<'a> Tried<'a> {
                 _ => "use `damp`".into(),
             };
         }
-        if self.preconditioner == "none" && self.report.rungs.len() < 2 {
+        let fits = self.report.fits;
+        if self.preconditioner == "none" && self.report.rungs.len() < 2 && fits.stored {
             return "use a preconditioner".into();
         }
-        let left: Vec<&str> = [("amg", "amg for elliptic problems"), ("ilut", "ilut"), ("lu", "lu")]
-            .into_iter()
-            .filter(|(id, _)| !self.had(id))
-            .map(|(_, words)| words)
-            .collect();
-        let kind = "use a stronger preconditioner";
+        let left: Vec<&str> = [
+            ("amg", "amg for elliptic problems", fits.multigrid),
+            ("ic0", "ic0", fits.positive && self.symmetric),
+            ("ilut", "ilut", fits.stored),
+            ("lu", "lu", fits.stored && fits.triangles),
+        ]
+        .into_iter()
+        .filter(|&(id, _, works)| works && !self.had(id) && self.bears(id))
+        .map(|(_, words, _)| words)
+        .collect();
         match left[..] {
-            [] => {
-                "use what is known about the problem: near-null vectors for amg, blocks, a preconditioner of your own"
-                    .into()
+            [] if self.symmetric && fits.stored && fits.triangles && !self.had("lu") => {
+                "use gmres with ilut or lu, which need no symmetry".into()
             }
-            [one] => format!("{kind}: {one}"),
-            [first, second] => format!("{kind}: {first} or {second}"),
-            _ => format!("{kind}: {}, {} or {}", left[0], left[1], left[2]),
+            [] => {
+                let vectors = if fits.multigrid { "near-null vectors for amg, " } else { "" };
+                let blocks = if fits.stored { "blocks, " } else { "" };
+                format!("use what is known about the problem: {vectors}{blocks}a preconditioner of your own")
+            }
+            [ref others @ .., last] => {
+                let before = if others.is_empty() { String::new() } else { format!("{} or ", others.join(", ")) };
+                format!("use a stronger preconditioner: {before}{last}")
+            }
+        }
+    }
+
+    /// The method can do with this preconditioner.
+    fn bears(&self, id: &str) -> bool {
+        !self.symmetric || entry_of(id).is_some_and(|p| p.symmetric)
+    }
+
+    /// Which limit was met, so that raising it helps.
+    fn limit(&self) -> &'static str {
+        let of = |name: &str| self.report.options.iter().find(|(n, _)| *n == name);
+        let most = of("max_matvecs").and_then(|(_, n)| n.parse().ok());
+        let products = most.is_some_and(|most: usize| self.report.matvecs + 2 >= most);
+        let iterations = of("max_iterations").and_then(|(_, n)| n.parse().ok());
+        let iterations = iterations.is_none_or(|most: usize| self.report.iterations >= most);
+        match (iterations, products) {
+            (false, true) => "`max_matvecs`",
+            (true, true) => "`max_iterations` and `max_matvecs`",
+            _ => "`max_iterations`",
         }
     }
 

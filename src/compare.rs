@@ -49,7 +49,7 @@ fn try_one<A: ToMatrix>(a: &A, b: &[f64], way: &Options, halt: &Halt) -> Attempt
     let start = Instant::now();
     let outcome = halt.check().and_then(|()| Solver::new(a, way.clone())).and_then(|solver| {
         let (cancel, asked) = (solver.cancel_flag(), halt.clone());
-        let mut solver = solver.on_iteration(move |_| {
+        let mut solver = solver.heeding(halt).on_iteration(move |_| {
             if asked.called().is_some() {
                 cancel.store(true, Ordering::Relaxed);
             }

@@ -98,7 +98,7 @@ pub use backend::{Kernel, KernelBinding};
 pub use eigen::{EigenOptions, EigenReport, EigenSolver, Eigenvalue, SvdReport, Which, eigs, svds};
 pub use error::{Called, Error, Result};
 pub use host::halt::Halt;
-pub use host::machine::Run;
+pub use host::machine::{Run, quiet_mesa};
 pub use host::random;
 pub use matrix::{ToCsr, ToMatrix};
 pub use method::registry::Method;

@@ -196,7 +196,9 @@ fn options_come_from_a_file_and_stand_in_the_report() {
     says(&solve(&["--options", &options, "-m", "cg"]), 0, &[]);
     assert_eq!(report(&json)["method"], "cg");
     for (text, part) in [
-        ("metod = 'cg'", "metod is not an option of solve"),
+        ("# why\nmetod = 'cg'", "o.toml:2: metod is not an option of solve (did you mean `method`?)"),
+        ("rtol = 1e-9\ntol = 1e-8", "o.toml:2: tol is rtol, given above"),
+        ("rtol = 1e-9\nrtol = 1e-8", "o.toml:2: rtol is given twice"),
         ("method = ", "o.toml:1"),
         ("rtol = 'x'", "--rtol"),
         ("rtol = { a = 1 }", "o.toml:1"),
@@ -208,11 +210,44 @@ fn options_come_from_a_file_and_stand_in_the_report() {
 
 #[test]
 fn monitor_writes_a_line_every_so_many_iterations() {
-    let output = krylane(&["solve", "poisson2d:30", "-m", "cg", "-p", "none", "-b", "cpu", "--monitor", "10"]);
+    let f = Folder::new();
+    let x = f.name("x.npy");
+    let args = ["solve", "poisson2d:30", "-m", "cg", "-p", "none", "-b", "cpu", "--monitor", "10", "-o", &x];
+    let output = krylane(&args);
     says(&output, 0, &["Converged"]);
     let err = String::from_utf8(output.stderr).unwrap();
-    let iterations: Vec<usize> = err.lines().map(|l| l.split_whitespace().next().unwrap().parse().unwrap()).collect();
-    assert!(iterations.starts_with(&[1, 10, 20]), "{err}");
+    let lines: Vec<Vec<&str>> = err.lines().map(|l| l.split_whitespace().collect()).collect();
+    // What happens before and after the iterations, with the time.
+    let words = |line: &Vec<&str>| line.get(2..).map(|words| words.join(" ")).unwrap_or_default();
+    let told: Vec<String> = lines.iter().map(words).collect();
+    assert!(told[0].starts_with("making poisson2d:30") && told[1] == "looking at the matrix", "{err}");
+    assert!(told[2] == "setting up" && told.last().unwrap().starts_with("writing"), "{err}");
+    assert_eq!(lines[3], ["time", "iteration", "residual", "by"], "{err}");
+    // Each line names who is at work; the last iteration is told, whatever its number.
+    let rows = &lines[4..lines.len() - 1];
+    let iterations: Vec<usize> = rows.iter().map(|row| row[2].parse().unwrap()).collect();
+    assert!(rows.iter().all(|row| row[4..] == ["cg", "with", "none"]), "{err}");
+    assert!(iterations.starts_with(&[1, 10, 20]) && !iterations.last().unwrap().is_multiple_of(10), "{err}");
+    let summary = String::from_utf8(output.stdout).unwrap();
+    assert!(summary.contains(&format!("{} iterations", iterations.last().unwrap())), "{summary}{err}");
+
+    let output =
+        krylane(&["compare", "poisson2d:20", "-b", "cpu", "--methods", "cg,minres", "--preconds", "none", "--monitor"]);
+    let err = String::from_utf8(output.stderr).unwrap();
+    assert!(err.contains("1 of 2: cg with none\n") && err.contains("2 of 2: minres with none: "), "{err}");
+    // Of several systems each one's last iteration.
+    let args = ["solve", "poisson2d:20", "-m", "cg", "-p", "none", "-b", "cpu", "--rhs", "random:1", "--nrhs", "3"];
+    let json = f.name("r.json");
+    let output = krylane(&[&args[..], &["--monitor", "1000", "--json", &json]].concat());
+    let err = String::from_utf8(output.stderr).unwrap();
+    for (k, system) in report(&json)["systems"].as_array().unwrap().iter().enumerate() {
+        let words = [k.to_string(), system["iterations"].to_string()];
+        let told = |l: &str| l.split_whitespace().skip(2).take(2).eq(words.iter().map(String::as_str));
+        assert!(err.lines().any(told), "{words:?}: {err}");
+    }
+    let output = krylane(&["eigs", "poisson2d:40", "-k", "2", "-b", "cpu", "--monitor"]);
+    let err = String::from_utf8(output.stderr).unwrap();
+    assert!(err.contains("making poisson2d:40") && err.contains("time  iteration  largest residual"), "{err}");
 }
 
 #[test]
@@ -226,7 +261,23 @@ fn compare_sorts_by_time_and_exports() {
     let rows: Vec<Vec<&str>> = text.lines().skip(1).map(|l| l.split(',').collect()).collect();
     assert_eq!(rows.len(), 6, "{text}");
     let times: Vec<f64> = rows.iter().map(|r| r[2].parse().unwrap()).collect();
-    assert!(times.is_sorted() && rows.iter().all(|r| r[5].parse::<f64>().unwrap() <= 1e-8), "{text}");
+    assert!(times.is_sorted() && rows.iter().all(|r| r[8].parse::<f64>().unwrap() <= 1e-8), "{text}");
+    // The median lies between the fastest and the slowest run.
+    let number = |r: &[&str], k: usize| r[k].parse::<f64>().unwrap();
+    assert!(rows.iter().all(|r| number(r, 3) <= number(r, 2) && number(r, 2) <= number(r, 4)), "{text}");
+    assert!(rows.iter().all(|r| number(r, 5) >= 1.0), "{text}");
+    let json = f.name("runs.json");
+    let args = ["compare", "poisson2d:20", "-b", "cpu", "--methods", "cg", "--preconds", "none,ic0", "--runs", "3"];
+    says(&krylane(&[&args[..], &["--export", &json]].concat()), 0, &["median", "min", "max", "runs"]);
+    assert!(report(&json)["rows"].as_array().unwrap().iter().all(|r| r["runs"] == 3), "{}", report(&json));
+    // Options in a file; what is hopeless is stopped long before it ends.
+    let options = f.file("o.toml", "methods = [\"cg\", \"steepest_descent\"]\npreconds = \"none\"\ntol = 1e-9\n");
+    let args = ["compare", "poisson2d:120", "-b", "cpu", "--max-iterations", "10000000", "--options", &options];
+    says(&krylane(&[&args[..], &["--export", &json]].concat()), 0, &["stopped: over 20 times the fastest"]);
+    let rows = report(&json)["rows"].as_array().unwrap().clone();
+    let seconds = |k: usize| rows[k]["seconds"].as_f64().unwrap();
+    assert!(rows[1]["stopped"] == true && seconds(1) < 40.0 * seconds(0).max(0.05), "{rows:?}");
+    assert!(rows[0]["relative"].as_f64().unwrap() <= 1e-9, "{rows:?}");
     // Without names: what suits the matrix, auto among it; one that is refused does not stop the others.
     let json = f.name("t.json");
     says(&krylane(&["compare", "poisson2d:12", "-b", "cpu", "--export", &json]), 0, &["auto", "amg"]);
@@ -244,7 +295,7 @@ fn man_pages_and_completions_go_into_a_folder() {
     let page = std::fs::read_to_string(f.path("docs/man1/krylane-solve.1")).unwrap();
     assert!(page.contains("--rtol") || page.contains("\\-\\-rtol"), "{page}");
     assert!(Path::new(&f.name("docs/completions/_krylane")).exists());
-    for command in ["solve", "eigs", "svds", "gen", "inspect", "compare"] {
+    for command in ["solve", "eigs", "svds", "gen", "inspect", "compare", "info", "bench", "completions", "man"] {
         let output = krylane(&[command, "--help"]);
         says(&output, 0, &["Examples:", "krylane"]);
     }

@@ -100,7 +100,7 @@ fn attainable_accuracy_is_reached_or_named() {
         common::assert_solved(&format!("{place:?}"), &a, &b, &report, 1e-12);
         let report = common::solve(&a, &b, mixed("cg", &place, 1e-17));
         assert!(
-            matches!(report.reason, Reason::AttainableAccuracy { floor } if floor < 1e-13),
+            matches!(report.reason, Reason::AttainableAccuracy { floor, .. } if floor < 1e-13),
             "{place:?}: {}",
             report.reason
         );

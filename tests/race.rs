@@ -4,7 +4,8 @@ mod common;
 
 use common::{assert_solved, random_vector};
 use krylane::matrix::{Csr, gallery};
-use krylane::{Backend, Knobs, Options, Report, Solver};
+use krylane::{Backend, Knobs, Options, Precision, Report, Solver, When};
+use std::time::{Duration, Instant};
 
 fn options() -> Options {
     Options { backend: Backend::Cpu, threads: 1, ..Options::default() }
@@ -94,4 +95,58 @@ fn what_was_asked_for_has_no_budget() {
     let r = solve(&a, &random_vector(a.rows(), 1), Options { preconditioner: "ilut".parse().unwrap(), ..options() });
     assert!(r.reason.is_converged() && r.rungs.iter().all(|r| r.preconditioner.starts_with("ilut")), "{r}");
     assert!(r.rungs.iter().all(|r| !r.reason.contains("stopped")), "{r}");
+}
+
+/// A table of the race in which two lines read alike tells nobody who won.
+#[test]
+fn no_two_candidates_have_one_name() {
+    let shifted = gallery::tridiagonal(500, 1.0, -0.1, 1.0);
+    let zeros = gallery::tridiagonal(500, 1.0, 0.0, 1.0);
+    let mesh = gallery::poisson2d(180);
+    for a in
+        [shifted, zeros, mesh, gallery::convection_diffusion2d(180, [0.7, 0.2]), gallery::random_general(300, 5, 1)]
+    {
+        for precision in [Precision::Auto, Precision::Mixed] {
+            let options = Options { precision, backend: Backend::Cpu, ..Options::default() };
+            let mut names = Solver::new(&a, options).unwrap().candidates();
+            let count = names.len();
+            names.sort();
+            let all = names.clone();
+            names.dedup();
+            assert!(count > 2 && names.len() == count, "{all:#?}");
+        }
+    }
+}
+
+/// A set-up ends soon after its time is over, whatever it is at work on.
+#[test]
+fn set_ups_look_at_the_clock() {
+    let a = gallery::poisson2d(600);
+    let b = vec![1.0; a.rows()];
+    for preconditioner in
+        ["auto", "amg", "amg:smoother=gauss_seidel", "lu", "ic0", "ilut", "fsai", "chebyshev", "scaling"]
+    {
+        for (reorder, equilibrate) in [(When::Auto, When::Auto), (When::Always, When::Always)] {
+            let limit = Duration::from_millis(150);
+            let options = Options {
+                method: if preconditioner == "auto" { "auto" } else { "gmres" }.parse().unwrap(),
+                preconditioner: preconditioner.parse().unwrap(),
+                time_limit: Some(limit),
+                backend: Backend::Cpu,
+                reorder,
+                equilibrate,
+                ..Options::default()
+            };
+            let mut solver = Solver::new(&a, options).unwrap();
+            let begun = Instant::now();
+            let report = solver.solve(&b).unwrap();
+            let late = begun.elapsed().saturating_sub(limit);
+            // A set-up of `lu` alone takes ten times that.
+            assert!(
+                late < Duration::from_millis(900),
+                "{preconditioner}, {reorder:?}: {late:?} late, {}",
+                report.reason
+            );
+        }
+    }
 }

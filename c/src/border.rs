@@ -42,6 +42,7 @@ pub(crate) fn text(s: &str) -> CString {
 
 /// Runs `f`, and turns its failure or its panic into a status and the thread's last error.
 pub(crate) fn call(f: impl FnOnce() -> Result<(), Failure>) -> Status {
+    krylane::quiet_mesa();
     let Failure(status, message) = match catch_unwind(AssertUnwindSafe(f)) {
         Ok(Ok(())) => return Status::Ok,
         Ok(Err(failure)) => failure,

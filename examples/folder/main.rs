@@ -17,6 +17,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
+    krylane::quiet_mesa();
     let argument = |k: usize, default: &str| std::env::args().nth(k).unwrap_or_else(|| default.into());
     let folder = PathBuf::from(argument(1, "."));
     let largest: usize = argument(2, "100000").parse()?;

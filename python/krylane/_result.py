@@ -161,7 +161,7 @@ class Result:
 
     def _repr_html_(self) -> str:
         rows = "".join(
-            f"<tr><td>{html.escape(r['method'])}</td><td>{html.escape(r['preconditioner'])}</td>"
+            f"<tr><td>{html.escape(r['method'])}</td><td>{html.escape(r['preconditioner'] + r['variant'])}</td>"
             f"<td>{r['iterations']}</td><td>{html.escape(r['reason'])}</td></tr>"
             for r in self.rungs
         )

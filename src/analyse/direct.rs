@@ -8,6 +8,7 @@
 //!
 //! Cost: `Cost` says it before anything is factored. Deterministic: one thread, in a fixed order.
 
+use crate::host::halt::Halt;
 use crate::host::random::Random;
 use crate::host::scale::{exponent, ldexp, norm2};
 use crate::matrix::complex::parts;
@@ -232,7 +233,7 @@ fn indefinite<T: Number>(c: &SparseColMat<usize, T>, symbolic: Arc<SymbolicChole
 
 /// What complete factors of a matrix with this pattern take, by an order of minimum degree.
 pub(crate) fn cost(c: &Csr) -> Cost {
-    let counted = crate::matrix::order::minimum_degree::order(c).1;
+    let counted = crate::matrix::order::minimum_degree::order(c, &Halt::default()).expect("nothing halts it").1;
     Cost { entries: counted.entries.max(c.nnz() as f64), operations: counted.multiplications }
 }
 
@@ -244,7 +245,7 @@ impl Direct {
             return Err(Refused::Singular);
         }
         let e = exponent(largest);
-        let scales = scales(c, e, symmetric);
+        let scales = scales(c, e, symmetric, &Halt::default()).expect("nothing halts it");
         let rows: Vec<u32> = (0..c.rows() as u32).collect();
         let scaled = c.rebuilt(&rows, &rows, |i, j, v| ldexp(v, scales.rows[i] + scales.columns[j] - e));
         if complex {

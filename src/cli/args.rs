@@ -1,12 +1,12 @@
 //! The command line as typed.
 
+use super::examples::{BENCH, COMPARE, COMPLETIONS, EIGS, EXIT_CODES, FIRST, GEN, INFO, INSPECT, MAN, SOLVE, SVDS};
 use super::values::{
-    Known, METHOD, bytes, complex_number, duration, eigen_methods, ends, matrix_help, method_names,
-    preconditioner_names, preconditioners,
+    FileOr, Known, METHOD, bytes, complex_number, duration, eigen_methods, ends, gallery_names, matrix_help,
+    method_lists, method_names, preconditioner_lists, preconditioner_names, preconditioners,
 };
 use clap::{Parser, Subcommand, ValueEnum, ValueHint};
 use krylane::Criterion;
-use krylane::matrix::gallery::NAMES;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -19,59 +19,6 @@ pub(crate) struct Args {
     #[command(subcommand)]
     pub(crate) command: Command,
 }
-
-const FIRST: &str = "\
-Examples:
-  krylane solve A.mtx                          everything chosen for you, right-hand side of ones
-  krylane solve A.mtx --rhs b.mtx -o x.npy     your own right-hand side, the answer for NumPy
-  krylane inspect A.mtx                        what the matrix is and what would be done
-  krylane compare A.mtx                        which method and preconditioner is fastest on it
-  krylane eigs A.mtx -k 10 --which SA          the ten smallest eigenvalues
-  krylane gen --list                           model problems to try: krylane solve poisson3d:50";
-
-const SOLVE: &str = "\
-Examples:
-  krylane solve A.mtx
-  krylane solve A.mtx --rhs b.mtx --tol 1e-10 -o x.npy --json report.json --plot history.svg
-  krylane solve A.mtx -m gmres -p ilut:drop=1e-4 --restart 50 --time-limit 5min
-  krylane solve A.npz --rhs random:1 --nrhs 8
-  krylane solve A.mtx -m lsqr                   least squares, A of any shape
-  krylane solve elasticity3d:20 -p amg --coordinates gallery
-  zcat A.mtx.gz | krylane solve - --monitor 10  from a pipe, a line every ten iterations
-  krylane solve A.mtx --options opts.toml       options in a file: rtol = 1e-10, method = \"cg\"";
-
-const EIGS: &str = "\
-Examples:
-  krylane eigs A.mtx -k 10 --which SA           the ten smallest of a symmetric matrix
-  krylane eigs K.mtx --mass M.mtx -k 6 --sigma 0    the modes of a structure nearest to 0
-  krylane eigs A.mtx -k 4 --which LR -o vectors.npy
-  krylane eigs poisson2d:100 -k 5 --sigma -1e-3";
-
-const SVDS: &str = "\
-Examples:
-  krylane svds A.mtx -k 5                       the five largest singular values
-  krylane svds A.mtx -k 3 --which SM -o right.npy --left left.npy";
-
-const GEN: &str = "\
-Examples:
-  krylane gen --list
-  krylane gen poisson2d 500 -o A.mtx.gz
-  krylane gen anisotropic2d 300 -o A.npz --set epsilon=0.001";
-
-const INSPECT: &str = "\
-Examples:
-  krylane inspect A.mtx
-  krylane inspect A.mtx -m gmres -p ilut --json";
-
-const COMPARE: &str = "\
-Examples:
-  krylane compare A.mtx
-  krylane compare A.mtx --rhs b.mtx --methods cg,minres --preconds jacobi,ic0,amg
-  krylane compare A.mtx --time-limit 30s --export table.md";
-
-const EXIT_CODES: &str = "\
-Exit codes: 0 converged (lsqr, lsmr: or a least-squares solution); 1 did not converge (of several right-hand sides: one or more); 2 bad usage or input, or --memory-limit exceeded; 3 environment (adapter, memory, \
-output not writable); 130 and 143 after SIGINT and SIGTERM.";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -94,19 +41,23 @@ pub(crate) enum Command {
     #[command(after_help = INSPECT)]
     Inspect(Box<InspectArgs>),
     /// Show the devices and which would be chosen.
+    #[command(after_help = INFO)]
     Info {
         /// Print JSON.
         #[arg(long)]
         json: bool,
     },
     /// Measure products, sweeps and whole iterations against the machine's own bandwidth.
+    #[command(after_help = BENCH)]
     Bench(BenchArgs),
     /// Print a completion script.
+    #[command(after_help = COMPLETIONS)]
     Completions {
         /// The shell it is for.
         shell: clap_complete::Shell,
     },
     /// Write man pages, and completion scripts of all shells, into a folder.
+    #[command(after_help = MAN)]
     Man {
         /// The folder; created if it does not exist.
         #[arg(value_hint = ValueHint::DirPath)]
@@ -122,18 +73,22 @@ pub(crate) struct CompareArgs {
     #[arg(long, value_name = "FILE|ones|random:SEED", default_value = "ones", value_hint = ValueHint::FilePath)]
     pub(crate) rhs: OsString,
     /// Methods, separated by commas, or `all`; by default those that suit the matrix.
-    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = Known(method_lists))]
     pub(crate) methods: Vec<String>,
     /// Preconditioners, separated by commas, or `all`; by default those that suit the matrix.
-    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = Known(preconditioner_lists))]
     pub(crate) preconds: Vec<String>,
+    /// Runs of each pair that count; by default as many as fit a second, one of a slow pair. Where a run is cheap, one more
+    /// warms up before them.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub(crate) runs: Option<u32>,
     /// Relative tolerance.
     #[arg(long, visible_alias = "tol", value_name = "X", default_value = "1e-8", allow_hyphen_values = true)]
     pub(crate) rtol: f64,
     /// Maximum number of iterations of each solve.
     #[arg(long, value_name = "N", default_value_t = 10_000)]
     pub(crate) max_iterations: usize,
-    /// Time limit for each solve; without one, a solve is stopped once it is ten times slower than the fastest.
+    /// Time limit for each solve; without one, a solve is stopped once it takes 20 times as long as the fastest.
     #[arg(long, value_name = "TIME", value_parser = duration, allow_hyphen_values = true)]
     pub(crate) time_limit: Option<Duration>,
     /// auto, cpu, gpu, part of an adapter's name, or its number in `krylane info`.
@@ -148,6 +103,12 @@ pub(crate) struct CompareArgs {
     /// Memory limit, as in 500M or 8G; by default the memory that is free.
     #[arg(long, value_name = "BYTES", value_parser = bytes)]
     pub(crate) memory_limit: Option<u64>,
+    /// File with options in TOML, as in `rtol = 1e-10`; options on the command line take precedence.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) options: Option<PathBuf>,
+    /// Print a line on stderr for each pair, even if it is not a terminal.
+    #[arg(long)]
+    pub(crate) monitor: bool,
     /// Write the table: `.md`, `.csv` or `.json`.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) export: Option<PathBuf>,
@@ -192,7 +153,7 @@ pub(crate) struct SolveArgs {
     /// Number of right-hand sides, generated with seeds SEED, SEED + 1, ...; use with `--rhs random:SEED`.
     #[arg(long, value_name = "K", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) nrhs: Option<u32>,
-    /// The initial guess, one column per right-hand side; zero by default.
+    /// The initial guess, one column per right-hand side; zero by default; `-` is stdin.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) x0: Option<PathBuf>,
     /// For amg on elasticity problems: node coordinates, one row per node (a Matrix Market array); the unknowns must be
@@ -244,7 +205,7 @@ pub(crate) struct EigsArgs {
     /// Skip the zero eigenvalue of a positive semidefinite A and find the smallest others; use with --which SM or SA.
     #[arg(long)]
     pub(crate) skip_null: bool,
-    /// The matrix B of the generalised problem A x = lambda B x.
+    /// The matrix B of the generalised problem A x = lambda B x; `-` is stdin.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) mass: Option<PathBuf>,
     /// The method; auto chooses from properties of the matrix.
@@ -283,7 +244,7 @@ pub(crate) struct SpectrumArgs {
     #[arg(short, value_name = "K", default_value_t = 6)]
     pub(crate) k: usize,
     /// Residual tolerance, relative to the norm of the matrix.
-    #[arg(long, value_name = "X", default_value = "1e-10", allow_hyphen_values = true)]
+    #[arg(long, visible_alias = "rtol", value_name = "X", default_value = "1e-10", allow_hyphen_values = true)]
     pub(crate) tol: f64,
     /// auto, cpu, gpu, part of an adapter's name, or its number in `krylane info`.
     #[arg(long, short, value_name = "auto|cpu|gpu|NAME", default_value = "auto")]
@@ -294,7 +255,7 @@ pub(crate) struct SpectrumArgs {
     /// Dimension of the search space: columns of the basis.
     #[arg(long, value_name = "M")]
     pub(crate) subspace: Option<usize>,
-    /// The start vector; random by default.
+    /// The start vector; random by default; `-` is stdin.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) start: Option<PathBuf>,
     /// Seed of the random vectors.
@@ -339,10 +300,10 @@ pub(crate) struct SpectrumArgs {
 #[derive(Debug, clap::Args)]
 #[group(skip)]
 pub(crate) struct MatrixArgs {
-    #[arg(value_name = "MATRIX", value_hint = ValueHint::FilePath, required_unless_present = "gallery", help = matrix_help())]
+    #[arg(value_name = "MATRIX", value_hint = ValueHint::FilePath, required_unless_present = "gallery", help = matrix_help(), value_parser = FileOr(gallery_names), hide_possible_values = true)]
     pub(crate) matrix: Option<OsString>,
     /// A gallery matrix, as in poisson2d:500; `krylane gen --list` shows the names.
-    #[arg(long = "gen", id = "gallery", value_name = "NAME:SIZE", conflicts_with = "matrix")]
+    #[arg(long = "gen", id = "gallery", value_name = "NAME:SIZE", conflicts_with = "matrix", value_parser = Known(gallery_names), hide_possible_values = true)]
     pub(crate) gallery: Option<String>,
     /// A parameter of the gallery matrix, as in epsilon=0.1.
     #[arg(long, value_name = "KEY=VALUE")]
@@ -460,7 +421,7 @@ impl From<CriterionArg> for Criterion {
 #[derive(Debug, clap::Args)]
 pub(crate) struct GenArgs {
     /// Name of the matrix family; --list shows all names.
-    #[arg(required_unless_present = "list", value_parser = Known(|| NAMES.iter().map(|f| (f.name, f.about)).collect()))]
+    #[arg(required_unless_present = "list", value_parser = Known(gallery_names))]
     pub(crate) name: Option<String>,
     /// Order of the matrix, or points per side of the grid.
     #[arg(required_unless_present = "list")]
@@ -492,6 +453,9 @@ pub(crate) struct InspectArgs {
     /// binds; `kernels.json` lists them. Solves a little to find them.
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(crate) kernels: Option<PathBuf>,
+    /// File with options in TOML, as in `rtol = 1e-10`; options on the command line take precedence.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) options: Option<PathBuf>,
     /// Print JSON.
     #[arg(long)]
     pub(crate) json: bool,

@@ -4,13 +4,14 @@ use super::args::{EigsArgs, SpectrumArgs, SvdsArgs};
 use super::document::{Document, MatrixFacts};
 use super::exit::{Exit, flags};
 use super::output::{Holds, Target, distinct, print};
-use super::progress::Cycles;
+use super::progress::{Cycles, Voice};
 use super::signals::Signals;
-use super::source::{Matrix, Source};
+use super::source::{Matrix, Source, one_pipe, optional, shown};
 use super::summary::{Paint, count, seconds};
 use super::{job, json, progress, ranks};
 use anyhow::Context;
 use krylane::eigen::{Outcome, svds_until};
+use krylane::host::digits::apart;
 use krylane::io::{write_columns, write_complex_columns};
 use krylane::picture::{About, eigen_page, svd_page};
 use krylane::{EigenOptions, EigenSolver, Knobs, Reason};
@@ -88,7 +89,7 @@ impl Common {
         let page = args.report.map(|p| Target::holding(Holds::Page, p)).transpose()?;
         Ok(Self {
             source: Source::new(args.matrix)?,
-            start: args.start,
+            start: optional(args.start),
             options,
             quiet: args.quiet,
             monitor: args.monitor,
@@ -97,9 +98,14 @@ impl Common {
         })
     }
 
-    /// True if no spinner is wanted.
-    fn silent(&self) -> bool {
-        self.quiet || self.monitor.is_some()
+    fn voice(&self) -> Voice {
+        Voice::new(self.quiet, self.monitor.is_some())
+    }
+
+    /// The files that are read, with `mass` where there is one.
+    fn check_inputs(&self, mass: Option<&PathBuf>) -> krylane::Result<()> {
+        let named = self.start.iter().chain(mass).map(PathBuf::as_path);
+        one_pipe(&named.chain(self.source.path()).collect::<Vec<_>>())
     }
 
     /// The start vector of `n` entries, if there is one.
@@ -122,8 +128,10 @@ impl Common {
         let (report, outcome) = report;
         let document = Document::new(matrix, is_symmetric, report, begun);
         let mut results = vec![];
+        let writing = |target: &Target| target.writing(self.voice());
         for (target, rows, vectors) in columns {
             if let Some(target) = target {
+                let _writing = writing(target);
                 results.push(target.wrote(if complex {
                     write_complex_columns(target.path(), rows / 2, vectors)
                 } else {
@@ -132,9 +140,11 @@ impl Common {
             }
         }
         if let Some(target) = &self.json {
+            let _writing = writing(target);
             results.push(json::text(&document).and_then(|text| target.write(&text)));
         }
         if let Some(target) = &self.page {
+            let _writing = writing(target);
             let about = About {
                 name: &matrix.name,
                 matrix: Some(&matrix.csr),
@@ -181,7 +191,7 @@ impl Common {
         let wide = lines.iter().map(|l| l.value.chars().count()).max().unwrap_or(0).max(5);
         line("values", &format!("{:wide$}  {measure} (asked for {:.1e})", "value", r.tolerance));
         for Line { value, residual, verified } in lines {
-            let residual = format!("{:.2e}", residual * r.tolerance);
+            let residual = apart(residual * r.tolerance, r.tolerance, 2);
             let verdict = if *verified { "" } else { "  not verified" };
             line("", &format!("{value:wide$}  {residual}{verdict}"));
         }
@@ -247,31 +257,33 @@ impl Eigs {
         common.options.check()?;
         let output = args.output.map(|p| Target::holding(Holds::Vectors, p)).transpose()?;
         distinct(&[&common.json, &common.page, &output])?;
-        Ok(Self { common, mass: args.mass, output })
+        let mass = optional(args.mass);
+        common.check_inputs(mass.as_ref())?;
+        Ok(Self { common, mass, output })
     }
 
     pub(super) fn run(self) -> anyhow::Result<Exit> {
         let begun = Instant::now();
-        let matrix = ranks::together(self.common.source.load(self.common.quiet))?;
+        let matrix = ranks::together(self.common.source.load(self.common.voice()))?;
         let n = matrix.csr.rows();
         let mut options = EigenOptions { complex: matrix.complex, ..self.common.options.clone() };
         options.start = ranks::together(self.common.start(n))?;
         if let Some(path) = &self.mass {
-            let _reading = progress::spinner(&format!("reading {}", path.display()), self.common.silent());
+            let _reading = progress::spinner(&format!("reading {}", shown(path)), self.common.voice());
             options.mass = Some(Arc::new(ranks::together(self.common.source.another(path))?));
         }
-        let looking = progress::spinner("looking at the matrix", self.common.silent());
+        let looking = progress::spinner("looking at the matrix", self.common.voice());
         let solver = EigenSolver::new(&matrix.csr, options).map_err(|error| {
             // An error about B names the file of B.
             let place = self.mass.as_ref().filter(|_| error.to_string().starts_with("B "));
-            let place = place.map_or_else(|| matrix.name.clone(), |path| path.display().to_string());
+            let place = place.map_or_else(|| matrix.name.clone(), |path| shown(path));
             anyhow::Error::new(error).context(place)
         })?;
         drop(looking);
         let cancel = solver.cancel_flag();
         let signals = Signals::catch(&cancel).context("can't watch for signals")?;
         let watched = signals.clone();
-        let mut progress = Cycles::new(self.common.quiet, self.common.monitor);
+        let mut progress = Cycles::new(self.common.voice(), self.common.monitor);
         let mut solver = solver.on_cycle(move |event| {
             progress.show(event);
             // The solver clears its flag at the start; a signal from before that counts too.
@@ -307,18 +319,19 @@ impl Svds {
         let target = |path: Option<PathBuf>| path.map(|p| Target::holding(Holds::Vectors, p)).transpose();
         let (right, left) = (target(right)?, target(left)?);
         distinct(&[&common.json, &common.page, &right, &left])?;
+        common.check_inputs(None)?;
         Ok(Self { common, right, left })
     }
 
     pub(super) fn run(self) -> anyhow::Result<Exit> {
         let begun = Instant::now();
-        let matrix = ranks::together(self.common.source.load(self.common.quiet))?;
+        let matrix = ranks::together(self.common.source.load(self.common.voice()))?;
         let (rows, cols) = (matrix.csr.rows(), matrix.csr.cols());
         let mut options = EigenOptions { complex: matrix.complex, ..self.common.options.clone() };
         options.start = ranks::together(self.common.start(rows.min(cols)))?;
         let cancel = Arc::new(AtomicBool::new(false));
         let signals = Signals::catch(&cancel).context("can't watch for signals")?;
-        let mut progress = Cycles::new(self.common.quiet, self.common.monitor);
+        let mut progress = Cycles::new(self.common.voice(), self.common.monitor);
         let report = svds_until(&matrix.csr, options, &cancel, move |event| progress.show(event))
             .with_context(|| matrix.name.clone())?;
         super::signals::under_way();

@@ -3,6 +3,7 @@
 use super::args::GenArgs;
 use super::exit::Exit;
 use super::output::{Holds, Target, print};
+use super::progress::Voice;
 use super::source::{Generated, parameter};
 use super::{progress, signals};
 use krylane::matrix::complex::parts;
@@ -25,11 +26,12 @@ impl Generate {
     }
 
     pub(super) fn run(self) -> anyhow::Result<Exit> {
-        let spinner = progress::spinner(&format!("making {}:{}", self.matrix.name, self.matrix.size), self.quiet);
+        let voice = Voice::new(self.quiet, false);
+        let spinner = progress::spinner(&format!("making {}:{}", self.matrix.name, self.matrix.size), voice);
         let a = self.matrix.make()?;
         drop(spinner);
         signals::halt().check()?;
-        let spinner = progress::spinner(&format!("writing {}", self.target.path().display()), self.quiet);
+        let spinner = progress::spinner(&format!("writing {}", self.target.path().display()), voice);
         let path = self.target.path();
         self.target.wrote(if self.matrix.is_complex() {
             parts(&a).and_then(|(re, im)| krylane::io::write_complex_matrix(path, &re, &im))

@@ -3,8 +3,9 @@
 use super::args::InspectArgs;
 use super::exit::Exit;
 use super::output::{Folder, print};
+use super::progress::Voice;
 use super::source::Source;
-use super::{job, json, kernels};
+use super::{job, json, kernels, progress};
 use krylane::matrix::Stats;
 use krylane::{Options, Solver};
 use serde_json::json;
@@ -24,7 +25,9 @@ impl Inspect {
     }
 
     pub(super) fn run(self) -> anyhow::Result<Exit> {
-        let matrix = self.source.load(self.json)?;
+        let voice = Voice::new(self.json, false);
+        let matrix = self.source.load(voice)?;
+        let looking = progress::spinner("looking at the matrix", voice);
         let stats = Stats::of(&matrix.csr);
         let kernels = match &self.kernels {
             Some(folder) => Some((kernels::write(&matrix.csr, &self.options, folder)?, folder)),
@@ -39,6 +42,7 @@ impl Inspect {
             Err(e) if e.is_bad_input() => (vec![format!("none: {e}")], vec![]),
             Err(e) => return Err(e.into()),
         };
+        drop(looking);
         if self.json {
             let report =
                 json!({ "name": matrix.name, "file": matrix.notes, "stats": stats, "plan": plan, "forms": forms });

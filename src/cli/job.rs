@@ -7,9 +7,8 @@ use super::exit::Exit;
 use super::generate::Generate;
 use super::inspect::Inspect;
 use super::solve::Solve;
-use super::{allocator, bench, generate, info, manual, ranks, signals};
+use super::{allocator, bench, completion, generate, info, manual, ranks, signals, values};
 use anyhow::Context;
-use clap::CommandFactory;
 use krylane::{Backend, Knobs, Options};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -76,11 +75,7 @@ impl Job {
             Self::Inspect(job) => job.run(),
             Self::Info { json } => info::run(json),
             Self::Bench(args) => bench::run(args),
-            Self::Completions(shell) => {
-                let mut script = vec![];
-                clap_complete::generate(shell, &mut Args::command(), "krylane", &mut script);
-                super::output::print(&script)
-            }
+            Self::Completions(shell) => super::output::print(completion::script(shell).as_bytes()),
             Self::Manual(folder) => manual::write(&folder),
         }
     }
@@ -98,7 +93,7 @@ pub(super) fn options(args: SolverArgs) -> anyhow::Result<Options> {
         ..Knobs::default()
     };
     let mut options = Options {
-        method: args.method.parse()?,
+        method: values::method(&args.method)?,
         preconditioner: args.precond.parse()?,
         least_squares: args.least_squares,
         backend: backend(&args.backend),

@@ -1,10 +1,11 @@
 //! `krylane man`: man pages and completion scripts, into a folder.
 
 use super::args::Args;
+use super::completion;
 use super::exit::{Exit, NotWritable};
 use super::output::print;
 use clap::{CommandFactory, ValueEnum};
-use clap_complete::Shell;
+use clap_complete::{Generator, Shell};
 use std::path::Path;
 
 /// Writes `man1/*.1` and `completions/*`, and prints where.
@@ -15,7 +16,7 @@ pub(super) fn write(folder: &Path) -> anyhow::Result<Exit> {
         std::fs::create_dir_all(&scripts)?;
         clap_mangen::generate_to(Args::command(), &pages)?;
         for &shell in Shell::value_variants() {
-            clap_complete::generate_to(shell, &mut Args::command(), "krylane", &scripts)?;
+            std::fs::write(scripts.join(shell.file_name("krylane")), completion::script(shell))?;
         }
         Ok(())
     };

@@ -5,8 +5,10 @@ mod allocator;
 mod args;
 mod bench;
 mod compare;
+mod completion;
 mod document;
 mod eigs;
+mod examples;
 mod exit;
 mod generate;
 mod info;
@@ -32,6 +34,7 @@ use std::ffi::OsString;
 
 /// Runs the program `krylane` with these words, the first of which is its name; returns the exit code. Prints.
 pub fn run(words: impl IntoIterator<Item = OsString>) -> u8 {
+    krylane::quiet_mesa();
     let words = options_file::expand(words.into_iter().collect(), &args::Args::command());
     let words = ranks::begin().and(words).map_err(anyhow::Error::from);
     let outcome = words.and_then(|words| {

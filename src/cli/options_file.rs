@@ -3,7 +3,8 @@
 //! Only the part of TOML that options need: `key = value` with strings, numbers, booleans and one-line lists of these.
 //! A full TOML parser would add eight crates.
 
-use clap::{ArgAction, Command};
+use clap::{Arg, ArgAction, Command, Id};
+use krylane::host::suggest::did_you_mean;
 use krylane::{Error, Result};
 use serde_json::{Map, Value};
 use std::ffi::OsString;
@@ -17,35 +18,66 @@ pub(crate) fn expand(args: Vec<OsString>, command: &Command) -> Result<Vec<OsStr
     let Some(path) = named(&args) else { return Ok(args) };
     let shown = std::path::Path::new(&path).display().to_string();
     let fail = |message: String| Error::input(format!("{shown}: {message}"));
-    let text = std::fs::read_to_string(&path).map_err(|e| fail(e.to_string()))?;
+    let text = std::fs::read_to_string(super::source::file(&path)).map_err(|e| fail(e.to_string()))?;
     let table = parse(&text).map_err(|(line, message)| Error::input(format!("{shown}:{line}: {message}")))?;
     // The first word that is not an option is the subcommand.
     let Some(at) = args.iter().skip(1).position(|a| !a.to_string_lossy().starts_with('-')).map(|k| k + 1) else {
         return Ok(args);
     };
     let Some(sub) = command.find_subcommand(&args[at]) else { return Ok(args) };
+    let given = words(sub, &table).map_err(|(line, message)| Error::input(format!("{shown}:{line}: {message}")))?;
+    let echoed: Map<String, Value> = table.into_iter().map(|(_, key, value)| (key, value)).collect();
+    let _ = ECHO.set(serde_json::json!({ "file": shown, "options": echoed }));
+    let mut all = args;
+    all.splice(at + 1..at + 1, given);
+    Ok(all)
+}
+
+/// A line's number, key and value.
+type Line = (usize, String, Value);
+
+/// A faulty line's number, and what is wrong with it.
+type Fault = (usize, String);
+
+/// The lines as words of a command line.
+fn words(command: &Command, table: &[Line]) -> Result<Vec<OsString>, Fault> {
+    let options = || command.get_arguments().filter(|a| !["options", "help", "version"].contains(&a.get_id().as_str()));
     let mut given = vec![];
-    for (key, value) in &table {
+    let mut seen: Vec<(&Id, &str)> = vec![];
+    for (line, key, value) in table {
         let name = key.replace('_', "-");
-        let Some(option) = sub.get_arguments().find(|a| a.get_long() == Some(&name) && name != "options") else {
-            let sub = sub.get_name();
-            return Err(fail(format!("{key} is not an option of {sub}; `krylane {sub} --help` lists them")));
+        let Some(option) = options().find(|a| names(a).contains(&name)) else {
+            let known: Vec<String> = options().filter(|a| !a.is_hide_set()).flat_map(names).collect();
+            let hint = did_you_mean(&name, known.iter().map(String::as_str));
+            let sub = command.get_name();
+            return Err((*line, format!("{key} is not an option of {sub}{hint}; `krylane {sub} --help` lists them")));
         };
+        if let Some((_, other)) = seen.iter().find(|(id, _)| *id == option.get_id()) {
+            let same = *other == key;
+            let fault = if same { format!("{key} is given twice") } else { format!("{key} is {other}, given above") };
+            return Err((*line, fault));
+        }
+        seen.push((option.get_id(), key));
+        let flag = if name.len() == 1 { format!("-{name}") } else { format!("--{name}") };
         let switch = matches!(option.get_action(), ArgAction::SetTrue);
         let values = value.as_array().cloned().unwrap_or_else(|| vec![value.clone()]);
         for value in values {
             match value {
-                Value::Bool(true) if switch => given.push(OsString::from(format!("--{name}"))),
+                Value::Bool(true) if switch => given.push(OsString::from(&flag)),
                 Value::Bool(false) if switch => {}
-                Value::String(text) => given.push(format!("--{name}={text}").into()),
-                other => given.push(format!("--{name}={other}").into()),
+                Value::String(text) => given.push(format!("{flag}={text}").into()),
+                other => given.push(format!("{flag}={other}").into()),
             }
         }
     }
-    let _ = ECHO.set(serde_json::json!({ "file": shown, "options": table }));
-    let mut all = args;
-    all.splice(at + 1..at + 1, given);
-    Ok(all)
+    Ok(given)
+}
+
+/// The names of an option: the long one and its aliases, or its letter where there are none.
+fn names(option: &Arg) -> Vec<String> {
+    let aliases = option.get_all_aliases().into_iter().flatten();
+    let long: Vec<String> = option.get_long().into_iter().chain(aliases).map(String::from).collect();
+    if long.is_empty() { option.get_short().map(String::from).into_iter().collect() } else { long }
 }
 
 /// The file that `--options` names.
@@ -55,9 +87,9 @@ fn named(args: &[OsString]) -> Option<OsString> {
     joined.or_else(|| typed.iter().position(|a| a == "--options").and_then(|k| typed.get(k + 1).cloned()))
 }
 
-/// Keys and values, or the faulty line's number and an error message.
-fn parse(text: &str) -> Result<Map<String, Value>, (usize, String)> {
-    let mut table = Map::new();
+/// Lines, keys and values, or the faulty line's number and an error message.
+fn parse(text: &str) -> Result<Vec<Line>, Fault> {
+    let mut table = vec![];
     for (k, line) in text.lines().enumerate() {
         let fail = |message: &str| (k + 1, message.to_string());
         let line = line.trim();
@@ -74,9 +106,7 @@ fn parse(text: &str) -> Result<Map<String, Value>, (usize, String)> {
         if !rest.is_empty() && !rest.starts_with('#') {
             return Err(fail(&format!("unexpected `{rest}` after the value")));
         }
-        if table.insert(key.into(), value).is_some() {
-            return Err(fail(&format!("{key} is given twice")));
-        }
+        table.push((k + 1, key.to_string(), value));
     }
     Ok(table)
 }
@@ -145,8 +175,14 @@ mod tests {
             "# head\nmethod = \"cg\" # why\nrtol=1e-10\nn = 1_000\nquiet = true\nset = [ 'a=1', \"b\\\"2\", 3 ]\n\n";
         let table = parse(text).unwrap();
         assert_eq!(
-            Value::Object(table),
-            serde_json::json!({"method": "cg", "rtol": 1e-10, "n": 1000, "quiet": true, "set": ["a=1", "b\"2", 3]})
+            serde_json::json!(table),
+            serde_json::json!([
+                [2, "method", "cg"],
+                [3, "rtol", 1e-10],
+                [4, "n", 1000],
+                [5, "quiet", true],
+                [6, "set", ["a=1", "b\"2", 3]]
+            ])
         );
         for (text, line) in [
             ("[solve]", 1),
@@ -154,7 +190,6 @@ mod tests {
             ("a = cg", 1),
             ("a = 'x", 1),
             ("a = [1", 1),
-            ("a = 1\na = 2", 2),
             ("a = 1 2", 1),
             ("a = {}", 1),
         ] {

@@ -1,6 +1,7 @@
 //! Where results go: checked before the work that makes them.
 
 use super::exit::{Exit, NotWritable};
+use super::progress::{self, Spinner, Voice};
 use krylane::io::Content;
 use std::fs::{self, OpenOptions};
 use std::io::{self, ErrorKind, Write};
@@ -96,6 +97,11 @@ impl Target {
 
     pub(super) fn path(&self) -> &Path {
         &self.0
+    }
+
+    /// Says that it is written, until dropped.
+    pub(super) fn writing(&self, voice: Voice) -> Spinner {
+        progress::working(&format!("writing {}", self.0.display()), voice)
     }
 
     /// Writes `text` whole or not at all.

@@ -2,12 +2,51 @@
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use krylane::Event;
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 /// Quick work shows nothing.
 const PATIENCE: Duration = Duration::from_millis(300);
 const FRAME: Duration = Duration::from_millis(60);
 const STEPS: u64 = 1000;
+
+/// How a run speaks while it works.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Voice {
+    Silent,
+    /// Spinners and bars, where stderr is a terminal.
+    Bars,
+    /// Lines, wherever stderr goes.
+    Lines,
+}
+
+impl Voice {
+    pub(super) fn new(quiet: bool, monitor: bool) -> Self {
+        match (monitor, quiet) {
+            (true, _) => Self::Lines,
+            (_, true) => Self::Silent,
+            _ => Self::Bars,
+        }
+    }
+
+    fn target(self) -> ProgressDrawTarget {
+        if self == Self::Bars { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() }
+    }
+}
+
+/// The beginning of the run, as lines tell it.
+static BEGUN: LazyLock<Instant> = LazyLock::new(Instant::now);
+
+/// Words after the time since the first ones.
+fn timed(words: &str) -> String {
+    format!("{:>9.2} s  {words}", BEGUN.elapsed().as_secs_f64())
+}
+
+/// [`timed`] words as a line on stderr.
+pub(super) fn tell(words: &str) {
+    super::exit::say(&timed(words));
+}
 
 /// A progress bar that is cleared when dropped.
 pub(super) struct Spinner(ProgressBar);
@@ -19,9 +58,17 @@ impl Drop for Spinner {
 }
 
 /// Spins until dropped; a signal's message uses `words`, too.
-pub(super) fn spinner(words: &str, quiet: bool) -> Spinner {
+pub(super) fn spinner(words: &str, voice: Voice) -> Spinner {
     super::signals::early(words);
-    let bar = ProgressBar::with_draw_target(None, target(quiet)).with_message(words.to_string());
+    working(words, voice)
+}
+
+/// Spins until dropped, while a result is at stake: a signal waits for it.
+pub(super) fn working(words: &str, voice: Voice) -> Spinner {
+    if voice == Voice::Lines {
+        tell(words);
+    }
+    let bar = ProgressBar::with_draw_target(None, voice.target()).with_message(words.to_string());
     let style = ProgressStyle::with_template("{spinner} {msg}  {elapsed}").expect("a legal template");
     bar.set_style(style);
     // Failing to start the spinner's thread would end the program: without a terminal none is started.
@@ -31,6 +78,50 @@ pub(super) fn spinner(words: &str, quiet: bool) -> Spinner {
     Spinner(bar)
 }
 
+/// Lines about iterations, every so many: a heading before the first, and the last one whatever its number.
+struct Monitor {
+    every: u64,
+    /// Words above the columns.
+    heading: String,
+    headed: bool,
+    /// The last line of each system where it was not due.
+    held: BTreeMap<usize, String>,
+}
+
+impl Monitor {
+    fn new(every: u64, heading: &str) -> Self {
+        Self { every, heading: heading.into(), headed: false, held: BTreeMap::new() }
+    }
+
+    /// The line of iteration `number` of a system, from 1.
+    fn line(&mut self, system: usize, number: u64, line: &str) {
+        if !std::mem::replace(&mut self.headed, true) {
+            super::exit::say(&format!("{:>11}  {}", "time", self.heading));
+        }
+        if number == 1 {
+            // Who worked before has ended.
+            self.flush();
+        }
+        if number == 1 || number.is_multiple_of(self.every) {
+            self.held.remove(&system);
+            tell(line);
+        } else {
+            self.held.insert(system, timed(line));
+        }
+    }
+
+    /// What is still to be said before something else comes.
+    fn flush(&mut self) {
+        std::mem::take(&mut self.held).values().for_each(|line| super::exit::say(line));
+    }
+}
+
+impl Drop for Monitor {
+    fn drop(&mut self) {
+        self.flush();
+    }
+}
+
 /// Progress of the residual from 1 to the goal, on a log scale; of several systems, that of the slowest.
 pub(super) struct Convergence {
     bar: ProgressBar,
@@ -38,6 +129,10 @@ pub(super) struct Convergence {
     drawn: Option<Instant>,
     /// log10 of each system's goal.
     goals: Vec<f64>,
+    /// Who may be at work.
+    candidates: Vec<String>,
+    /// Who was last heard of.
+    current: Option<usize>,
     /// The last event of each running system.
     heard: Vec<Option<Event>>,
     /// Number of systems that have begun.
@@ -45,31 +140,48 @@ pub(super) struct Convergence {
     furthest: u64,
     /// Spins until the first iteration.
     setting_up: Option<Spinner>,
-    /// Iterations between lines on stderr.
-    monitor: Option<u64>,
+    monitor: Option<Monitor>,
 }
 
 impl Convergence {
-    pub(super) fn new(goals: impl Iterator<Item = f64>, quiet: bool, monitor: Option<u64>) -> Self {
-        let bar = ProgressBar::with_draw_target(Some(STEPS), target(quiet));
+    /// `monitor` is the number of iterations between lines on stderr.
+    pub(super) fn new(
+        goals: impl Iterator<Item = f64>,
+        candidates: Vec<String>,
+        voice: Voice,
+        monitor: Option<u64>,
+    ) -> Self {
+        let bar = ProgressBar::with_draw_target(Some(STEPS), voice.target());
         let style = ProgressStyle::with_template("{spinner} {bar:32} {msg}  {elapsed}").expect("a legal template");
         bar.set_style(style.progress_chars("=> "));
         let goals: Vec<f64> = goals.map(|goal| goal.clamp(1e-16, 0.1).log10()).collect();
-        let heard = vec![None; goals.len()];
-        let setting_up = Some(spinner("setting up", quiet || monitor.is_some()));
-        Self { bar, start: Instant::now(), drawn: None, goals, heard, begun: 0, furthest: 0, setting_up, monitor }
+        let system = if goals.len() > 1 { "system  " } else { "" };
+        Self {
+            bar,
+            start: Instant::now(),
+            drawn: None,
+            heard: vec![None; goals.len()],
+            goals,
+            candidates,
+            current: None,
+            begun: 0,
+            furthest: 0,
+            setting_up: Some(spinner("setting up", voice)),
+            monitor: monitor.map(|every| Monitor::new(every, &format!("{system}iteration   residual  by"))),
+        }
     }
 
     pub(super) fn show(&mut self, event: Event) {
         if self.setting_up.take().is_some() {
             super::signals::under_way();
         }
-        if let Some(every) = self.monitor {
-            if (event.iteration as u64).is_multiple_of(every) || event.iteration == 1 {
-                let system = if self.goals.len() > 1 { format!("system {:>4}  ", event.system) } else { String::new() };
-                let (iteration, seconds) = (event.iteration, self.start.elapsed().as_secs_f64());
-                super::exit::say(&format!("{system}{iteration:>8}  {:.3e}  {seconds:.2} s", event.residual));
-            }
+        let by = self.candidates.get(event.candidate).map_or("", String::as_str);
+        if let Some(monitor) = &mut self.monitor {
+            let changed = self.current.replace(event.candidate) != Some(event.candidate);
+            let system = if self.goals.len() > 1 { format!("{:>6}  ", event.system) } else { String::new() };
+            let line = format!("{system}{:>9}  {:>9.3e}  {by}", event.iteration, event.residual);
+            // The first line of one that takes over is said, too.
+            monitor.line(event.system, if changed { 1 } else { event.iteration as u64 }, &line);
             return;
         }
         if self.bar.is_hidden() {
@@ -94,7 +206,7 @@ impl Convergence {
         // The number shows a residual that grows again; a bar that moves backwards confuses.
         self.furthest = self.furthest.max((done(slowest) * STEPS as f64) as u64);
         self.bar.set_position(self.furthest);
-        let mut message = format!("iteration {:>6}  residual {:.2e}", slowest.iteration, slowest.residual);
+        let mut message = format!("{by}: iteration {:>6}  residual {:.2e}", slowest.iteration, slowest.residual);
         if self.goals.len() > 1 {
             message += &format!("  slowest: system {}", slowest.system);
         }
@@ -104,17 +216,17 @@ impl Convergence {
 
 /// Progress of the largest residual of a wanted pair towards its bound.
 pub(super) struct Cycles {
-    start: Instant,
     spinner: Spinner,
-    monitor: Option<u64>,
+    monitor: Option<Monitor>,
     /// Cycles so far.
     heard: u64,
 }
 
 impl Cycles {
-    pub(super) fn new(quiet: bool, monitor: Option<u64>) -> Self {
-        let spinner = spinner("setting up", quiet || monitor.is_some());
-        Self { start: Instant::now(), spinner, monitor, heard: 0 }
+    /// `monitor` is the number of cycles between lines on stderr.
+    pub(super) fn new(voice: Voice, monitor: Option<u64>) -> Self {
+        let monitor = monitor.map(|every| Monitor::new(every, "iteration  largest residual over its bound"));
+        Self { spinner: spinner("setting up", voice), monitor, heard: 0 }
     }
 
     pub(super) fn show(&mut self, event: Event) {
@@ -125,12 +237,8 @@ impl Cycles {
         self.heard += 1;
         // Before the first look at the pairs there is no residual.
         let residual = if residual.is_finite() { format!("{residual:.1e}") } else { "?".into() };
-        match self.monitor {
-            Some(every) if self.heard % every == 1 % every => {
-                let seconds = self.start.elapsed().as_secs_f64();
-                super::exit::say(&format!("{iteration:>8}  {residual} times the bound  {seconds:.2} s"));
-            }
-            Some(_) => {}
+        match &mut self.monitor {
+            Some(monitor) => monitor.line(0, self.heard, &format!("{iteration:>9}  {residual}")),
             None => {
                 let bar = &self.spinner.0;
                 bar.set_message(format!("iteration {iteration:>6}  largest residual {residual} times its bound"));
@@ -143,8 +251,4 @@ impl Drop for Convergence {
     fn drop(&mut self) {
         self.bar.finish_and_clear();
     }
-}
-
-fn target(quiet: bool) -> ProgressDrawTarget {
-    if quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() }
 }

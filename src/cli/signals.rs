@@ -75,6 +75,7 @@ fn watch() {
 
 /// Ends the process without waiting for other threads: drivers in use can't be shut down.
 fn leave(code: u8) -> ! {
+    krylane::io::abandon();
     #[cfg(unix)]
     // SAFETY: ends the process at once; nothing runs after it.
     unsafe {

@@ -4,9 +4,9 @@ use super::args::SolveArgs;
 use super::document::{Document, Reports};
 use super::exit::Exit;
 use super::output::{Holds, Target, distinct, spare};
-use super::progress::{self, Convergence};
+use super::progress::{self, Convergence, Voice};
 use super::signals::Signals;
-use super::source::{Matrix, Rhs, Source};
+use super::source::{Matrix, Rhs, Source, one_pipe, optional};
 use super::{job, json, ranks, signals, summary};
 use anyhow::Context;
 use krylane::io::{write_columns, write_complex_columns};
@@ -46,9 +46,9 @@ impl Solve {
         let job = Self {
             source: Source::new(args.matrix)?,
             rhs: Rhs::new(&args.rhs, args.nrhs)?,
-            x0: args.x0,
-            coordinates: args.coordinates,
-            near_null: args.near_null,
+            x0: optional(args.x0),
+            coordinates: optional(args.coordinates),
+            near_null: optional(args.near_null),
             options: Options { ranks: ranks::current(), ..job::options(args.solver)? },
             quiet: args.quiet,
             monitor: args.monitor,
@@ -62,14 +62,16 @@ impl Solve {
         distinct(&targets)?;
         let files = [&job.x0, &job.coordinates, &job.near_null].into_iter().flatten().map(PathBuf::as_path);
         let inputs: Vec<&Path> = files.chain(job.source.path()).chain(job.rhs.path()).collect();
+        one_pipe(&inputs)?;
         spare(&inputs, &targets)?;
         Ok(job)
     }
 
     pub(super) fn run(self) -> anyhow::Result<Exit> {
         let start = Instant::now();
-        let matrix = ranks::together(self.source.load(self.quiet))?;
-        let looking = progress::spinner("looking at the matrix", self.quiet || self.monitor.is_some());
+        let voice = self.voice();
+        let matrix = ranks::together(self.source.load(voice))?;
+        let looking = progress::spinner("looking at the matrix", voice);
         let options = Options { near_null: ranks::together(self.near_null())?, ..self.options.clone() };
         let solver = Solver::new(&matrix.csr, options).with_context(|| matrix.name.clone())?;
         let (rows, cols) = (matrix.csr.rows(), matrix.csr.cols());
@@ -80,7 +82,8 @@ impl Solve {
 
         let cancel = solver.cancel_flag();
         let signals = Signals::catch(&cancel).context("can't watch for signals")?;
-        let mut progress = Convergence::new(b.iter().map(|b| self.goal(b)), self.quiet, self.monitor);
+        let goals = b.iter().map(|b| self.goal(b));
+        let mut progress = Convergence::new(goals, solver.candidates(), voice, self.monitor);
         let watched = signals.clone();
         let mut solver = solver.on_iteration(move |event| {
             // The solver clears its flag at the start; a signal from before that counts too.
@@ -109,6 +112,10 @@ impl Solve {
             Some(code) if cancelled => Exit::Signal(code),
             _ => Exit::NotConverged,
         })
+    }
+
+    fn voice(&self) -> Voice {
+        Voice::new(self.quiet, self.monitor.is_some())
     }
 
     /// Where the report goes.
@@ -147,7 +154,9 @@ impl Solve {
     fn write(&self, document: &Document<'_, Reports<'_>>, matrix: &Matrix, b: &[Vec<f64>]) -> anyhow::Result<()> {
         let reports = document.report.all();
         let mut results = vec![];
+        let writing = |target: &Target| target.writing(self.voice());
         if let Some(target) = &self.output {
+            let _writing = writing(target);
             let x: Vec<&[f64]> = reports.iter().map(|r| &r.x[..]).collect();
             let cols = matrix.csr.cols();
             results.push(target.wrote(match matrix.complex {
@@ -156,12 +165,15 @@ impl Solve {
             }));
         }
         if let Some(target) = &self.json {
+            let _writing = writing(target);
             results.push(json::text(document).and_then(|text| target.write(&text)));
         }
         if let Some(target) = &self.plot {
+            let _writing = writing(target);
             results.push(target.write(self.figure(matrix, reports, b).svg().as_bytes()));
         }
         if let Some(target) = &self.page {
+            let _writing = writing(target);
             let on_cpu = reports[0].adapter.backend == "cpu";
             let about = About {
                 name: &matrix.name,
@@ -190,7 +202,7 @@ impl Solve {
     }
 
     fn figure<'a>(&self, matrix: &Matrix, reports: &'a [Report], b: &[Vec<f64>]) -> History<'a> {
-        let mut methods: Vec<_> = reports.iter().map(|r| format!("{} + {}", r.method, r.preconditioner)).collect();
+        let mut methods: Vec<_> = reports.iter().filter_map(Report::ended_by).collect();
         methods.sort();
         methods.dedup();
         let outcome = match reports {
@@ -199,7 +211,10 @@ impl Solve {
         };
         History {
             title: matrix.name.clone(),
-            subtitle: format!("{} on {}: {outcome}", methods.join(", "), reports[0].adapter.name),
+            subtitle: [methods.join(", "), format!("on {}: {outcome}", reports[0].adapter.name)]
+                .join(" ")
+                .trim()
+                .into(),
             curves: reports.iter().map(|r| Curve { history: &r.history, checks: &r.checks }).collect(),
             bands: if let [report] = reports { Band::of(report) } else { vec![] },
             tolerance: self.common_goal(b),

@@ -1,6 +1,7 @@
 //! Matrices and vectors by the names users give them.
 
 use super::args::MatrixArgs;
+use super::progress::Voice;
 use super::{progress, ranks, signals};
 use krylane::io::{Notes, ReadOptions, read_columns, read_matrix, read_vector};
 use krylane::matrix::{Csr, complex, gallery};
@@ -86,23 +87,19 @@ impl Source {
         }
     }
 
-    pub(super) fn load(&self, quiet: bool) -> Result<Matrix> {
+    pub(super) fn load(&self, voice: Voice) -> Result<Matrix> {
         let start = Instant::now();
         match self {
             Self::File { path, options } => {
-                let _spinner = progress::spinner(&format!("reading {}", path.display()), quiet);
-                if path == Path::new("/dev/stdin") && ranks::current().is_some() {
-                    return Err(Error::input("several ranks can't read one pipe; give them a file"));
-                }
+                let name = shown(path);
+                let _spinner = progress::spinner(&format!("reading {name}"), voice);
                 let loaded = read_matrix(path, &self.read_options())?;
                 let csr = real_form(loaded.matrix, loaded.imaginary, options.complex)?;
-                let piped = path == Path::new("/dev/stdin");
-                let name = if piped { "stdin".into() } else { path.display().to_string() };
                 let seconds = start.elapsed().as_secs_f64();
                 Ok(Matrix { name, csr: Arc::new(csr), complex: options.complex, notes: Some(loaded.notes), seconds })
             }
             Self::Gallery(g) => {
-                let _spinner = progress::spinner(&format!("making {}:{}", g.name, g.size), quiet);
+                let _spinner = progress::spinner(&format!("making {}:{}", g.name, g.size), voice);
                 let params: String = g.params.iter().map(|(key, value)| format!(" {key}={value}")).collect();
                 let name = format!("{}:{}{params}", g.name, g.size);
                 let csr = Arc::new(g.make()?);
@@ -276,9 +273,32 @@ impl Rhs {
     }
 }
 
+const STDIN: &str = "/dev/stdin";
+
 /// A file as typed; `-` is stdin.
 pub(super) fn file(typed: &OsStr) -> PathBuf {
-    if typed == "-" { "/dev/stdin".into() } else { typed.into() }
+    if typed == "-" { STDIN.into() } else { typed.into() }
+}
+
+/// [`file`] of an option that may be missing.
+pub(super) fn optional(typed: Option<PathBuf>) -> Option<PathBuf> {
+    typed.map(|typed| file(typed.as_os_str()))
+}
+
+/// A file's name for people.
+pub(super) fn shown(path: &Path) -> String {
+    if path == Path::new(STDIN) { "stdin".into() } else { path.display().to_string() }
+}
+
+/// Refuses inputs that can't all be read from stdin.
+pub(super) fn one_pipe(inputs: &[&Path]) -> Result<()> {
+    let piped = inputs.iter().filter(|path| **path == Path::new(STDIN)).count();
+    match piped {
+        0 => Ok(()),
+        1 if ranks::current().is_none() => Ok(()),
+        1 => Err(Error::input("several ranks can't read one pipe; give them a file")),
+        _ => Err(Error::input("two inputs are `-`: only one can be read from stdin")),
+    }
 }
 
 /// `KEY=VALUE`.

@@ -2,6 +2,7 @@
 
 use super::document::{Document, Reports};
 use super::exit::flags;
+use krylane::host::digits::apart;
 use krylane::picture::{Band, Curve, History, Ink};
 use krylane::{Options, Reason, Report, Rung};
 use std::fmt::Write;
@@ -90,7 +91,7 @@ pub(super) fn text(
     }
     match reports {
         [report] => one(&mut lines, report, options, (document.read_s, document.total_s)),
-        systems => several(&mut lines, systems, options, document.total_s),
+        systems => several(&mut lines, systems, options, (document.read_s, document.total_s)),
     }
     for warning in &last.warnings {
         let label = lines.paint.with("33", "warning");
@@ -132,10 +133,18 @@ fn one(lines: &mut Lines, r: &Report, options: &Options, (read_s, total_s): (f64
     let early = r.iterations == 0 && matches!(r.reason, Reason::Cancelled | Reason::TimeLimit);
     let advice = if early { "No iteration was done: x is the initial guess.".into() } else { flags(&r.advice()) };
     lines.outcome(r.is_answer(), &r.reason.to_string(), &advice);
+    if let Some(by) = r.ended_by() {
+        lines.line(if r.is_answer() { "solved by" } else { "ended by" }, &by);
+    }
     let c = &r.certificate;
     lines.line(
         "certificate",
-        &format!("|b - A x|/|b| = {:.3e}, {}; backward error {:.3e}", c.relative, asked(options), c.backward_error),
+        &format!(
+            "|b - A x|/|b| = {}, {}; backward error {:.3e}",
+            apart(c.relative, options.rtol, 3),
+            asked(options),
+            c.backward_error
+        ),
     );
     if let (Some(by_component), Some(by_row)) = (c.componentwise, c.rowwise) {
         lines.line("", &format!("backward error by component {by_component:.3e}, by row {by_row:.3e}"));
@@ -182,7 +191,7 @@ fn one(lines: &mut Lines, r: &Report, options: &Options, (read_s, total_s): (f64
 
 /// A table of the candidates that were tried.
 fn race(lines: &mut Lines, r: &Report) {
-    let name = |k: usize, r: &Rung| format!("{} {} with {}", k + 1, r.method, r.preconditioner);
+    let name = |k: usize, r: &Rung| format!("{} {}", k + 1, r.name());
     let wide = r.rungs.iter().enumerate().map(|(k, r)| name(k, r).chars().count()).max().unwrap_or(0).max(9);
     let head = format!(
         "{:wide$}  {:>8}  {:>10}  {:>6}  {:>8}  verdict",
@@ -202,7 +211,7 @@ fn race(lines: &mut Lines, r: &Report) {
 }
 
 /// A table of systems, worst first.
-fn several(lines: &mut Lines, systems: &[Report], options: &Options, total_s: f64) {
+fn several(lines: &mut Lines, systems: &[Report], options: &Options, (read_s, total_s): (f64, f64)) {
     let mut order: Vec<usize> = (0..systems.len()).collect();
     // Systems without an answer first, then by descending residual.
     let rank = |k: usize| (systems[k].is_answer(), systems[k].certificate.relative);
@@ -213,14 +222,17 @@ fn several(lines: &mut Lines, systems: &[Report], options: &Options, total_s: f6
     lines.line("systems", &format!("number  iterations  |b - A x|/|b|  outcome (worst first; {})", asked(options)));
     for &k in order.iter().take(ROWS) {
         let Report { iterations, certificate, reason, .. } = &systems[k];
-        lines.line("", &format!("{k:>6}  {iterations:>10}  {:>13.3e}  {reason}", certificate.relative));
+        let relative = apart(certificate.relative, options.rtol, 3);
+        lines.line("", &format!("{k:>6}  {iterations:>10}  {relative:>13}  {reason}"));
     }
     if systems.len() > ROWS {
         lines.line("", &format!("and {} more", systems.len() - ROWS));
     }
     let sum = |part: fn(&Report) -> usize| systems.iter().map(part).sum();
     lines.work([sum(|r| r.iterations), sum(|r| r.matvecs), sum(|r| r.restarts)]);
-    lines.line("time", &format!("{} for everything", seconds(total_s)));
+    let certify_s: f64 = systems.iter().map(|r| r.timings.certify_s).sum();
+    let [read, certify, total] = [read_s, certify_s, total_s].map(seconds);
+    lines.line("time", &format!("read {read}, certify {certify}; {total} in all"));
 }
 
 /// How several systems ended.

@@ -1,11 +1,13 @@
 //! Parsers of flag values, and their completions.
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
-use krylane::Which;
 use krylane::eigen::EIGEN_METHODS;
 use krylane::io::FORMATS;
+use krylane::matrix::gallery::NAMES;
 use krylane::method::METHODS;
 use krylane::precond::PRECONDITIONERS;
+use krylane::{Error, Method, Which};
+use std::ffi::OsString;
 use std::time::Duration;
 
 /// A number of bytes, with K, M, G or T for powers of 1024.
@@ -54,6 +56,35 @@ pub(super) fn method_names() -> Vec<(&'static str, &'static str)> {
     std::iter::once(("auto", "chosen from the matrix, with fallbacks")).chain(known).collect()
 }
 
+/// A method by its text: one that a command line can give what it needs.
+pub(super) fn method(text: &str) -> krylane::Result<Method> {
+    let method: Method = text.parse()?;
+    match method.entry() {
+        Some(entry) if entry.traits.program_only => Err(Error::input(format!(
+            "{} needs vectors that only a program can give it; `krylane solve --help` lists the methods",
+            entry.id
+        ))),
+        _ => Ok(method),
+    }
+}
+
+pub(super) fn method_lists() -> Vec<(&'static str, &'static str)> {
+    listed(method_names(), "every method")
+}
+
+pub(super) fn preconditioner_lists() -> Vec<(&'static str, &'static str)> {
+    listed(preconditioner_names(), "every preconditioner")
+}
+
+fn listed(mut names: Vec<(&'static str, &'static str)>, every: &'static str) -> Vec<(&'static str, &'static str)> {
+    names.push(("all", every));
+    names
+}
+
+pub(super) fn gallery_names() -> Vec<(&'static str, &'static str)> {
+    NAMES.iter().map(|f| (f.name, f.about)).collect()
+}
+
 pub(super) fn ends() -> PossibleValuesParser {
     PossibleValuesParser::new(Which::ALL.map(|w| PossibleValue::new(w.id())))
 }
@@ -81,8 +112,35 @@ impl TypedValueParser for Known {
     }
 
     fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
-        Some(Box::new((self.0)().into_iter().map(|(name, about)| PossibleValue::new(name).help(about))))
+        offered(self.0)
     }
+}
+
+/// A file name, or something that begins with one of these words, which completion offers beside files.
+#[derive(Clone)]
+pub(super) struct FileOr(pub(super) fn() -> Vec<(&'static str, &'static str)>);
+
+impl TypedValueParser for FileOr {
+    type Value = OsString;
+
+    fn parse_ref(
+        &self,
+        command: &clap::Command,
+        arg: Option<&clap::Arg>,
+        value: &std::ffi::OsStr,
+    ) -> Result<OsString, clap::Error> {
+        clap::builder::OsStringValueParser::new().parse_ref(command, arg, value)
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        offered(self.0)
+    }
+}
+
+fn offered<'a>(
+    words: fn() -> Vec<(&'static str, &'static str)>,
+) -> Option<Box<dyn Iterator<Item = PossibleValue> + 'a>> {
+    Some(Box::new(words().into_iter().map(|(name, about)| PossibleValue::new(name).help(about))))
 }
 
 pub(super) fn preconditioner_names() -> Vec<(&'static str, &'static str)> {

@@ -107,7 +107,8 @@ impl Session {
             };
             tally.restarts += 1;
             tally.history.push(worst);
-            let event = Event { iteration: tally.iterations, residual: worst, system: 0, condition: None };
+            let event =
+                Event { iteration: tally.iterations, residual: worst, system: 0, candidate: 0, condition: None };
             if let Some(ended) = ended {
                 return Ok(ended);
             }

@@ -157,7 +157,7 @@ impl Pencil {
             let (kind, amiss) = Mass::of(b, &empty, complex)?;
             mass = kind;
             if let Some(amiss) = amiss {
-                notes.push(format!("no inner product of B: {amiss}"));
+                notes.push("methods for nonsymmetric problems: B gives no inner product".into());
                 warnings.push(amiss);
             } else if mass == Mass::Semidefinite {
                 notes.push("B is semidefinite: start vectors go through the inverse".into());
@@ -215,9 +215,14 @@ impl Pencil {
         a + b.map_or(0.0, |b| value.norm() * b)
     }
 
+    /// What [`Self::shifted`] makes, in words.
+    pub(super) fn shifted_name(&self) -> &'static str {
+        if self.b.is_some() { "A - sigma B" } else { "A - sigma I" }
+    }
+
     /// A − σB.
     pub(super) fn shifted(&self, sigma: c64) -> Result<Csr> {
-        let a = self.a.entries().ok_or_else(|| Error::input("A - sigma B needs the entries of A"))?;
+        let a = self.a.entries().ok_or_else(|| Error::input("a shift needs the entries of A"))?;
         let n = a.rows();
         let mut t = Triplets::new(n, n)?;
         let mut add = |m: &Csr, re: f64, im: f64| -> Result<()> {

@@ -202,7 +202,7 @@ pub(super) fn advice(reason: &Reason, shifts: bool) -> String {
             "Residuals are larger than the method estimated: raise `subspace`, or move the shift."
         }
         Reason::InconsistentSystem { .. } | Reason::Breakdown(_) => {
-            "Systems with A - sigma B were not solved: move sigma a little, or take the preconditioner lu."
+            "Shifted systems were not solved: move sigma a little, or take the preconditioner lu."
         }
         other => other.advice(),
     }

@@ -220,9 +220,10 @@ impl Shift {
                 Ok(direct) => {
                     if nudge > 0.0 {
                         notes.push(format!(
-                            "shift moved from {} to {}: A - sigma B is singular to working precision there",
+                            "shift moved from {} to {}: {} is singular to working precision there",
                             show(sigma),
-                            show(moved)
+                            show(moved),
+                            p.shifted_name()
                         ));
                     }
                     notes.push(described(&direct, cost));
@@ -232,7 +233,8 @@ impl Shift {
                 Err(_) => break,
             }
         }
-        notes.push("inner systems by iterations: complete factors of A - sigma B were not accurate".into());
+        let name = p.shifted_name();
+        notes.push(format!("inner systems by iterations: complete factors of {name} were not accurate"));
         Ok(Self { sigma, solves: Solves::Iterative(c.into()) })
     }
 
@@ -253,8 +255,9 @@ impl Shift {
             let sigma = c64::new(-step * p.unit, 0.0);
             if let Ok(direct) = Direct::new(&p.shifted(sigma)?, true, true, p.complex) {
                 notes.push(format!(
-                    "shift {}: below all eigenvalues, as the Cholesky factors of A - sigma B prove",
-                    show(sigma)
+                    "shift {}: below all eigenvalues, as the Cholesky factors of {} prove",
+                    show(sigma),
+                    p.shifted_name()
                 ));
                 notes.push(described(&direct, cost));
                 return Ok(Some(Self { sigma, solves: Solves::Direct(Arc::new(direct)) }));

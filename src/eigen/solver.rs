@@ -15,6 +15,7 @@ use super::{Action, EigenSystem, Wanted};
 use crate::error::{Error, Result};
 use crate::host::clock::Instant;
 use crate::host::halt::Halt;
+use crate::host::machine::quiet_mesa;
 use crate::host::scale::{exponent, ldexp};
 use crate::matrix::{Csr, ToMatrix};
 use crate::op::schedule::Compiler;
@@ -94,6 +95,7 @@ impl EigenSolver {
     /// # Errors
     /// A rectangular A, a B of another size, options out of range, k beyond the order, no such adapter.
     pub fn new(a: &impl ToMatrix, mut options: EigenOptions) -> Result<Self> {
+        quiet_mesa();
         let ranks = options.ranks.clone();
         options.knobs.memory_share = ranks.as_ref().map(Ranks::memory_share).transpose()?;
         Ranks::agreed(ranks.as_ref(), Self::planned(a, options))

@@ -254,7 +254,7 @@ impl Found {
     pub(super) fn false_convergence(&self) -> Reason {
         let truth = self.worst();
         if self.count() >= self.k && truth <= 64.0 * f64::EPSILON {
-            Reason::AttainableAccuracy { floor: truth }
+            Reason::AttainableAccuracy { floor: truth, asked: self.tolerance }
         } else {
             Reason::FalseConvergence { estimate: self.tally.history.last().copied().unwrap_or(0.0), truth }
         }
@@ -263,7 +263,7 @@ impl Found {
     /// The outcome of a run whose inner systems were not solved.
     fn not_solved(&mut self, why: &str) -> Reason {
         self.inner_failed = true;
-        self.warnings.push(format!("a system with A - sigma B was not solved: {why}"));
+        self.warnings.push(format!("a shifted system was not solved: {why}"));
         Reason::Breakdown(BrokenDown::Singular)
     }
 

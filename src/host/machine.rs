@@ -1,6 +1,7 @@
 //! When and where something ran.
 
 use super::clock::SystemTime;
+use std::sync::OnceLock;
 
 /// When and where a solve ran.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
@@ -42,6 +43,28 @@ fn date(seconds: u64) -> String {
     let (day, month) = (day - (153 * month + 2) / 5 + 1, if month < 10 { month + 3 } else { month - 9 });
     let year = era * 400 + year + u64::from(month <= 2);
     format!("{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z", rest / 3600, rest / 60 % 60, rest % 60)
+}
+
+/// Tells a layer of Mesa's to be quiet, which writes `error: XDG_RUNTIME_DIR is invalid` to stderr on servers, where it has
+/// nothing to select for a program without a window. Programs call it first in `main`; solvers do, too, for those that have
+/// started no thread before. Whether it could be done.
+///
+/// The layer listens to the environment only. Another thread could read that while it changes, so it is changed where the
+/// process is found to have one thread: then nobody else reads, and nobody else can start a thread. A program that has several
+/// by then must be started with NODEVICE_SELECT=1.
+pub fn quiet_mesa() -> bool {
+    static DONE: OnceLock<bool> = OnceLock::new();
+    *DONE.get_or_init(|| {
+        if !cfg!(all(feature = "gpu", target_os = "linux")) || std::env::var_os("XDG_RUNTIME_DIR").is_some() {
+            return true;
+        }
+        let alone = std::fs::read_dir("/proc/self/task").is_ok_and(|threads| threads.count() == 1);
+        if alone {
+            // SAFETY: this thread is the only one of the process, as the system says, and starts none here.
+            unsafe { std::env::set_var("NODEVICE_SELECT", "1") };
+        }
+        alone
+    })
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 
 pub(crate) mod clock;
 pub(crate) mod dense;
+pub(crate) mod digits;
 pub(crate) mod dtype;
 pub(crate) mod halt;
 pub(crate) mod machine;

@@ -17,7 +17,7 @@ mod write;
 mod zip;
 
 pub use formats::{Content, FORMATS, FileFormat, written_as};
-pub use output::write_whole;
+pub use output::{abandon, write_whole};
 pub use write::{
     write_columns, write_complex_columns, write_complex_matrix, write_complex_vector, write_matrix, write_vector,
 };

@@ -6,6 +6,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Lets `body` write to a temporary file beside `path`, then renames it to `path`: a reader sees
 /// the old file or the whole new one. Names that end in `.gz` are compressed. Devices and pipes
@@ -47,6 +48,7 @@ fn write(path: &Path, body: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io
     // A symbolic link stays; its target is replaced.
     let target = if old.is_some() { fs::canonicalize(path)? } else { path.to_path_buf() };
     let (temporary, file) = create_beside(&target)?;
+    open_ones().push(temporary.clone());
     let written = fill(file, gz, body).and_then(|file| {
         if let Some(meta) = old {
             file.set_permissions(meta.permissions())?;
@@ -59,7 +61,20 @@ fn write(path: &Path, body: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io
         // The first error is the one to report.
         let _ = fs::remove_file(&temporary);
     }
+    open_ones().retain(|other| *other != temporary);
     written
+}
+
+/// Temporary files that are being written.
+static OPEN: Mutex<Vec<PathBuf>> = Mutex::new(vec![]);
+
+fn open_ones() -> MutexGuard<'static, Vec<PathBuf>> {
+    OPEN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Removes the temporary files that other threads are writing: for a process that is about to end without waiting for them.
+pub fn abandon() {
+    open_ones().iter().for_each(|path| drop(fs::remove_file(path)));
 }
 
 fn create_beside(target: &Path) -> io::Result<(PathBuf, File)> {

@@ -6,6 +6,8 @@
 //! the spread, 11 at most. [`symmetric_scale`] does the same with logarithms in place of exponents, to a percent.
 
 use super::Csr;
+use crate::error::Result;
+use crate::host::halt::Halt;
 use crate::host::scale::{self, exponent, ldexp};
 use rayon::prelude::*;
 
@@ -21,9 +23,10 @@ pub(crate) struct Scales {
 const NONE: i32 = i32::MIN;
 
 /// Largest logarithm of each row and each column of A under `scales`; `NONE` for those without entries.
-fn largest(a: &Csr, logarithms: &[i32], scales: &Scales) -> (Vec<i32>, Vec<i32>) {
+fn largest(a: &Csr, logarithms: &[i32], scales: &Scales, halt: &Halt) -> Result<(Vec<i32>, Vec<i32>)> {
     let (mut rows, mut columns) = (vec![NONE; a.rows()], vec![NONE; a.cols()]);
     for i in 0..a.rows() {
+        halt.check_at(i)?;
         for k in a.row_ptr()[i]..a.row_ptr()[i + 1] {
             if logarithms[k] != NONE {
                 let j = a.columns()[k] as usize;
@@ -33,7 +36,7 @@ fn largest(a: &Csr, logarithms: &[i32], scales: &Scales) -> (Vec<i32>, Vec<i32>)
             }
         }
     }
-    (rows, columns)
+    Ok((rows, columns))
 }
 
 fn exponents(a: &Csr, e: i32) -> Vec<i32> {
@@ -78,9 +81,12 @@ pub(crate) fn spread(a: &Csr, symmetric: bool) -> i32 {
 }
 
 /// Scales for `a`, whose largest entry has the exponent `e`.
-pub(crate) fn scales(a: &Csr, e: i32, symmetric: bool) -> Scales {
+///
+/// # Errors
+/// Where `halt` calls.
+pub(crate) fn scales(a: &Csr, e: i32, symmetric: bool, halt: &Halt) -> Result<Scales> {
     // Exponents of f64 span less than 2^11.
-    balanced(a, &exponents(a, e), 11, 1, symmetric)
+    balanced(a, &exponents(a, e), 11, 1, symmetric, halt)
 }
 
 /// Binary digits after the point of a logarithm.
@@ -88,21 +94,24 @@ const DIGITS: u32 = 16;
 
 /// log₂ of an S: the largest entry of row and column i of S A S·2^−`e` lies within 2^±1/64 of ±1 for every i, where 2^e is
 /// near the largest |a_ij|. 0 for an empty row whose column is empty.
-pub(crate) fn symmetric_scale(a: &Csr, e: i32) -> Vec<f64> {
+///
+/// # Errors
+/// Where `halt` calls.
+pub(crate) fn symmetric_scale(a: &Csr, e: i32, halt: &Halt) -> Result<Vec<f64>> {
     let one = f64::from(1 << DIGITS);
     let mantissa = |v: f64| ldexp(v.abs(), -exponent(v)).log2();
     let logarithm = |v: f64| ((exponent(v) - e) << DIGITS) + (mantissa(v) * one) as i32;
     let logarithms: Vec<i32> = a.values().par_iter().map(|&v| if v == 0.0 { NONE } else { logarithm(v) }).collect();
-    let scales = balanced(a, &logarithms, 11 + 6, 1 << (DIGITS - 6), true);
-    scales.rows.into_iter().map(|s| f64::from(s) / one).collect()
+    let scales = balanced(a, &logarithms, 11 + 6, 1 << (DIGITS - 6), true, halt)?;
+    Ok(scales.rows.into_iter().map(|s| f64::from(s) / one).collect())
 }
 
 /// Halves the largest logarithm of every row and column, at most `passes` times, until none is beyond ±`near`; with
 /// `symmetric` row and column i have one scale.
-fn balanced(a: &Csr, logarithms: &[i32], passes: usize, near: i32, symmetric: bool) -> Scales {
+fn balanced(a: &Csr, logarithms: &[i32], passes: usize, near: i32, symmetric: bool, halt: &Halt) -> Result<Scales> {
     let mut scales = Scales { rows: vec![0; a.rows()], columns: vec![0; a.cols()] };
     for _ in 0..passes {
-        let (mut rows, mut columns) = largest(a, logarithms, &scales);
+        let (mut rows, mut columns) = largest(a, logarithms, &scales, halt)?;
         if symmetric {
             rows.iter_mut().zip(&columns).for_each(|(r, c)| *r = (*r).max(*c));
             columns.clone_from(&rows);
@@ -117,7 +126,7 @@ fn balanced(a: &Csr, logarithms: &[i32], passes: usize, near: i32, symmetric: bo
         halve(&mut scales.rows, &rows);
         halve(&mut scales.columns, &columns);
     }
-    scales
+    Ok(scales)
 }
 
 #[cfg(test)]
@@ -138,12 +147,13 @@ mod tests {
             let a = scaled(&plain, wild, |j| if columns { wild(j) } else { 0 });
             assert!(spread(&a, false) >= 190);
             let norms = crate::analyse::certify::Norms::of(&a);
-            let s = scales(&a, norms.exponent, symmetric);
+            let s = scales(&a, norms.exponent, symmetric, &Halt::default()).unwrap();
             assert_eq!(s.rows == s.columns, symmetric);
             let b = scaled(&a, |i| s.rows[i], |j| s.columns[j] - norms.exponent);
             assert!(spread(&b, false) <= 3, "{}", spread(&b, false));
             // The scales are the same for A·2^200.
-            assert_eq!(scales(&scaled(&a, |_| 200, |_| 0), norms.exponent + 200, symmetric), s);
+            let times = scaled(&a, |_| 200, |_| 0);
+            assert_eq!(scales(&times, norms.exponent + 200, symmetric, &Halt::default()).unwrap(), s);
         }
     }
 
@@ -152,7 +162,7 @@ mod tests {
         let wild = |i: usize| (i * 37 % 200) as i32 - 100;
         for (plain, e) in [(gallery::random_spd(200, 7, 1), 0), (gallery::random_general(200, 5, 3), 7)] {
             let a = scaled(&plain, wild, wild);
-            let s = symmetric_scale(&a, e);
+            let s = symmetric_scale(&a, e, &Halt::default()).unwrap();
             let (mut rows, mut columns) = (vec![0.0f64; 200], vec![0.0f64; 200]);
             for i in 0..200 {
                 for (&j, v) in a.row(i).0.iter().zip(a.row(i).1) {
@@ -164,7 +174,7 @@ mod tests {
             assert!((0..200).all(|i| (rows[i].max(columns[i]).log2()).abs() < 1.0 / 63.0), "{rows:?} {columns:?}");
         }
         // Positive definite: the square roots of the diagonal, as in Jacobi.
-        let d = symmetric_scale(&gallery::diagonal(&[4.0, 1e-200, 1e200]), 0);
+        let d = symmetric_scale(&gallery::diagonal(&[4.0, 1e-200, 1e200]), 0, &Halt::default()).unwrap();
         for (s, d) in d.into_iter().zip([4.0f64, 1e-200, 1e200]) {
             assert!((2.0 * s + d.log2()).abs() < 1.0 / 32.0, "{s}");
         }
@@ -176,7 +186,7 @@ mod tests {
         t.push(0, 0, 1e-310).unwrap();
         t.push(1, 1, 1e300).unwrap();
         let a = t.to_csr().unwrap();
-        let s = scales(&a, crate::analyse::certify::Norms::of(&a).exponent, true);
+        let s = scales(&a, crate::analyse::certify::Norms::of(&a).exponent, true, &Halt::default()).unwrap();
         let e = crate::analyse::certify::Norms::of(&a).exponent;
         let b = scaled(&a, |i| s.rows[i], |j| s.columns[j] - e);
         assert!(b.values().iter().all(|v| (0.25..8.0).contains(v)), "{:?}", b.values());

@@ -108,7 +108,11 @@ macro_rules! methods {
                 let method = match id {
                     "auto" => match argument {
                         None => Self::Auto,
-                        Some(own) => return Err(Error::input(format!("{own} goes with a method: name one, as gmres"))),
+                        Some(own) => {
+                            let name = own.split('=').next().unwrap_or(own);
+                            let takers: &[(&str, &[&str])] = &[$(($id, &[$($(stringify!($field)),+)?])),+];
+                            return Err(method_wanted(own, name, takers));
+                        }
                     },
                     $($id => {
                         let _given = Pairs::new($id, argument, &[$($(stringify!($field)),+)?])?;

@@ -116,8 +116,20 @@ methods! {
 }
 
 fn unknown(id: &str) -> Error {
-    let names: Vec<&str> = METHODS.iter().map(|m| m.id).collect();
+    // What only a program can use has no text to be corrected.
+    let names: Vec<&str> = METHODS.iter().filter(|m| !m.traits.program_only).map(|m| m.id).collect();
     Error::input(suggest::unknown("method", id, &names))
+}
+
+/// The error about the parameter `own` where no method is named; `takers` are the methods with their parameters.
+fn method_wanted(own: &str, name: &str, takers: &[(&str, &[&str])]) -> Error {
+    let ids: Vec<&str> = takers.iter().filter(|(_, names)| names.contains(&name)).map(|(id, _)| *id).collect();
+    let as_one = match ids[..] {
+        [] => String::new(),
+        [one] => format!(", as {one}"),
+        [ref others @ .., last] => format!(", as {} or {last}", others.join(", ")),
+    };
+    Error::input(format!("{own} goes with a method: name one{as_one}"))
 }
 
 impl fmt::Display for Method {

@@ -1,6 +1,7 @@
 //! What a program's handles stand for: names, shapes, number types, initial data.
 
 use super::{Array, Basis, Dtype, Operator, Scalar, Triangle, Vector};
+use crate::host::halt::Halt;
 use crate::matrix::{Matrix, Triangular};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -108,6 +109,8 @@ pub struct Space {
     pub(crate) operators: Vec<OperatorData>,
     pub(crate) triangles: Vec<TriangleData>,
     solves_triangles: bool,
+    /// What ends the making of an engine for it.
+    pub(crate) halt: Halt,
 }
 
 pub(super) fn index(len: usize, what: &str) -> u16 {
@@ -127,6 +130,7 @@ impl Space {
             operators: vec![],
             triangles: vec![],
             solves_triangles: true,
+            halt: Halt::default(),
         }
     }
 

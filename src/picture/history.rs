@@ -46,7 +46,7 @@ impl Band {
             return vec![];
         }
         let turns = report.rungs.iter().enumerate().flat_map(|(k, rung)| {
-            let label = format!("{} with {}", rung.method, rung.preconditioner);
+            let label = rung.name();
             rung.turns.iter().map(move |&(from, to)| Self { number: k + 1, label: label.clone(), from, to })
         });
         let mut bands: Vec<Self> = turns.filter(|band| band.to > band.from).collect();

@@ -10,6 +10,8 @@ use crate::analyse::certify::Certificate;
 use crate::backend::AdapterInfo;
 use crate::bench;
 use crate::eigen::{EigenOptions, EigenReport, Eigenvalue, Outcome, SvdReport, Which, eigs};
+use crate::host::digits::apart;
+use crate::host::halt::Halt;
 use crate::matrix::order::rcm;
 use crate::matrix::{Csr, Stats};
 use crate::options::Backend;
@@ -87,8 +89,11 @@ pub fn solve_page(reports: &[Report], about: &About) -> String {
     };
     let mut page = Page::new(about.name, Some(solved == reports.len()), &outcome, &report.advice());
     let worst = if reports.len() > 1 { "largest " } else { "" };
-    page.figure(&format!("{worst}‖b − Ax‖ / ‖b‖"), &format!("{:.2e}", c.relative));
+    page.figure(&format!("{worst}‖b − Ax‖ / ‖b‖"), &relative(c, about));
     page.figure(&format!("{worst}backward error"), &format!("{:.2e}", c.backward_error));
+    if let ([_], Some(by)) = (reports, report.ended_by()) {
+        page.figure(if report.is_answer() { "solved by" } else { "ended by" }, &by);
+    }
     page.figure("iterations", &reports.iter().map(|r| r.iterations).sum::<usize>().to_string());
     match about.total_s {
         _ if reports.len() == 1 => page.figure("set-up and solve", &seconds(total(&report.timings))),
@@ -111,13 +116,7 @@ pub fn solve_page(reports: &[Report], about: &About) -> String {
         let rows = order.iter().take(SYSTEMS).map(|&k| {
             let r = &reports[k];
             let relative = format!("{:.2e}", r.certificate.relative);
-            [
-                k.to_string(),
-                r.iterations.to_string(),
-                relative,
-                format!("{} with {}", r.method, r.preconditioner),
-                r.reason.to_string(),
-            ]
+            [k.to_string(), r.iterations.to_string(), relative, r.ended_by().unwrap_or_default(), r.reason.to_string()]
         });
         let mut html = table(&["system", "iterations", "‖b − Ax‖ / ‖b‖", "by", "outcome"], rows);
         if reports.len() > SYSTEMS {
@@ -145,7 +144,7 @@ fn race(report: &Report) -> String {
         let left = r.expected.map_or(String::new(), |left| format!(", {left} more expected"));
         [
             (k + 1).to_string(),
-            format!("{} with {}", r.method, r.preconditioner),
+            r.name(),
             if r.precision.working == r.precision.accumulate {
                 r.precision.working.to_string()
             } else {
@@ -160,11 +159,16 @@ fn race(report: &Report) -> String {
     table(&["no.", "candidate", "iterates in", "set-up", "iterations", "digits", "verdict"], rows)
 }
 
+/// ‖b − Ax‖/‖b‖, in digits that tell it from what was asked for.
+fn relative(c: &Certificate, about: &About) -> String {
+    apart(c.relative, about.tolerance.unwrap_or(0.0), 2)
+}
+
 fn certificate(c: &Certificate, about: &About) -> String {
     let part = |v: Option<f64>| v.map_or("unknown for an operator".to_string(), |v| format!("{v:.2e}"));
     let asked = about.tolerance.map_or(String::new(), |t| format!(" (asked for: {t:.1e})"));
     let mut lines = vec![
-        ("‖b − Ax‖ / ‖b‖", format!("{:.2e}{asked}", c.relative)),
+        ("‖b − Ax‖ / ‖b‖", relative(c, about) + &asked),
         ("‖b − Ax‖ / (‖A‖‖x‖ + ‖b‖), backward error by norm", format!("{:.2e}", c.backward_error)),
         ("max |r|ᵢ / (‖aᵢ‖‖x‖ + |bᵢ|), by row", part(c.rowwise)),
         ("max |r|ᵢ / (|A||x| + |b|)ᵢ, by component", part(c.componentwise)),
@@ -294,7 +298,7 @@ fn matrix(page: &mut Page, a: &Csr, reordered: bool) {
     let size = format!("as stored: {} × {}, {} entries", a.rows(), a.cols(), a.nnz());
     let mut pictures = captioned(&spy(a, None), &size);
     if a.rows() == a.cols() && a.nnz() <= REORDERED {
-        let order = rcm::order(a);
+        let order = rcm::order(a, &Halt::default()).expect("nothing halts it");
         let (before, after) = (rcm::mean_distance(a, None), rcm::mean_distance(a, Some(&order)));
         let used = if reordered { "as it was solved" } else { "not needed here" };
         let caption =

@@ -7,6 +7,7 @@ use super::race::Entrant;
 use super::transform::{Change, Ordering};
 use crate::matrix::order::minimum_degree::Cost;
 use crate::method::MethodEntry;
+use crate::method::registry::Method;
 use crate::op::{Dtype, Precisions};
 use crate::precond::FACTOR_PACE;
 
@@ -418,9 +419,17 @@ impl Sizes {
 impl Candidate {
     /// As it is called in reports.
     pub(crate) fn name(&self) -> String {
+        format!("{} with {}{}", self.method.id, self.preconditioner, self.variant())
+    }
+
+    /// What tells it from others with the same method and preconditioner.
+    pub(crate) fn variant(&self) -> String {
         let precision = if self.precision.working == Dtype::F32 { " in f32" } else { "" };
         let matched = if self.change.matched && self.counted.is_none() { ", matched" } else { "" };
-        format!("{} with {}{matched}{precision}", self.method.id, self.preconditioner)
+        let longer = self.method.traits.cycles && self.restart > Method::Auto.settings().restart;
+        let cycles = if longer { format!(", restart {}", self.restart) } else { String::new() };
+        let full = if self.again { ", M in f64" } else { "" };
+        format!("{precision}{matched}{cycles}{full}")
     }
 
     /// Whether its set-up can be counted and its order is not known yet.

@@ -144,8 +144,17 @@ pub(crate) fn choose(
         notes.push(format!("restart at most {room}: a longer basis would take half of the free memory"));
     }
     let multigrid_row = |row: &Row| is_multigrid(&what(row));
-    if options.precision == Precision::Auto && precisions.len() > 1 && table.iter().any(multigrid_row) {
-        notes.push("precision under amg: f64 iterations around an f32 cycle".into());
+    if table.iter().any(multigrid_row) {
+        let full = matches!(&options.preconditioner, Precond::Amg(settings) if settings.full_precision);
+        match options.precision {
+            Precision::Auto if precisions.len() > 1 => {
+                notes.push("precision under amg: f64 iterations around an f32 cycle".into());
+            }
+            Precision::F64 if !full => {
+                notes.push("a cycle of amg is f32 all the same, unless amg:precision=full asks for f64".into());
+            }
+            _ => {}
+        }
     }
     let sizes = Sizes {
         product: a.plain_bytes(8) as f64,
@@ -218,8 +227,10 @@ pub(crate) fn choose(
         _ => 0,
     };
     if candidates.len() > 1 {
-        let names: Vec<String> = candidates.iter().map(Candidate::name).collect();
-        notes.push(format!("race: {} first; {} candidates", names[first], names.len()));
+        // Who runs first is open until that is counted.
+        let begins = if candidates[first].needs_order() { "the work of {} is counted first" } else { "{} first" };
+        let begins = begins.replace("{}", &candidates[first].name());
+        notes.push(format!("race: {begins}; {} candidates", candidates.len()));
     }
     Ok(Chosen { candidates, first, sizes, warnings })
 }

@@ -3,6 +3,7 @@
 use super::transform;
 use crate::analyse::facts::Facts;
 use crate::error::{Error, Result};
+use crate::host::halt::Halt;
 use crate::matrix::format::scatters;
 use crate::matrix::order::rcm;
 use crate::matrix::{Csr, Matrix};
@@ -18,7 +19,7 @@ const WIDE: i32 = 20;
 /// The rows in the order of reverse Cuthill–McKee, where that is asked for or pays; an operator has no order but its own.
 pub(crate) fn choose_order(a: &Matrix, options: &Options, notes: &mut Vec<String>) -> Result<Option<Vec<u32>>> {
     if let Some(a) = a.entries() {
-        return Ok(order_of(a, options, notes));
+        return order_of(a, options, notes);
     }
     for (name, when) in [("reorder", options.reorder), ("equilibrate", options.equilibrate)] {
         if when == When::Always {
@@ -28,7 +29,7 @@ pub(crate) fn choose_order(a: &Matrix, options: &Options, notes: &mut Vec<String
     Ok(None)
 }
 
-fn order_of(a: &Csr, options: &Options, notes: &mut Vec<String>) -> Option<Vec<u32>> {
+fn order_of(a: &Csr, options: &Options, notes: &mut Vec<String>) -> Result<Option<Vec<u32>>> {
     let auto = options.reorder == When::Auto;
     // Near-null vectors come node by node, in the order as given; so does a preconditioner of the user's own.
     if options.reorder == When::Never
@@ -36,24 +37,31 @@ fn order_of(a: &Csr, options: &Options, notes: &mut Vec<String>) -> Option<Vec<u
         || options.gives_preconditioner()
         || auto && (a.rows() < REORDER_FROM || !scatters(a))
     {
-        return None;
+        return Ok(None);
     }
     let before = rcm::mean_distance(a, None);
     // Set-up costs as much as some dozens of products, so the present order must be a bad one.
     if auto && before < REORDER_FROM as f64 / 8.0 {
-        return None;
+        return Ok(None);
     }
-    let order = rcm::order(a);
+    let order = match rcm::order(a, &Halt::default().within(options.time_limit.filter(|_| options.ranks.is_none()))) {
+        // The solve that follows tells of the limit.
+        Err(Error::Halted(_)) => {
+            notes.push("order as given: the time limit ended the search for another".into());
+            return Ok(None);
+        }
+        order => order?,
+    };
     let after = rcm::mean_distance(a, Some(&order));
     if auto && after > before / 4.0 {
         notes.push(format!(
             "order as given: gathers scatter, but Cuthill-McKee brings the mean |i - j| only from {before:.0} to {after:.0}"
         ));
-        return None;
+        return Ok(None);
     }
     let why = if auto { "gathers scatter beyond the cache" } else { "as asked" };
     notes.push(format!("order reverse Cuthill-McKee: {why}; mean |i - j| from {before:.0} to {after:.0}"));
-    Some(order)
+    Ok(Some(order))
 }
 
 /// Whether rows and columns are equilibrated for arithmetic in `dtype`.

@@ -39,10 +39,7 @@ pub(super) fn precisions(
                 device.adapter.name
             )));
         }
-        Precision::F64 => {
-            let cycle = "a cycle of multigrid is f32 all the same, unless amg:precision=full asks for f64";
-            (vec![double], format!("f64: as asked; {cycle}"))
-        }
+        Precision::F64 => (vec![double], "f64: as asked".into()),
         Precision::F32 => (vec![single], format!("f32: as asked; {mixed}")),
         Precision::Mixed if has_f64 => (vec![single, double], format!("mixed: {mixed}; f64 if that gains too little")),
         Precision::Mixed => (vec![single], format!("mixed: {mixed}")),

@@ -7,6 +7,8 @@
 //! that incomplete factors find large pivots. Without any of these the device works on the user's own arrays.
 
 use crate::analyse::facts::Facts;
+use crate::error::Result;
+use crate::host::halt::Halt;
 use crate::host::scale::{self, SHARE, exponent, ldexp};
 use crate::matrix::equilibrate::{self, Scales};
 use crate::matrix::order::minimum_degree::{self, Cost};
@@ -71,14 +73,17 @@ impl Transform {
     /// structurally singular matrix.
     ///
     /// `order` is that of [`rcm`] for `a`, where it is known.
-    pub(crate) fn new(a: &Arc<Csr>, facts: &Facts, change: Change, order: Option<&[u32]>) -> Self {
+    ///
+    /// # Errors
+    /// Where `halt` calls.
+    pub(crate) fn new(a: &Arc<Csr>, facts: &Facts, change: Change, order: Option<&[u32]>, halt: &Halt) -> Result<Self> {
         let known = order;
         let mut cost = None;
         let identity = || (0..a.rows() as u32).collect::<Vec<u32>>();
         let mut order = None;
         let mut matched = None;
         if change.matched
-            && let Some(m) = matching::matching(a, facts.norms.exponent)
+            && let Some(m) = matching::matching(a, facts.norms.exponent, halt)?
         {
             order = Some(Order { rows: m.rows, columns: identity() });
             matched = Some(m.scales);
@@ -87,31 +92,43 @@ impl Transform {
             let changed = order.as_ref().map(|o: &Order| a.permuted(&o.rows, &o.columns));
             let place = match (change.order, &changed, known) {
                 (Ordering::LittleFill, ..) => {
-                    let (place, count) = minimum_degree::order(changed.as_ref().unwrap_or(a));
+                    let (place, count) = minimum_degree::order(changed.as_ref().unwrap_or(a), halt)?;
                     cost = Some(count);
                     place
                 }
                 (_, None, Some(known)) => known.to_vec(),
-                _ => rcm::order(changed.as_ref().unwrap_or(a)),
+                _ => rcm::order(changed.as_ref().unwrap_or(a), halt)?,
             };
             // Row `place[k]` of what the matching left comes to place k.
             let rows = order.map_or_else(|| place.clone(), |o| place.iter().map(|&i| o.rows[i as usize]).collect());
             order = Some(Order { rows, columns: place });
         }
         let unmatched = change.matched && matched.is_none();
-        Self { unmatched, cost, ..Self::with(a, facts, change, order, matched) }
+        halt.check()?;
+        Ok(Self { unmatched, cost, ..Self::with(a, facts, change, order, matched, halt)? })
     }
 
     /// This change for new values on the same pattern: the order is kept, powers of two are found anew, but for
     /// those that came with a matching.
-    pub(crate) fn renewed(&self, a: &Arc<Csr>, facts: &Facts) -> Self {
+    pub(crate) fn renewed(&self, a: &Arc<Csr>, facts: &Facts) -> Result<Self> {
         let kept = self.scales.clone().filter(|_| self.change.matched);
-        Self { cost: self.cost, ..Self::with(a, facts, self.change, self.order.clone(), kept) }
+        let made = Self::with(a, facts, self.change, self.order.clone(), kept, &Halt::default())?;
+        Ok(Self { cost: self.cost, ..made })
     }
 
-    fn with(a: &Arc<Csr>, facts: &Facts, change: Change, order: Option<Order>, scales: Option<Scales>) -> Self {
+    fn with(
+        a: &Arc<Csr>,
+        facts: &Facts,
+        change: Change,
+        order: Option<Order>,
+        scales: Option<Scales>,
+        halt: &Halt,
+    ) -> Result<Self> {
         let e = facts.norms.exponent;
-        let scales = scales.or_else(|| change.equilibrate.then(|| equilibrate::scales(a, e, facts.symmetric())));
+        let scales = match scales {
+            None if change.equilibrate => Some(equilibrate::scales(a, e, facts.symmetric(), halt)?),
+            known => known,
+        };
         let (matrix, remaining) = match (&order, &scales) {
             (None, None) => (Arc::clone(a), -e),
             (Some(o), None) => (Arc::new(a.permuted(&o.rows, &o.columns)), -e),
@@ -129,7 +146,7 @@ impl Transform {
             }
         };
         let (unmatched, cost) = (false, None);
-        Self { change, unmatched, order, scales, exponent: -e, matrix: matrix.into(), remaining, cost }
+        Ok(Self { change, unmatched, order, scales, exponent: -e, matrix: matrix.into(), remaining, cost })
     }
 
     /// No change but of the scale: all that an operator allows.
@@ -250,7 +267,7 @@ mod tests {
         for bits in 0..12 {
             let order = [Ordering::Given, Ordering::Narrow, Ordering::LittleFill][bits / 4];
             let change = Change { equilibrate: bits & 1 > 0, order, matched: bits & 2 > 0 };
-            let t = Transform::new(&a, &facts, change, None);
+            let t = Transform::new(&a, &facts, change, None, &Halt::default()).unwrap();
             let e = t.residual_exponent(&b, norm2(&b));
             let r = t.residual(&b, e);
             assert!((0.01..100.0).contains(&norm2(&r)), "{change:?}: {}", norm2(&r));
@@ -269,7 +286,7 @@ mod tests {
     #[test]
     fn without_a_change_the_users_matrix_is_used() {
         let a = Arc::new(gallery::poisson2d(5));
-        let t = Transform::new(&a, &Facts::of(&a), Change::default(), None);
+        let t = Transform::new(&a, &Facts::of(&a), Change::default(), None, &Halt::default()).unwrap();
         assert!(t.matrix.is(&a.into()) && !t.scales());
     }
 }

@@ -52,13 +52,16 @@ impl Chebyshev {
             return Err(Error::Preconditioner { row, message });
         }
         let rho = match &a {
-            Matrix::Stored(a) => spectrum::largest(a, &diagonal.inverse, request.symmetric, LANCZOS),
+            Matrix::Stored(a) => spectrum::largest(a, &diagonal.inverse, request.symmetric, LANCZOS, &request.halt)?,
             Matrix::Free(_) if !request.symmetric => {
                 let message =
                     "a bound of the spectrum needs the entries of A or its symmetry; the operator has neither";
                 return Err(Error::input(message));
             }
-            Matrix::Free(_) => spectrum::estimate(|x| a.multiply(x), &diagonal.inverse, f64::INFINITY, LANCZOS),
+            Matrix::Free(_) => {
+                let product = |x: &[f64]| a.multiply(x);
+                spectrum::estimate(product, &diagonal.inverse, f64::INFINITY, LANCZOS, &request.halt)?
+            }
         };
         if !(rho.is_finite() && rho > 0.0) {
             return Err(Error::Preconditioner { row: 0, message: format!("the spectrum's bound is {rho}") });

@@ -236,7 +236,7 @@ preconditioners! {
         false => Box::new(Jacobi::new(a, request.definite)),
     };
     /// Symmetric diagonal scaling: S A S has largest entries near 1; positive definite whatever A is
-    Scaling = "scaling", |a, _| Box::new(Scaling::new(a));
+    Scaling = "scaling", |a, request| Box::new(Scaling::new(a, &request.halt)?);
     /// Algebraic multigrid by smoothed aggregation; amg:theta=0.08,smoother=chebyshev,degree=1,coarse=300; smoothers: chebyshev, l1_jacobi, spai0, gauss_seidel
     Amg(settings: AmgSettings) = "amg" [multigrid], |a, request| Box::new(Amg::new(a, settings, request)?);
     /// Incomplete LU factors on the pattern of A; on a GPU solved by Jacobi sweeps, ilu0:sweeps=4

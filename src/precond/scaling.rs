@@ -8,6 +8,7 @@
 
 use super::{Preconditioner, Updates};
 use crate::error::Result;
+use crate::host::halt::Halt;
 use crate::host::scale::{exponent, largest, ldexp};
 use crate::matrix::{Csr, equilibrate};
 use crate::op::{Program, Space, Vector};
@@ -26,12 +27,14 @@ const RANGE: f64 = 1000.0;
 
 impl Scaling {
     /// Finds S for `a`, square.
-    #[must_use]
-    pub fn new(a: &Csr) -> Self {
+    ///
+    /// # Errors
+    /// Where `halt` calls.
+    pub fn new(a: &Csr, halt: &Halt) -> Result<Self> {
         let exponent = exponent(largest(a.values()));
-        let powers = equilibrate::symmetric_scale(a, exponent);
+        let powers = equilibrate::symmetric_scale(a, exponent, halt)?;
         let squares = powers.into_iter().map(|s| (2.0 * s).clamp(-RANGE, RANGE).exp2()).collect();
-        Self { squares, exponent, vector: None }
+        Ok(Self { squares, exponent, vector: None })
     }
 
     fn scaled(&self, exponent: i32) -> Vec<f64> {
@@ -53,7 +56,7 @@ impl Preconditioner for Scaling {
     }
 
     fn refresh(&mut self, a: &Arc<Csr>, exponent: i32) -> Result<Updates> {
-        *self = Self { vector: self.vector, ..Self::new(a) };
+        *self = Self { vector: self.vector, ..Self::new(a, &Halt::default())? };
         let vectors = self.vector.map(|v| (v, self.scaled(exponent))).into_iter().collect();
         Ok(Updates { vectors, ..Updates::default() })
     }

@@ -1,5 +1,7 @@
 //! Bounds on the spectrum of D⁻¹A, for polynomials and for smoothing.
 
+use crate::error::Result;
+use crate::host::halt::Halt;
 use crate::host::random::Random;
 use crate::host::scale::{exponent, larger, largest as largest_of, ldexp, power, smaller};
 use crate::matrix::Csr;
@@ -33,7 +35,8 @@ fn lanczos(
     bound: f64,
     steps: usize,
     enough: impl Fn(&[f64], &[f64]) -> bool,
-) -> (Vec<f64>, Vec<f64>) {
+    halt: &Halt,
+) -> Result<(Vec<f64>, Vec<f64>)> {
     let n = inverse.len();
     // Roots of D in units of its own, 2^e, so that scaling A by a power of two changes no bit.
     let e = exponent(largest_of(inverse));
@@ -45,6 +48,7 @@ fn lanczos(
     let (mut v, mut before, mut scaled) = (vec![0.0; n], vec![0.0; n], vec![0.0; n]);
     let (mut alpha, mut beta): (Vec<f64>, Vec<f64>) = (vec![], vec![]);
     for _ in 0..steps.min(n) {
+        halt.check()?;
         std::mem::swap(&mut before, &mut v);
         let next = v.par_chunks_mut(BLOCK).zip(scaled.par_chunks_mut(BLOCK));
         next.zip(w.par_chunks(BLOCK).zip(root.par_chunks(BLOCK))).for_each(|((v, scaled), (w, root))| {
@@ -68,28 +72,40 @@ fn lanczos(
         }
         beta.push(next);
     }
-    (alpha, beta)
+    Ok((alpha, beta))
 }
 
 /// An estimate of λmax(DA), never above Gershgorin's bound: `steps` of Lanczos' process, plus 5 %. For A not
 /// symmetric, or D not positive, the bound itself.
-pub(super) fn largest(a: &Csr, inverse: &[f64], symmetric: bool, steps: usize) -> f64 {
+///
+/// # Errors
+/// Where `halt` calls.
+pub(super) fn largest(a: &Csr, inverse: &[f64], symmetric: bool, steps: usize, halt: &Halt) -> Result<f64> {
     let bound = gershgorin(a, inverse);
     if !symmetric || a.rows() < 2 || !bound.is_finite() {
-        return bound;
+        return Ok(bound);
     }
-    estimate(|x| a.multiply(x), inverse, bound, steps)
+    estimate(|x| a.multiply(x), inverse, bound, steps, halt)
 }
 
 /// [`largest`] for symmetric A given by its product; `bound`, perhaps infinite, where D is not positive.
-pub(super) fn estimate(multiply: impl Fn(&[f64]) -> Vec<f64>, inverse: &[f64], bound: f64, steps: usize) -> f64 {
+///
+/// # Errors
+/// Where `halt` calls.
+pub(super) fn estimate(
+    multiply: impl Fn(&[f64]) -> Vec<f64>,
+    inverse: &[f64],
+    bound: f64,
+    steps: usize,
+    halt: &Halt,
+) -> Result<f64> {
     if inverse.is_empty() || inverse.iter().any(|&d| d <= 0.0) {
-        return bound;
+        return Ok(bound);
     }
     let safe = |alpha: &[f64], beta: &[f64]| 1.05 * largest_of_tridiagonal(alpha, beta);
-    let (alpha, beta) = lanczos(multiply, inverse, bound, steps, |alpha, beta| safe(alpha, beta) >= bound);
+    let (alpha, beta) = lanczos(multiply, inverse, bound, steps, |alpha, beta| safe(alpha, beta) >= bound, halt)?;
     let found = safe(&alpha, &beta);
-    if found > 0.0 && found.is_finite() { smaller(found, bound) } else { bound }
+    Ok(if found > 0.0 && found.is_finite() { smaller(found, bound) } else { bound })
 }
 
 /// The largest eigenvalue of the symmetric tridiagonal matrix, by bisection on Sturm's count.
@@ -122,11 +138,11 @@ mod tests {
     fn close_to_the_truth_and_below_the_bound() {
         for a in [gallery::poisson2d(30), gallery::poisson3d(9), gallery::random_spd(500, 9, 1)] {
             let inverse: Vec<f64> = a.diagonal().iter().map(|d| 1.0 / d).collect();
-            let estimate = largest(&a, &inverse, true, 10);
+            let estimate = largest(&a, &inverse, true, 10, &Halt::default()).unwrap();
             // The truth, by many steps.
-            let truth = largest(&a, &inverse, true, 300) / 1.05;
+            let truth = largest(&a, &inverse, true, 300, &Halt::default()).unwrap() / 1.05;
             assert!(estimate <= gershgorin(&a, &inverse) && estimate > 0.95 * truth, "{estimate} {truth}");
         }
-        assert_eq!(largest(&gallery::diagonal(&[2.0]), &[0.5], true, 5), 1.0);
+        assert_eq!(largest(&gallery::diagonal(&[2.0]), &[0.5], true, 5, &Halt::default()).unwrap(), 1.0);
     }
 }

@@ -95,11 +95,12 @@ impl Solver {
     fn prepare(&mut self, k: usize, halt: &Halt) -> Result<(Prepared, Box<dyn Preconditioner>, Duration)> {
         let start = Instant::now();
         halt.check()?;
-        let transform = self.transform(self.candidates[k].change)?;
+        let transform = self.transform(self.candidates[k].change, halt)?;
         let candidate = &self.candidates[k];
         let (rows, n) = (self.a.rows(), self.a.cols());
         let (matrix, exponent) = (&transform.matrix, transform.remaining);
         let mut space = self.device.space(candidate.precision);
+        space.halt = halt.clone();
         let a = space.operator("A", matrix.clone(), exponent, Role::Working);
         let x = space.vector("x", n);
         let r = space.vector("r", rows);

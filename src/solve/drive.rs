@@ -36,6 +36,8 @@ pub struct Event {
     pub residual: f64,
     /// Which right-hand side, where there are several.
     pub system: usize,
+    /// Who is at work: its place in [`Solver::candidates`](crate::Solver::candidates).
+    pub candidate: usize,
     /// The condition number of A as far as lsqr and lsmr have seen it since they last started: an estimate from below.
     pub condition: Option<f64>,
 }
@@ -332,7 +334,7 @@ impl Session {
                     Reason::IllConditioned { in_range: problem.in_range(state.best.truth()).unwrap_or(1.0) }
                 }
                 Ended::Stop(Stop::Diverged) => Reason::Diverged { growth: estimate / problem.initial.max(1.0) },
-                _ if exhausted && at_floor => Reason::AttainableAccuracy { floor: certificate.relative },
+                _ if exhausted && at_floor => problem.attained(state.best.truth()),
                 Ended::Stop(Stop::Indefinite) if gain < GAIN => Reason::IndefiniteOperator,
                 Ended::Stop(Stop::IndefinitePreconditioner) if gain < GAIN => Reason::IndefinitePreconditioner,
                 Ended::Stop(Stop::Stagnated) if working == Dtype::F64 || gain < GAIN => Reason::Stagnated,

@@ -29,7 +29,7 @@ impl Solver {
     /// A device that fails.
     pub fn stored_forms(&mut self) -> Result<Vec<StoredForm>> {
         let (plan, change) = (self.candidates[self.first].precision, self.candidates[self.first].change);
-        let transform = self.transform(change)?;
+        let transform = self.transform(change, &Halt::default())?;
         let form = |device: &DeviceChoice| {
             let mut space = Space::new(plan);
             let a = space.operator("A", transform.matrix.clone(), transform.remaining, Role::Working);

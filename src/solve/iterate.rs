@@ -247,7 +247,13 @@ impl Session {
                 slope.see(seen.residual);
                 state.history.push(seen.residual * unit);
                 let (residual, condition) = (seen.residual * unit, self.method.condition());
-                let event = Event { iteration: state.iterations, residual, system: state.system, condition };
+                let event = Event {
+                    iteration: state.iterations,
+                    residual,
+                    system: state.system,
+                    candidate: state.candidate,
+                    condition,
+                };
                 if (limits.callback)(event).is_break() {
                     ended = ended.or(limits.broken());
                 }

@@ -97,7 +97,7 @@ impl Solver {
             {
                 self.alone(system, &mut call).await?;
             }
-            match self.side_by_side(&mut systems, &mut call).await {
+            match self.side_by_side(&mut systems, b.len(), &mut call).await {
                 Err(Error::Device(message)) => {
                     let reason = self.lost(message).await?;
                     systems.iter_mut().filter(|s| s.reason.is_none()).for_each(|s| s.reason.clone_from(&reason));
@@ -127,8 +127,19 @@ impl Solver {
         Ok(())
     }
 
-    /// Runs the leading candidate for all systems that want it.
-    async fn side_by_side(&mut self, systems: &mut [System<'_>], call: &mut Call<'_>) -> Result<()> {
+    /// Says how `total` right-hand sides are solved: of the first group one may have raced.
+    fn tell(&mut self, total: usize, raced: bool) {
+        let whole = format!("{total} right-hand sides");
+        if self.plan.iter().any(|line| line.starts_with(&whole)) {
+            return;
+        }
+        let first = if raced { ": the first by itself, for the race, the others" } else { "" };
+        let groups = if total > SIDE_BY_SIDE { format!(", {SIDE_BY_SIDE} at a time") } else { String::new() };
+        self.plan.push(format!("{whole}{first} side by side{groups}"));
+    }
+
+    /// Runs the leading candidate for all systems of a group that want it, of `total` systems.
+    async fn side_by_side(&mut self, systems: &mut [System<'_>], total: usize, call: &mut Call<'_>) -> Result<()> {
         let deadline = call.deadline;
         let open = systems.iter().filter(|s| s.waits()).count();
         // One alone needs no company.
@@ -145,7 +156,7 @@ impl Solver {
                     setup_s = setup.as_secs_f64();
                     upload_s = (upload.elapsed() - setup).as_secs_f64();
                     self.plan.extend(block.sessions[0].method.system().m.describe());
-                    self.plan.push(format!("{open} right-hand sides side by side"));
+                    self.tell(total, systems.iter().any(|s| !s.rungs.is_empty()));
                     block
                 }
                 // One at a time may fit; what else can't be set up is told there.
@@ -166,6 +177,7 @@ impl Solver {
         for (k, system) in systems.iter_mut().enumerate().filter(|(_, s)| s.waits()) {
             let session = sessions.next().expect("as many sessions as open systems");
             let System { problem, state, .. } = system;
+            state.candidate = leader;
             taken.push(k);
             let (callback, cancel, options) = (&callback, &self.cancel, &self.options);
             runs.push(Box::pin(async move {

@@ -78,6 +78,16 @@ impl Problem<'_> {
         }
     }
 
+    /// That bound as a part of ‖b‖.
+    pub(crate) fn relative_target(&self, t: &Truth) -> f64 {
+        self.target(t) / t.norm * t.certificate.relative
+    }
+
+    /// That f64 allows no less than `t`.
+    pub(crate) fn attained(&self, t: &Truth) -> Reason {
+        Reason::AttainableAccuracy { floor: t.certificate.relative, asked: self.relative_target(t) }
+    }
+
     /// Which test `t` passes, if any.
     pub(crate) fn passed(&self, t: &Truth) -> Option<Passed> {
         if self.criterion == Criterion::Componentwise {
@@ -194,6 +204,8 @@ const NULL: f64 = 1e3 * f64::EPSILON;
 pub(crate) struct State {
     /// The right-hand side's number.
     pub(crate) system: usize,
+    /// Who works on it.
+    pub(crate) candidate: usize,
     /// The best x so far, as the iteration sees it, or one that passed.
     pub(crate) best: Certified,
     /// An earlier x of smaller ‖r‖, where the iteration goes by ‖D r‖.

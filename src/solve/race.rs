@@ -48,6 +48,7 @@ impl Solver {
         Rung {
             method: candidate.method.id.into(),
             preconditioner: candidate.preconditioner.clone(),
+            variant: candidate.variant(),
             precision: candidate.precision,
             setup_s: 0.0,
             iterations: 0,
@@ -122,7 +123,7 @@ impl Solver {
         let failed = system.failed;
         let truth = system.state.best.truth();
         let relative = truth.certificate.relative;
-        let goal = digits(system.problem.target(truth) / truth.norm * relative).clamp(0.5, 16.0);
+        let goal = digits(system.problem.relative_target(truth)).clamp(0.5, 16.0);
         let mut race = Race::new(self.candidates.iter().map(|c| c.entrant), digits(relative), goal);
         self.sessions.iter_mut().flatten().for_each(|s| s.paused = None);
         for k in failed.into_iter().chain(self.minimising()) {
@@ -149,10 +150,17 @@ impl Solver {
                 Move::Run(k, slice) => (k, slice),
                 Move::SetUp(k) => {
                     let start = Instant::now();
-                    let counted = self.count(k, &mut race)?;
+                    let counted = self.count(k, &mut race, &self.halt(call.deadline));
                     system.timings.setup_s += start.elapsed().as_secs_f64();
-                    if counted {
-                        continue;
+                    match counted {
+                        Ok(true) => continue,
+                        Ok(false) => {}
+                        Err(Error::Halted(called)) => {
+                            let reason = Reason::from(called);
+                            system.line(k, self).reason = reason.to_string();
+                            return Ok(reason);
+                        }
+                        Err(e) => return Err(e),
                     }
                     let guessed = favourite.is_none_or(|f| f.0 != k);
                     let halt = self.budget(k, guessed, &race, call.deadline);
@@ -267,6 +275,7 @@ impl Solver {
         call: &mut Call<'_>,
     ) -> Result<Reason> {
         let System { problem, state, .. } = system;
+        state.candidate = k;
         let most = self.most(k);
         // While others may do better, they keep half of the remaining iterations.
         let part = |iterations: usize, more: usize| iterations + more.min((most - iterations).div_ceil(2));
@@ -316,13 +325,13 @@ impl Solver {
     }
 
     /// Finds the order of candidate `k` where its set-up is to be counted and has not been; true where it was.
-    fn count(&mut self, k: usize, race: &mut Race) -> Result<bool> {
+    fn count(&mut self, k: usize, race: &mut Race, halt: &Halt) -> Result<bool> {
         let candidate = &self.candidates[k];
         let change = candidate.change;
         if !candidate.needs_order() || self.transforms.iter().any(|t| t.change == change) {
             return Ok(false);
         }
-        match self.transform(change) {
+        match self.transform(change, halt) {
             Ok(_) => {}
             // Told by the set-up.
             Err(Error::OutOfMemory { .. }) => return Ok(false),

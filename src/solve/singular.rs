@@ -9,6 +9,7 @@
 
 use crate::analyse::certify::Norms;
 use crate::analyse::direct::{self, Direct};
+use crate::host::halt::Halt;
 use crate::host::scale::{exponent, largest, ldexp, norm2};
 use crate::matrix::equilibrate::scales;
 use crate::matrix::{Csr, Triplets};
@@ -32,7 +33,7 @@ pub(super) fn unreachable(a: &Csr, b: &[f64], size: f64) -> Option<f64> {
         return None;
     }
     let (e, eb) = (exponent(biggest), exponent(whole));
-    let scales = scales(a, e, a.first_asymmetry(0.0).is_none());
+    let scales = scales(a, e, a.first_asymmetry(0.0).is_none(), &Halt::default()).ok()?;
     let scaled = |i: usize, j: usize, v: f64| ldexp(v, scales.rows[i] + scales.columns[j] - e);
     // Cᵀ + δI, and C for the test.
     let delta = SHIFT * {

@@ -9,6 +9,7 @@ use crate::backend::{AdapterInfo, Counters, Engine};
 use crate::error::{Error, Result};
 use crate::host::clock::Instant;
 use crate::host::halt::Halt;
+use crate::host::machine::quiet_mesa;
 use crate::matrix::{Csr, Matrix, ToMatrix};
 use crate::method::registry::Method;
 use crate::method::{MethodEntry, Needs};
@@ -60,6 +61,8 @@ pub struct Solver {
     pub(super) device: DeviceChoice,
     pub(super) setup: Duration,
     pub(super) cancel: Arc<AtomicBool>,
+    /// What else cancels set-ups.
+    pub(super) heeded: Halt,
     pub(super) callback: Callback,
     pub(super) watcher: Option<Watcher>,
     /// Those of [`Solver::start_with`].
@@ -95,6 +98,7 @@ impl Solver {
     /// # Errors
     /// As [`Solver::new`].
     pub async fn new_async(a: &impl ToMatrix, mut options: Options) -> Result<Self> {
+        quiet_mesa();
         let ranks = options.ranks.clone();
         options.knobs.memory_share = ranks.as_ref().map(Ranks::memory_share).transpose()?;
         Ranks::agreed(ranks.as_ref(), Self::planned(a, options).await)
@@ -166,6 +170,7 @@ impl Solver {
             device: choice,
             setup: start.elapsed(),
             cancel: Arc::new(AtomicBool::new(false)),
+            heeded: Halt::default(),
             callback: Box::new(|_| ControlFlow::Continue(())),
             watcher: None,
             device_failed: false,
@@ -239,6 +244,18 @@ impl Solver {
     #[must_use]
     pub fn cancel_flag(&self) -> Arc<AtomicBool> {
         Arc::clone(&self.cancel)
+    }
+
+    /// Names of the methods with preconditioners that may race, as [`Rung::name`](crate::Rung::name) has them.
+    #[must_use]
+    pub fn candidates(&self) -> Vec<String> {
+        self.candidates.iter().map(Candidate::name).collect()
+    }
+
+    /// Set-ups of this solver end where `halt` is cancelled, too.
+    pub(crate) fn heeding(mut self, halt: &Halt) -> Self {
+        self.heeded = halt.clone();
+        self
     }
 
     /// What was chosen and why.
@@ -390,7 +407,7 @@ impl Solver {
         if self.options.ranks.is_some() {
             return Halt::default();
         }
-        Halt::new(Arc::clone(&self.cancel)).until(deadline)
+        Halt::new(Arc::clone(&self.cancel)).or(&self.heeded).until(deadline)
     }
 
     /// Begins a call: after one that panicked or failed, devices start afresh.
@@ -432,7 +449,7 @@ impl Solver {
     }
 
     /// The transform for `change`, made once.
-    pub(super) fn transform(&mut self, change: Change) -> Result<Arc<Transform>> {
+    pub(super) fn transform(&mut self, change: Change, halt: &Halt) -> Result<Arc<Transform>> {
         if let Some(known) = self.transforms.iter().find(|t| t.change == change) {
             return Ok(Arc::clone(known));
         }
@@ -442,7 +459,7 @@ impl Solver {
             self.options.check_memory(what, needed)?;
         }
         let made = Arc::new(match &self.a {
-            Matrix::Stored(a) => Transform::new(a, &self.facts, change, self.order.as_deref()),
+            Matrix::Stored(a) => Transform::new(a, &self.facts, change, self.order.as_deref(), halt)?,
             Matrix::Free(_) => Transform::scaled(self.a.clone(), &self.facts),
         });
         self.plan.extend(made.describe());

@@ -14,7 +14,7 @@ use crate::matrix::Matrix;
 use crate::method::Needs;
 use crate::method::registry::Method;
 use crate::options::Options;
-use crate::report::{Passed, Reason, Report, Rung, Timings};
+use crate::report::{Fits, Passed, Reason, Report, Rung, Timings};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -104,6 +104,7 @@ impl Solver {
         };
         let state = State {
             system: 0,
+            candidate: self.first,
             best,
             aside: None,
             iterations: 0,
@@ -134,8 +135,7 @@ impl Solver {
         timings: Timings,
         counters: Counters,
     ) -> Report {
-        // Who had the last turn: one that was paused may have come back.
-        let last = rungs.iter().max_by_key(|r| r.turns.last().map_or(0, |turn| turn.1));
+        let last = Rung::last(&rungs);
         let first = &self.candidates[self.first];
         let (x, certificate) = state.best.into_answer();
         let mut warnings = self.warnings.clone();
@@ -162,8 +162,15 @@ impl Solver {
             warnings,
             options: self.options.list(),
             run: Run::now(self.options.threads),
+            fits: self.fits(),
             x,
         }
+    }
+
+    fn fits(&self) -> Fits {
+        let (stored, positive) = (self.a.entries().is_some(), self.facts.diagonal.0 == self.a.rows());
+        let multigrid = stored && (positive || self.options.near_null.is_some());
+        Fits { stored, positive: stored && positive, multigrid, triangles: self.device.is_host() }
     }
 
     /// Reasons not to iterate at all; `inconsistent` is what of b nothing can solve.

@@ -49,7 +49,8 @@ impl Solver {
             )));
         }
         let transposed = self.transpose.as_ref().map(|_| transpose(&Matrix::from(&new))).transpose()?;
-        let transforms: Vec<_> = self.transforms.iter().map(|t| Arc::new(t.renewed(&new, &facts))).collect();
+        let renewed = self.transforms.iter().map(|t| t.renewed(&new, &facts).map(Arc::new));
+        let transforms = renewed.collect::<Result<Vec<_>>>()?;
 
         (self.a, self.facts, self.transpose, self.transforms) = (new.into(), facts, transposed, transforms);
         self.range = Arc::new(Range::new(damp));

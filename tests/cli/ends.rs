@@ -61,7 +61,11 @@ fn signals_end_the_solve_and_results_are_written() {
             .expect("the program starts");
         // The first iteration is told, however slow the machine is.
         let mut told = std::io::BufReader::new(child.stderr.take().expect("piped"));
-        std::io::BufRead::read_line(&mut told, &mut String::new()).expect("a line");
+        let mut line = String::new();
+        while !line.contains("steepest_descent with") {
+            line.clear();
+            assert!(std::io::BufRead::read_line(&mut told, &mut line).expect("a line") > 0, "no iteration was told");
+        }
         let sent = Command::new("kill").args([format!("-{signal}"), child.id().to_string()]).status();
         assert!(sent.expect("kill").success());
         expect(&child.wait_with_output().expect("an end"), code);

@@ -6,6 +6,7 @@ mod program;
 
 mod ends;
 mod kernels;
+mod words;
 
 use krylane::io::{ReadOptions, read_columns, read_matrix, read_vector, write_columns};
 use program::{Folder, PROGRAM, expect, krylane, report};
@@ -186,7 +187,11 @@ fn several_right_hand_sides() {
     let files = ["--json", &json, "--output", &x, "--plot", &svg];
     let (out, _) = expect(&solve(&[&["poisson2d:20", "--rhs", "random:5", "--nrhs", "3"], &files[..]].concat()), 0);
     // The first one decides the race for all.
-    for word in ["3 of 3 systems solved", "worst first; asked for rtol 1e-8", "2 right-hand sides side by side"] {
+    for word in [
+        "3 of 3 systems solved",
+        "worst first; asked for rtol 1e-8",
+        "3 right-hand sides: the first by itself, for the race, the others side by side",
+    ] {
         assert!(out.contains(word), "{word} is missing in: {out}");
     }
     let r = report(dir.path("r.json"));

@@ -203,6 +203,7 @@ impl Cpu {
         let store = || -> Result<_> {
             let mut operators = Vec::with_capacity(space.operators.len());
             for (k, &allowed) in allowed.iter().enumerate() {
+                space.halt.check()?;
                 operators.push(stored(&space, k, part.as_ref(), allowed, &operators)?);
             }
             let triangles = space.triangles.iter().map(|t| triangle(&space, t, part.as_ref(), &operators)).collect();

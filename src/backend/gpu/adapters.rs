@@ -31,6 +31,7 @@ pub struct AdapterDetails {
 }
 
 fn instance() -> wgpu::Instance {
+    crate::host::machine::quiet_mesa();
     let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
     // Release builds validate nothing: the flags' default would insert a dispatch before each indirect one.
     let flags = if cfg!(debug_assertions) { wgpu::InstanceFlags::VALIDATION } else { wgpu::InstanceFlags::empty() };

@@ -3,9 +3,8 @@
 use super::adapters::{details, key, why_not};
 use super::cache::{self, DiskCache};
 use super::pipelines::Compiled;
-use super::text::GROUPS_MAX;
 use super::times::Times;
-use crate::backend::{AdapterInfo, DeviceKind, Settings};
+use crate::backend::{AdapterInfo, Settings};
 use crate::error::{Error, Result};
 use crate::op::Dtype;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,22 +15,11 @@ use std::time::Duration;
 /// than these twelve vectors beside the state save no dispatch of any method.
 pub(super) const STORAGE_WANTED: u32 = 14;
 
-/// Most workgroups of a sweep on a device of this kind: as many as it holds at once, since each adds up all the partial
-/// sums of the sweep before. A discrete GPU holds up to a thousand (132 multiprocessors of eight workgroups each), one that
-/// shares the memory of the host some two hundred; wgpu tells no number.
-fn groups_of_kind(kind: DeviceKind) -> usize {
-    match kind {
-        DeviceKind::Integrated => GROUPS_MAX / 4,
-        DeviceKind::Software => GROUPS_MAX / 8,
-        _ => GROUPS_MAX,
-    }
-}
-
 /// An open device.
 pub(crate) struct Context {
     pub(super) device: wgpu::Device,
     pub(super) queue: wgpu::Queue,
-    info: AdapterInfo,
+    pub(super) info: AdapterInfo,
     /// Tells this adapter from the others of the machine.
     pub(super) key: String,
     has_f64: bool,
@@ -71,11 +59,6 @@ pub(super) fn buffer_size(bytes: u64) -> u64 {
 }
 
 impl Context {
-    /// Workgroups for `n` entries, if each processes `width` at a time; a loop covers the rest.
-    pub(super) fn groups_of(&self, n: usize, width: usize) -> usize {
-        n.div_ceil(width).clamp(1, groups_of_kind(self.info.kind))
-    }
-
     pub(super) async fn open(adapter: &wgpu::Adapter, settings: &Settings) -> Result<Arc<Self>> {
         let info = details(adapter);
         if let Some(why) = why_not(adapter) {

@@ -1,9 +1,9 @@
 //! The list of kernels for people; see [`Kernel`].
 
-use super::memory::{Params, Slice};
+use super::memory::{Memory, Params, RowPanel, Slice};
 use super::{Binding, Gpu};
 use crate::backend::{Kernel, KernelBinding};
-use crate::op::{self, Op};
+use crate::op::{self, Op, Space};
 
 impl Gpu {
     /// Adds a kernel to the list, or a use of it.
@@ -30,5 +30,37 @@ impl Gpu {
         if self.context.list_kernels {
             self.making = ops.map(|op| op::named(&self.space, op).to_string()).collect();
         }
+    }
+}
+
+impl Memory {
+    /// What a slice holds, for people.
+    fn holds(&self, space: &Space, slice: &Slice) -> String {
+        let buffer = &slice.buffer;
+        if let Some(i) = self.vectors.iter().position(|b| b == buffer) {
+            return format!("vector {}", space.vectors[i].name);
+        }
+        for (basis, info) in self.bases.iter().zip(&space.bases) {
+            if let Some(p) = basis.buffers.iter().position(|b| b == buffer) {
+                if slice.size.is_none() {
+                    return format!("basis {}", info.name);
+                }
+                let column = p * basis.columns_each + (slice.offset / basis.item) as usize / basis.stride;
+                return format!("column {column} of basis {}", info.name);
+            }
+        }
+        for (matrix, data) in self.operators.iter().zip(&space.operators) {
+            let holds = |p: &RowPanel| match buffer {
+                b if *b == p.pattern => Some("pattern"),
+                b if *b == p.values => Some("values"),
+                b if p.carries.as_ref() == Some(b) => Some("sums of long rows"),
+                _ => None,
+            };
+            if let Some(part) = matrix.panels.iter().find_map(holds) {
+                return format!("{part} of {}", data.name);
+            }
+        }
+        let others = [("records and projections", &self.ledger), ("partial sums of projections", &self.projections)];
+        others.iter().find(|o| o.1 == buffer).map_or("rotated rows", |o| o.0).into()
     }
 }

@@ -1,10 +1,10 @@
 //! Lowers segments to kernels: which operations share one, what it binds, and what one segment leaves for the next.
 
 use super::form::{Columns as Kept, Form, SPMV_PIECES};
-use super::memory::{Columns, Matrix, Params, Slice};
+use super::memory::{Matrix, Params, Slice};
 use super::text::{
     self, AXPY, DOT, FINISH, HEADER, HELD, MULTI_AXPY, MULTI_AXPY_DOT, MULTI_AXPY_DOT_MANY, MULTI_AXPY_NORM, MULTI_DOT,
-    ROTATE, ROTATED, Sweep, WORKGROUP,
+    ROTATE, ROTATED, Sweep,
 };
 use super::{Binding, Dispatch, Gpu};
 use crate::error::Result;
@@ -405,24 +405,6 @@ impl Gpu {
             }
         }
         Ok(())
-    }
-
-    /// Workgroups for a sweep of `n` entries.
-    fn workgroups(&self, n: usize) -> usize {
-        self.context.groups_of(n, WORKGROUP)
-    }
-
-    /// Parameters of a projection's kernel for a panel of columns of length `n`, with the offset of their coefficients.
-    fn panel_params(&self, panel: &Columns, n: usize, array_at: usize) -> Params {
-        Params {
-            n: n as u32,
-            groups: self.workgroups(n) as u32,
-            k: panel.columns as u32,
-            stride: panel.stride as u32,
-            first: panel.first as u32,
-            array_at: array_at as u32,
-            ..Params::default()
-        }
     }
 
     /// A kernel that only finishes partial sums and evaluates scalars, if there are any.

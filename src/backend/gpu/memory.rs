@@ -15,9 +15,9 @@ use wgpu::BufferUsages as Usage;
 /// Part of a buffer, as bound.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(super) struct Slice {
-    buffer: wgpu::Buffer,
-    offset: u64,
-    size: Option<std::num::NonZeroU64>,
+    pub(super) buffer: wgpu::Buffer,
+    pub(super) offset: u64,
+    pub(super) size: Option<std::num::NonZeroU64>,
 }
 
 impl Slice {
@@ -121,12 +121,12 @@ impl Matrix {
 
 /// A basis in panels of columns, each small enough for one binding.
 pub(super) struct BasisPanels {
-    buffers: Vec<wgpu::Buffer>,
-    columns_each: usize,
+    pub(super) buffers: Vec<wgpu::Buffer>,
+    pub(super) columns_each: usize,
     /// Distance between columns in entries: bindings start at multiples of 256 bytes.
-    stride: usize,
+    pub(super) stride: usize,
     column_bytes: u64,
-    item: u64,
+    pub(super) item: u64,
 }
 
 /// Some columns of a basis within one panel.
@@ -160,7 +160,7 @@ impl BasisPanels {
 const PARAMS_EACH: usize = 256;
 
 pub(super) struct Memory {
-    vectors: Vec<wgpu::Buffer>,
+    pub(super) vectors: Vec<wgpu::Buffer>,
     pub(super) bases: Vec<BasisPanels>,
     pub(super) operators: Vec<Matrix>,
     pub(super) state: [wgpu::Buffer; 2],
@@ -285,36 +285,6 @@ impl Memory {
             Vector::Own(i) => Slice::whole(&self.vectors[i as usize]),
             Vector::Column { basis, column } => self.bases[basis as usize].column(column as usize),
         }
-    }
-
-    /// What a slice holds, for people.
-    pub(super) fn holds(&self, space: &Space, slice: &Slice) -> String {
-        let buffer = &slice.buffer;
-        if let Some(i) = self.vectors.iter().position(|b| b == buffer) {
-            return format!("vector {}", space.vectors[i].name);
-        }
-        for (basis, info) in self.bases.iter().zip(&space.bases) {
-            if let Some(p) = basis.buffers.iter().position(|b| b == buffer) {
-                if slice.size.is_none() {
-                    return format!("basis {}", info.name);
-                }
-                let column = p * basis.columns_each + (slice.offset / basis.item) as usize / basis.stride;
-                return format!("column {column} of basis {}", info.name);
-            }
-        }
-        for (matrix, data) in self.operators.iter().zip(&space.operators) {
-            let holds = |p: &RowPanel| match buffer {
-                b if *b == p.pattern => Some("pattern"),
-                b if *b == p.values => Some("values"),
-                b if p.carries.as_ref() == Some(b) => Some("sums of long rows"),
-                _ => None,
-            };
-            if let Some(part) = matrix.panels.iter().find_map(holds) {
-                return format!("{part} of {}", data.name);
-            }
-        }
-        let others = [("records and projections", &self.ledger), ("partial sums of projections", &self.projections)];
-        others.iter().find(|o| o.1 == buffer).map_or("rotated rows", |o| o.0).into()
     }
 
     /// Space for `words` numbers of rotated rows; allocated at the first rotation of this size.

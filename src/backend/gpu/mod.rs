@@ -12,6 +12,7 @@ mod cache;
 mod context;
 mod device;
 mod form;
+mod launch;
 mod listing;
 mod lower;
 mod memory;
@@ -156,6 +157,7 @@ impl Gpu {
         let mut counters = Counters::default();
         let mut memory = Memory::new(&context, &space, real, scalar_count, &mut counters)?;
         for data in &space.operators {
+            space.halt.check()?;
             let dtype = plan.dtype(data.role);
             memory.operators.push(match &data.matrix {
                 Matrix::Stored(a) => {

@@ -7,6 +7,8 @@
 //! costs log₂ max_i |a_ij| − log₂ |a_ij| and duals that keep reduced costs nonnegative. Cost: between a
 //! few passes over the entries and, in the worst case, n such passes; a budget bounds it.
 
+use crate::error::Result;
+use crate::host::halt::Halt;
 use crate::matrix::Csr;
 use crate::matrix::equilibrate::Scales;
 use std::cmp::Reverse;
@@ -38,7 +40,20 @@ fn log2(v: f64) -> Cost {
 
 /// A matching of square `a`, whose largest entry has the exponent `e`; `None` if A is structurally singular or
 /// the budget is spent.
-pub(crate) fn matching(a: &Csr, e: i32) -> Option<Matching> {
+///
+/// # Errors
+/// Where `halt` calls.
+pub(crate) fn matching(a: &Csr, e: i32, halt: &Halt) -> Result<Option<Matching>> {
+    let mut ended = Ok(());
+    let found = search(a, e, &mut |step| {
+        ended = halt.check_at(step);
+        ended.is_ok()
+    });
+    ended.map(|()| found)
+}
+
+/// The matching; `None` where `goes_on`, asked at each step, says no.
+fn search(a: &Csr, e: i32, goes_on: &mut dyn FnMut(usize) -> bool) -> Option<Matching> {
     // Columns search for rows: A by columns, without zeros.
     let t = a.transpose();
     let n = t.rows();
@@ -46,6 +61,7 @@ pub(crate) fn matching(a: &Csr, e: i32) -> Option<Matching> {
     let (mut rows, mut costs) = (vec![], vec![]);
     let mut tallest = vec![0; n];
     for j in 0..n {
+        goes_on(j).then_some(())?;
         let (is, vs) = t.row(j);
         let entries = || is.iter().zip(vs).filter(|e| *e.1 != 0.0);
         tallest[j] = entries().map(|(_, &v)| log2(v)).max()?;
@@ -96,6 +112,7 @@ pub(crate) fn matching(a: &Csr, e: i32) -> Option<Matching> {
     let mut from = vec![FREE; n];
     let mut done = vec![false; n];
     let mut budget = BUDGET.saturating_mul(rows.len());
+    let mut steps = 0;
     for root in 0..n as u32 {
         if row_of[root as usize] != FREE {
             continue;
@@ -107,6 +124,8 @@ pub(crate) fn matching(a: &Csr, e: i32) -> Option<Matching> {
         let (mut nearest, mut last) = (Cost::MAX, FREE);
         loop {
             budget = budget.checked_sub(entries(column).len())?;
+            goes_on(steps).then_some(())?;
+            steps += 1;
             for k in entries(column) {
                 let i = rows[k] as usize;
                 let d = reached + costs[k] - u[i] - v[column as usize];
@@ -203,7 +222,7 @@ mod tests {
     fn the_product_is_the_largest() {
         for seed in 0..40 {
             let a = gallery::random_general(7, 3, seed);
-            let m = matching(&a, 0).unwrap();
+            let m = matching(&a, 0, &Halt::default()).unwrap().unwrap();
             let product: f64 = m.rows.iter().enumerate().map(|(j, &i)| a.get(i as usize, j).abs()).product();
             let best = best(&a, 0, &mut vec![false; 7]);
             assert!((product / best - 1.0).abs() < 1e-4, "seed {seed}: {product} {best}");
@@ -217,7 +236,7 @@ mod tests {
             let all: Vec<u32> = (0..300).collect();
             let a = a.rebuilt(&all, &all, |i, j, v| ldexp(v, (i * 7 % 50) as i32 - (j * 3 % 40) as i32 + e));
             let e = exponent(crate::host::scale::largest(a.values()));
-            let Matching { rows, scales } = matching(&a, e).unwrap();
+            let Matching { rows, scales } = matching(&a, e, &Halt::default()).unwrap().unwrap();
             let b = a.rebuilt(&rows, &all, |i, j, v| ldexp(v, scales.rows[i] + scales.columns[j] - e));
             // Both scales are rounded to powers of two.
             assert!(b.values().iter().all(|v| v.abs() <= 2.0));
@@ -227,9 +246,9 @@ mod tests {
 
     #[test]
     fn a_shift_is_found_and_singular_patterns_refused() {
-        let m = matching(&gallery::cyclic_shift(6), 0).unwrap();
+        let m = matching(&gallery::cyclic_shift(6), 0, &Halt::default()).unwrap().unwrap();
         let b = gallery::cyclic_shift(6).permuted(&m.rows, &[0, 1, 2, 3, 4, 5]);
         assert_eq!(b.diagonal(), [1.0; 6]);
-        assert!(matching(&gallery::jordan(5, 0.0), 0).is_none());
+        assert!(matching(&gallery::jordan(5, 0.0), 0, &Halt::default()).unwrap().is_none());
     }
 }

@@ -5,6 +5,8 @@
 //! For products with scattered gathers, and for incomplete factors. Works on the pattern of A + Aᵀ, component by
 //! component. Cost: a few breadth-first searches, that of 30 to 50 products.
 
+use crate::error::Result;
+use crate::host::halt::Halt;
 use crate::matrix::Csr;
 use rayon::prelude::*;
 use std::borrow::Cow;
@@ -50,7 +52,14 @@ impl<'a> Graph<'a> {
 
     /// Rows in the order of a breadth-first search from `root`; returns the start of the last level and the number of
     /// levels. `seen` holds the number of the last search that reached each row.
-    fn levels(&self, root: u32, seen: &mut [u32], search: u32, rows: &mut Vec<u32>) -> (usize, usize) {
+    fn levels(
+        &self,
+        root: u32,
+        seen: &mut [u32],
+        search: u32,
+        rows: &mut Vec<u32>,
+        halt: &Halt,
+    ) -> Result<(usize, usize)> {
         rows.clear();
         rows.push(root);
         seen[root as usize] = search;
@@ -58,6 +67,7 @@ impl<'a> Graph<'a> {
         loop {
             let end = rows.len();
             for k in level..end {
+                halt.check_at(k)?;
                 for &j in self.neighbours(rows[k]) {
                     if seen[j as usize] != search {
                         seen[j as usize] = search;
@@ -67,7 +77,7 @@ impl<'a> Graph<'a> {
             }
             count += 1;
             if rows.len() == end {
-                return (level, count);
+                return Ok((level, count));
             }
             level = end;
         }
@@ -75,7 +85,10 @@ impl<'a> Graph<'a> {
 }
 
 /// The row of square `a` moved to each position.
-pub(crate) fn order(a: &Csr) -> Vec<u32> {
+///
+/// # Errors
+/// Where `halt` calls.
+pub(crate) fn order(a: &Csr, halt: &Halt) -> Result<Vec<u32>> {
     let n = a.rows();
     let graph = Graph::of(a);
     let mut starts: Vec<u32> = (0..n as u32).collect();
@@ -93,7 +106,7 @@ pub(crate) fn order(a: &Csr) -> Vec<u32> {
         let (mut root, mut depth) = (start, 0);
         loop {
             search += 1;
-            let (last, count) = graph.levels(root, &mut seen, search, &mut rows);
+            let (last, count) = graph.levels(root, &mut seen, search, &mut rows, halt)?;
             if count <= depth {
                 break;
             }
@@ -105,6 +118,7 @@ pub(crate) fn order(a: &Csr) -> Vec<u32> {
         order.push(root);
         placed[root as usize] = true;
         while next < order.len() {
+            halt.check_at(next)?;
             let from = order.len();
             for &j in graph.neighbours(order[next]) {
                 if !std::mem::replace(&mut placed[j as usize], true) {
@@ -116,7 +130,7 @@ pub(crate) fn order(a: &Csr) -> Vec<u32> {
         }
     }
     order.reverse();
-    order
+    Ok(order)
 }
 
 /// Mean |i − j| over the entries of square `a`, its rows and columns in `order`.
@@ -144,7 +158,7 @@ mod tests {
     fn a_shuffled_grid_is_narrow_again() {
         let a = gallery::poisson2d(40);
         let mixed = a.permuted(&shuffled(a.rows(), 1), &shuffled(a.rows(), 1));
-        let order = order(&mixed);
+        let order = order(&mixed, &Halt::default()).unwrap();
         let mut sorted = order.clone();
         sorted.sort_unstable();
         assert!(sorted.iter().enumerate().all(|(i, &j)| i == j as usize), "no permutation");
@@ -156,13 +170,13 @@ mod tests {
 
     #[test]
     fn components_loops_and_one_sided_entries() {
-        assert!(order(&gallery::diagonal(&[])).is_empty());
-        assert_eq!(order(&gallery::diagonal(&[1.0, 2.0, 3.0])).len(), 3);
+        assert!(order(&gallery::diagonal(&[]), &Halt::default()).unwrap().is_empty());
+        assert_eq!(order(&gallery::diagonal(&[1.0, 2.0, 3.0]), &Halt::default()).unwrap().len(), 3);
         // A path stored on one side only, its rows shuffled: neighbours stay neighbours.
         let path = gallery::jordan(50, 2.0);
         let mix = shuffled(50, 3);
         let path = path.permuted(&mix, &mix);
-        let order = order(&path);
+        let order = order(&path, &Halt::default()).unwrap();
         assert!(mean_distance(&path, Some(&order)) < 1.0);
     }
 }

@@ -1,6 +1,8 @@
 //! Aggregates: disjoint groups of strongly coupled rows, each one row of the next level.
 
 use super::strength::Strength;
+use crate::error::Result;
+use crate::host::halt::Halt;
 use crate::matrix::Csr;
 
 /// No aggregate: the row is left to the smoother.
@@ -12,11 +14,15 @@ pub(super) const ALONE: u32 = u32::MAX;
 /// strong neighbours are all free founds an aggregate with them; a remaining row joins the neighbouring
 /// aggregate to which it is coupled most; the rows still left form aggregates among themselves. Rows
 /// without strong neighbours stay alone. Deterministic. Cost: three passes over the strong entries.
-pub(super) fn aggregate(a: &Csr, strength: &Strength) -> (Vec<u32>, usize) {
+///
+/// # Errors
+/// Where `halt` calls.
+pub(super) fn aggregate(a: &Csr, strength: &Strength, halt: &Halt) -> Result<(Vec<u32>, usize)> {
     let n = a.rows();
     let mut of = vec![ALONE; n];
     let mut count = 0u32;
     for i in 0..n {
+        halt.check_at(i)?;
         if of[i] != ALONE {
             continue;
         }
@@ -35,6 +41,7 @@ pub(super) fn aggregate(a: &Csr, strength: &Strength) -> (Vec<u32>, usize) {
     // Rows join aggregates of the first pass only, or chains would form.
     let founded = of.clone();
     for i in 0..n {
+        halt.check_at(i)?;
         if founded[i] != ALONE {
             continue;
         }
@@ -49,6 +56,7 @@ pub(super) fn aggregate(a: &Csr, strength: &Strength) -> (Vec<u32>, usize) {
         of[i] = best.1;
     }
     for i in 0..n {
+        halt.check_at(i)?;
         if of[i] != ALONE {
             continue;
         }
@@ -64,5 +72,5 @@ pub(super) fn aggregate(a: &Csr, strength: &Strength) -> (Vec<u32>, usize) {
             count += 1;
         }
     }
-    (of, count as usize)
+    Ok((of, count as usize))
 }

@@ -1,5 +1,7 @@
 //! Sparse products and the coarse operator PᵀAP.
 
+use crate::error::Result;
+use crate::host::halt::Halt;
 use crate::matrix::Csr;
 use rayon::prelude::*;
 
@@ -89,46 +91,64 @@ impl Row {
 }
 
 /// A matrix of `rows` rows; `fill` appends a range of them to a block. Ranges in parallel.
-pub(super) fn by_blocks(rows: usize, cols: usize, fill: impl Fn(std::ops::Range<usize>, &mut Block) + Sync) -> Csr {
+///
+/// # Errors
+/// The first of `fill`.
+pub(super) fn by_blocks(
+    rows: usize,
+    cols: usize,
+    fill: impl Fn(std::ops::Range<usize>, &mut Block) -> Result<()> + Sync,
+) -> Result<Csr> {
     let each = rows.div_ceil(4 * rayon::current_num_threads()).max(512);
     let blocks = (0..rows.div_ceil(each)).into_par_iter().map(|block| {
         let mut out = Block::default();
-        fill(block * each..((block + 1) * each).min(rows), &mut out);
-        out
+        fill(block * each..((block + 1) * each).min(rows), &mut out)?;
+        Ok(out)
     });
-    join(rows, cols, blocks.collect())
+    Ok(join(rows, cols, blocks.collect::<Result<_>>()?))
 }
 
 /// The matrix whose row i is Σ_k c_k b_k over the `terms` (k, c_k) of the row, b_k row k of B: with the entries of A as
 /// terms, the product A B (Gustavson 1978, doi:10.1145/355791.355796). Entries that cancel are kept, so the pattern
 /// depends on patterns only. Cost: one multiplication for each pair (c_k, b_kj), and a sort of each row.
+///
+/// # Errors
+/// Where `halt` calls.
 pub(super) fn combine<I: Iterator<Item = (usize, f64)>>(
     rows: usize,
     terms: impl Fn(usize) -> I + Sync,
     b: &Csr,
-) -> Csr {
+    halt: &Halt,
+) -> Result<Csr> {
     by_blocks(rows, b.cols(), |range, block| {
         let mut row = Row::new(b.cols());
         for i in range {
+            halt.check_at(i)?;
             row.combine(terms(i), b);
             row.drain(block);
         }
+        Ok(())
     })
 }
 
 /// R A P, one row of R A at a time, so that R A is never stored: fewer multiplications than R (A P) if P has more
 /// entries in a column than in a row.
-pub(super) fn triple(r: &Csr, a: &Csr, p: &Csr) -> Csr {
+///
+/// # Errors
+/// Where `halt` calls.
+pub(super) fn triple(r: &Csr, a: &Csr, p: &Csr, halt: &Halt) -> Result<Csr> {
     assert!(r.cols() == a.rows() && a.cols() == p.rows());
     by_blocks(r.rows(), p.cols(), |range, block| {
         let (mut ra, mut row) = (Row::new(a.cols()), Row::new(p.cols()));
         for i in range {
+            halt.check_at(i)?;
             let (columns, values) = r.row(i);
             ra.combine(columns.iter().zip(values).map(|(&k, &v)| (k as usize, v)), a);
             row.combine(ra.entries(), p);
             ra.count = 0;
             row.drain(block);
         }
+        Ok(())
     })
 }
 
@@ -141,7 +161,7 @@ mod tests {
     fn product_of_sprs_is_the_same() {
         let (r, a, p) = (gallery::grcar(30, 2), gallery::random_general(30, 5, 1), gallery::random_spd(30, 3, 2));
         let expected = &(&r.to_sprs() * &a.to_sprs()) * &p.to_sprs();
-        let found = triple(&r, &a, &p);
+        let found = triple(&r, &a, &p, &Halt::default()).unwrap();
         for i in 0..30 {
             for j in 0..30 {
                 let e = expected.get(i, j).copied().unwrap_or(0.0);

@@ -49,12 +49,6 @@ pub(super) struct Purpose {
     pub(super) frugal: bool,
 }
 
-impl Purpose {
-    fn smoother(&self, a: &Csr, finest: bool) -> Result<Smoother> {
-        Smoother::new(a, &self.settings, self.symmetric, self.definite, finest)
-    }
-}
-
 impl Hierarchy {
     pub(super) fn new(a: &Arc<Csr>, purpose: &Purpose) -> Result<Self> {
         let mut levels: Vec<Level> = vec![];
@@ -64,7 +58,7 @@ impl Hierarchy {
         let coarsest = loop {
             let depth = levels.len();
             purpose.halt.check()?;
-            let smoother = purpose.smoother(&a, depth == 0)?;
+            let smoother = Smoother::new(&a, purpose, depth == 0)?;
             let small = a.rows() <= purpose.settings.coarse;
             let next = if small || depth + 1 == MAX_LEVELS {
                 None
@@ -90,10 +84,10 @@ impl Hierarchy {
     pub(super) fn refresh(&mut self, a: &Arc<Csr>, purpose: &Purpose) -> Result<()> {
         let mut a = Arc::clone(a);
         for (depth, level) in self.levels.iter_mut().enumerate() {
-            level.smoother = purpose.smoother(&a, depth == 0)?;
+            level.smoother = Smoother::new(&a, purpose, depth == 0)?;
             level.a = Arc::clone(&a);
             if let Some((p, r)) = &level.transfer {
-                a = Arc::new(coarse(r, &a, p)?);
+                a = Arc::new(coarse(r, &a, p, &purpose.halt)?);
             }
         }
         if let Coarsest::Inverse(_) = self.coarsest {
@@ -206,24 +200,24 @@ fn coarsen(
     candidates: &mut Candidates,
     purpose: &Purpose,
 ) -> Result<Option<(Arc<Csr>, Arc<Csr>, Arc<Csr>)>> {
-    let nodes = strength::by_node(a, candidates.block);
+    let halt = &purpose.halt;
+    let nodes = strength::by_node(a, candidates.block, halt)?;
     let graph = nodes.as_ref().unwrap_or(a);
     let strength = Strength::new(graph, theta);
-    purpose.halt.check()?;
-    let (of, count) = aggregate::aggregate(graph, &strength);
-    purpose.halt.check()?;
+    let (of, count) = aggregate::aggregate(graph, &strength, halt)?;
+    halt.check()?;
     let columns = count * candidates.vectors.len().max(1);
     if count == 0 || 10 * columns > 9 * a.rows() {
         return Ok(None);
     }
     let p = if candidates.vectors.is_empty() {
-        interpolate::smooth(a, Some(&strength), &interpolate::constants(&of, count), rho)
+        interpolate::smooth(a, Some(&strength), &interpolate::constants(&of, count), rho, halt)?
     } else {
-        let (t, coarse) = interpolate::tentative(&of, count, candidates.block, &candidates.vectors);
+        let (t, coarse) = interpolate::tentative(&of, count, candidates.block, &candidates.vectors, halt)?;
         *candidates = Candidates { block: coarse.len(), vectors: coarse };
-        interpolate::smooth(a, None, &t, rho)
+        interpolate::smooth(a, None, &t, rho, halt)?
     };
-    purpose.halt.check()?;
+    halt.check()?;
     if purpose.frugal {
         let each = multiplications(a, &p) / a.nnz().max(1) as f64;
         if each > MULTIPLICATIONS {
@@ -231,14 +225,13 @@ fn coarsen(
         }
     }
     let r = p.transpose();
-    purpose.halt.check()?;
-    let coarse = coarse(&r, a, &p)?;
+    let coarse = coarse(&r, a, &p, halt)?;
     Ok(Some((Arc::new(p), Arc::new(r), Arc::new(coarse))))
 }
 
 /// R A P, with zeros for rows that are rounding noise.
-fn coarse(r: &Csr, a: &Csr, p: &Csr) -> Result<Csr> {
-    let coarse = galerkin::triple(r, a, p);
+fn coarse(r: &Csr, a: &Csr, p: &Csr, halt: &Halt) -> Result<Csr> {
+    let coarse = galerkin::triple(r, a, p, halt)?;
     let size = |i: usize| largest(coarse.row(i).1);
     let sizes: Vec<f64> = (0..coarse.rows()).into_par_iter().with_min_len(1024).map(size).collect();
     if !largest(&sizes).is_finite() {

@@ -3,6 +3,8 @@
 use super::aggregate::ALONE;
 use super::galerkin;
 use super::strength::Strength;
+use crate::error::Result;
+use crate::host::halt::Halt;
 use crate::host::scale::larger;
 use crate::matrix::Csr;
 use rayon::prelude::*;
@@ -29,7 +31,16 @@ const DEPENDENT: f64 = 1e-10;
 /// with a row for each vector. If a vector depends on others on a small aggregate, its column is left empty.
 ///
 /// Cost: 4 k² multiplications per row for k vectors.
-pub(super) fn tentative(of: &[u32], count: usize, block: usize, vectors: &[Vec<f64>]) -> (Csr, Vec<Vec<f64>>) {
+///
+/// # Errors
+/// Where `halt` calls.
+pub(super) fn tentative(
+    of: &[u32],
+    count: usize,
+    block: usize,
+    vectors: &[Vec<f64>],
+    halt: &Halt,
+) -> Result<(Csr, Vec<Vec<f64>>)> {
     let k = vectors.len();
     let mut start = vec![0usize; count + 1];
     of.iter().filter(|g| **g != ALONE).for_each(|&g| start[g as usize + 1] += 1);
@@ -60,6 +71,7 @@ pub(super) fn tentative(of: &[u32], count: usize, block: usize, vectors: &[Vec<f
     }
     let t = galerkin::by_blocks(of.len() * block, count * k, |rows, (lengths, columns, values)| {
         for i in rows {
+            halt.check_at(i)?;
             let before = columns.len();
             let (node, g) = (i / block, of[i / block] as usize);
             if of[node] != ALONE {
@@ -72,8 +84,9 @@ pub(super) fn tentative(of: &[u32], count: usize, block: usize, vectors: &[Vec<f
             }
             lengths.push(columns.len() - before);
         }
-    });
-    (t, coarse)
+        Ok(())
+    })?;
+    Ok((t, coarse))
 }
 
 /// Q, column by column, and R, column by column, of `k` columns by Gram–Schmidt done twice; a dependent column
@@ -108,7 +121,10 @@ fn orthonormalise(mut q: Vec<f64>, k: usize) -> (Vec<f64>, Vec<f64>) {
 /// constants, but not for other near-null vectors. `rho` ≥ λmax(D⁻¹A) for the unfiltered A.
 ///
 /// Vaněk, Mandel and Brezina 1996, doi:10.1007/BF02238511. Cost: two passes over A.
-pub(super) fn smooth(a: &Csr, strength: Option<&Strength>, tentative: &Csr, rho: f64) -> Csr {
+///
+/// # Errors
+/// Where `halt` calls.
+pub(super) fn smooth(a: &Csr, strength: Option<&Strength>, tentative: &Csr, rho: f64, halt: &Halt) -> Result<Csr> {
     let n = a.rows();
     // The entries of row i and whether they are kept as off-diagonal ones.
     let entries = |i: usize| {
@@ -152,7 +168,7 @@ pub(super) fn smooth(a: &Csr, strength: Option<&Strength>, tentative: &Csr, rho:
         let alone = tentative.row(i).0.is_empty();
         std::iter::once(own).chain(neighbours).take(if alone { 0 } else { usize::MAX })
     };
-    galerkin::combine(n, terms, tentative)
+    galerkin::combine(n, terms, tentative, halt)
 }
 
 #[cfg(test)]
@@ -166,7 +182,7 @@ mod tests {
         // tell the third from the others.
         let of = [0, 1, 0, ALONE, 2, 0, 2];
         let vectors: Vec<Vec<f64>> = (0..3).map(|s| Random::new(s).vector(14)).collect();
-        let (t, coarse) = tentative(&of, 3, 2, &vectors);
+        let (t, coarse) = tentative(&of, 3, 2, &vectors, &Halt::default()).unwrap();
         assert_eq!((t.rows(), t.cols()), (14, 9));
         for (v, c) in vectors.iter().zip(&coarse) {
             let back = t.multiply(c);

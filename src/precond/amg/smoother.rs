@@ -1,6 +1,7 @@
 //! The smoother of a level: set up on the host, then written as operations.
 
-use super::settings::{AmgSettings, Smoothing};
+use super::hierarchy::Purpose;
+use super::settings::Smoothing;
 use crate::error::{Error, Result};
 use crate::host::scale::ldexp;
 use crate::matrix::order::colouring;
@@ -41,7 +42,9 @@ struct Halves {
 
 impl Smoother {
     /// `finest`: the rows of `a` are the user's, so that an error can name one.
-    pub(super) fn new(a: &Csr, settings: &AmgSettings, symmetric: bool, definite: bool, finest: bool) -> Result<Self> {
+    pub(super) fn new(a: &Csr, purpose: &Purpose, finest: bool) -> Result<Self> {
+        let Purpose { settings, symmetric, definite, halt, .. } = purpose;
+        let (symmetric, definite) = (*symmetric, *definite);
         let diagonal = Diagonal::of(a);
         if let Some(row) = diagonal.first_skipped.filter(|_| finest) {
             return Err(Error::Preconditioner {
@@ -58,7 +61,7 @@ impl Smoother {
                 message: "the diagonal entry is negative; this method wants a positive definite preconditioner".into(),
             });
         }
-        let rho = spectrum::largest(a, &diagonal.inverse, symmetric, LANCZOS);
+        let rho = spectrum::largest(a, &diagonal.inverse, symmetric, LANCZOS, halt)?;
         if !rho.is_finite() {
             return Err(Error::Preconditioner { row: 0, message: "the matrix leaves f64's range when scaled".into() });
         }
@@ -80,7 +83,8 @@ impl Smoother {
         let mut omega = 1.0;
         if kind == Smoothing::Spai0 {
             // The definition does not bound λmax(DA) by 2, beyond which the step would amplify errors.
-            omega = (SAFE / spectrum::largest(a, &inverse, symmetric, LANCZOS).max(f64::MIN_POSITIVE)).min(1.0);
+            let largest = spectrum::largest(a, &inverse, symmetric, LANCZOS, halt)?;
+            omega = (SAFE / largest.max(f64::MIN_POSITIVE)).min(1.0);
         }
         Ok(Self { kind, inverse, rho: if rho > 0.0 { rho } else { 1.0 }, omega, triangles })
     }

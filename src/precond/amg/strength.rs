@@ -1,6 +1,8 @@
 //! Which entries couple strongly: the graph that is aggregated.
 
 use super::galerkin;
+use crate::error::Result;
+use crate::host::halt::Halt;
 use crate::matrix::Csr;
 use rayon::prelude::*;
 
@@ -88,13 +90,17 @@ impl Strength {
 const BLOCK: usize = 4096;
 
 /// The matrix of Frobenius norms of the b × b blocks, one row per node; `None` for b = 1. Cost: one pass over A.
-pub(super) fn by_node(a: &Csr, b: usize) -> Option<Csr> {
+///
+/// # Errors
+/// Where `halt` calls.
+pub(super) fn by_node(a: &Csr, b: usize, halt: &Halt) -> Result<Option<Csr>> {
     if b == 1 {
-        return None;
+        return Ok(None);
     }
     let n = a.rows() / b;
-    Some(galerkin::by_blocks(n, n, |nodes, (lengths, columns, values)| {
+    let norms = galerkin::by_blocks(n, n, |nodes, (lengths, columns, values)| {
         for node in nodes {
+            halt.check_at(node)?;
             let start = columns.len();
             for i in node * b..(node + 1) * b {
                 // The rows of a node usually share one pattern, so this merge seldom inserts an entry.
@@ -114,5 +120,7 @@ pub(super) fn by_node(a: &Csr, b: usize) -> Option<Csr> {
             values[start..].iter_mut().for_each(|v| *v = v.sqrt());
             lengths.push(columns.len() - start);
         }
-    }))
+        Ok(())
+    })?;
+    Ok(Some(norms))
 }
