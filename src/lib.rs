@@ -107,7 +107,7 @@ pub use options::Knobs;
 pub use options::{Backend, Criterion, Options, Precision, When};
 pub use precond::registry::Precond;
 pub use report::{BrokenDown, NotConverged, Passed, Reason, Report, Rung, Timings, TrueResidual};
-pub use solve::{Builder, Event, Solver, StoredForm, solve};
+pub use solve::{Builder, Event, MaybeSend, Solver, StoredForm, Turn, solve};
 
 /// The README's examples are tests.
 #[cfg(doctest)]

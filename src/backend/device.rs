@@ -1,6 +1,6 @@
 //! The interface of devices: a backend opens devices, a device creates engines.
 
-use super::{Engine, KernelTime, Local};
+use super::{Awaited, Engine, KernelTime};
 use crate::error::Result;
 use crate::op::{Dtype, Precisions, Space};
 use crate::ranks::Ranks;
@@ -160,5 +160,5 @@ pub(crate) struct BackendEntry {
     /// The name users type.
     pub(crate) id: &'static str,
     /// A device may have to be waited for.
-    pub(crate) open: for<'a> fn(Wanted<'a>, &'a Settings) -> Local<'a, Result<Opened>>,
+    pub(crate) open: for<'a> fn(Wanted<'a>, &'a Settings) -> Awaited<'a, Result<Opened>>,
 }

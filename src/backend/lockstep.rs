@@ -1,6 +1,6 @@
 //! Compares two backends op by op, for tests: reports the first operation after which they differ.
 
-use super::{AdapterInfo, Counters, Device, Engine, Local, Progress};
+use super::{AdapterInfo, Awaited, Counters, Device, Engine, Progress};
 use crate::error::Result;
 use crate::matrix::{Csr, Triangular};
 use crate::op::schedule::{Compiled, Compiler, Fusion};
@@ -115,7 +115,7 @@ impl Engine for Lockstep {
     fn in_flight(&self) -> usize {
         self.done.len()
     }
-    fn collect(&mut self) -> Local<'_, Result<Progress>> {
+    fn collect(&mut self) -> Awaited<'_, Result<Progress>> {
         Box::pin(async { Ok(self.done.pop_front().unwrap_or_default()) })
     }
     fn clear_stop(&mut self) {
@@ -126,7 +126,7 @@ impl Engine for Lockstep {
         self.reference.write_vector(v, values)?;
         self.tested.write_vector(v, values)
     }
-    fn read_vector(&mut self, v: Vector) -> Local<'_, Result<Vec<f64>>> {
+    fn read_vector(&mut self, v: Vector) -> Awaited<'_, Result<Vec<f64>>> {
         self.reference.read_vector(v)
     }
     fn write_scalar(&mut self, s: Scalar, value: f64) {

@@ -32,8 +32,11 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// A boxed future that stays on its thread.
-pub(crate) type Local<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
+/// A boxed future. It may go from thread to thread, but in a browser, whose promises stay on theirs.
+#[cfg(not(target_arch = "wasm32"))]
+pub(crate) type Awaited<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+#[cfg(target_arch = "wasm32")]
+pub(crate) type Awaited<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
 
 /// The results of one batch.
 #[derive(Debug, Default)]
@@ -130,13 +133,13 @@ pub(crate) trait Engine: Send {
     /// Batches submitted and not yet collected.
     fn in_flight(&self) -> usize;
     /// Waits for the oldest batch.
-    fn collect(&mut self) -> Local<'_, Result<Progress>>;
+    fn collect(&mut self) -> Awaited<'_, Result<Progress>>;
     /// Clears the sticky stop code; only with nothing in flight.
     fn clear_stop(&mut self);
     /// Host to device; takes effect before segments enqueued later.
     fn write_vector(&mut self, v: Vector, values: &[f64]) -> Result<()>;
     /// Device to host; waits for everything in flight.
-    fn read_vector(&mut self, v: Vector) -> Local<'_, Result<Vec<f64>>>;
+    fn read_vector(&mut self, v: Vector) -> Awaited<'_, Result<Vec<f64>>>;
     /// Host to device.
     fn write_scalar(&mut self, s: Scalar, value: f64);
     /// Host to device.

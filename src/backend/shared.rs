@@ -7,7 +7,7 @@
 //! of all clients is consistent: the client leaves, the others continue with what they had issued. So each client does
 //! exactly what it would do alone, and on the CPU to the same bits.
 
-use super::{Counters, Engine, Local, Progress};
+use super::{Awaited, Counters, Engine, Progress};
 use crate::error::Result;
 use crate::matrix::{Csr, Triangular};
 use crate::op::schedule::{Compiled, Compiler, Fusion};
@@ -110,7 +110,7 @@ impl Engine for Client {
     fn in_flight(&self) -> usize {
         open(&self.mail).batches.len()
     }
-    fn collect(&mut self) -> Local<'_, Result<Progress>> {
+    fn collect(&mut self) -> Awaited<'_, Result<Progress>> {
         Box::pin(poll_fn(|_| {
             let mut mail = open(&self.mail);
             match mail.batches.front() {
@@ -127,7 +127,7 @@ impl Engine for Client {
         open(&self.mail).letters.push_back(Letter::Vector(v, values.to_vec()));
         Ok(())
     }
-    fn read_vector(&mut self, v: Vector) -> Local<'_, Result<Vec<f64>>> {
+    fn read_vector(&mut self, v: Vector) -> Awaited<'_, Result<Vec<f64>>> {
         if let Err(e) = self.flush() {
             return Box::pin(async { Err(e) });
         }
@@ -212,7 +212,7 @@ impl Shared {
 
     /// Runs one future per client to completion. Clients without a future, or done, are closed. Returns the results and
     /// each client's share of the bytes moved.
-    pub(crate) async fn run<T>(&mut self, mut clients: Vec<Local<'_, Result<T>>>) -> Result<Vec<(T, u64)>> {
+    pub(crate) async fn run<T>(&mut self, mut clients: Vec<Awaited<'_, Result<T>>>) -> Result<Vec<(T, u64)>> {
         for (k, mail) in self.mail.iter().enumerate() {
             *open(mail) = Mailbox { closed: k >= clients.len(), ..Mailbox::default() };
         }

@@ -345,14 +345,14 @@ impl Engine for Recorder {
     fn in_flight(&self) -> usize {
         0
     }
-    fn collect(&mut self) -> Local<'_, Result<Progress>> {
+    fn collect(&mut self) -> Awaited<'_, Result<Progress>> {
         panic!("a read within an iteration")
     }
     fn clear_stop(&mut self) {}
     fn write_vector(&mut self, _: Vector, _: &[f64]) -> Result<()> {
         panic!("a write within an iteration")
     }
-    fn read_vector(&mut self, _: Vector) -> Local<'_, Result<Vec<f64>>> {
+    fn read_vector(&mut self, _: Vector) -> Awaited<'_, Result<Vec<f64>>> {
         panic!("a read within an iteration")
     }
     fn write_scalar(&mut self, _: Scalar, _: f64) {

@@ -6,8 +6,9 @@
 //! then within a correction (`refine.rs`), on devices that have one; else each correction brings a few digits.
 //! Nothing is called converged here but by the certificate.
 
+use super::awaited::{Heard, Pause};
 use crate::analyse::certify::{Certified, Truth};
-use crate::backend::{Engine, Local};
+use crate::backend::Engine;
 use crate::error::Result;
 use crate::host::clock::Instant;
 use crate::host::scale::{ldexp, norm2, smaller};
@@ -45,16 +46,13 @@ pub struct Event {
 /// Called with x after each iteration; `Break` ends the solve.
 pub(crate) type Watcher = Box<dyn FnMut(usize, &[f64]) -> ControlFlow<()> + Send>;
 
-/// Called after each batch; what it returns is waited for.
-pub(crate) type Pause<'a> = &'a dyn Fn() -> Option<Local<'static, ()>>;
-
 /// Bounds on a solve and the ways to end it from outside.
 pub(crate) struct Limits<'a> {
     pub(crate) max_iterations: usize,
     pub(crate) max_matvecs: usize,
     pub(crate) deadline: Option<Instant>,
     pub(crate) cancel: &'a AtomicBool,
-    pub(crate) callback: &'a mut dyn FnMut(Event) -> ControlFlow<()>,
+    pub(crate) callback: Heard<'a>,
     pub(crate) watcher: Option<&'a mut Watcher>,
     /// Iterations without progress before a short recurrence is called stagnant.
     pub(crate) window: usize,

@@ -230,7 +230,7 @@ impl Session {
             }
             let progress = self.engine.collect().await?;
             self.adapt_batch(&progress);
-            if let Some(pause) = limits.pause.and_then(|pause| pause()) {
+            if let Some(pause) = limits.pause.as_mut().and_then(|pause| pause()) {
                 pause.await;
             }
             for record in progress.records {

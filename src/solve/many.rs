@@ -1,18 +1,19 @@
 //! Several right-hand sides: the first system's race names a candidate, whose copies run side by side and read the
 //! matrix once for all.
 
+use super::awaited::Heard;
 use super::race::WORSE;
 use super::solver::Solver;
-use super::system::{Call, Heard, System, another_may_help};
+use super::system::{Call, System, another_may_help};
 use crate::backend::shared::Shared;
-use crate::backend::{Counters, Local};
+use crate::backend::{Awaited, Counters};
 use crate::error::{Error, Result};
 use crate::host::clock::Instant;
 use crate::ranks::pace::Agreement;
 use crate::report::{Reason, Report, Rung};
 use crate::solve::drive::{Event, Limits, Session};
-use std::cell::RefCell;
 use std::ops::ControlFlow;
+use std::sync::{Mutex, PoisonError};
 
 /// Right-hand sides that run side by side; more come in groups of so many.
 const SIDE_BY_SIDE: usize = 8;
@@ -169,9 +170,10 @@ impl Solver {
         // With others to go on, no more than what a race grants to its last winner.
         let all = self.options.max_iterations;
         let share = self.winner.filter(|_| !last).map_or(all, |w| (WORSE * w.1 + 10).min(all));
-        let callback = RefCell::new(&mut *call.callback);
+        // They take turns: nobody waits for the lock.
+        let callback = Mutex::new(&mut *call.callback);
         let start = Instant::now();
-        let mut runs: Vec<Local<'_, Result<Reason>>> = vec![];
+        let mut runs: Vec<Awaited<'_, Result<Reason>>> = vec![];
         let mut taken = vec![];
         let mut sessions = block.sessions.iter_mut();
         for (k, system) in systems.iter_mut().enumerate().filter(|(_, s)| s.waits()) {
@@ -181,7 +183,9 @@ impl Solver {
             taken.push(k);
             let (callback, cancel, options) = (&callback, &self.cancel, &self.options);
             runs.push(Box::pin(async move {
-                let mut heard = |event: Event| -> ControlFlow<()> { (callback.borrow_mut())(event) };
+                let mut heard = |event: Event| -> ControlFlow<()> {
+                    callback.lock().unwrap_or_else(PoisonError::into_inner)(event)
+                };
                 let mut limits = Limits {
                     max_iterations: share,
                     max_matvecs: options.max_matvecs,

@@ -16,6 +16,7 @@ mod solver;
 mod system;
 mod update;
 
+pub use awaited::{MaybeSend, Turn};
 pub use builder::Builder;
 pub use drive::Event;
 pub use forms::StoredForm;

@@ -1,6 +1,7 @@
 //! The race of the plan's candidates for one system: set-ups, slices, pauses. The rules are those of [`crate::plan::race`];
 //! this is what they are played with.
 
+use super::awaited::Pause;
 use super::drive::Limits;
 use super::problem::State;
 use super::solver::Solver;
@@ -315,7 +316,7 @@ impl Solver {
             lag: self.options.knobs.lag,
             batch: self.options.knobs.batch,
             more: contested.then_some(&mut judge),
-            pause: call.pause,
+            pause: call.pause.as_mut().map(|pause| &mut **pause as Pause<'_>),
             agreement: Agreement::of(self.options.ranks.as_ref(), call.broken),
         };
         let reason = session.run(problem, state, &mut limits).await?;

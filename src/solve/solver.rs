@@ -1,8 +1,9 @@
 //! The front door: a solver that can be used again, and the one-line `solve`.
 
+use super::awaited::{Heard, Here, Pause};
 use super::builder::Builder;
 use super::many::Block;
-use super::system::{Call, Heard};
+use super::system::Call;
 use crate::analyse::facts::Facts;
 use crate::analyse::range::Range;
 use crate::backend::{AdapterInfo, Counters, Engine};
@@ -19,7 +20,7 @@ use crate::plan::transform::{Change, Transform};
 use crate::plan::{self, Candidate, Chosen, DeviceChoice, Sizes};
 use crate::ranks::Ranks;
 use crate::report::{Report, Timings};
-use crate::solve::drive::{Event, Pause, Session, Watcher};
+use crate::solve::drive::{Event, Session, Watcher};
 use std::borrow::Cow;
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -326,9 +327,10 @@ impl Solver {
         &mut self,
         b: &(impl AsRef<[f64]> + ?Sized),
         x0: Option<&[f64]>,
-        mut f: impl FnMut(Event) -> ControlFlow<()>,
+        f: impl FnMut(Event) -> ControlFlow<()>,
     ) -> Result<Report> {
-        pollster::block_on(self.solve_heard(b.as_ref(), x0, &mut f, None))
+        let mut f = Here::new(f);
+        pollster::block_on(self.solve_heard(b.as_ref(), x0, &mut |event| f.hear(event), None))
     }
 
     /// Runs `f` with the callback that the solver holds.
@@ -354,7 +356,8 @@ impl Solver {
     ) -> Result<Report> {
         self.agreed(self.check_vectors(b, x0))?;
         self.enter().await?;
-        let mut call = Call { deadline: self.deadline(), callback, pause, broken: false };
+        let pause = pause.map(|pause| &mut *pause as Pause<'_>);
+        let mut call = Call { deadline: self.deadline(), callback: &mut *callback, pause, broken: false };
         let timings = self.first_timings();
         let (held, b) = (self.held(), self.stacked(b));
         let mut system = self.begin(&held, &b, x0, timings);

@@ -1,6 +1,6 @@
 //! A right-hand side between the user's call and the report.
 
-use super::drive::{Event, Pause};
+use super::awaited::{Heard, Pause};
 use super::problem::{Problem, State};
 use super::solver::Solver;
 use crate::analyse::certify::{Certificate, Norms, Truth, certify};
@@ -15,11 +15,7 @@ use crate::method::Needs;
 use crate::method::registry::Method;
 use crate::options::Options;
 use crate::report::{Fits, Passed, Reason, Report, Rung, Timings};
-use std::ops::ControlFlow;
 use std::sync::Arc;
-
-/// Called after every iteration; `Break` ends the solve.
-pub(super) type Heard<'a> = &'a mut dyn FnMut(Event) -> ControlFlow<()>;
 
 /// One system on its way to its answer.
 pub(super) struct System<'a> {

@@ -20,7 +20,7 @@ mod triangle;
 pub(crate) use device::BACKEND;
 pub use harness::Harness;
 
-use super::{Counters, Engine, Local, Progress};
+use super::{Awaited, Counters, Engine, Progress};
 use crate::error::{Error, Result};
 use crate::host::clock::Instant;
 use crate::matrix::{Csr, Matrix, Triangular};
@@ -328,7 +328,7 @@ impl Engine for Cpu {
         self.done.len()
     }
 
-    fn collect(&mut self) -> Local<'_, Result<Progress>> {
+    fn collect(&mut self) -> Awaited<'_, Result<Progress>> {
         Box::pin(async { Ok(self.done.pop_front().unwrap_or_default()) })
     }
 
@@ -351,7 +351,7 @@ impl Engine for Cpu {
         Ok(())
     }
 
-    fn read_vector(&mut self, v: Vector) -> Local<'_, Result<Vec<f64>>> {
+    fn read_vector(&mut self, v: Vector) -> Awaited<'_, Result<Vec<f64>>> {
         let len = self.space.len(v);
         let Extent { below, own, .. } = self.extent(len);
         let out = match v {

@@ -28,7 +28,7 @@ pub use adapters::{AdapterDetails, adapters};
 pub(crate) use context::Context;
 pub(crate) use device::BACKEND;
 
-use super::{Counters, Engine, Kernel, Local, Progress};
+use super::{Awaited, Counters, Engine, Kernel, Progress};
 use crate::error::{Error, Result};
 use crate::host::clock::Instant;
 use crate::matrix::{Csr, Matrix, Triangular};
@@ -379,7 +379,7 @@ impl Engine for Gpu {
         self.flights.len()
     }
 
-    fn collect(&mut self) -> Local<'_, Result<Progress>> {
+    fn collect(&mut self) -> Awaited<'_, Result<Progress>> {
         Box::pin(async {
             let Some(flight) = self.flights.pop_front() else { return Ok(Progress::default()) };
             self.counters.syncs += 1;
@@ -423,7 +423,7 @@ impl Engine for Gpu {
         self.context.check()
     }
 
-    fn read_vector(&mut self, v: Vector) -> Local<'_, Result<Vec<f64>>> {
+    fn read_vector(&mut self, v: Vector) -> Awaited<'_, Result<Vec<f64>>> {
         Box::pin(async move {
             self.flush()?;
             self.counters.syncs += 1;
