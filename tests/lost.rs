@@ -105,6 +105,38 @@ fn a_lost_device_is_told_or_gone_on_from() {
     }
 }
 
+/// Each adapter is lost in its turn, one without f64 after the test at its opening; the CPU comes last.
+#[cfg(feature = "gpu")]
+#[test]
+fn every_adapter_is_tried_before_the_cpu() {
+    if !gpu_present() {
+        return;
+    }
+    let _alone = one_at_a_time();
+    let a = gallery::poisson2d(20);
+    let b = random_vector(a.rows(), 5);
+    let (system, right) = (a.clone(), b.clone());
+    let options = Options { precision: Precision::Mixed, ..fragile(Backend::Auto, 4) };
+    let report =
+        in_time("adapter after adapter", move || Solver::new(&system, options).unwrap().solve(&right).unwrap());
+    assert_solved("adapter after adapter", &a, &b, &report, 1e-8);
+    let places: Vec<_> = report.warnings.iter().filter_map(|w| w.split("went on on ").nth(1)).collect();
+    let others = krylane::adapters().into_iter().skip(1).map(|adapter| adapter.info.name);
+    let expected: Vec<_> = others.chain(["the CPU".to_string()]).collect();
+    assert_eq!(places.len(), expected.len(), "{places:?}");
+    assert!(places.iter().zip(&expected).all(|(place, name)| place.starts_with(name)), "{places:?}: {expected:?}");
+
+    // Lost at once: an adapter without f64 can't even be opened, one with it can.
+    let options = Options { precision: Precision::Mixed, ..fragile(Backend::Auto, 0) };
+    let solver = in_time("openings", move || Solver::new(&a, options).unwrap());
+    let adapters = krylane::adapters();
+    let passed_over = solver.plan().iter().filter(|line| line.starts_with("not taken: ")).count();
+    match adapters.iter().position(|adapter| adapter.f64) {
+        Some(k) => assert_eq!((&*solver.adapter().name, passed_over), (&*adapters[k].info.name, k)),
+        None => assert_eq!(solver.adapter().backend, "cpu"),
+    }
+}
+
 #[test]
 fn several_right_hand_sides_outlive_their_device() {
     if !gpu_present() {
