@@ -9,6 +9,7 @@ mod bidiagonal;
 mod dense;
 mod drive;
 mod filter;
+mod finite;
 mod inverse;
 mod lanczos;
 mod lobpcg;
