@@ -17,6 +17,7 @@ mod options;
 mod passes;
 mod pencil;
 mod plan;
+mod polish;
 mod power;
 mod registry;
 mod report;
@@ -28,6 +29,7 @@ mod svds;
 mod text;
 mod thick_restart;
 mod verify;
+mod whole;
 
 pub use options::{EigenOptions, Which};
 pub use registry::{EIGEN_METHODS, EigenMethodEntry, by_name};

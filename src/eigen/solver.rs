@@ -1,11 +1,11 @@
 //! The entry point for eigenproblems.
 
-use super::dense;
 use super::drive::Session;
-use super::filter::Filter;
+use super::filter::{Filter, interval};
 use super::options::{EigenOptions, Which};
 use super::pencil::{Mass, Pencil};
 use super::plan::{self, Acts, Choice};
+use super::polish::polished;
 use super::registry;
 use super::report::EigenReport;
 use super::shift::{Inner, Shift, show};
@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 use crate::host::clock::Instant;
 use crate::host::halt::Halt;
 use crate::host::scale::{exponent, ldexp};
-use crate::matrix::{Csr, ToMatrix};
+use crate::matrix::ToMatrix;
 use crate::op::schedule::Compiler;
 use crate::op::{Precisions, Role};
 use crate::plan::{DeviceChoice, choose_device};
@@ -42,8 +42,8 @@ const RUNS: usize = 3;
 
 /// An eigenproblem with a plan for it.
 pub struct EigenSolver {
-    pencil: Pencil,
-    options: EigenOptions,
+    pub(super) pencil: Pencil,
+    pub(super) options: EigenOptions,
     /// The end that is meant.
     which: Which,
     /// `None` for a dense method.
@@ -75,16 +75,6 @@ pub struct EigenSolver {
 /// Bad input, or a device that fails. Not converging is no error.
 pub fn eigs(a: &impl ToMatrix, options: EigenOptions) -> Result<EigenReport> {
     EigenSolver::new(a, options)?.solve()
-}
-
-/// An interval that holds all eigenvalues of the symmetric A·2^e, by Gershgorin's circles.
-fn interval(a: &Csr, e: i32) -> [f64; 2] {
-    let circles = (0..a.rows()).map(|i| {
-        let (columns, values) = a.row(i);
-        let entries = columns.iter().zip(values).map(|(&j, &v)| (j as usize == i, ldexp(v, e)));
-        entries.fold((0.0, 0.0), |(d, r), (own, v)| if own { (d + v, r) } else { (d, r + v.abs()) })
-    });
-    circles.fold([f64::INFINITY, f64::NEG_INFINITY], |[low, high], (d, r)| [low.min(d - r), high.max(d + r)])
 }
 
 impl EigenSolver {
@@ -209,7 +199,7 @@ impl EigenSolver {
     /// A dense method if the problem is small; otherwise a search, repeated with a moved shift if that was at fault.
     async fn run(&mut self, callback: &mut Callback, found: &mut Found) -> Result<Reason> {
         if self.choice.is_none() {
-            if self.directly(found) {
+            if self.directly(found)? {
                 return Ok(Reason::Converged(Passed::Rtol));
             }
             found.notes.push("the dense method left residuals too large".into());
@@ -230,18 +220,6 @@ impl EigenSolver {
             }
         }
         Ok(reason)
-    }
-
-    /// All pairs by dense algebra, the wanted ones kept; true where they pass.
-    fn directly(&self, found: &mut Found) -> bool {
-        dense::Way::of(&self.pencil).iter().any(|&way| {
-            let start = Instant::now();
-            let vectors = dense::vectors(&self.pencil, self.sigma(), way).into_iter().flatten();
-            let all = vectors.flat_map(|(x, y)| self.pencil.verify(x, y)).collect();
-            found.pairs = self.select(all);
-            found.timings.solve_s += start.elapsed().as_secs_f64();
-            found.passes(&self.options)
-        })
     }
 
     /// Plans anew after a run that found too little: away from a shift that lies so much nearer to one eigenvalue than
@@ -279,7 +257,7 @@ impl EigenSolver {
     }
 
     /// The shift that was asked for.
-    fn sigma(&self) -> Option<c64> {
+    pub(super) fn sigma(&self) -> Option<c64> {
         self.options.sigma.map(|re| c64::new(re, self.options.sigma_im))
     }
 
@@ -321,7 +299,9 @@ impl EigenSolver {
             complex: self.pencil.complex,
             outcome: found.outcome(reason, self.pencil.norms(), names, plan),
         };
-        for Verified { value, mut x, y, residual, scale, .. } in pairs {
+        for pair in pairs {
+            let most = pair.bound(bound);
+            let Verified { value, mut x, y, residual, .. } = pair;
             let inner_product = y.is_none() && self.pencil.mass != Mass::General;
             if let Some(b) = self.pencil.b.as_ref().filter(|_| inner_product) {
                 let length = dot(&b.multiply(&x), &x).sqrt();
@@ -330,7 +310,7 @@ impl EigenSolver {
             let mut push = |value, vector| {
                 report.eigenvalues.push(value);
                 report.residuals.push(residual);
-                report.bounds.push(bound * scale);
+                report.bounds.push(most);
                 report.vectors.push(vector);
             };
             push(value, x);
@@ -349,6 +329,10 @@ impl Problem for EigenSolver {
 
     fn verify(&self, x: Vec<f64>, y: Option<Vec<f64>>) -> Vec<Verified> {
         self.pencil.verify(x, y)
+    }
+
+    fn polish(&self, pairs: Vec<Verified>) -> Vec<Verified> {
+        self.select(pairs.into_iter().map(|pair| polished(&self.pencil, pair, &self.options)).collect())
     }
 
     /// The wanted pairs in their order, without copies and without null vectors that are to be left out.
@@ -447,7 +431,7 @@ impl Problem for EigenSolver {
         };
         let method = (choice.method.build.expect("dense has no session"))(&mut space, system);
         let engine = device.engine(space.clone())?;
-        let purify = p.b.clone().filter(|_| semidefinite);
-        Ok(Session { compiler: Compiler::new(engine.fusion()), engine, space, method, a, inner, purify })
+        let (compiler, shifted) = (Compiler::new(engine.fusion()), choice.shift().is_some());
+        Ok(Session { compiler, engine, space, method, a, inner, shifted, mass: p.b.clone(), purify: semidefinite })
     }
 }

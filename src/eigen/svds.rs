@@ -237,7 +237,8 @@ impl Problem for Singular {
         let shape = [self.a.rows(), self.a.cols()];
         let method = Box::new(Bidiagonal::new(&mut space, [a, at], shape, self.subspace, wanted, seed));
         let engine = device.engine(space.clone())?;
-        Ok(Session { compiler: Compiler::new(engine.fusion()), engine, space, method, a, inner: None, purify: None })
+        let compiler = Compiler::new(engine.fusion());
+        Ok(Session { compiler, engine, space, method, a, inner: None, shifted: false, mass: None, purify: false })
     }
 
     fn verify(&self, v: Vec<f64>, u: Option<Vec<f64>>) -> Vec<Verified> {
@@ -259,6 +260,7 @@ impl Problem for Singular {
             y: Some(u),
             residual: first.hypot(second),
             scale: norm_of(&self.norms[0]),
+            rows: 0.0,
             count: 1,
         }]
     }
