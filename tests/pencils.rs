@@ -157,6 +157,29 @@ fn shifts_at_and_beside_eigenvalues() {
         let path = |j: f64| 4.0 * (j * PI / 42.0).sin().powi(2);
         found("at the smallest", &report, &[single, path(1.0) + path(2.0), path(1.0) + path(2.0)], 1e-10, 0.0);
     }
+    // A diagonal of zeros, or nearly, at a value that is many-fold or almost one.
+    for (a, sides, n) in [
+        (gallery::poisson2d(31), 2, 31usize),
+        (gallery::poisson2d(60), 2, 60),
+        (gallery::poisson3d(8), 3, 8),
+        (gallery::poisson3d(11), 3, 11),
+        (gallery::poisson3d(14), 3, 14),
+    ] {
+        let side: Vec<f64> = (1..=n).map(|j| 4.0 * (0.5 * PI * j as f64 / (n + 1) as f64).sin().powi(2)).collect();
+        let sums = |all: Vec<f64>| all.iter().flat_map(|v| side.iter().map(move |w| v + w)).collect::<Vec<f64>>();
+        let all = (1..sides).fold(side.clone(), |all, _| sums(all));
+        for away in [0.0, 1e-10, -1e-9, 1e-7] {
+            let sigma = f64::from(2 * sides) + away;
+            let mut near: Vec<f64> = all.iter().map(|v| (v - sigma).abs()).collect();
+            near.sort_by(f64::total_cmp);
+            let report = eigs(&a, EigenOptions { sigma: Some(sigma), ..options(3, Which::LM) }).unwrap();
+            let what = format!("{sides} sides of {n}, {sigma}");
+            assert!(report.reason.is_converged(), "{what}: {} {:?} {:?}", report.reason, report.plan, report.warnings);
+            for (v, d) in report.eigenvalues.iter().zip(&near) {
+                assert!(((v.re - sigma).abs() - d).abs() < 1e-9, "{what}: {:?}, {:?}", report.eigenvalues, &near[..3]);
+            }
+        }
+    }
     for n in [10, 300] {
         let d: Vec<f64> = (0..n).map(|i| [1e-12, 1.0, 1.0][i.min(2)] + i.saturating_sub(2) as f64).collect();
         let report = eigs(&with_spectrum(&d, 4), EigenOptions { sigma: Some(0.0), ..options(3, Which::LM) }).unwrap();

@@ -89,6 +89,8 @@ pub(crate) struct Wanted {
     /// Bound on ‖A v − θ v‖ relative to `norm`.
     pub(crate) tolerance: f64,
     pub(crate) norm: Size,
+    /// What rounding in A − σB does to its eigenvalues, for an inverse of it: θ is known up to this times θ².
+    pub(crate) noise: f64,
 }
 
 /// What the estimated residual of a pair (θ, v) is relative to.
@@ -108,7 +110,10 @@ impl Wanted {
     pub(crate) fn bound(&self, modulus: f64, largest: f64) -> f64 {
         match self.norm {
             Size::Known(norm) => self.tolerance * norm,
-            Size::Own => (self.tolerance * modulus).max(8.0 * f64::EPSILON * largest),
+            Size::Own => {
+                let rounding = (8.0 * f64::EPSILON * largest).max(self.noise * modulus * modulus);
+                (self.tolerance * modulus).max(rounding)
+            }
             Size::Largest => self.tolerance * largest,
         }
     }

@@ -331,6 +331,13 @@ impl Pencil {
         tol.max(1e-12) * b.map_or(a, |b| (a / b).min(self.unit))
     }
 
+    /// What rounding in A − σB does to its eigenvalues, as scaled on the device.
+    pub(super) fn device_noise(&self, sigma: c64) -> f64 {
+        let (e, b) = (self.facts.norms.exponent, self.b_norms.as_ref());
+        let sigma = ldexp(sigma.norm(), b.map_or(0, |b| b.exponent) - e);
+        64.0 * f64::EPSILON * (self.device_norm() / b.map_or(1.0, |b| b.scaled_norm) + sigma)
+    }
+
     /// ‖A‖ as scaled on the device.
     pub(super) fn device_norm(&self) -> f64 {
         ldexp(norm_of(&self.facts.norms), -self.facts.norms.exponent)

@@ -410,6 +410,7 @@ impl Problem for EigenSolver {
                 Acts::Shift(_) => super::Size::Own,
                 Acts::Mass(_) => super::Size::Largest,
             },
+            noise: choice.shift().map_or(0.0, |shift| p.device_noise(shift.sigma)),
         };
         let filter = match p.a.entries() {
             Some(stored) if choice.filter => Some((Filter::new(&mut space, a, n), interval(stored, -norms.exponent))),

@@ -233,7 +233,8 @@ impl Problem for Singular {
         let a = space.operator("A", self.a.clone(), exponent, Role::Working);
         let at = space.operator("A'", self.at.clone(), exponent, Role::Working);
         let EigenOptions { k, which, seed, .. } = self.options;
-        let wanted = Wanted { k: k * self.parts, which, tolerance, norm: Size::Known(self.norms[0].scaled_norm) };
+        let norm = Size::Known(self.norms[0].scaled_norm);
+        let wanted = Wanted { k: k * self.parts, which, tolerance, norm, noise: 0.0 };
         let shape = [self.a.rows(), self.a.cols()];
         let method = Box::new(Bidiagonal::new(&mut space, [a, at], shape, self.subspace, wanted, seed));
         let engine = device.engine(space.clone())?;
