@@ -16,6 +16,9 @@ const COMPLETE: usize = 200;
 /// Up to this order a dense method replaces a requested method whose block does not fit.
 const DENSE: usize = 2_500;
 
+/// Up to this order a dense method takes what no Krylov method can.
+const WHOLE: usize = 1_000;
+
 /// From this order on multigrid pays for the smallest eigenvalues.
 const MULTIGRID_FROM: usize = 2_000;
 
@@ -97,8 +100,13 @@ pub(super) fn check_dense(p: &Pencil) -> Result<()> {
     memory::check(|| format!("the method dense for order {n}"), 64 * n * n, None, None)
 }
 
-/// What is chosen for a method on a device.
-pub(super) fn choose(p: &Pencil, options: &EigenOptions, which: Which, notes: &mut Vec<String>) -> Result<Choice> {
+/// What is chosen for a method on a device; `None` where only a dense method finds what is wanted.
+pub(super) fn choose(
+    p: &Pencil,
+    options: &EigenOptions,
+    which: Which,
+    notes: &mut Vec<String>,
+) -> Result<Option<Choice>> {
     let (n, facts) = (p.n(), &p.facts);
     let k = (options.k * p.parts()).min(p.finite);
     let symmetric = p.symmetric();
@@ -193,7 +201,9 @@ pub(super) fn choose(p: &Pencil, options: &EigenOptions, which: Which, notes: &m
         (acts, which_of_action, own_shift) = (Acts::Shift(shift), Which::LM, true);
     }
     if matches!(acts, Acts::Product) && !method.preconditioned {
-        if p.b.is_some() {
+        if p.singular {
+            return whole(p, options, notes, "B is singular, so the largest eigenvalues are infinite");
+        } else if p.b.is_some() {
             acts = Acts::Mass(Shift::mass(p, solves, options, notes)?);
         } else if p.complex && matches!(which, Which::LI | Which::SI) && p.a.entries().is_some() {
             acts = Acts::Turned;
@@ -240,7 +250,21 @@ pub(super) fn choose(p: &Pencil, options: &EigenOptions, which: Which, notes: &m
         which_of_action = end;
         notes.push(format!("after the first cycle a Chebyshev polynomial of A: n >= {FILTER_FROM}"));
     }
-    Ok(Choice { method, which: which_of_action, acts, k, preconditioner, subspace, filter, own_shift })
+    Ok(Some(Choice { method, which: which_of_action, acts, k, preconditioner, subspace, filter, own_shift }))
+}
+
+/// True if a dense method may take the place of a Krylov method that was not asked for.
+pub(super) fn whole_fits(p: &Pencil, options: &EigenOptions) -> bool {
+    p.n() <= WHOLE && options.method == "auto" && p.a.entries().is_some() && options.subspace.is_none()
+}
+
+/// A dense method in place of a Krylov method that can't find what is wanted, where the order allows it.
+fn whole(p: &Pencil, options: &EigenOptions, notes: &mut Vec<String>, why: &str) -> Result<Option<Choice>> {
+    if !whole_fits(p, options) {
+        return Err(Error::input(format!("{why}; give a shift near the ones you want")));
+    }
+    notes.push(format!("a dense method: {why}"));
+    Ok(None)
 }
 
 /// A shift at or near 0, if that finds what is wanted.

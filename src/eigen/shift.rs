@@ -3,7 +3,7 @@
 use super::options::EigenOptions;
 use super::pencil::{Mass, Pencil};
 use crate::analyse::direct::{self, BACKWARD_ERROR, Direct, Refused};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::host::halt::Halt;
 use crate::host::memory;
 use crate::host::scale::ldexp;
@@ -266,11 +266,6 @@ impl Shift {
     /// B⁻¹.
     pub(super) fn mass(p: &Pencil, solves: usize, options: &EigenOptions, notes: &mut Vec<String>) -> Result<Solves> {
         let b = p.b.as_ref().expect("asked of a problem with B");
-        if p.mass == Mass::Semidefinite {
-            return Err(Error::input(
-                "B is singular, so the largest eigenvalues are infinite; give a shift, or ask for the smallest (SM, SA)",
-            ));
-        }
         let symmetric = p.mass == Mass::Definite;
         if let Some(cost) = affordable(b, solves, symmetric, options)
             && let Ok(direct) = Direct::new(b, symmetric, false, p.complex)

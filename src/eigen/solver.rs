@@ -107,12 +107,14 @@ impl EigenSolver {
         let which = plan::meant(&pencil, &options, &mut warnings)?;
         let on_host = device.is_host();
         let choice = if plan::small(&pencil, &options, on_host) {
-            plan::check_dense(&pencil)?;
-            notes.push(format!("method dense: order {}, all pairs at once on the host", pencil.n() / pencil.parts()));
             None
         } else {
-            Some(plan::choose(&pencil, &options, which, &mut notes)?)
+            plan::choose(&pencil, &options, which, &mut notes)?
         };
+        if choice.is_none() {
+            plan::check_dense(&pencil)?;
+            notes.push(format!("method dense: order {}, all pairs at once on the host", pencil.n() / pencil.parts()));
+        }
         Ok(Self {
             pencil,
             which,
@@ -206,8 +208,10 @@ impl EigenSolver {
             if registry::by_name(&self.options.method).is_ok_and(|method| method.build.is_none()) {
                 return Ok(found.false_convergence());
             }
-            let choice = plan::choose(&self.pencil, &self.options, self.which, &mut found.notes)?;
-            self.choice = Some(choice);
+            self.choice = plan::choose(&self.pencil, &self.options, self.which, &mut found.notes)?;
+            if self.choice.is_none() {
+                return Ok(found.false_convergence());
+            }
         }
         let mut reason = Reason::Stagnated;
         for run in 0..RUNS {
