@@ -211,6 +211,23 @@ fn singular_matrices_and_null_spaces() {
     }
     let report = eigs(&signed, EigenOptions { skip_null: true, ..options(4, Which::SM) }).unwrap();
     found("signed, beyond the null vector", &report, &exact[1..], 1e-8, 0.0);
+    // Beyond the null space by any distance; and on both sides of it.
+    for n in [40, 300] {
+        let low = [0.0, 0.0, 1e-11, 1e-9, 1e-6, 1e-3];
+        let spread = gallery::diagonal(
+            &(0..n).map(|i| low.get(i).copied().unwrap_or(1.0 + 99.0 * i as f64 / n as f64)).collect::<Vec<_>>(),
+        );
+        for which in [Which::SA, Which::SM] {
+            let report = eigs(&spread, EigenOptions { skip_null: true, ..options(2, which) }).unwrap();
+            found(&format!("spread {n} {which}"), &report, &[1e-6, 1e-3], 1e-6, 0.0);
+        }
+        let both = (0..n).map(|i| if i < 3 { 0.0 } else { (i as f64 - 5.5) / 3.0 }).collect::<Vec<_>>();
+        let both = with_spectrum(&both, 5);
+        let report = eigs(&both, EigenOptions { skip_null: true, ..options(3, Which::SA) }).unwrap();
+        found(&format!("both sides {n} SA"), &report, &[-2.5 / 3.0, -0.5, -0.5 / 3.0], 1e-9, 0.0);
+        let report = eigs(&both, EigenOptions { skip_null: true, ..options(4, Which::SM) }).unwrap();
+        found(&format!("both sides {n} SM"), &report, &[-0.5, -0.5 / 3.0, 0.5 / 3.0, 0.5], 1e-9, 0.0);
+    }
     // CᵀC with C from the edges of a grid to its faces: as many zeros as there are gradients.
     for m in [6, 14] {
         let (across, edge) = (|x: usize, y: usize| y * (m - 1) + x, m * (m - 1));

@@ -192,8 +192,10 @@ pub(super) fn choose(
     } else if let Some(sigma) = sigma {
         acts = Acts::Shift(Shift::at(p, sigma, solves, options, notes)?);
     } else if options.skip_null {
-        (acts, which_of_action) = (Acts::Shift(beyond_null(p, symmetric, solves, options, notes)?), Which::LA);
-        own_shift = true;
+        let Some(shift) = beyond_null(p, symmetric, solves, options, notes)? else {
+            return whole(p, options, notes, "A is indefinite, so eigenvalues lie on both sides of its null space");
+        };
+        (acts, which_of_action, own_shift) = (Acts::Shift(shift), Which::LA, true);
     } else if auto
         && (!complete || p.b.is_some())
         && let Some(shift) = near_zero(p, which, [semidefinite, definite], solves, options, notes)?
@@ -314,20 +316,34 @@ fn near_zero(
     }
 }
 
-/// A shift above the null space and below the eigenvalues that follow, which have the largest 1/(λ − σ).
+/// A shift above the null space and below the eigenvalues that follow, which have the largest 1/(λ − σ); `None` where A
+/// is indefinite.
 fn beyond_null(
     p: &Pencil,
     symmetric: bool,
     solves: usize,
     options: &EigenOptions,
     notes: &mut Vec<String>,
-) -> Result<Shift> {
+) -> Result<Option<Shift>> {
     if !symmetric {
         return Err(Error::input("skip_null is for symmetric problems with a positive semidefinite A"));
     }
+    let null = p.null_bound(options.bound());
+    match shift::definite(p, -null, solves, options)? {
+        Some(false) => return Ok(None),
+        // Complete factors solve as well beside the null space, so that none beyond it is left out.
+        Some(true) => {
+            let at = Shift::at(p, c64::new(null, 0.0), solves, options, &mut vec![])?;
+            if let Shift { sigma, solves: Solves::Direct(_) } = &at {
+                notes.push(format!("shift {}: just beyond the null space, which is left out", shift::show(*sigma)));
+                return Ok(Some(at));
+            }
+        }
+        None => {}
+    }
     let sigma = c64::new(1e-6 * p.unit, 0.0);
     notes.push(format!("shift {}: beyond the null space, which is left out", shift::show(sigma)));
-    Shift::at(p, sigma, solves, options, notes)
+    Shift::at(p, sigma, solves, options, notes).map(Some)
 }
 
 /// Columns of a block for k pairs: a few more than k, because the last of a block converge slowly.

@@ -277,6 +277,19 @@ impl Shift {
     }
 }
 
+/// Whether the symmetric A − σB is positive definite; `None` where factors cost too much to tell.
+pub(super) fn definite(p: &Pencil, sigma: f64, solves: usize, options: &EigenOptions) -> Result<Option<bool>> {
+    if p.a.entries().is_none() {
+        return Ok(None);
+    }
+    let c = p.shifted(c64::new(sigma, 0.0))?;
+    Ok(affordable(&c, solves, true, options).and_then(|_| match Direct::new(&c, true, true, p.complex) {
+        Ok(_) => Some(true),
+        Err(Refused::Indefinite) => Some(false),
+        Err(_) => None,
+    }))
+}
+
 fn described(direct: &Direct, cost: direct::Cost) -> String {
     format!(
         "inner systems by {} factors: {:.1e} multiplications, condition {:.1e}",

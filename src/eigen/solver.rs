@@ -234,7 +234,9 @@ impl EigenSolver {
         let far = found.pairs.iter().map(|p| (p.number() - shift.sigma).norm());
         let (near, far) = far.fold((f64::INFINITY, 0.0f64), |(a, b), d| (a.min(d), b.max(d)));
         if far > 0.0 && near < 1e-5 * far && self.options.inverse.is_none() {
-            let sigma = c64::new(shift.sigma.re - 1e-3 * far, shift.sigma.im);
+            // Those beyond the null space all lie above.
+            let away = if self.options.skip_null { 0.5 * near } else { -1e-3 * far };
+            let sigma = c64::new(shift.sigma.re + away, shift.sigma.im);
             found.notes.push(format!(
                 "shift moved from {} to {}: it lay too near to one eigenvalue for the others",
                 show(shift.sigma),
