@@ -127,6 +127,27 @@ fn odd_outputs() {
     for own in [&a, &f.name("same.mtx"), &f.name("./A.mtx")] {
         says(&solve(&["-o", own]), 2, &["is an input"]);
     }
+    let start = f.file("s.mtx", "1\n2\n3\n");
+    std::os::unix::fs::symlink(&a, f.path("vectors.mtx")).unwrap();
+    let beside = f.file("B.mtx", SMALL);
+    for (command, more, output) in [
+        ("eigs", vec![], &a),
+        ("eigs", vec!["--mass", &beside], &beside),
+        ("eigs", vec!["--start", &start], &start),
+        ("svds", vec![], &f.name("vectors.mtx")),
+        ("svds", vec!["--start", &start], &start),
+    ] {
+        for option in if command == "svds" { &["-o", "--left"][..] } else { &["-o"] } {
+            let args = [&[command, &a, "-b", "cpu", "-k", "1", "--quiet", option, output][..], &more].concat();
+            says(&krylane(&args), 2, &["is an input"]);
+        }
+    }
+    for (command, text) in [("solve", "rtol = 1e-8\n"), ("eigs", "tol = 1e-8\n")] {
+        let own = f.file("o.json", text);
+        let args = [command, &a, "-b", "cpu", "--quiet", "--options", &own, "--json", &own];
+        says(&krylane(&args), 2, &["is an input"]);
+        assert_eq!(std::fs::read_to_string(&own).unwrap(), text);
+    }
     assert_eq!(std::fs::read_to_string(&a).unwrap(), SMALL);
     // An ending that promises something else is refused before the work.
     for (flag, name) in [("-o", "x.png"), ("-o", "x.npz"), ("--plot", "h.pdf"), ("--json", "r.mtx"), ("-o", "y.svg")] {

@@ -2,7 +2,7 @@
 
 use super::args::CompareArgs;
 use super::exit::Exit;
-use super::output::{Holds, Target, print, spare};
+use super::output::{Holds, Target, distinct, print};
 use super::source::{Rhs, Source};
 use super::summary::seconds;
 use super::{allocator, job, progress, signals};
@@ -70,8 +70,7 @@ impl Compare {
         }
         let export = args.export.map(|p| Target::holding(Holds::Table, p)).transpose()?;
         let (source, rhs) = (Source::new(args.matrix)?, Rhs::new(&args.rhs, None)?);
-        let inputs: Vec<&Path> = source.path().into_iter().chain(rhs.path()).collect();
-        spare(&inputs, &[&export])?;
+        distinct([source.path(), rhs.path()], &[&export])?;
         Ok(Self { source, rhs, methods, preconds, options, export, quiet: args.quiet })
     }
 

@@ -18,7 +18,7 @@ use serde::Serialize;
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::ops::ControlFlow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
@@ -27,6 +27,8 @@ use std::time::Instant;
 struct Common {
     source: Source,
     start: Option<PathBuf>,
+    /// The file that `--options` names.
+    file: Option<PathBuf>,
     options: EigenOptions,
     quiet: bool,
     monitor: Option<u64>,
@@ -89,6 +91,7 @@ impl Common {
         Ok(Self {
             source: Source::new(args.matrix)?,
             start: args.start,
+            file: args.options,
             options,
             quiet: args.quiet,
             monitor: args.monitor,
@@ -100,6 +103,11 @@ impl Common {
     /// True if no spinner is wanted.
     fn silent(&self) -> bool {
         self.quiet || self.monitor.is_some()
+    }
+
+    /// The files that both commands read.
+    fn inputs(&self) -> impl Iterator<Item = Option<&Path>> {
+        [self.source.path(), self.start.as_deref(), self.file.as_deref()].into_iter()
     }
 
     /// The start vector of `n` entries, if there is one.
@@ -246,7 +254,7 @@ impl Eigs {
         common.options.preconditioner = args.precond.parse()?;
         common.options.check()?;
         let output = args.output.map(|p| Target::holding(Holds::Vectors, p)).transpose()?;
-        distinct(&[&common.json, &common.page, &output])?;
+        distinct(common.inputs().chain([args.mass.as_deref()]), &[&common.json, &common.page, &output])?;
         Ok(Self { common, mass: args.mass, output })
     }
 
@@ -306,7 +314,7 @@ impl Svds {
         let [right, left] = [args.output, args.left];
         let target = |path: Option<PathBuf>| path.map(|p| Target::holding(Holds::Vectors, p)).transpose();
         let (right, left) = (target(right)?, target(left)?);
-        distinct(&[&common.json, &common.page, &right, &left])?;
+        distinct(common.inputs(), &[&common.json, &common.page, &right, &left])?;
         Ok(Self { common, right, left })
     }
 
