@@ -3,6 +3,7 @@
 pub(crate) mod text;
 
 use crate::error::{Error, Result};
+use crate::host::clock::Instant;
 use crate::host::{memory, suggest};
 use crate::method::registry::Method;
 use crate::precond;
@@ -188,6 +189,8 @@ pub struct Knobs {
     pub binding_limit: Option<u64>,
     /// Bytes that this process may take, in place of what the system says is free.
     pub memory_share: Option<u64>,
+    /// When the time limit of a search ends, whose set-up counts too.
+    pub deadline: Option<Instant>,
     /// `Backend::Auto` takes any adapter, a software one too, for any size.
     pub prefer_gpu: bool,
     /// The GPU is lost at the submission after so many: a drill of what a driver's reset does.
@@ -203,6 +206,7 @@ impl Default for Knobs {
             withhold: vec![],
             binding_limit: None,
             memory_share: None,
+            deadline: None,
             prefer_gpu: false,
             lose_device_after: None,
         }

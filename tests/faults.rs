@@ -98,6 +98,18 @@ fn the_time_limit_covers_set_ups() {
         assert!(start.elapsed() < Duration::from_secs(12), "{precond}: {:?}", start.elapsed());
         assert_eq!(report(&json)["reason"], "TimeLimit", "{precond}");
     }
+    // Factors and dense algebra can't be interrupted: those that don't fit are not begun.
+    for args in [
+        &["eigs", "poisson3d:45", "--sigma", "3.1", "-p", "lu"][..],
+        &["eigs", "poisson2d:45", "-m", "dense"],
+        &["eigs", "poisson2d:400", "--sigma", "0.5"],
+        &["svds", "convection_diffusion2d:300", "--which", "SM"],
+    ] {
+        let start = Instant::now();
+        says(&krylane(&[args, &["-b", "cpu", "--time-limit", "0.3s", "--json", &json]].concat()), 1, &["TimeLimit"]);
+        assert!(start.elapsed() < Duration::from_secs(8), "{args:?}: {:?}", start.elapsed());
+        assert_eq!(report(&json)["reason"], "TimeLimit", "{args:?}");
+    }
     // What no clock can count is no limit; units are read.
     for limit in ["1e19", "1e300", "5min", "2h", "500ms"] {
         says(&krylane(&["solve", "diag:5", "-b", "cpu", "--time-limit", limit]), 0, &["Converged"]);

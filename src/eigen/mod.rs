@@ -8,6 +8,7 @@ mod arnoldi;
 mod bidiagonal;
 mod dense;
 mod drive;
+mod effort;
 mod filter;
 mod finite;
 mod inverse;

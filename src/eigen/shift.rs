@@ -164,7 +164,13 @@ pub(super) fn affordable(c: &Csr, solves: usize, symmetric: bool, options: &Eige
     if !matches!(options.preconditioner, Precond::Auto | Precond::Lu { .. }) {
         return None;
     }
+    if !options.time_to_count(c) {
+        return None;
+    }
     let cost = direct::cost(c);
+    if !options.time_to_factor(cost, symmetric) {
+        return None;
+    }
     let (n, nnz, solves) = (c.rows() as f64, c.nnz() as f64, solves as f64);
     let bytes = 24.0 * cost.entries * if symmetric { 1.0 } else { 2.0 };
     if memory::available(None, options.knobs.memory_share).is_some_and(|free| bytes > 0.5 * free as f64) {
@@ -214,6 +220,9 @@ impl Shift {
             return Ok(Self { sigma, solves: Solves::Iterative(c.into()) });
         };
         for nudge in NUDGES {
+            if nudge > 0.0 && !options.time_to_factor(cost, symmetric) {
+                break;
+            }
             let moved = c64::new(sigma.re - nudge * p.unit.max(sigma.norm()), sigma.im);
             let at = if nudge == 0.0 { c.clone() } else { p.shifted(moved)? };
             match Direct::new(&at, symmetric, false, p.complex) {
@@ -250,6 +259,9 @@ impl Shift {
         let Some(cost) = affordable(&p.shifted(c64::new(0.0, 0.0))?, solves, true, options) else { return Ok(None) };
         let steps = if p.b.is_some() { 5 } else { 4 };
         for step in &BELOW[..steps] {
+            if !options.time_to_factor(cost, true) {
+                break;
+            }
             let sigma = c64::new(-step * p.unit, 0.0);
             if let Ok(direct) = Direct::new(&p.shifted(sigma)?, true, true, p.complex) {
                 notes.push(format!(

@@ -12,7 +12,7 @@ use super::shift::{Inner, Shift, show};
 use super::stages::{Callback, Found, Outside, Problem, search};
 use super::verify::{Verified, dot};
 use super::{Action, EigenSystem, Wanted};
-use crate::error::{Error, Result};
+use crate::error::{Called, Error, Result};
 use crate::host::clock::Instant;
 use crate::host::halt::Halt;
 use crate::host::scale::{exponent, ldexp};
@@ -52,6 +52,8 @@ pub struct EigenSolver {
     plan: Vec<String>,
     warnings: Vec<String>,
     setup: f64,
+    /// There was a search before.
+    searched: bool,
     cancel: Arc<AtomicBool>,
     /// What cancels the current work.
     halt: Halt,
@@ -86,6 +88,9 @@ impl EigenSolver {
     pub fn new(a: &impl ToMatrix, mut options: EigenOptions) -> Result<Self> {
         let ranks = options.ranks.clone();
         options.knobs.memory_share = ranks.as_ref().map(Ranks::memory_share).transpose()?;
+        // Ranks can't agree on an end in the middle of a set-up; they do when they iterate.
+        let limit = options.time_limit.filter(|_| ranks.is_none());
+        options.knobs.deadline = limit.and_then(|limit| Instant::now().checked_add(limit));
         Ranks::agreed(ranks.as_ref(), Self::planned(a, options))
     }
 
@@ -123,6 +128,7 @@ impl EigenSolver {
             plan: notes,
             warnings,
             setup: start.elapsed().as_secs_f64(),
+            searched: false,
             cancel: Arc::new(AtomicBool::new(false)),
             halt: Halt::default(),
             callback: Box::new(|_| ControlFlow::Continue(())),
@@ -169,12 +175,20 @@ impl EigenSolver {
     /// # Errors
     /// As [`EigenSolver::solve`].
     async fn solve_polled(&mut self) -> Result<EigenReport> {
+        // What was planned within the limit counts; another search has all of it anew.
         let mut found = Found::new(&self.options, self.device.adapter.clone(), self.setup);
-        // Ranks can't agree on an end in the middle of a set-up; they do when they iterate.
+        if let (true, Some(limit)) = (std::mem::take(&mut self.searched), self.options.time_limit) {
+            let again = self.options.knobs.deadline.is_some();
+            self.options.knobs.deadline = Instant::now().checked_add(limit).filter(|_| again);
+        }
+        self.searched = true;
         let alone = self.options.ranks.is_none();
-        let halt = Halt::new(Arc::clone(&self.cancel)).within(self.options.time_limit);
+        let halt = Halt::new(Arc::clone(&self.cancel)).until(self.options.knobs.deadline);
         self.halt = if alone { halt } else { Halt::default() };
-        let called_off = (alone && self.cancel.load(Ordering::Relaxed)).then_some(Reason::Cancelled);
+        let called_off = self.halt.called().map(|called| match called {
+            Called::Cancelled => Reason::Cancelled,
+            Called::TimeLimit => Reason::TimeLimit,
+        });
         let reason = match called_off.or_else(|| self.facts_against()) {
             Some(reason) => reason,
             // `run` borrows the whole solver, so the callback is taken out of it first.
@@ -203,6 +217,10 @@ impl EigenSolver {
         if self.choice.is_none() {
             if self.directly(found)? {
                 return Ok(Reason::Converged(Passed::Rtol));
+            }
+            if !self.time_for_dense() {
+                found.notes.push("the dense method would take longer than the time limit allows".into());
+                return Ok(Reason::TimeLimit);
             }
             found.notes.push("the dense method left residuals too large".into());
             if registry::by_name(&self.options.method).is_ok_and(|method| method.build.is_none()) {

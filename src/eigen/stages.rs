@@ -163,7 +163,7 @@ async fn stage(
     found.timings.upload_s += upload.elapsed().as_secs_f64();
     let mut limits = Limits {
         max_iterations: options.max_iterations,
-        deadline: options.time_limit.and_then(|t| found.start.checked_add(t)),
+        deadline: options.knobs.deadline.or(options.time_limit.and_then(|t| found.start.checked_add(t))),
         cancel: outside.cancel,
         callback: &mut *outside.callback,
         agreement: Agreement::of(options.ranks.as_ref(), false),

@@ -83,6 +83,9 @@ pub fn svds_until(
     let start = Instant::now();
     options.knobs.memory_share = options.ranks.as_ref().map(Ranks::memory_share).transpose()?;
     Ranks::agreed(options.ranks.as_ref(), options.check())?;
+    // Of a search within another one it is the other's.
+    let limit = options.time_limit.filter(|_| options.ranks.is_none() && options.knobs.deadline.is_none());
+    options.knobs.deadline = options.knobs.deadline.or(limit.and_then(|limit| start.checked_add(limit)));
     let a = a.to_matrix()?;
     let parts = if options.complex { 2 } else { 1 };
     if options.complex && !(a.rows().is_multiple_of(2) && a.cols().is_multiple_of(2)) {
@@ -171,7 +174,9 @@ pub fn svds_until(
 impl Singular {
     /// All triplets by dense algebra, the wanted ones kept; true where they pass.
     fn directly(&self, found: &mut Found) -> bool {
-        let Some(a) = self.a.entries() else { return false };
+        let Some(a) = self.a.entries().filter(|_| self.options.time_for_dense(self.a.cols(), false)) else {
+            return false;
+        };
         let Some((u, _, v)) = singular(&dense(a, self.norms[0].exponent)) else { return false };
         let column = |m: &Mat<f64>, j: usize| (0..m.nrows()).map(|i| m[(i, j)]).collect::<Vec<f64>>();
         let all = (0..v.ncols().min(u.ncols())).flat_map(|j| self.verify(column(&v, j), Some(column(&u, j))));

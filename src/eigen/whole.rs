@@ -8,10 +8,18 @@ use crate::error::{Error, Result};
 use crate::host::clock::Instant;
 
 impl EigenSolver {
+    /// True if dense algebra ends before the time limit does.
+    pub(super) fn time_for_dense(&self) -> bool {
+        self.options.time_for_dense(self.pencil.n() / self.pencil.parts(), self.pencil.symmetric())
+    }
+
     /// All pairs by dense algebra, the wanted ones kept; true where they pass.
     pub(super) fn directly(&self, found: &mut Found) -> Result<bool> {
         let mut best: Vec<Verified> = vec![];
         for &way in dense::Way::of(&self.pencil) {
+            if !self.time_for_dense() {
+                break;
+            }
             let start = Instant::now();
             let vectors = dense::vectors(&self.pencil, self.sigma(), way);
             found.timings.solve_s += start.elapsed().as_secs_f64();
