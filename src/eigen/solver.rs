@@ -241,7 +241,7 @@ impl EigenSolver {
                 break;
             }
         }
-        Ok(reason)
+        self.instead(reason, found)
     }
 
     /// Plans anew after a run that found too little: away from a shift that lies so much nearer to one eigenvalue than

@@ -1,11 +1,13 @@
 //! All pairs at once by dense algebra: for small orders, and where a search can't find what is wanted.
 
 use super::dense;
+use super::plan;
 use super::solver::EigenSolver;
 use super::stages::{Found, Problem};
 use super::verify::Verified;
 use crate::error::{Error, Result};
 use crate::host::clock::Instant;
+use crate::report::{Passed, Reason};
 
 impl EigenSolver {
     /// True if dense algebra ends before the time limit does.
@@ -44,5 +46,27 @@ impl EigenSolver {
         }
         found.pairs = self.polish(best);
         Ok(found.passes(&self.options))
+    }
+
+    /// How the search ended; by dense algebra, where that is the only fault of a search that nobody limited.
+    pub(super) fn instead(&self, reason: Reason, found: &mut Found) -> Result<Reason> {
+        let short = matches!(
+            reason,
+            Reason::Stagnated
+                | Reason::FalseConvergence { .. }
+                | Reason::AttainableAccuracy { .. }
+                | Reason::Breakdown(_)
+                | Reason::NonFinite { .. }
+        );
+        if !short || !plan::whole_fits(&self.pencil, &self.options) || !self.time_for_dense() {
+            return Ok(reason);
+        }
+        let before = std::mem::take(&mut found.pairs);
+        if self.directly(found)? {
+            found.notes.push(format!("then all pairs by dense algebra: the search ended with {reason}"));
+            return Ok(Reason::Converged(Passed::Rtol));
+        }
+        found.pairs = before;
+        Ok(reason)
     }
 }
