@@ -79,12 +79,13 @@ impl Common {
             time_limit: args.time_limit,
             backend: args.backend.parse().unwrap_or_else(|never| match never {}),
             precision: args.precision.parse()?,
-            threads: args.threads,
+            // The global pool has as many.
+            threads: 0,
             ranks: ranks::current(),
             knobs: Knobs { fuse: !args.no_fuse, withhold: args.withhold, ..Knobs::default() },
             ..EigenOptions::default()
         };
-        job::set_threads(options.threads);
+        job::set_threads(args.threads);
         super::allocator::limit(args.memory_limit);
         let json = args.json.map(|p| Target::holding(Holds::Report, p)).transpose()?;
         let page = args.report.map(|p| Target::holding(Holds::Page, p)).transpose()?;
