@@ -3,6 +3,7 @@
 pub(crate) mod text;
 
 use crate::error::{Error, Result};
+use crate::host::clock::Instant;
 use crate::host::{memory, suggest};
 use crate::method::registry::Method;
 use crate::precond;
@@ -192,6 +193,8 @@ pub struct Knobs {
     pub storage_buffers: Option<u32>,
     /// Bytes that this process may take, in place of what the system says is free.
     pub memory_share: Option<u64>,
+    /// When the time limit of a search ends, whose set-up counts too.
+    pub deadline: Option<Instant>,
     /// `Backend::Auto` takes any adapter, a software one too, for any size.
     pub prefer_gpu: bool,
     /// The solver lists the kernels of a GPU.
@@ -212,6 +215,7 @@ impl Default for Knobs {
             binding_limit: None,
             storage_buffers: None,
             memory_share: None,
+            deadline: None,
             prefer_gpu: false,
             list_kernels: false,
             kernel_times: false,

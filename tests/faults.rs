@@ -98,6 +98,18 @@ fn the_time_limit_covers_set_ups() {
         assert!(start.elapsed() < Duration::from_secs(12), "{precond}: {:?}", start.elapsed());
         assert_eq!(report(&json)["reason"], "TimeLimit", "{precond}");
     }
+    // Factors and dense algebra can't be interrupted: those that don't fit are not begun.
+    for args in [
+        &["eigs", "poisson3d:45", "--sigma", "3.1", "-p", "lu"][..],
+        &["eigs", "poisson2d:45", "-m", "dense"],
+        &["eigs", "poisson2d:400", "--sigma", "0.5"],
+        &["svds", "convection_diffusion2d:300", "--which", "SM"],
+    ] {
+        let start = Instant::now();
+        says(&krylane(&[args, &["-b", "cpu", "--time-limit", "0.3s", "--json", &json]].concat()), 1, &["TimeLimit"]);
+        assert!(start.elapsed() < Duration::from_secs(8), "{args:?}: {:?}", start.elapsed());
+        assert_eq!(report(&json)["reason"], "TimeLimit", "{args:?}");
+    }
     // What no clock can count is no limit; units are read.
     for limit in ["1e19", "1e300", "5min", "2h", "500ms"] {
         says(&krylane(&["solve", "diag:5", "-b", "cpu", "--time-limit", limit]), 0, &["Converged"]);
@@ -126,6 +138,27 @@ fn odd_outputs() {
     says(&solve(&["-o", &f.name("./x.mtx"), "--plot", &f.name("x.svg")]), 0, &[]);
     for own in [&a, &f.name("same.mtx"), &f.name("./A.mtx")] {
         says(&solve(&["-o", own]), 2, &["is an input"]);
+    }
+    let start = f.file("s.mtx", "1\n2\n3\n");
+    std::os::unix::fs::symlink(&a, f.path("vectors.mtx")).unwrap();
+    let beside = f.file("B.mtx", SMALL);
+    for (command, more, output) in [
+        ("eigs", vec![], &a),
+        ("eigs", vec!["--mass", &beside], &beside),
+        ("eigs", vec!["--start", &start], &start),
+        ("svds", vec![], &f.name("vectors.mtx")),
+        ("svds", vec!["--start", &start], &start),
+    ] {
+        for option in if command == "svds" { &["-o", "--left"][..] } else { &["-o"] } {
+            let args = [&[command, &a, "-b", "cpu", "-k", "1", "--quiet", option, output][..], &more].concat();
+            says(&krylane(&args), 2, &["is an input"]);
+        }
+    }
+    for (command, text) in [("solve", "rtol = 1e-8\n"), ("eigs", "tol = 1e-8\n")] {
+        let own = f.file("o.json", text);
+        let args = [command, &a, "-b", "cpu", "--quiet", "--options", &own, "--json", &own];
+        says(&krylane(&args), 2, &["is an input"]);
+        assert_eq!(std::fs::read_to_string(&own).unwrap(), text);
     }
     assert_eq!(std::fs::read_to_string(&a).unwrap(), SMALL);
     // An ending that promises something else is refused before the work.

@@ -139,8 +139,11 @@ fn masses_that_vanish_on_fixed_nodes() {
     assert!(refused.contains("38 finite"), "{refused}");
     let report = eigs(&k, asked(38)).unwrap();
     found("all finite ones", &report, &neumann_values(40)[1..39], 1e-8, 0.0);
-    // The largest are infinite where a Krylov method would need B⁻¹.
+    // The largest are infinite where a Krylov method would need B⁻¹; dense algebra leaves them out.
     let (k, m) = dirichlet(400, 0.0);
+    let report = eigs(&k, EigenOptions { mass: Some(Arc::new(m)), ..options(3, Which::LM) }).unwrap();
+    found("largest finite ones", &report, &neumann_values(400)[396..399], 1e-8, 0.0);
+    let (k, m) = dirichlet(1400, 0.0);
     let refused = EigenSolver::new(&k, EigenOptions { mass: Some(Arc::new(m)), ..options(3, Which::LM) });
     assert!(refused.err().expect("infinite").to_string().contains("infinite"));
 }
@@ -156,6 +159,29 @@ fn shifts_at_and_beside_eigenvalues() {
         let report = eigs(&a, EigenOptions { sigma: Some(sigma), ..options(3, Which::LM) }).unwrap();
         let path = |j: f64| 4.0 * (j * PI / 42.0).sin().powi(2);
         found("at the smallest", &report, &[single, path(1.0) + path(2.0), path(1.0) + path(2.0)], 1e-10, 0.0);
+    }
+    // A diagonal of zeros, or nearly, at a value that is many-fold or almost one.
+    for (a, sides, n) in [
+        (gallery::poisson2d(31), 2, 31usize),
+        (gallery::poisson2d(60), 2, 60),
+        (gallery::poisson3d(8), 3, 8),
+        (gallery::poisson3d(11), 3, 11),
+        (gallery::poisson3d(14), 3, 14),
+    ] {
+        let side: Vec<f64> = (1..=n).map(|j| 4.0 * (0.5 * PI * j as f64 / (n + 1) as f64).sin().powi(2)).collect();
+        let sums = |all: Vec<f64>| all.iter().flat_map(|v| side.iter().map(move |w| v + w)).collect::<Vec<f64>>();
+        let all = (1..sides).fold(side.clone(), |all, _| sums(all));
+        for away in [0.0, 1e-10, -1e-9, 1e-7] {
+            let sigma = f64::from(2 * sides) + away;
+            let mut near: Vec<f64> = all.iter().map(|v| (v - sigma).abs()).collect();
+            near.sort_by(f64::total_cmp);
+            let report = eigs(&a, EigenOptions { sigma: Some(sigma), ..options(3, Which::LM) }).unwrap();
+            let what = format!("{sides} sides of {n}, {sigma}");
+            assert!(report.reason.is_converged(), "{what}: {} {:?} {:?}", report.reason, report.plan, report.warnings);
+            for (v, d) in report.eigenvalues.iter().zip(&near) {
+                assert!(((v.re - sigma).abs() - d).abs() < 1e-9, "{what}: {:?}, {:?}", report.eigenvalues, &near[..3]);
+            }
+        }
     }
     for n in [10, 300] {
         let d: Vec<f64> = (0..n).map(|i| [1e-12, 1.0, 1.0][i.min(2)] + i.saturating_sub(2) as f64).collect();
@@ -185,6 +211,23 @@ fn singular_matrices_and_null_spaces() {
     }
     let report = eigs(&signed, EigenOptions { skip_null: true, ..options(4, Which::SM) }).unwrap();
     found("signed, beyond the null vector", &report, &exact[1..], 1e-8, 0.0);
+    // Beyond the null space by any distance; and on both sides of it.
+    for n in [40, 300] {
+        let low = [0.0, 0.0, 1e-11, 1e-9, 1e-6, 1e-3];
+        let spread = gallery::diagonal(
+            &(0..n).map(|i| low.get(i).copied().unwrap_or(1.0 + 99.0 * i as f64 / n as f64)).collect::<Vec<_>>(),
+        );
+        for which in [Which::SA, Which::SM] {
+            let report = eigs(&spread, EigenOptions { skip_null: true, ..options(2, which) }).unwrap();
+            found(&format!("spread {n} {which}"), &report, &[1e-6, 1e-3], 1e-6, 0.0);
+        }
+        let both = (0..n).map(|i| if i < 3 { 0.0 } else { (i as f64 - 5.5) / 3.0 }).collect::<Vec<_>>();
+        let both = with_spectrum(&both, 5);
+        let report = eigs(&both, EigenOptions { skip_null: true, ..options(3, Which::SA) }).unwrap();
+        found(&format!("both sides {n} SA"), &report, &[-2.5 / 3.0, -0.5, -0.5 / 3.0], 1e-9, 0.0);
+        let report = eigs(&both, EigenOptions { skip_null: true, ..options(4, Which::SM) }).unwrap();
+        found(&format!("both sides {n} SM"), &report, &[-0.5, -0.5 / 3.0, 0.5 / 3.0, 0.5], 1e-9, 0.0);
+    }
     // CᵀC with C from the edges of a grid to its faces: as many zeros as there are gradients.
     for m in [6, 14] {
         let (across, edge) = (|x: usize, y: usize| y * (m - 1) + x, m * (m - 1));

@@ -269,3 +269,25 @@ fn smallest_singular_values_of_square_matrices_come_from_the_inverse() {
         }
     }
 }
+
+#[test]
+fn singular_values_that_are_zero() {
+    // A diagonal above empty rows with columns of zeros, and a path whose sum of every row is zero.
+    let mut t = Triplets::new(300, 230).unwrap();
+    (0..226).for_each(|i| t.push(i, i, 1.0 + (225 - i) as f64 / 225.0).unwrap());
+    let wide = t.to_csr().unwrap();
+    let n = 260;
+    let diagonal = (0..n).map(|i| (i, i, if i == 0 || i + 1 == n { 1.0 } else { 2.0 }));
+    let path = of(n, diagonal.chain((0..n - 1).flat_map(|i| [(i, i + 1, -1.0), (i + 1, i, -1.0)])));
+    let steps: Vec<f64> =
+        (0..4).map(|k| 4.0 * (0.5 * std::f64::consts::PI * f64::from(k) / n as f64).sin().powi(2)).collect();
+    for (a, exact) in
+        [(&wide, &[0.0, 0.0, 0.0, 0.0, 1.0, 1.0 + 1.0 / 225.0][..]), (&wide.transpose(), &[0.0; 3]), (&path, &steps)]
+    {
+        let report = svds(a, EigenOptions { k: exact.len(), which: Which::SM, ..EigenOptions::default() }).unwrap();
+        assert!(report.reason.is_converged(), "{} {:?}", report.reason, report.plan);
+        for (s, e) in report.singular_values.iter().zip(exact) {
+            assert!((s - e).abs() <= 1e-10, "{:?} {exact:?}", report.singular_values);
+        }
+    }
+}

@@ -27,6 +27,10 @@ use std::sync::Arc;
 /// The largest backward error of a solution that counts as one.
 pub(crate) const BACKWARD_ERROR: f64 = 1e-12;
 
+/// The backward error up to which solutions are refined. Factors whose pivots are not free must reach it at once: others
+/// leave some right-hand sides unsolved.
+const REFINED: f64 = 1e-14;
+
 /// From this condition on a matrix is singular to working precision.
 const SINGULAR: f64 = 2e15;
 
@@ -277,7 +281,7 @@ impl Direct {
             let symbolic = Arc::new(symbolic(&columns).ok_or(Refused::Failed)?);
             let positive = direct.c.diagonal().iter().all(|&d| d > 0.0);
             if let Some(factors) = positive.then(|| cholesky(&columns, Arc::clone(&symbolic))).flatten() {
-                direct.take(Box::new(factors), "Cholesky")?;
+                direct.take(Box::new(factors), "Cholesky", BACKWARD_ERROR)?;
                 return Ok(direct);
             }
             if definite {
@@ -286,20 +290,19 @@ impl Direct {
             if T::is_real()
                 && let Some(factors) = indefinite(&columns, symbolic)
             {
-                match direct.take(Box::new(factors), "LDL'") {
-                    Ok(()) => return Ok(direct),
-                    Err(Refused::Singular) => return Err(Refused::Singular),
-                    Err(_) => {}
+                // Pivots from within supernodes can be too small however well conditioned C is: then LU tells.
+                if direct.take(Box::new(factors), "LDL'", REFINED).is_ok() {
+                    return Ok(direct);
                 }
             }
         }
         let factors = columns.sp_lu().map_err(|_| Refused::Singular)?;
-        direct.take(Box::new(Pivoted(factors)), "LU")?;
+        direct.take(Box::new(Pivoted(factors)), "LU", BACKWARD_ERROR)?;
         Ok(direct)
     }
 
-    /// Keeps factors that solve, and estimates the condition by two steps of inverse iteration.
-    fn take(&mut self, factors: Box<dyn Factors>, name: &'static str) -> Result<(), Refused> {
+    /// Keeps factors that solve up to `most`, and estimates the condition by two steps of inverse iteration.
+    fn take(&mut self, factors: Box<dyn Factors>, name: &'static str, most: f64) -> Result<(), Refused> {
         (self.factors, self.name) = (factors, name);
         let mut v = Random::new(0xd1).vector(self.c.rows());
         self.condition = 0.0;
@@ -308,7 +311,7 @@ impl Direct {
             v.iter_mut().for_each(|v| *v /= size);
             let (x, error) = self.solve_scaled(&v).ok_or(Refused::Singular)?;
             self.condition = self.condition.max(self.norm * norm2(&x));
-            if error.is_nan() || error > BACKWARD_ERROR {
+            if error.is_nan() || error > most {
                 return Err(if self.condition < SINGULAR { Refused::Failed } else { Refused::Singular });
             }
             v = x;
@@ -329,7 +332,7 @@ impl Direct {
             }
             let mut r: Vec<f64> = self.c.multiply(&x).iter().zip(b).map(|(p, b)| b - p).collect();
             let now = norm2(&r) / (self.norm * norm2(&x) + whole);
-            if now <= 1e-14 || now.is_nan() || now >= 0.5 * error {
+            if now <= REFINED || now.is_nan() || now >= 0.5 * error {
                 return Some((x, now.min(error)));
             }
             error = now;

@@ -50,7 +50,7 @@ fn gpus() -> Vec<Device> {
 pub(super) fn run(args: BenchArgs) -> anyhow::Result<Exit> {
     let json = args.json.clone().map(|p| Target::holding(Holds::Report, p)).transpose()?;
     let page = args.report.clone().map(|p| Target::holding(Holds::Page, p)).transpose()?;
-    distinct(&[&json, &page])?;
+    distinct([], &[&json, &page])?;
     let devices = match args.backend.as_str() {
         "all" => std::iter::once(cpu()).chain(gpus()).collect(),
         "cpu" => vec![cpu()],

@@ -2,7 +2,7 @@
 
 use super::args::CompareArgs;
 use super::exit::Exit;
-use super::output::{Holds, Target, print, spare};
+use super::output::{Holds, Target, distinct, print};
 use super::progress::{self, Voice};
 use super::source::{Rhs, Source, one_pipe};
 use super::summary::seconds;
@@ -113,7 +113,7 @@ impl Compare {
         let (source, rhs) = (Source::new(args.matrix)?, Rhs::new(&args.rhs, None)?);
         let inputs: Vec<&Path> = source.path().into_iter().chain(rhs.path()).collect();
         one_pipe(&inputs)?;
-        spare(&inputs, &[&export])?;
+        distinct(inputs.into_iter().map(Some), &[&export])?;
         let voice = Voice::new(args.quiet, args.monitor);
         Ok(Self { source, rhs, methods, preconds, options, runs: args.runs, export, quiet: args.quiet, voice })
     }

@@ -19,7 +19,7 @@ use serde::Serialize;
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::ops::ControlFlow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
@@ -28,6 +28,8 @@ use std::time::Instant;
 struct Common {
     source: Source,
     start: Option<PathBuf>,
+    /// The file that `--options` names.
+    file: Option<PathBuf>,
     options: EigenOptions,
     quiet: bool,
     monitor: Option<u64>,
@@ -78,18 +80,20 @@ impl Common {
             time_limit: args.time_limit,
             backend: args.backend.parse().unwrap_or_else(|never| match never {}),
             precision: args.precision.parse()?,
-            threads: args.threads,
+            // The global pool has as many.
+            threads: 0,
             ranks: ranks::current(),
             knobs: Knobs { fuse: !args.no_fuse, withhold: args.withhold, ..Knobs::default() },
             ..EigenOptions::default()
         };
-        job::set_threads(options.threads);
+        job::set_threads(args.threads);
         super::allocator::limit(args.memory_limit);
         let json = args.json.map(|p| Target::holding(Holds::Report, p)).transpose()?;
         let page = args.report.map(|p| Target::holding(Holds::Page, p)).transpose()?;
         Ok(Self {
             source: Source::new(args.matrix)?,
             start: optional(args.start),
+            file: args.options,
             options,
             quiet: args.quiet,
             monitor: args.monitor,
@@ -106,6 +110,11 @@ impl Common {
     fn check_inputs(&self, mass: Option<&PathBuf>) -> krylane::Result<()> {
         let named = self.start.iter().chain(mass).map(PathBuf::as_path);
         one_pipe(&named.chain(self.source.path()).collect::<Vec<_>>())
+    }
+
+    /// The files that both commands read.
+    fn inputs(&self) -> impl Iterator<Item = Option<&Path>> {
+        [self.source.path(), self.start.as_deref(), self.file.as_deref()].into_iter()
     }
 
     /// The start vector of `n` entries, if there is one.
@@ -256,9 +265,9 @@ impl Eigs {
         common.options.preconditioner = args.precond.parse()?;
         common.options.check()?;
         let output = args.output.map(|p| Target::holding(Holds::Vectors, p)).transpose()?;
-        distinct(&[&common.json, &common.page, &output])?;
         let mass = optional(args.mass);
         common.check_inputs(mass.as_ref())?;
+        distinct(common.inputs().chain([mass.as_deref()]), &[&common.json, &common.page, &output])?;
         Ok(Self { common, mass, output })
     }
 
@@ -318,8 +327,8 @@ impl Svds {
         let [right, left] = [args.output, args.left];
         let target = |path: Option<PathBuf>| path.map(|p| Target::holding(Holds::Vectors, p)).transpose();
         let (right, left) = (target(right)?, target(left)?);
-        distinct(&[&common.json, &common.page, &right, &left])?;
         common.check_inputs(None)?;
+        distinct(common.inputs(), &[&common.json, &common.page, &right, &left])?;
         Ok(Self { common, right, left })
     }
 

@@ -146,24 +146,21 @@ impl Folder {
     }
 }
 
-/// Refuses two results for one file, of which only the last would be left.
-pub(super) fn distinct(targets: &[&Option<Target>]) -> anyhow::Result<()> {
+/// Refuses two results for one file, of which only the last would be left, and results that would replace an input.
+pub(super) fn distinct<'a>(
+    inputs: impl IntoIterator<Item = Option<&'a Path>>,
+    targets: &[&Option<Target>],
+) -> anyhow::Result<()> {
     let paths: Vec<&Path> = targets.iter().filter_map(|t| t.as_ref().map(Target::path)).collect();
+    let inputs: Vec<&Path> = inputs.into_iter().flatten().collect();
     for (k, path) in paths.iter().enumerate() {
-        if paths[..k].iter().any(|other| same_file(other, path)) {
-            return Err(krylane::Error::input(format!("two outputs go to {}", path.display())).into());
-        }
-    }
-    Ok(())
-}
-
-/// Refuses results that would replace an input.
-pub(super) fn spare(inputs: &[&Path], targets: &[&Option<Target>]) -> anyhow::Result<()> {
-    for path in targets.iter().filter_map(|t| t.as_ref().map(Target::path)) {
         if inputs.iter().any(|input| input.exists() && same_file(input, path)) {
             return Err(
                 krylane::Error::input(format!("{} is an input; an output would overwrite it", path.display())).into()
             );
+        }
+        if paths[..k].iter().any(|other| same_file(other, path)) {
+            return Err(krylane::Error::input(format!("two outputs go to {}", path.display())).into());
         }
     }
     Ok(())

@@ -3,7 +3,7 @@
 use super::args::SolveArgs;
 use super::document::{Document, Reports};
 use super::exit::Exit;
-use super::output::{Holds, Target, distinct, spare};
+use super::output::{Holds, Target, distinct};
 use super::progress::{self, Convergence, Voice};
 use super::signals::Signals;
 use super::source::{Matrix, Rhs, Source, one_pipe, optional};
@@ -43,6 +43,7 @@ impl Solve {
         let output = target(Holds::Vectors, args.output)?;
         let plot = target(Holds::Figure, args.plot)?;
         let page = target(Holds::Page, args.report)?;
+        let options = args.options.clone();
         let job = Self {
             source: Source::new(args.matrix)?,
             rhs: Rhs::new(&args.rhs, args.nrhs)?,
@@ -59,11 +60,10 @@ impl Solve {
             page,
         };
         let targets = [&job.json, &job.output, &job.plot, &job.page];
-        distinct(&targets)?;
-        let files = [&job.x0, &job.coordinates, &job.near_null].into_iter().flatten().map(PathBuf::as_path);
-        let inputs: Vec<&Path> = files.chain(job.source.path()).chain(job.rhs.path()).collect();
-        one_pipe(&inputs)?;
-        spare(&inputs, &targets)?;
+        let files = [&job.x0, &job.coordinates, &job.near_null].map(Option::as_deref);
+        let inputs = files.into_iter().chain([job.source.path(), job.rhs.path()]);
+        one_pipe(&inputs.clone().flatten().collect::<Vec<_>>())?;
+        distinct(inputs.chain([options.as_deref()]), &targets)?;
         Ok(job)
     }
 

@@ -31,8 +31,12 @@ pub(super) struct Session {
     pub(super) method: Box<dyn EigenMethod>,
     pub(super) a: Operator,
     pub(super) inner: Option<Inner>,
-    /// B, if semidefinite: start and random vectors go through (A − σB)⁻¹B, to rid them of infinite eigenvalues.
-    pub(super) purify: Option<Arc<Csr>>,
+    /// The inner systems are those of (A − σB)⁻¹B.
+    pub(super) shifted: bool,
+    /// B.
+    pub(super) mass: Option<Arc<Csr>>,
+    /// B is semidefinite: start and random vectors go through (A − σB)⁻¹B, to rid them of infinite eigenvalues.
+    pub(super) purify: bool,
 }
 
 /// Bounds on a run and the ways to end it from outside.
@@ -200,10 +204,18 @@ impl Session {
         }))
     }
 
-    /// (A − σB)⁻¹ B v where B is semidefinite, of length 1; v itself if that is zero or not found.
+    /// (A − σB)⁻¹ B v.
+    async fn inverted(&mut self, v: &[f64], tally: &mut Tally) -> Result<std::result::Result<Vec<f64>, String>> {
+        let bv = self.mass.as_ref().map(|b| b.multiply(v));
+        self.solution(bv.as_deref().unwrap_or(v), tally).await
+    }
+
+    /// (A − σB)⁻¹ B v of length 1; v itself without a shift, or if that is zero or not found.
     pub(super) async fn purified(&mut self, v: Vec<f64>, tally: &mut Tally) -> Result<Vec<f64>> {
-        let Some(b) = self.purify.clone() else { return Ok(v) };
-        Ok(self.solution(&b.multiply(&v), tally).await?.ok().and_then(unit).unwrap_or(v))
+        if !self.shifted {
+            return Ok(v);
+        }
+        Ok(self.inverted(&v, tally).await?.ok().and_then(unit).unwrap_or(v))
     }
 
     /// Reads the wanted pairs: (x, y) as in [`super::Pair`].
@@ -234,10 +246,10 @@ impl Session {
         let (mut p, mut host) = (Program::new(&self.space), Outbox::default());
         let out = write(&mut *self.method, &mut p, &mut host);
         let ops = p.ops;
-        if let Some(b) = self.purify.clone() {
+        if self.purify {
             let fresh = self.method.fresh();
             for (_, v) in host.vectors.iter_mut().filter(|(vector, _)| Some(*vector) == fresh) {
-                *v = match self.solution(&b.multiply(v), tally).await? {
+                *v = match self.inverted(v, tally).await? {
                     Ok(x) => x,
                     Err(why) => return Ok(Err(why)),
                 };

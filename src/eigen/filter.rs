@@ -4,6 +4,8 @@
 //! Eigenvectors stay the same and the wanted values spread out, so that a basis of few columns converges in about
 //! 1/degree as many steps. Products are cheap against the orthogonalisation of a step, so it pays for large A.
 
+use crate::host::scale::ldexp;
+use crate::matrix::Csr;
 use crate::op::{Combination, Expr, Operator, Program, Scalar, Space, Vector};
 
 /// T_degree((A − center)/width); keeps 2 vectors.
@@ -41,4 +43,14 @@ impl Filter {
             (older, old) = (Some(old), new);
         }
     }
+}
+
+/// An interval that holds all eigenvalues of the symmetric A·2^e, by Gershgorin's circles.
+pub(super) fn interval(a: &Csr, e: i32) -> [f64; 2] {
+    let circles = (0..a.rows()).map(|i| {
+        let (columns, values) = a.row(i);
+        let entries = columns.iter().zip(values).map(|(&j, &v)| (j as usize == i, ldexp(v, e)));
+        entries.fold((0.0, 0.0), |(d, r), (own, v)| if own { (d + v, r) } else { (d, r + v.abs()) })
+    });
+    circles.fold([f64::INFINITY, f64::NEG_INFINITY], |[low, high], (d, r)| [low.min(d - r), high.max(d + r)])
 }

@@ -8,7 +8,9 @@ mod arnoldi;
 mod bidiagonal;
 mod dense;
 mod drive;
+mod effort;
 mod filter;
+mod finite;
 mod inverse;
 mod lanczos;
 mod lobpcg;
@@ -16,6 +18,7 @@ mod options;
 mod passes;
 mod pencil;
 mod plan;
+mod polish;
 mod power;
 mod registry;
 mod report;
@@ -27,6 +30,7 @@ mod svds;
 mod text;
 mod thick_restart;
 mod verify;
+mod whole;
 
 pub use options::{EigenOptions, Which};
 pub use registry::{EIGEN_METHODS, EigenMethodEntry, by_name};
@@ -86,6 +90,8 @@ pub(crate) struct Wanted {
     /// Bound on ‖A v − θ v‖ relative to `norm`.
     pub(crate) tolerance: f64,
     pub(crate) norm: Size,
+    /// What rounding in A − σB does to its eigenvalues, for an inverse of it: θ is known up to this times θ².
+    pub(crate) noise: f64,
 }
 
 /// What the estimated residual of a pair (θ, v) is relative to.
@@ -105,7 +111,10 @@ impl Wanted {
     pub(crate) fn bound(&self, modulus: f64, largest: f64) -> f64 {
         match self.norm {
             Size::Known(norm) => self.tolerance * norm,
-            Size::Own => (self.tolerance * modulus).max(8.0 * f64::EPSILON * largest),
+            Size::Own => {
+                let rounding = (8.0 * f64::EPSILON * largest).max(self.noise * modulus * modulus);
+                (self.tolerance * modulus).max(rounding)
+            }
             Size::Largest => self.tolerance * largest,
         }
     }

@@ -125,7 +125,7 @@ pub struct EigenOptions {
     /// For lobpcg and for inner solves: the preconditioner with its own parameters.
     pub preconditioner: Precond,
     /// Bound on ‖A v − λ v‖ / ‖A‖, with B on ‖A v − λ B v‖ / (‖A‖ + |λ| ‖B‖), for ‖v‖₂ = 1; 1e-10.
-    /// ‖A‖ = √(‖A‖₁‖A‖∞). 0 asks for what rounding allows.
+    /// ‖A‖ = √(‖A‖₁‖A‖∞); in rows much smaller than others also on their own. 0 asks for what rounding allows.
     pub tol: f64,
     /// Columns of the basis; `None` lets the plan choose.
     pub subspace: Option<usize>,

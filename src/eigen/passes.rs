@@ -29,8 +29,8 @@ pub(super) struct Verdict {
 /// Passes over the spectrum, each of which sees only one copy of an eigenvalue that is not locked.
 #[derive(Default)]
 pub(super) struct Passes {
-    /// The keys of the values locked, once there are locked ones.
-    locked: Option<Vec<f64>>,
+    /// The keys of the values locked and their bounds, once there are locked ones.
+    locked: Option<Vec<(f64, f64)>>,
 }
 
 impl Passes {
@@ -46,10 +46,13 @@ impl Passes {
         if !copies {
             return Verdict { worst, done: true, lock: false };
         }
-        let better = |before: &Vec<f64>| (0..k).any(|i| before.get(i).is_none_or(|b| keys[i] < b - 10.0 * bounds[i]));
+        // A value is as uncertain as its bound, and a value so much nearer to a shift that it is far more uncertain is new.
+        let better = |before: &Vec<(f64, f64)>| {
+            (0..k).any(|i| before.get(i).is_none_or(|(key, bound)| keys[i] < key - 10.0 * bound))
+        };
         if self.locked.as_ref().is_none_or(better) {
             // The first pass, or one that brought something better.
-            self.locked = Some(keys[..k].to_vec());
+            self.locked = Some(keys[..k].iter().copied().zip(bounds[..k].iter().copied()).collect());
             return Verdict { worst, done: false, lock: true };
         }
         // The next values must be accurate enough to be told apart from a copy that is still converging.

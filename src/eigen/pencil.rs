@@ -7,9 +7,11 @@ use crate::analyse::direct::{self, Direct, Refused};
 use crate::analyse::facts::Facts;
 use crate::analyse::probe::norms;
 use crate::error::{Error, Result};
+use crate::host::halt::Halt;
 use crate::host::random::Random;
-use crate::host::scale::ldexp;
+use crate::host::scale::{exponent, ldexp};
 use crate::matrix::complex::real_form;
+use crate::matrix::equilibrate::{Scales, column_exponents, scales, spread};
 use crate::matrix::{Csr, Matrix, Triplets};
 use faer::c64;
 use std::sync::Arc;
@@ -19,6 +21,9 @@ const EFFORT: f64 = 2e9;
 
 /// Rows of B below this fraction of its largest entry belong to infinite eigenvalues: |λ| would be beyond 1/ε.
 const NOTHING: f64 = f64::EPSILON;
+
+/// Powers of two between the largest entries of rows up to which they need no scales of their own.
+const NEAR: i32 = 10;
 
 /// What B is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +50,12 @@ pub(super) struct Pencil {
     pub(super) finite: usize,
     /// A typical |λ|: the median over the rows of |a_i| / |b_i|.
     pub(super) unit: f64,
+    /// B is singular to working precision, as far as its rows or affordable factors tell.
+    pub(super) singular: bool,
+    /// Powers of two for the rows and columns of |A| + unit |B|, where their sizes are far apart.
+    pub(super) scales: Option<Scales>,
+    /// Σ_j |a_ij| c_j and Σ_j |b_ij| c_j over the rows, c_j the scales of columns; `None` for an operator.
+    pub(super) sizes: Option<[Vec<f64>; 2]>,
 }
 
 /// The real form of a real matrix, taken as a complex one.
@@ -52,8 +63,31 @@ fn embedded(a: &Csr) -> Result<Csr> {
     real_form(a, &Csr::new(a.rows(), a.cols(), vec![0; a.rows() + 1], vec![], vec![])?)
 }
 
-fn row_sizes(a: &Csr) -> Vec<f64> {
-    (0..a.rows()).map(|i| a.row(i).1.iter().map(|v| v.abs()).sum()).collect()
+/// Σ_j |a_ij| c_j of each row.
+fn row_sizes(a: &Csr, scale: impl Fn(usize) -> i32) -> Vec<f64> {
+    let size = |(&j, &v): (&u32, &f64)| ldexp(v.abs(), scale(j as usize));
+    (0..a.rows()).map(|i| a.row(i).0.iter().zip(a.row(i).1).map(size).sum()).collect()
+}
+
+/// Scales for |A| + unit |B|; `None` where rows and columns are of much the same size.
+fn far_apart(a: &Csr, b: Option<&Csr>, unit: f64, symmetric: bool) -> Result<Option<Scales>> {
+    let identity = Csr::identity(a.rows())?;
+    let e = exponent(a.values().iter().fold(unit, |m, v| m.max(v.abs())));
+    let mut both = Triplets::new(a.rows(), a.cols())?;
+    for (m, factor) in [(a, 1.0), (b.unwrap_or(&identity), ldexp(unit, -e))] {
+        let by = if factor == 1.0 { -e } else { 0 };
+        for i in 0..m.rows() {
+            let (columns, values) = m.row(i);
+            for (&j, &v) in columns.iter().zip(values) {
+                both.push(i, j as usize, ldexp(v.abs(), by) * factor)?;
+            }
+        }
+    }
+    let both = both.to_csr()?;
+    if spread(&both, symmetric) <= NEAR {
+        return Ok(None);
+    }
+    scales(&both, 0, symmetric, &Halt::default()).map(Some)
 }
 
 /// Rows of B that are zero, or negligible against its largest entry.
@@ -115,6 +149,20 @@ impl Mass {
     }
 }
 
+/// True if B is known to be singular to working precision.
+fn singular(b: &Csr, mass: Mass, complex: bool) -> bool {
+    match mass {
+        Mass::Identity | Mass::Definite => false,
+        Mass::Semidefinite => true,
+        Mass::General => {
+            empty_rows(b).contains(&true)
+                || column_exponents(b).contains(&None)
+                || direct::cost(b).operations <= EFFORT
+                    && Direct::new(b, false, false, complex).err() == Some(Refused::Singular)
+        }
+    }
+}
+
 impl Pencil {
     /// A and `options.mass`, in real forms where the problem is complex.
     pub(super) fn new(
@@ -170,8 +218,8 @@ impl Pencil {
             // Residuals are measured by it, so it is worth the products.
             facts.norms = norms(&**operator)?;
         }
-        let sizes = a.entries().map(|a| row_sizes(a));
-        let others = b.as_ref().map(|b| row_sizes(b));
+        let sizes = a.entries().map(|a| row_sizes(a, |_| 0));
+        let others = b.as_ref().map(|b| row_sizes(b, |_| 0));
         let mut units: Vec<f64> = match (sizes, others) {
             (Some(a), Some(b)) => a.iter().zip(&b).map(|(a, b)| a / b).collect(),
             (Some(a), None) => a,
@@ -181,7 +229,28 @@ impl Pencil {
         units.sort_by(f64::total_cmp);
         let norm = norm_of(&facts.norms);
         let unit = units.get(units.len() / 2).copied().unwrap_or(if norm > 0.0 { norm } else { 1.0 });
-        Ok(Self { b_norms: b.as_ref().map(|b| Norms::of(b)), a, facts, b, mass, complex, finite, unit })
+        let singular = b.as_deref().is_some_and(|b| singular(b, mass, complex));
+        let mut found = Self {
+            b_norms: b.as_ref().map(|b| Norms::of(b)),
+            a,
+            facts,
+            b,
+            mass,
+            complex,
+            finite,
+            unit,
+            singular,
+            scales: None,
+            sizes: None,
+        };
+        if let Some(a) = found.a.entries() {
+            found.scales = far_apart(a, found.b.as_deref(), unit, found.symmetric())?;
+            let scale = |j: usize| found.scales.as_ref().map_or(0, |s| s.columns[j]);
+            let own = || (0..n).map(|j| ldexp(1.0, scale(j))).collect();
+            let of_b = found.b.as_deref().map_or_else(own, |b| row_sizes(b, scale));
+            found.sizes = Some([row_sizes(a, scale), of_b]);
+        }
+        Ok(found)
     }
 
     /// Order of the real form, or of A itself.
@@ -266,6 +335,13 @@ impl Pencil {
     pub(super) fn null_bound(&self, tol: f64) -> f64 {
         let (a, b) = self.norms();
         tol.max(1e-12) * b.map_or(a, |b| (a / b).min(self.unit))
+    }
+
+    /// What rounding in A − σB does to its eigenvalues, as scaled on the device.
+    pub(super) fn device_noise(&self, sigma: c64) -> f64 {
+        let (e, b) = (self.facts.norms.exponent, self.b_norms.as_ref());
+        let sigma = ldexp(sigma.norm(), b.map_or(0, |b| b.exponent) - e);
+        64.0 * f64::EPSILON * (self.device_norm() / b.map_or(1.0, |b| b.scaled_norm) + sigma)
     }
 
     /// ‖A‖ as scaled on the device.

@@ -16,6 +16,9 @@ const COMPLETE: usize = 200;
 /// Up to this order a dense method replaces a requested method whose block does not fit.
 const DENSE: usize = 2_500;
 
+/// Up to this order a dense method takes what no Krylov method can.
+const WHOLE: usize = 1_000;
+
 /// From this order on multigrid pays for the smallest eigenvalues.
 const MULTIGRID_FROM: usize = 2_000;
 
@@ -97,8 +100,13 @@ pub(super) fn check_dense(p: &Pencil) -> Result<()> {
     memory::check(|| format!("the method dense for order {n}"), 64 * n * n, None, None)
 }
 
-/// What is chosen for a method on a device.
-pub(super) fn choose(p: &Pencil, options: &EigenOptions, which: Which, notes: &mut Vec<String>) -> Result<Choice> {
+/// What is chosen for a method on a device; `None` where only a dense method finds what is wanted.
+pub(super) fn choose(
+    p: &Pencil,
+    options: &EigenOptions,
+    which: Which,
+    notes: &mut Vec<String>,
+) -> Result<Option<Choice>> {
     let (n, facts) = (p.n(), &p.facts);
     let k = (options.k * p.parts()).min(p.finite);
     let symmetric = p.symmetric();
@@ -184,8 +192,10 @@ pub(super) fn choose(p: &Pencil, options: &EigenOptions, which: Which, notes: &m
     } else if let Some(sigma) = sigma {
         acts = Acts::Shift(Shift::at(p, sigma, solves, options, notes)?);
     } else if options.skip_null {
-        (acts, which_of_action) = (Acts::Shift(beyond_null(p, symmetric, solves, options, notes)?), Which::LA);
-        own_shift = true;
+        let Some(shift) = beyond_null(p, symmetric, solves, options, notes)? else {
+            return whole(p, options, notes, "A is indefinite, so eigenvalues lie on both sides of its null space");
+        };
+        (acts, which_of_action, own_shift) = (Acts::Shift(shift), Which::LA, true);
     } else if auto
         && (!complete || p.b.is_some())
         && let Some(shift) = near_zero(p, which, [semidefinite, definite], solves, options, notes)?
@@ -193,7 +203,9 @@ pub(super) fn choose(p: &Pencil, options: &EigenOptions, which: Which, notes: &m
         (acts, which_of_action, own_shift) = (Acts::Shift(shift), Which::LM, true);
     }
     if matches!(acts, Acts::Product) && !method.preconditioned {
-        if p.b.is_some() {
+        if p.singular {
+            return whole(p, options, notes, "B is singular, so the largest eigenvalues are infinite");
+        } else if p.b.is_some() {
             acts = Acts::Mass(Shift::mass(p, solves, options, notes)?);
         } else if p.complex && matches!(which, Which::LI | Which::SI) && p.a.entries().is_some() {
             acts = Acts::Turned;
@@ -240,7 +252,21 @@ pub(super) fn choose(p: &Pencil, options: &EigenOptions, which: Which, notes: &m
         which_of_action = end;
         notes.push(format!("after the first cycle a Chebyshev polynomial of A: n >= {FILTER_FROM}"));
     }
-    Ok(Choice { method, which: which_of_action, acts, k, preconditioner, subspace, filter, own_shift })
+    Ok(Some(Choice { method, which: which_of_action, acts, k, preconditioner, subspace, filter, own_shift }))
+}
+
+/// True if a dense method may take the place of a Krylov method that was not asked for.
+pub(super) fn whole_fits(p: &Pencil, options: &EigenOptions) -> bool {
+    p.n() <= WHOLE && options.method == "auto" && p.a.entries().is_some() && options.subspace.is_none()
+}
+
+/// A dense method in place of a Krylov method that can't find what is wanted, where the order allows it.
+fn whole(p: &Pencil, options: &EigenOptions, notes: &mut Vec<String>, why: &str) -> Result<Option<Choice>> {
+    if !whole_fits(p, options) {
+        return Err(Error::input(format!("{why}; give a shift near the ones you want")));
+    }
+    notes.push(format!("a dense method: {why}"));
+    Ok(None)
 }
 
 /// A shift at or near 0, if that finds what is wanted.
@@ -290,20 +316,34 @@ fn near_zero(
     }
 }
 
-/// A shift above the null space and below the eigenvalues that follow, which have the largest 1/(λ − σ).
+/// A shift above the null space and below the eigenvalues that follow, which have the largest 1/(λ − σ); `None` where A
+/// is indefinite.
 fn beyond_null(
     p: &Pencil,
     symmetric: bool,
     solves: usize,
     options: &EigenOptions,
     notes: &mut Vec<String>,
-) -> Result<Shift> {
+) -> Result<Option<Shift>> {
     if !symmetric {
         return Err(Error::input("skip_null is for symmetric problems with a positive semidefinite A"));
     }
+    let null = p.null_bound(options.bound());
+    match shift::definite(p, -null, solves, options)? {
+        Some(false) => return Ok(None),
+        // Complete factors solve as well beside the null space, so that none beyond it is left out.
+        Some(true) => {
+            let at = Shift::at(p, c64::new(null, 0.0), solves, options, &mut vec![])?;
+            if let Shift { sigma, solves: Solves::Direct(_) } = &at {
+                notes.push(format!("shift {}: just beyond the null space, which is left out", shift::show(*sigma)));
+                return Ok(Some(at));
+            }
+        }
+        None => {}
+    }
     let sigma = c64::new(1e-6 * p.unit, 0.0);
     notes.push(format!("shift {}: beyond the null space, which is left out", shift::show(sigma)));
-    Shift::at(p, sigma, solves, options, notes)
+    Shift::at(p, sigma, solves, options, notes).map(Some)
 }
 
 /// Columns of a block for k pairs: a few more than k, because the last of a block converge slowly.

@@ -124,7 +124,8 @@ pub struct EigenReport {
     pub eigenvalues: Vec<Eigenvalue>,
     /// ‖A v − λ B v‖ of each, recomputed in f64, for ‖v‖₂ = 1.
     pub residuals: Vec<f64>,
-    /// The bound that each residual must meet: `tol` (‖A‖ + |λ| ‖B‖). A pair that meets it is valid in any case.
+    /// The bound that each residual must meet: `tol` (‖A‖ + |λ| ‖B‖), or less where rows of A and B are much smaller than
+    /// others and a residual lies in them. A pair that meets it is valid in any case.
     pub bounds: Vec<f64>,
     /// One vector each; for a complex pair the real part, then the imaginary part, of the first vector. Orthonormal (in
     /// the inner product of B, if there is one) for symmetric A. For complex problems, vectors of the real form.
@@ -174,8 +175,8 @@ impl SvdReport {
     /// The singular values with the digits that their residuals leave certain.
     #[must_use]
     pub fn texts(&self) -> Vec<String> {
-        let text = |(&v, &r): (&f64, &f64)| Eigenvalue { re: v, im: 0.0 }.within(self.error(v, r));
-        self.singular_values.iter().zip(&self.residuals).map(text).collect()
+        let text = |(&v, (&r, &b)): (&f64, (&f64, &f64))| Eigenvalue { re: v, im: 0.0 }.within(self.error(r, b));
+        self.singular_values.iter().zip(self.residuals.iter().zip(&self.bounds)).map(text).collect()
     }
 }
 
@@ -226,9 +227,9 @@ impl fmt::Debug for NotFound {
 }
 
 impl Outcome {
-    /// The error of a value estimated from its residual; for symmetric A without B it is a bound.
-    fn error(&self, value: f64, residual: f64) -> f64 {
-        let norm = self.matrix_norm + value.abs() * self.mass_norm.unwrap_or(0.0);
+    /// The error of a value estimated from its residual and the bound on that; for symmetric A without B it is a bound.
+    fn error(&self, residual: f64, bound: f64) -> f64 {
+        let norm = bound / self.tolerance;
         (residual + f64::EPSILON * norm) / self.mass_norm.filter(|&b| b > 0.0).unwrap_or(1.0)
     }
 }
@@ -237,8 +238,8 @@ impl EigenReport {
     /// The eigenvalues with the digits that their residuals justify. If A is far from normal, fewer may be correct.
     #[must_use]
     pub fn texts(&self) -> Vec<String> {
-        let error = |(v, &r): (&Eigenvalue, &f64)| v.within(self.error(v.re.hypot(v.im), r));
-        self.eigenvalues.iter().zip(&self.residuals).map(error).collect()
+        let text = |(v, (&r, &b)): (&Eigenvalue, (&f64, &f64))| v.within(self.error(r, b));
+        self.eigenvalues.iter().zip(self.residuals.iter().zip(&self.bounds)).map(text).collect()
     }
 
     /// Real and imaginary parts of vector `j`, of any kind of problem.

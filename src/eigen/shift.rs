@@ -3,7 +3,7 @@
 use super::options::EigenOptions;
 use super::pencil::{Mass, Pencil};
 use crate::analyse::direct::{self, BACKWARD_ERROR, Direct, Refused};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::host::halt::Halt;
 use crate::host::memory;
 use crate::host::scale::ldexp;
@@ -164,7 +164,13 @@ pub(super) fn affordable(c: &Csr, solves: usize, symmetric: bool, options: &Eige
     if !matches!(options.preconditioner, Precond::Auto | Precond::Lu { .. }) {
         return None;
     }
+    if !options.time_to_count(c) {
+        return None;
+    }
     let cost = direct::cost(c);
+    if !options.time_to_factor(cost, symmetric) {
+        return None;
+    }
     let (n, nnz, solves) = (c.rows() as f64, c.nnz() as f64, solves as f64);
     let bytes = 24.0 * cost.entries * if symmetric { 1.0 } else { 2.0 };
     if memory::available(None, options.knobs.memory_share).is_some_and(|free| bytes > 0.5 * free as f64) {
@@ -214,6 +220,9 @@ impl Shift {
             return Ok(Self { sigma, solves: Solves::Iterative(c.into()) });
         };
         for nudge in NUDGES {
+            if nudge > 0.0 && !options.time_to_factor(cost, symmetric) {
+                break;
+            }
             let moved = c64::new(sigma.re - nudge * p.unit.max(sigma.norm()), sigma.im);
             let at = if nudge == 0.0 { c.clone() } else { p.shifted(moved)? };
             match Direct::new(&at, symmetric, false, p.complex) {
@@ -252,6 +261,9 @@ impl Shift {
         let Some(cost) = affordable(&p.shifted(c64::new(0.0, 0.0))?, solves, true, options) else { return Ok(None) };
         let steps = if p.b.is_some() { 5 } else { 4 };
         for step in &BELOW[..steps] {
+            if !options.time_to_factor(cost, true) {
+                break;
+            }
             let sigma = c64::new(-step * p.unit, 0.0);
             if let Ok(direct) = Direct::new(&p.shifted(sigma)?, true, true, p.complex) {
                 notes.push(format!(
@@ -269,11 +281,6 @@ impl Shift {
     /// B⁻¹.
     pub(super) fn mass(p: &Pencil, solves: usize, options: &EigenOptions, notes: &mut Vec<String>) -> Result<Solves> {
         let b = p.b.as_ref().expect("asked of a problem with B");
-        if p.mass == Mass::Semidefinite {
-            return Err(Error::input(
-                "B is singular, so the largest eigenvalues are infinite; give a shift, or ask for the smallest (SM, SA)",
-            ));
-        }
         let symmetric = p.mass == Mass::Definite;
         if let Some(cost) = affordable(b, solves, symmetric, options)
             && let Ok(direct) = Direct::new(b, symmetric, false, p.complex)
@@ -283,6 +290,19 @@ impl Shift {
         }
         Ok(Solves::Iterative(b.into()))
     }
+}
+
+/// Whether the symmetric A − σB is positive definite; `None` where factors cost too much to tell.
+pub(super) fn definite(p: &Pencil, sigma: f64, solves: usize, options: &EigenOptions) -> Result<Option<bool>> {
+    if p.a.entries().is_none() {
+        return Ok(None);
+    }
+    let c = p.shifted(c64::new(sigma, 0.0))?;
+    Ok(affordable(&c, solves, true, options).and_then(|_| match Direct::new(&c, true, true, p.complex) {
+        Ok(_) => Some(true),
+        Err(Refused::Indefinite) => Some(false),
+        Err(_) => None,
+    }))
 }
 
 fn described(direct: &Direct, cost: direct::Cost) -> String {

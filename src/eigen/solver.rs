@@ -1,23 +1,23 @@
 //! The entry point for eigenproblems.
 
-use super::dense;
 use super::drive::Session;
-use super::filter::Filter;
+use super::filter::{Filter, interval};
 use super::options::{EigenOptions, Which};
 use super::pencil::{Mass, Pencil};
 use super::plan::{self, Acts, Choice};
+use super::polish::polished;
 use super::registry;
 use super::report::EigenReport;
 use super::shift::{Inner, Shift, show};
 use super::stages::{Callback, Found, Outside, Problem, search};
 use super::verify::{Verified, dot};
 use super::{Action, EigenSystem, Wanted};
-use crate::error::{Error, Result};
+use crate::error::{Called, Error, Result};
 use crate::host::clock::Instant;
 use crate::host::halt::Halt;
 use crate::host::machine::quiet_mesa;
 use crate::host::scale::{exponent, ldexp};
-use crate::matrix::{Csr, ToMatrix};
+use crate::matrix::ToMatrix;
 use crate::op::schedule::Compiler;
 use crate::op::{Precisions, Role};
 use crate::plan::{DeviceChoice, choose_device};
@@ -43,8 +43,8 @@ const RUNS: usize = 3;
 
 /// An eigenproblem with a plan for it.
 pub struct EigenSolver {
-    pencil: Pencil,
-    options: EigenOptions,
+    pub(super) pencil: Pencil,
+    pub(super) options: EigenOptions,
     /// The end that is meant.
     which: Which,
     /// `None` for a dense method.
@@ -53,6 +53,8 @@ pub struct EigenSolver {
     plan: Vec<String>,
     warnings: Vec<String>,
     setup: f64,
+    /// There was a search before.
+    searched: bool,
     cancel: Arc<AtomicBool>,
     /// What cancels the current work.
     halt: Halt,
@@ -78,16 +80,6 @@ pub fn eigs(a: &impl ToMatrix, options: EigenOptions) -> Result<EigenReport> {
     EigenSolver::new(a, options)?.solve()
 }
 
-/// An interval that holds all eigenvalues of the symmetric A·2^e, by Gershgorin's circles.
-fn interval(a: &Csr, e: i32) -> [f64; 2] {
-    let circles = (0..a.rows()).map(|i| {
-        let (columns, values) = a.row(i);
-        let entries = columns.iter().zip(values).map(|(&j, &v)| (j as usize == i, ldexp(v, e)));
-        entries.fold((0.0, 0.0), |(d, r), (own, v)| if own { (d + v, r) } else { (d, r + v.abs()) })
-    });
-    circles.fold([f64::INFINITY, f64::NEG_INFINITY], |[low, high], (d, r)| [low.min(d - r), high.max(d + r)])
-}
-
 impl EigenSolver {
     /// Checks the problem and plans. A has stored entries, or is an operator: then a shift needs iterative solves
     /// unless its inverse is given.
@@ -98,6 +90,9 @@ impl EigenSolver {
         quiet_mesa();
         let ranks = options.ranks.clone();
         options.knobs.memory_share = ranks.as_ref().map(Ranks::memory_share).transpose()?;
+        // Ranks can't agree on an end in the middle of a set-up; they do when they iterate.
+        let limit = options.time_limit.filter(|_| ranks.is_none());
+        options.knobs.deadline = limit.and_then(|limit| Instant::now().checked_add(limit));
         Ranks::agreed(ranks.as_ref(), Self::planned(a, options))
     }
 
@@ -119,12 +114,14 @@ impl EigenSolver {
         let which = plan::meant(&pencil, &options, &mut warnings)?;
         let on_host = device.is_host();
         let choice = if plan::small(&pencil, &options, on_host) {
-            plan::check_dense(&pencil)?;
-            notes.push(format!("method dense: order {}, all pairs at once on the host", pencil.n() / pencil.parts()));
             None
         } else {
-            Some(plan::choose(&pencil, &options, which, &mut notes)?)
+            plan::choose(&pencil, &options, which, &mut notes)?
         };
+        if choice.is_none() {
+            plan::check_dense(&pencil)?;
+            notes.push(format!("method dense: order {}, all pairs at once on the host", pencil.n() / pencil.parts()));
+        }
         Ok(Self {
             pencil,
             which,
@@ -133,6 +130,7 @@ impl EigenSolver {
             plan: notes,
             warnings,
             setup: start.elapsed().as_secs_f64(),
+            searched: false,
             cancel: Arc::new(AtomicBool::new(false)),
             halt: Halt::default(),
             callback: Box::new(|_| ControlFlow::Continue(())),
@@ -179,12 +177,20 @@ impl EigenSolver {
     /// # Errors
     /// As [`EigenSolver::solve`].
     async fn solve_polled(&mut self) -> Result<EigenReport> {
+        // What was planned within the limit counts; another search has all of it anew.
         let mut found = Found::new(&self.options, self.device.adapter.clone(), self.setup);
-        // Ranks can't agree on an end in the middle of a set-up; they do when they iterate.
+        if let (true, Some(limit)) = (std::mem::take(&mut self.searched), self.options.time_limit) {
+            let again = self.options.knobs.deadline.is_some();
+            self.options.knobs.deadline = Instant::now().checked_add(limit).filter(|_| again);
+        }
+        self.searched = true;
         let alone = self.options.ranks.is_none();
-        let halt = Halt::new(Arc::clone(&self.cancel)).within(self.options.time_limit);
+        let halt = Halt::new(Arc::clone(&self.cancel)).until(self.options.knobs.deadline);
         self.halt = if alone { halt } else { Halt::default() };
-        let called_off = (alone && self.cancel.load(Ordering::Relaxed)).then_some(Reason::Cancelled);
+        let called_off = self.halt.called().map(|called| match called {
+            Called::Cancelled => Reason::Cancelled,
+            Called::TimeLimit => Reason::TimeLimit,
+        });
         let reason = match called_off.or_else(|| self.facts_against()) {
             Some(reason) => reason,
             // `run` borrows the whole solver, so the callback is taken out of it first.
@@ -211,15 +217,21 @@ impl EigenSolver {
     /// A dense method if the problem is small; otherwise a search, repeated with a moved shift if that was at fault.
     async fn run(&mut self, callback: &mut Callback, found: &mut Found) -> Result<Reason> {
         if self.choice.is_none() {
-            if self.directly(found) {
+            if self.directly(found)? {
                 return Ok(Reason::Converged(Passed::Rtol));
+            }
+            if !self.time_for_dense() {
+                found.notes.push("the dense method would take longer than the time limit allows".into());
+                return Ok(Reason::TimeLimit);
             }
             found.notes.push("the dense method left residuals too large".into());
             if registry::by_name(&self.options.method).is_ok_and(|method| method.build.is_none()) {
                 return Ok(found.false_convergence());
             }
-            let choice = plan::choose(&self.pencil, &self.options, self.which, &mut found.notes)?;
-            self.choice = Some(choice);
+            self.choice = plan::choose(&self.pencil, &self.options, self.which, &mut found.notes)?;
+            if self.choice.is_none() {
+                return Ok(found.false_convergence());
+            }
         }
         let mut reason = Reason::Stagnated;
         for run in 0..RUNS {
@@ -231,19 +243,7 @@ impl EigenSolver {
                 break;
             }
         }
-        Ok(reason)
-    }
-
-    /// All pairs by dense algebra, the wanted ones kept; true where they pass.
-    fn directly(&self, found: &mut Found) -> bool {
-        let start = Instant::now();
-        let Some(vectors) = dense::vectors(&self.pencil, self.sigma()) else { return false };
-        found.timings.solve_s += start.elapsed().as_secs_f64();
-        let start = Instant::now();
-        let all = vectors.into_iter().flat_map(|(x, y)| self.pencil.verify(x, y)).collect();
-        found.pairs = self.select(all);
-        found.timings.certify_s += start.elapsed().as_secs_f64();
-        found.passes(&self.options)
+        self.instead(reason, found)
     }
 
     /// Plans anew after a run that found too little: away from a shift that lies so much nearer to one eigenvalue than
@@ -254,7 +254,9 @@ impl EigenSolver {
         let far = found.pairs.iter().map(|p| (p.number() - shift.sigma).norm());
         let (near, far) = far.fold((f64::INFINITY, 0.0f64), |(a, b), d| (a.min(d), b.max(d)));
         if far > 0.0 && near < 1e-5 * far && self.options.inverse.is_none() {
-            let sigma = c64::new(shift.sigma.re - 1e-3 * far, shift.sigma.im);
+            // Those beyond the null space all lie above.
+            let away = if self.options.skip_null { 0.5 * near } else { -1e-3 * far };
+            let sigma = c64::new(shift.sigma.re + away, shift.sigma.im);
             found.notes.push(format!(
                 "shift moved from {} to {}: it lay too near to one eigenvalue for the others",
                 show(shift.sigma),
@@ -281,7 +283,7 @@ impl EigenSolver {
     }
 
     /// The shift that was asked for.
-    fn sigma(&self) -> Option<c64> {
+    pub(super) fn sigma(&self) -> Option<c64> {
         self.options.sigma.map(|re| c64::new(re, self.options.sigma_im))
     }
 
@@ -323,7 +325,9 @@ impl EigenSolver {
             complex: self.pencil.complex,
             outcome: found.outcome(reason, self.pencil.norms(), names, plan),
         };
-        for Verified { value, mut x, y, residual, scale, .. } in pairs {
+        for pair in pairs {
+            let most = pair.bound(bound);
+            let Verified { value, mut x, y, residual, .. } = pair;
             let inner_product = y.is_none() && self.pencil.mass != Mass::General;
             if let Some(b) = self.pencil.b.as_ref().filter(|_| inner_product) {
                 let length = dot(&b.multiply(&x), &x).sqrt();
@@ -332,7 +336,7 @@ impl EigenSolver {
             let mut push = |value, vector| {
                 report.eigenvalues.push(value);
                 report.residuals.push(residual);
-                report.bounds.push(bound * scale);
+                report.bounds.push(most);
                 report.vectors.push(vector);
             };
             push(value, x);
@@ -351,6 +355,10 @@ impl Problem for EigenSolver {
 
     fn verify(&self, x: Vec<f64>, y: Option<Vec<f64>>) -> Vec<Verified> {
         self.pencil.verify(x, y)
+    }
+
+    fn polish(&self, pairs: Vec<Verified>) -> Vec<Verified> {
+        self.select(pairs.into_iter().map(|pair| polished(&self.pencil, pair, &self.options)).collect())
     }
 
     /// The wanted pairs in their order, without copies and without null vectors that are to be left out.
@@ -428,6 +436,7 @@ impl Problem for EigenSolver {
                 Acts::Shift(_) => super::Size::Own,
                 Acts::Mass(_) => super::Size::Largest,
             },
+            noise: choice.shift().map_or(0.0, |shift| p.device_noise(shift.sigma)),
         };
         let filter = match p.a.entries() {
             Some(stored) if choice.filter => Some((Filter::new(&mut space, a, n), interval(stored, -norms.exponent))),
@@ -449,7 +458,7 @@ impl Problem for EigenSolver {
         };
         let method = (choice.method.build.expect("dense has no session"))(&mut space, system);
         let engine = device.engine(space.clone())?;
-        let purify = p.b.clone().filter(|_| semidefinite);
-        Ok(Session { compiler: Compiler::new(engine.fusion()), engine, space, method, a, inner, purify })
+        let (compiler, shifted) = (Compiler::new(engine.fusion()), choice.shift().is_some());
+        Ok(Session { compiler, engine, space, method, a, inner, shifted, mass: p.b.clone(), purify: semidefinite })
     }
 }

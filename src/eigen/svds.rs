@@ -83,6 +83,9 @@ pub fn svds_until(
     let start = Instant::now();
     options.knobs.memory_share = options.ranks.as_ref().map(Ranks::memory_share).transpose()?;
     Ranks::agreed(options.ranks.as_ref(), options.check())?;
+    // Of a search within another one it is the other's.
+    let limit = options.time_limit.filter(|_| options.ranks.is_none() && options.knobs.deadline.is_none());
+    options.knobs.deadline = options.knobs.deadline.or(limit.and_then(|limit| start.checked_add(limit)));
     let a = a.to_matrix()?;
     let parts = if options.complex { 2 } else { 1 };
     if options.complex && !(a.rows().is_multiple_of(2) && a.cols().is_multiple_of(2)) {
@@ -147,7 +150,8 @@ pub fn svds_until(
             ControlFlow::Continue(())
         });
         let mut outside = Outside { cancel, callback: &mut callback };
-        pollster::block_on(search(&problem, &problem.options, &device, &mut outside, &mut found))?
+        let reason = pollster::block_on(search(&problem, &problem.options, &device, &mut outside, &mut found))?;
+        problem.otherwise(reason, &mut found)
     };
     let pairs = std::mem::take(&mut found.pairs);
     plan.append(&mut found.notes);
@@ -171,12 +175,34 @@ pub fn svds_until(
 impl Singular {
     /// All triplets by dense algebra, the wanted ones kept; true where they pass.
     fn directly(&self, found: &mut Found) -> bool {
-        let Some(a) = self.a.entries() else { return false };
+        let Some(a) = self.a.entries().filter(|_| self.options.time_for_dense(self.a.cols(), false)) else {
+            return false;
+        };
         let Some((u, _, v)) = singular(&dense(a, self.norms[0].exponent)) else { return false };
         let column = |m: &Mat<f64>, j: usize| (0..m.nrows()).map(|i| m[(i, j)]).collect::<Vec<f64>>();
         let all = (0..v.ncols().min(u.ncols())).flat_map(|j| self.verify(column(&v, j), Some(column(&u, j))));
         found.pairs = self.select(all.collect());
         found.passes(&self.options)
+    }
+
+    /// How the search ended; by dense algebra, where a basis finds too little: zero singular values are hidden from it.
+    fn otherwise(&self, reason: Reason, found: &mut Found) -> Reason {
+        let short = matches!(reason, Reason::Stagnated | Reason::FalseConvergence { .. });
+        let [rows, columns] = [self.a.rows(), self.a.cols()];
+        if short && rows.saturating_mul(columns) <= DENSE && self.a.entries().is_some() {
+            let before = std::mem::take(&mut found.pairs);
+            if self.directly(found) {
+                found.notes.push(format!("then all by dense algebra: the bases ended with {reason}"));
+                return Reason::Converged(Passed::Rtol);
+            }
+            found.pairs = before;
+        }
+        if reason.is_converged() && self.options.which == Which::SM && found.pairs.len() * self.parts < columns {
+            found.warnings.push(
+                "every triplet is verified, but that no smaller singular value is missing was not checked".into(),
+            );
+        }
+        reason
     }
 
     /// A⁻¹, where it serves the smallest: on the host, for a basis of a size that nobody asked for.
@@ -233,11 +259,13 @@ impl Problem for Singular {
         let a = space.operator("A", self.a.clone(), exponent, Role::Working);
         let at = space.operator("A'", self.at.clone(), exponent, Role::Working);
         let EigenOptions { k, which, seed, .. } = self.options;
-        let wanted = Wanted { k: k * self.parts, which, tolerance, norm: Size::Known(self.norms[0].scaled_norm) };
+        let norm = Size::Known(self.norms[0].scaled_norm);
+        let wanted = Wanted { k: k * self.parts, which, tolerance, norm, noise: 0.0 };
         let shape = [self.a.rows(), self.a.cols()];
         let method = Box::new(Bidiagonal::new(&mut space, [a, at], shape, self.subspace, wanted, seed));
         let engine = device.engine(space.clone())?;
-        Ok(Session { compiler: Compiler::new(engine.fusion()), engine, space, method, a, inner: None, purify: None })
+        let compiler = Compiler::new(engine.fusion());
+        Ok(Session { compiler, engine, space, method, a, inner: None, shifted: false, mass: None, purify: false })
     }
 
     fn verify(&self, v: Vec<f64>, u: Option<Vec<f64>>) -> Vec<Verified> {
@@ -259,6 +287,7 @@ impl Problem for Singular {
             y: Some(u),
             residual: first.hypot(second),
             scale: norm_of(&self.norms[0]),
+            rows: 0.0,
             count: 1,
         }]
     }

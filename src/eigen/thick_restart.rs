@@ -167,6 +167,7 @@ impl EigenMethod for ThickRestart {
 
     fn tighten(&mut self, factor: f64) {
         self.wanted.tolerance *= factor;
+        self.wanted.noise *= factor;
     }
 }
 

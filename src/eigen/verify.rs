@@ -4,7 +4,7 @@ use super::pencil::{Mass, Pencil};
 use super::report::Eigenvalue;
 use crate::analyse::certify::{Norms, truth};
 use crate::analyse::rows::Certifying;
-use crate::host::scale::{ldexp, norm2};
+use crate::host::scale::{larger, ldexp, norm2};
 use crate::matrix::Matrix;
 use crate::matrix::complex::{join, split};
 use faer::c64;
@@ -20,14 +20,22 @@ pub(super) struct Verified {
     pub(super) residual: f64,
     /// What the residual is relative to: ‖A‖ + |λ| ‖B‖.
     pub(super) scale: f64,
+    /// The largest residual of a row relative to what the row of A and that of B hold; 0 where they are unknown.
+    pub(super) rows: f64,
     /// How many values it stands for: 2 for a complex pair.
     pub(super) count: usize,
 }
 
 impl Verified {
-    /// The residual relative to its scale.
+    /// The residual relative to its scale, or that of a row where it is larger: a large row hides no error of another.
     pub(super) fn relative(&self) -> f64 {
-        if self.residual == 0.0 { 0.0 } else { self.residual / self.scale }
+        if self.residual == 0.0 { 0.0 } else { larger(self.residual / self.scale, self.rows) }
+    }
+
+    /// What the residual may be, where its relative size may be `bound`.
+    pub(super) fn bound(&self, bound: f64) -> f64 {
+        let relative = self.relative();
+        if relative > self.residual / self.scale { bound * self.residual / relative } else { bound * self.scale }
     }
 
     pub(super) fn number(&self) -> c64 {
@@ -65,6 +73,13 @@ pub(super) fn distance(a: &impl Certifying, norms: &Norms, x: &[f64], b: &[f64])
     truth(a, norms, b, x).certificate.absolute
 }
 
+/// A residual, and its rows in a power of two of their own.
+struct Rest {
+    norm: f64,
+    rows: Vec<f64>,
+    exponent: i32,
+}
+
 /// v / size.
 fn divided(v: Vec<f64>, size: f64) -> Vec<f64> {
     v.into_iter().map(|v| v / size).collect()
@@ -88,6 +103,27 @@ impl Pencil {
         let Some((b, norms)) = self.b.as_ref().zip(self.b_norms.as_ref()) else { return x.to_vec() };
         let truth = truth(&Matrix::from(b), norms, &vec![0.0; x.len()], x);
         truth.residual.into_iter().map(|r| -ldexp(r, truth.exponent)).collect()
+    }
+
+    /// A x − b.
+    fn rest(&self, x: &[f64], b: &[f64]) -> Rest {
+        let truth = truth(&self.a, &self.facts.norms, b, x);
+        Rest { norm: truth.certificate.absolute, rows: truth.residual, exponent: truth.exponent }
+    }
+
+    /// The largest |r_i| / (Σ_j (|a_ij| + μ |b_ij|) c_j ‖v/c‖), c the scales of columns, for the residual r of a pair with
+    /// this value and the parts of v; μ is |λ|, or a typical one where that is larger: values far below it are as good as 0.
+    fn row_part(&self, value: c64, rests: &[&Rest], v: &[&[f64]]) -> f64 {
+        let Some([of_a, of_b]) = &self.sizes else { return 0.0 };
+        let scale = |j: usize| self.scales.as_ref().map_or(0, |s| s.columns[j]);
+        let part = |v: &&[f64]| norm2(&v.iter().enumerate().map(|(j, v)| ldexp(*v, -scale(j))).collect::<Vec<_>>());
+        let length = v.iter().map(part).fold(0.0, f64::hypot);
+        let mu = value.norm().max(self.unit);
+        let part = |i: usize| {
+            let r = rests.iter().map(|rest| ldexp(rest.rows[i], rest.exponent)).fold(0.0, f64::hypot);
+            if r == 0.0 { 0.0 } else { r / ((of_a[i] + mu * of_b[i]) * length) }
+        };
+        (0..of_a.len()).map(part).fold(0.0, larger)
     }
 
     /// The pairs that v = x + i y belongs to: none where v is zero, not finite, or of an infinite eigenvalue; up to two
@@ -121,7 +157,6 @@ impl Pencil {
 
     /// The pair of a real problem that x + i y belongs to.
     fn real_pair(&self, x: Vec<f64>, y: Option<Vec<f64>>) -> Option<Verified> {
-        let norms = &self.facts.norms;
         let (ax, bx) = (self.product(&x), self.compensated_dual(&x));
         let Some(y) = y else {
             if self.infinite(norm2(&bx)) {
@@ -133,10 +168,8 @@ impl Pencil {
                 _ => (dot(&x, &ax), dot(&x, &bx)),
             };
             let lambda = above / below;
-            let residual = distance(&self.a, norms, &x, &bx.iter().map(|v| lambda * v).collect::<Vec<_>>());
-            let value = Eigenvalue { re: lambda, im: 0.0 };
-            let scale = self.scale(c64::new(lambda, 0.0));
-            return lambda.is_finite().then_some(Verified { value, x, y: None, residual, scale, count: 1 });
+            let rest = self.rest(&x, &bx.iter().map(|v| lambda * v).collect::<Vec<_>>());
+            return self.judged(c64::new(lambda, 0.0), x, None, &[&rest]);
         };
         let (ay, by) = (self.product(&y), self.compensated_dual(&y));
         if self.infinite(norm2(&bx).hypot(norm2(&by))) {
@@ -146,22 +179,32 @@ impl Pencil {
         // wᴴBv is real for symmetric B, and for w = Bv.
         let whole = dot(wx, &bx) + dot(wy, &by);
         let (re, mut im) = ((dot(wx, &ax) + dot(wy, &ay)) / whole, (dot(wx, &ay) - dot(wy, &ax)) / whole);
-        let real = distance(&self.a, norms, &x, &combine(re, &bx, -im, &by));
-        let imaginary = distance(&self.a, norms, &y, &combine(im, &bx, re, &by));
+        let real = self.rest(&x, &combine(re, &bx, -im, &by));
+        let imaginary = self.rest(&y, &combine(im, &bx, re, &by));
         let mut y = y;
         if im < 0.0 {
             // The conjugate pair: positive imaginary part first.
             im = -im;
             y.iter_mut().for_each(|y| *y = -*y);
         }
-        let scale = self.scale(c64::new(re, im));
-        (re.is_finite() && im.is_finite()).then_some(Verified {
-            value: Eigenvalue { re, im },
+        self.judged(c64::new(re, im), x, Some(y), &[&real, &imaginary])
+    }
+
+    /// A pair with the residuals of its parts; `None` where the value is not finite.
+    fn judged(&self, value: c64, x: Vec<f64>, y: Option<Vec<f64>>, rests: &[&Rest]) -> Option<Verified> {
+        if !(value.re.is_finite() && value.im.is_finite()) {
+            return None;
+        }
+        let parts: Vec<&[f64]> = std::iter::once(&x[..]).chain(y.as_deref()).collect();
+        let rows = self.row_part(value, rests, &parts);
+        Some(Verified {
+            value: Eigenvalue { re: value.re, im: value.im },
+            residual: rests.iter().map(|rest| rest.norm).fold(0.0, f64::hypot),
+            scale: self.scale(value),
+            rows,
+            count: if y.is_some() { 2 } else { 1 },
             x,
-            y: Some(y),
-            residual: real.hypot(imaginary),
-            scale,
-            count: 2,
+            y,
         })
     }
 
@@ -176,17 +219,8 @@ impl Pencil {
         if self.symmetric() {
             lambda = c64::new(lambda.re, 0.0);
         }
-        let residual = distance(&self.a, &self.facts.norms, &x, &times(lambda, &bx));
-        let value = Eigenvalue { re: lambda.re, im: lambda.im };
-        let scale = self.scale(lambda);
-        (lambda.re.is_finite() && lambda.im.is_finite()).then_some(Verified {
-            value,
-            x,
-            y: None,
-            residual,
-            scale,
-            count: 1,
-        })
+        let rest = self.rest(&x, &times(lambda, &bx));
+        self.judged(lambda, x, None, &[&rest])
     }
 
     /// Pairs in their order without those that are copies of earlier ones; orthonormal vectors (in the inner product of
