@@ -46,15 +46,18 @@ impl Solver {
         std::iter::once(&cpu).chain(other).map(form).collect()
     }
 
+    /// Names of the methods with preconditioners that may race, as [`Rung::name`](crate::Rung::name) has them.
+    #[must_use]
+    pub fn candidates(&self) -> Vec<String> {
+        self.candidates.iter().map(Candidate::name).collect()
+    }
+
     /// The kernels that a GPU ran for the systems solved so far, by candidate, if the knob `list_kernels` is set.
     #[doc(hidden)]
     #[must_use]
     pub fn kernels(&self) -> Vec<(String, Vec<Kernel>)> {
         let sessions = self.candidates.iter().zip(&self.sessions);
-        let list = |(c, s): (&Candidate, &Option<Session>)| {
-            let kernels = s.as_ref()?.engine.kernels().to_vec();
-            Some((format!("{} with {}", c.method.id, c.preconditioner), kernels))
-        };
+        let list = |(c, s): (&Candidate, &Option<Session>)| Some((c.name(), s.as_ref()?.engine.kernels().to_vec()));
         sessions.filter_map(list).collect()
     }
 

@@ -247,12 +247,6 @@ impl Solver {
         Arc::clone(&self.cancel)
     }
 
-    /// Names of the methods with preconditioners that may race, as [`Rung::name`](crate::Rung::name) has them.
-    #[must_use]
-    pub fn candidates(&self) -> Vec<String> {
-        self.candidates.iter().map(Candidate::name).collect()
-    }
-
     /// Set-ups of this solver end where `halt` is cancelled, too.
     pub(crate) fn heeding(mut self, halt: &Halt) -> Self {
         self.heeded = halt.clone();
