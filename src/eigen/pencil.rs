@@ -71,6 +71,9 @@ fn row_sizes(a: &Csr, scale: impl Fn(usize) -> i32) -> Vec<f64> {
 
 /// Scales for |A| + unit |B|; `None` where rows and columns are of much the same size.
 fn far_apart(a: &Csr, b: Option<&Csr>, unit: f64, symmetric: bool) -> Result<Option<Scales>> {
+    if spread(a, symmetric) <= NEAR && b.is_none_or(|b| spread(b, symmetric) <= NEAR) {
+        return Ok(None);
+    }
     let identity = Csr::identity(a.rows())?;
     let e = exponent(a.values().iter().fold(unit, |m, v| m.max(v.abs())));
     let mut both = Triplets::new(a.rows(), a.cols())?;
