@@ -18,6 +18,7 @@ impl Space {
     /// `count` copies of this space in one.
     pub(crate) fn copies(&self, count: usize) -> (Self, Vec<HandleMap>) {
         let mut wide = self.clone();
+        wide.systems = count;
         let mut copies: Vec<HandleMap> = vec![];
         for k in 0..count {
             let mut vectors = vec![];

@@ -109,6 +109,8 @@ pub struct Space {
     pub(crate) operators: Vec<OperatorData>,
     pub(crate) triangles: Vec<TriangleData>,
     solves_triangles: bool,
+    /// Systems side by side in it.
+    pub(crate) systems: usize,
     /// What ends the making of an engine for it.
     pub(crate) halt: Halt,
 }
@@ -130,6 +132,7 @@ impl Space {
             operators: vec![],
             triangles: vec![],
             solves_triangles: true,
+            systems: 1,
             halt: Halt::default(),
         }
     }

@@ -300,8 +300,9 @@ impl Engine for Gpu {
     fn fusion(&self) -> Fusion {
         let fewest = self.memory.operators.iter().map(|m| m.form.layout.rows().shared_products()).min();
         let shared_products = fewest.map_or(FUSION.shared_products, |k| k.min(FUSION.shared_products));
-        // Two bindings are the state.
-        let max_vectors = self.context.max_storage - 2;
+        // Two bindings are the state. Of systems side by side, the updates of some would keep products of others out of the
+        // sweep that reads the matrix, had they more room.
+        let max_vectors = if self.space.systems > 1 { FUSION.max_vectors } else { self.context.max_storage - 2 };
         if self.fuse { Fusion { shared_products, max_vectors, ..FUSION } } else { Fusion::NONE }
     }
 
