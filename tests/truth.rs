@@ -447,7 +447,9 @@ fn advice_names_what_is_left_to_try() {
         let options = Options { max_iterations: 3, ..with(method, preconditioner) };
         solve(&hard, &b, options).advice()
     };
-    assert_eq!(few("gmres", "none"), "Raise `max_iterations` or `max_matvecs`, or use a preconditioner.");
+    assert_eq!(few("gmres", "none"), "Raise `max_iterations`, or use a preconditioner.");
+    let products = solve(&hard, &b, Options { max_matvecs: 5, ..with("gmres", "none") });
+    assert_eq!(products.advice(), "Raise `max_matvecs`, or use a preconditioner.");
     assert!(few("gmres", "ilu0").contains("stronger preconditioner"));
     assert!(few("lsqr", "none").contains("jacobi") && !few("lsqr", "none").contains("restart"));
     assert!(few("lsqr", "jacobi").contains("`damp`"));
