@@ -202,7 +202,7 @@ impl Reason {
         }
     }
 
-    /// One sentence on what to try, whatever was run; [`Report::advice`] knows that, too.
+    /// One sentence on what to try, whatever was run; [`Report::advice`](crate::Report::advice) knows that, too.
     #[must_use]
     pub fn advice(&self) -> &'static str {
         match self {

@@ -75,7 +75,7 @@ fn replace(file: &Path, content: &[u8]) -> std::io::Result<()> {
 impl DiskCache {
     /// That of an adapter in `folder`; `None` where the device has no such thing.
     pub(super) fn open(device: &wgpu::Device, adapter: &wgpu::AdapterInfo, folder: &Path) -> Option<Self> {
-        if !device.features().contains(wgpu::Features::PIPELINE_CACHE) {
+        if cfg!(target_arch = "wasm32") || !device.features().contains(wgpu::Features::PIPELINE_CACHE) {
             return None;
         }
         let file = folder.join(wgpu::util::pipeline_cache_key(adapter)?);
@@ -102,6 +102,9 @@ impl DiskCache {
 
     /// Writes the file where it lacks something.
     fn save(&self) {
+        if cfg!(target_arch = "wasm32") {
+            return;
+        }
         if !self.fresh.swap(false, Ordering::Relaxed) {
             return;
         }

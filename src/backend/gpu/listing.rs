@@ -27,7 +27,7 @@ impl Gpu {
 
     /// Says what the kernels to come are for.
     pub(super) fn make<'a>(&mut self, ops: impl Iterator<Item = &'a Op>) {
-        if self.context.list_kernels {
+        if self.context.list_kernels && !cfg!(target_arch = "wasm32") {
             self.making = ops.map(|op| op::named(&self.space, op).to_string()).collect();
         }
     }

@@ -226,7 +226,8 @@ impl Gpu {
             writes.push(true);
         }
         writes.extend(bindings.iter().map(|b| b.1));
-        if self.context.list_kernels {
+        // A page has nowhere to write the list.
+        if self.context.list_kernels && !cfg!(target_arch = "wasm32") {
             self.list(name, &text, flips, bindings, workgroups);
         }
         let label = self.stopwatch.as_ref().map(|_| times::label(name, &text));
