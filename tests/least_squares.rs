@@ -311,18 +311,23 @@ fn a_small_gradient_of_an_ill_conditioned_matrix_proves_nothing() {
     }
 }
 
-/// With everything at auto, what others leave unsolved ends at the shortest least-squares solution.
-#[test]
-fn auto_ends_at_the_shortest_least_squares_solution_where_that_will_do() {
-    let _guard = one_at_a_time();
-    // Skew of odd order, and a Laplacian between two diagonal scalings: singular, and b outside the range.
+/// Skew-symmetric of odd order: singular.
+fn skew() -> Csr {
     let mut t = Triplets::new(201, 201).unwrap();
     for i in 0..200 {
         let v = 1.0 + i as f64 / 200.0;
         t.push(i, i + 1, v).unwrap();
         t.push(i + 1, i, -v).unwrap();
     }
-    let skew = t.to_csr().unwrap();
+    t.to_csr().unwrap()
+}
+
+/// With everything at auto, what others leave unsolved ends at the shortest least-squares solution.
+#[test]
+fn auto_ends_at_the_shortest_least_squares_solution_where_that_will_do() {
+    let _guard = one_at_a_time();
+    // Skew of odd order, and a Laplacian between two diagonal scalings: singular, and b outside the range.
+    let skew = skew();
     let mut scaled = gallery::neumann2d(14);
     let d: Vec<f64> = random_vector(scaled.rows(), 8).iter().map(|v| 1.0 + 0.5 * v.tanh()).collect();
     let values = (0..scaled.rows())
@@ -342,4 +347,21 @@ fn auto_ends_at_the_shortest_least_squares_solution_where_that_will_do() {
         assert!(norm(&gap) <= 1e-5 * norm(&shortest.x), "{name}: {:e}", norm(&gap) / norm(&shortest.x));
         assert!(r.advice().contains("minimum-norm"), "{name}: {}", r.advice());
     }
+}
+
+/// Ended while the last one is at work, a solve says so and keeps the best x of all.
+#[test]
+fn an_end_from_outside_is_told_of_the_last_word_too() {
+    let _guard = one_at_a_time();
+    let a = skew();
+    let b = random_vector(a.rows(), 9);
+    let options = Options { least_squares: true, backend: krylane::Backend::Cpu, ..Options::default() };
+    let solver = Solver::new(&a, options).unwrap();
+    let lsqr = solver.candidates().iter().position(|name| name.starts_with("lsqr")).expect("the last one");
+    let mut solver = solver.on_iteration(move |event| {
+        if event.candidate == lsqr { std::ops::ControlFlow::Break(()) } else { std::ops::ControlFlow::Continue(()) }
+    });
+    let r = solver.solve(&b).unwrap();
+    assert_eq!(r.reason, Reason::StoppedByCallback, "{:?}", r.rungs.iter().map(|r| &r.reason).collect::<Vec<_>>());
+    assert!(r.certificate.relative <= 1.0 && r.x.iter().all(|v| v.is_finite()));
 }

@@ -238,7 +238,7 @@ impl EigenSolver {
             let cancel = Arc::clone(&self.cancel);
             let mut outside = Outside { cancel: &cancel, callback };
             reason = search(&*self, &self.options, &self.device, &mut outside, found).await?;
-            let called_off = matches!(reason, Reason::Cancelled | Reason::StoppedByCallback | Reason::TimeLimit);
+            let called_off = reason.is_from_outside();
             if reason.is_converged() || called_off || run + 1 == RUNS || !self.moved(found)? {
                 break;
             }

@@ -145,6 +145,11 @@ impl Reason {
         self.is_converged() || *self == Self::LeastSquares
     }
 
+    /// True where the caller ended it, or the clock.
+    pub(crate) fn is_from_outside(&self) -> bool {
+        matches!(self, Self::Cancelled | Self::StoppedByCallback | Self::TimeLimit)
+    }
+
     /// The flat name, as in the JSON report.
     #[must_use]
     pub fn name(&self) -> &'static str {

@@ -82,8 +82,7 @@ impl Solver {
         if !system.minimise {
             let reason = self.contest(system, call).await?;
             let reason = system.problem.diagnosed(reason, &system.state.best);
-            let is_final = reason.is_converged()
-                || matches!(reason, Reason::Cancelled | Reason::StoppedByCallback | Reason::TimeLimit);
+            let is_final = reason.is_converged() || reason.is_from_outside();
             if is_final || last.is_none() || system.state.iterations >= self.options.max_iterations {
                 return Ok(reason);
             }
@@ -96,18 +95,22 @@ impl Solver {
         let k = last.expect("asked for above, or by the entry");
         let mut race = Race::new(self.candidates.iter().map(|c| c.entrant), 0.0, 1.0);
         (0..self.candidates.len()).filter(|&j| j != k).for_each(|j| race.out(j));
-        if let Some(reason) = self.open(k, system, &self.halt(call.deadline))? {
-            system.line(k, self).reason = reason.to_string();
-            return Ok(reason);
-        }
-        race.ready(k);
-        let reason = self.turn(k, usize::MAX, &mut race, system, call).await?;
+        let reason = match self.open(k, system, &self.halt(call.deadline))? {
+            Some(reason) => {
+                system.line(k, self).reason = reason.to_string();
+                reason
+            }
+            None => {
+                race.ready(k);
+                self.turn(k, usize::MAX, &mut race, system, call).await?
+            }
+        };
         match before {
             Some((earlier, best))
                 if !reason.is_certified() && best.truth().distance() <= system.state.best.truth().distance() =>
             {
                 system.state.best = best;
-                Ok(earlier)
+                Ok(if reason.is_from_outside() { reason } else { earlier })
             }
             _ => Ok(reason),
         }
