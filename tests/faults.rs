@@ -4,11 +4,11 @@
 #[path = "common/program.rs"]
 mod program;
 
-use program::{Folder, PROGRAM, krylane, report, says};
+use program::{Folder, PROGRAM, krylane, report, says, started};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
 /// Runs a line of the shell in which $K is the program.
@@ -48,8 +48,7 @@ fn memory_is_asked_for_and_refused_with_numbers() {
 
 /// Starts the program, interrupts it after `wait`, and gives its end and how long that took.
 fn interrupted(args: &[&str], wait: f64) -> (Output, Duration) {
-    let child =
-        Command::new(PROGRAM).args(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("a start");
+    let child = started(args);
     std::thread::sleep(Duration::from_secs_f64(wait));
     let start = Instant::now();
     assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("kill").success());

@@ -8,6 +8,8 @@ use serde::Serialize;
 pub struct Kernel {
     /// What kind of kernel it is: "sweep", or a file of `shaders/`.
     pub name: String,
+    /// The name with a digest of the text, as the times of kernels have it.
+    pub label: String,
     /// What it computes at its first use: scalars first, then for every entry.
     pub computes: Vec<String>,
     /// What it binds then, in order.

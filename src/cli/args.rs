@@ -2,7 +2,7 @@
 
 use super::examples::{BENCH, COMPARE, COMPLETIONS, EIGS, EXIT_CODES, FIRST, GEN, INFO, INSPECT, MAN, SOLVE, SVDS};
 use super::values::{
-    FileOr, Known, METHOD, bytes, complex_number, duration, eigen_methods, ends, gallery_names, matrix_help,
+    METHOD, bytes, complex_number, duration, eigen_methods, ends, file_or, gallery_names, known, matrix_help,
     method_lists, method_names, preconditioner_lists, preconditioner_names, preconditioners,
 };
 use clap::{Parser, Subcommand, ValueEnum, ValueHint};
@@ -73,10 +73,10 @@ pub(crate) struct CompareArgs {
     #[arg(long, value_name = "FILE|ones|random:SEED", default_value = "ones", value_hint = ValueHint::FilePath)]
     pub(crate) rhs: OsString,
     /// Methods, separated by commas, or `all`; by default those that suit the matrix.
-    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = Known(method_lists))]
+    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = known(method_lists))]
     pub(crate) methods: Vec<String>,
     /// Preconditioners, separated by commas, or `all`; by default those that suit the matrix.
-    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = Known(preconditioner_lists))]
+    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = known(preconditioner_lists))]
     pub(crate) preconds: Vec<String>,
     /// Runs of each pair that count; by default as many as fit a second, one of a slow pair. Where a run is cheap, one more
     /// warms up before them.
@@ -211,7 +211,7 @@ pub(crate) struct EigsArgs {
     /// The method; auto chooses from properties of the matrix.
     #[arg(long, short, default_value = "auto", value_parser = eigen_methods())]
     pub(crate) method: String,
-    #[arg(long, short, value_name = "NAME", default_value = "auto", help = preconditioners(), value_parser = Known(preconditioner_names))]
+    #[arg(long, short, value_name = "NAME", default_value = "auto", help = preconditioners(), value_parser = known(preconditioner_names))]
     pub(crate) precond: String,
     /// Write the eigenvectors as columns, `.mtx`, `.mtx.gz` or `.npy`, whatever the outcome: for a complex pair of a
     /// real matrix the real part, then the imaginary part; for a complex matrix complex numbers. `-` is stdout.
@@ -300,10 +300,10 @@ pub(crate) struct SpectrumArgs {
 #[derive(Debug, clap::Args)]
 #[group(skip)]
 pub(crate) struct MatrixArgs {
-    #[arg(value_name = "MATRIX", value_hint = ValueHint::FilePath, required_unless_present = "gallery", help = matrix_help(), value_parser = FileOr(gallery_names), hide_possible_values = true)]
+    #[arg(value_name = "MATRIX", value_hint = ValueHint::FilePath, required_unless_present = "gallery", help = matrix_help(), value_parser = file_or(gallery_names), hide_possible_values = true)]
     pub(crate) matrix: Option<OsString>,
     /// A gallery matrix, as in poisson2d:500; `krylane gen --list` shows the names.
-    #[arg(long = "gen", id = "gallery", value_name = "NAME:SIZE", conflicts_with = "matrix", value_parser = Known(gallery_names), hide_possible_values = true)]
+    #[arg(long = "gen", id = "gallery", value_name = "NAME:SIZE", conflicts_with = "matrix", value_parser = known(gallery_names), hide_possible_values = true)]
     pub(crate) gallery: Option<String>,
     /// A parameter of the gallery matrix, as in epsilon=0.1.
     #[arg(long, value_name = "KEY=VALUE")]
@@ -322,9 +322,9 @@ pub(crate) struct MatrixArgs {
 #[group(skip)]
 #[command(next_help_heading = "Solver")]
 pub(crate) struct SolverArgs {
-    #[arg(long, short, default_value = "auto", value_name = "NAME", help = METHOD, value_parser = Known(method_names))]
+    #[arg(long, short, default_value = "auto", value_name = "NAME", help = METHOD, value_parser = known(method_names))]
     pub(crate) method: String,
-    #[arg(long, short, value_name = "NAME", default_value = "auto", help = preconditioners(), value_parser = Known(preconditioner_names))]
+    #[arg(long, short, value_name = "NAME", default_value = "auto", help = preconditioners(), value_parser = known(preconditioner_names))]
     pub(crate) precond: String,
     /// Preconditioning side; an error if the method does not support it.
     #[arg(long, value_parser = ["auto", "left", "right", "split"])]
@@ -421,7 +421,7 @@ impl From<CriterionArg> for Criterion {
 #[derive(Debug, clap::Args)]
 pub(crate) struct GenArgs {
     /// Name of the matrix family; --list shows all names.
-    #[arg(required_unless_present = "list", value_parser = Known(gallery_names))]
+    #[arg(required_unless_present = "list", value_parser = known(gallery_names))]
     pub(crate) name: Option<String>,
     /// Order of the matrix, or points per side of the grid.
     #[arg(required_unless_present = "list")]

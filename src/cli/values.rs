@@ -1,13 +1,12 @@
 //! Parsers of flag values, and their completions.
 
-use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use clap::builder::{OsStringValueParser, PossibleValue, PossibleValuesParser, StringValueParser, TypedValueParser};
 use krylane::eigen::EIGEN_METHODS;
 use krylane::io::FORMATS;
 use krylane::matrix::gallery::NAMES;
 use krylane::method::METHODS;
 use krylane::precond::PRECONDITIONERS;
 use krylane::{Error, Method, Which};
-use std::ffi::OsString;
 use std::time::Duration;
 
 /// A number of bytes, with K, M, G or T for powers of 1024.
@@ -95,52 +94,38 @@ pub(super) fn eigen_methods() -> PossibleValuesParser {
     PossibleValuesParser::new(std::iter::once(auto).chain(known))
 }
 
-/// Words offered for completion only: any text is accepted here, and its user reports errors and suggests the nearest.
+/// Words that completion offers for what `parser` reads, with a sentence on each.
 #[derive(Clone)]
-pub(super) struct Known(pub(super) fn() -> Vec<(&'static str, &'static str)>);
-
-impl TypedValueParser for Known {
-    type Value = String;
-
-    fn parse_ref(
-        &self,
-        command: &clap::Command,
-        arg: Option<&clap::Arg>,
-        value: &std::ffi::OsStr,
-    ) -> Result<String, clap::Error> {
-        clap::builder::StringValueParser::new().parse_ref(command, arg, value)
-    }
-
-    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
-        offered(self.0)
-    }
-}
-
-/// A file name, or something that begins with one of these words, which completion offers beside files.
-#[derive(Clone)]
-pub(super) struct FileOr(pub(super) fn() -> Vec<(&'static str, &'static str)>);
-
-impl TypedValueParser for FileOr {
-    type Value = OsString;
-
-    fn parse_ref(
-        &self,
-        command: &clap::Command,
-        arg: Option<&clap::Arg>,
-        value: &std::ffi::OsStr,
-    ) -> Result<OsString, clap::Error> {
-        clap::builder::OsStringValueParser::new().parse_ref(command, arg, value)
-    }
-
-    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
-        offered(self.0)
-    }
-}
-
-fn offered<'a>(
+pub(super) struct Offering<P> {
+    parser: P,
     words: fn() -> Vec<(&'static str, &'static str)>,
-) -> Option<Box<dyn Iterator<Item = PossibleValue> + 'a>> {
-    Some(Box::new(words().into_iter().map(|(name, about)| PossibleValue::new(name).help(about))))
+}
+
+impl<P: TypedValueParser> TypedValueParser for Offering<P> {
+    type Value = P::Value;
+
+    fn parse_ref(
+        &self,
+        command: &clap::Command,
+        arg: Option<&clap::Arg>,
+        value: &std::ffi::OsStr,
+    ) -> Result<P::Value, clap::Error> {
+        self.parser.parse_ref(command, arg, value)
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        Some(Box::new((self.words)().into_iter().map(|(name, about)| PossibleValue::new(name).help(about))))
+    }
+}
+
+/// Any text: its user reports errors and suggests the nearest word.
+pub(super) fn known(words: fn() -> Vec<(&'static str, &'static str)>) -> Offering<StringValueParser> {
+    Offering { parser: StringValueParser::new(), words }
+}
+
+/// A file name, or something that begins with one of these words.
+pub(super) fn file_or(words: fn() -> Vec<(&'static str, &'static str)>) -> Offering<OsStringValueParser> {
+    Offering { parser: OsStringValueParser::new(), words }
 }
 
 pub(super) fn preconditioner_names() -> Vec<(&'static str, &'static str)> {

@@ -216,6 +216,15 @@ async fn stage(
     unreachable!("attempts end")
 }
 
+/// Eigenvalues that the pairs stand for.
+pub(super) fn count(pairs: &[Verified]) -> usize {
+    pairs.iter().map(|p| p.count).sum()
+}
+
+fn worst(pairs: &[Verified]) -> f64 {
+    pairs.iter().map(Verified::relative).fold(0.0, larger)
+}
+
 /// Vectors after a step of inverse iteration with the session's shift.
 async fn purified(
     session: &mut Session,
@@ -268,11 +277,11 @@ impl Found {
     }
 
     fn count(&self) -> usize {
-        self.pairs.iter().map(|p| p.count).sum()
+        count(&self.pairs)
     }
 
     fn worst(&self) -> f64 {
-        self.pairs.iter().map(Verified::relative).fold(0.0, larger)
+        worst(&self.pairs)
     }
 
     /// A NaN does not pass.
@@ -292,9 +301,17 @@ impl Found {
 
     /// True if there are more pairs than `before`, or as many that are nearer to their bounds.
     pub(super) fn nearer(&self, before: &[Verified]) -> bool {
-        let worst = |pairs: &[Verified]| pairs.iter().map(Verified::relative).fold(0.0, larger);
-        let count: usize = before.iter().map(|p| p.count).sum();
-        self.count() > count || self.count() == count && worst(&self.pairs) < worst(before)
+        self.count() > count(before) || self.count() == count(before) && self.worst() < worst(before)
+    }
+
+    /// Looks for all pairs in another way; what was found before stays where that does not pass.
+    pub(super) fn replaced(&mut self, directly: impl FnOnce(&mut Self) -> Result<bool>) -> Result<bool> {
+        let before = std::mem::take(&mut self.pairs);
+        let passed = directly(self)?;
+        if !passed {
+            self.pairs = before;
+        }
+        Ok(passed)
     }
 
     pub(super) fn false_convergence(&self) -> Reason {

@@ -151,7 +151,7 @@ pub fn svds_until(
         });
         let mut outside = Outside { cancel, callback: &mut callback };
         let reason = pollster::block_on(search(&problem, &problem.options, &device, &mut outside, &mut found))?;
-        problem.otherwise(reason, &mut found)
+        problem.otherwise(reason, &mut found)?
     };
     let pairs = std::mem::take(&mut found.pairs);
     plan.append(&mut found.notes);
@@ -186,23 +186,23 @@ impl Singular {
     }
 
     /// How the search ended; by dense algebra, where a basis finds too little: zero singular values are hidden from it.
-    fn otherwise(&self, reason: Reason, found: &mut Found) -> Reason {
+    fn otherwise(&self, reason: Reason, found: &mut Found) -> Result<Reason> {
         let short = matches!(reason, Reason::Stagnated | Reason::FalseConvergence { .. });
         let [rows, columns] = [self.a.rows(), self.a.cols()];
-        if short && rows.saturating_mul(columns) <= DENSE && self.a.entries().is_some() {
-            let before = std::mem::take(&mut found.pairs);
-            if self.directly(found) {
-                found.notes.push(format!("then all by dense algebra: the bases ended with {reason}"));
-                return Reason::Converged(Passed::Rtol);
-            }
-            found.pairs = before;
+        if short
+            && rows.saturating_mul(columns) <= DENSE
+            && self.a.entries().is_some()
+            && found.replaced(|found| Ok(self.directly(found)))?
+        {
+            found.notes.push(format!("then all by dense algebra: the bases ended with {reason}"));
+            return Ok(Reason::Converged(Passed::Rtol));
         }
         if reason.is_converged() && self.options.which == Which::SM && found.pairs.len() * self.parts < columns {
             found.warnings.push(
                 "every triplet is verified, but that no smaller singular value is missing was not checked".into(),
             );
         }
-        reason
+        Ok(reason)
     }
 
     /// A⁻¹, where it serves the smallest: on the host, for a basis of a size that nobody asked for.

@@ -3,7 +3,7 @@
 use super::dense;
 use super::plan;
 use super::solver::EigenSolver;
-use super::stages::{Found, Problem};
+use super::stages::{Found, Problem, count};
 use super::verify::Verified;
 use crate::error::{Error, Result};
 use crate::host::clock::Instant;
@@ -28,7 +28,7 @@ impl EigenSolver {
             let start = Instant::now();
             let verified = |(x, y)| self.pencil.verify(x, y);
             let all: Vec<Verified> = vectors.into_iter().flatten().flat_map(verified).collect();
-            let (count, passed) = (all.iter().map(|p| p.count).sum::<usize>(), all.iter().all(|p| found.good(p)));
+            let (count, passed) = (count(&all), all.iter().all(|p| found.good(p)));
             found.pairs = self.select(all);
             found.timings.certify_s += start.elapsed().as_secs_f64();
             if found.passes(&self.options) {
@@ -61,12 +61,10 @@ impl EigenSolver {
         if !short || !plan::whole_fits(&self.pencil, &self.options) || !self.time_for_dense() {
             return Ok(reason);
         }
-        let before = std::mem::take(&mut found.pairs);
-        if self.directly(found)? {
-            found.notes.push(format!("then all pairs by dense algebra: the search ended with {reason}"));
-            return Ok(Reason::Converged(Passed::Rtol));
+        if !found.replaced(|found| self.directly(found))? {
+            return Ok(reason);
         }
-        found.pairs = before;
-        Ok(reason)
+        found.notes.push(format!("then all pairs by dense algebra: the search ended with {reason}"));
+        Ok(Reason::Converged(Passed::Rtol))
     }
 }

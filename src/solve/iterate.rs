@@ -180,12 +180,12 @@ impl Session {
         let mut limit_met = false;
         let mut ended: Option<Ended> = None;
         let (lag, batch) = limits.pace(self.engine.batch_limit() > 1);
-        let mut slope = Slope::default();
+        let first = state.history.len();
         loop {
             while !closing && self.engine.in_flight() <= lag {
                 let room = limits.max_iterations.saturating_sub(state.iterations + pending.len());
                 // Iterations behind the last one cost their launches, though they do nothing.
-                let useful = slope.to_go(tolerance).saturating_sub(pending.len()).max(1);
+                let useful = to_go(&state.history[first..], tolerance * unit).saturating_sub(pending.len()).max(1);
                 if batch.is_none() && useful == 1 && self.engine.in_flight() > 0 {
                     break;
                 }
@@ -244,7 +244,6 @@ impl Session {
                 state.bytes += issued.bytes;
                 let seen = self.method.observe(&record);
                 *last = seen.residual;
-                slope.see(seen.residual);
                 state.history.push(seen.residual * unit);
                 let (residual, condition) = (seen.residual * unit, self.method.condition());
                 let event = Event {
@@ -342,28 +341,15 @@ impl Session {
     }
 }
 
-/// How fast ‖r‖ falls.
-#[derive(Default)]
-struct Slope {
-    /// ln ‖r‖ after each iteration.
-    seen: Vec<f64>,
-}
-
-impl Slope {
-    fn see(&mut self, residual: f64) {
-        self.seen.push(residual.ln());
-    }
-
-    /// Iterations until ‖r‖ is `tolerance`, with a margin, at the pace of the second half of those seen; as many as one
-    /// likes where that can't be told.
-    fn to_go(&self, tolerance: f64) -> usize {
-        let half = self.seen.len() / 2;
-        let (Some(&now), Some(&before)) = (self.seen.last(), self.seen.get(half)) else { return usize::MAX };
-        let each = (before - now) / (self.seen.len() - 1 - half) as f64;
-        let needed = 1.2 * (now - tolerance.ln()) / each + 2.0;
-        // Not for a NaN, as after no step at all.
-        if each > 0.0 && needed >= 0.0 { needed as usize } else { usize::MAX }
-    }
+/// Iterations until ‖r‖ is `tolerance`, with a margin, at the pace of the second half of those `seen`; as many as one likes
+/// where that can't be told.
+fn to_go(seen: &[f64], tolerance: f64) -> usize {
+    let half = seen.len() / 2;
+    let (Some(now), Some(before)) = (seen.last(), seen.get(half)) else { return usize::MAX };
+    let each = (before.ln() - now.ln()) / (seen.len() - 1 - half) as f64;
+    let needed = 1.2 * (now.ln() - tolerance.ln()) / each + 2.0;
+    // Not for a NaN, as after no step at all.
+    if each > 0.0 && needed >= 0.0 { needed as usize } else { usize::MAX }
 }
 
 /// Directions that led from ‖r‖ = `start` to an estimate far from the truth, or down to the rounding of f32, are
@@ -374,25 +360,25 @@ pub(super) fn worth_keeping(start: f64, estimate: f64, truth: f64) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::Slope;
+    use super::to_go;
 
     #[test]
     fn iterations_to_go_follow_the_slope() {
-        let mut slope = Slope::default();
-        assert_eq!(slope.to_go(1e-8), usize::MAX);
-        slope.see(1.0);
-        assert_eq!(slope.to_go(1e-8), usize::MAX);
+        let mut seen = vec![];
+        assert_eq!(to_go(&seen, 1e-8), usize::MAX);
+        seen.push(1.0);
+        assert_eq!(to_go(&seen, 1e-8), usize::MAX);
         // A digit in two iterations, after a plateau that no longer counts.
-        (0..6).for_each(|_| slope.see(1.0));
-        assert_eq!(slope.to_go(1e-8), usize::MAX);
-        (1..=8).for_each(|k| slope.see(10f64.powf(-0.5 * f64::from(k))));
-        assert_eq!(slope.to_go(1e-8), 11);
+        seen.extend([1.0; 6]);
+        assert_eq!(to_go(&seen, 1e-8), usize::MAX);
+        seen.extend((1..=8).map(|k| 10f64.powf(-0.5 * f64::from(k))));
+        assert_eq!(to_go(&seen, 1e-8), 11);
         // None where it grows, or is no number; a few where it is there.
-        slope.see(1e-9);
-        assert!(slope.to_go(1e-8) <= 2);
-        (0..20).for_each(|_| slope.see(1e3));
-        assert_eq!(slope.to_go(1e-8), usize::MAX);
-        slope.see(f64::NAN);
-        assert_eq!(slope.to_go(1e-8), usize::MAX);
+        seen.push(1e-9);
+        assert!(to_go(&seen, 1e-8) <= 2);
+        seen.extend([1e3; 20]);
+        assert_eq!(to_go(&seen, 1e-8), usize::MAX);
+        seen.push(f64::NAN);
+        assert_eq!(to_go(&seen, 1e-8), usize::MAX);
     }
 }

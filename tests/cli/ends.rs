@@ -21,12 +21,7 @@ fn closed_pipes_are_no_error() {
     for args in
         [&["gen", "poisson2d", "200", "-o", "-"][..], &["gen", "--list"], &["solve", "diag:3", "--backend", "cpu"]]
     {
-        let mut child = Command::new(PROGRAM)
-            .args(args)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the program starts");
+        let mut child = started(args);
         drop(child.stdout.take());
         let (_, err) = expect(&child.wait_with_output().expect("an end"), 0);
         assert_eq!(err, "");

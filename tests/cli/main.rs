@@ -9,7 +9,7 @@ mod kernels;
 mod words;
 
 use krylane::io::{ReadOptions, read_columns, read_matrix, read_vector, write_columns};
-use program::{Folder, PROGRAM, expect, krylane, report};
+use program::{Folder, PROGRAM, expect, krylane, report, started};
 use serde_json::Value;
 use std::fs;
 use std::path::Path;

@@ -127,12 +127,7 @@ fn completion_offers_matrices_methods_and_preconditioners() {
 /// Sends SIGINT once `told` has appeared on the child's stderr.
 #[cfg(unix)]
 fn interrupted(args: &[&str], told: &str, after: std::time::Duration) -> Output {
-    let mut child = Command::new(PROGRAM)
-        .args(args)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("the program starts");
+    let mut child = started(args);
     let mut err = std::io::BufReader::new(child.stderr.take().expect("piped"));
     let mut line = String::new();
     while !told.is_empty() && !line.contains(told) {

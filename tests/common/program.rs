@@ -5,12 +5,18 @@ use serde_json::Value;
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output, Stdio};
 
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_krylane");
 
 pub fn krylane<S: AsRef<OsStr>>(args: &[S]) -> Output {
     Command::new(PROGRAM).args(args).output().expect("the program starts")
+}
+
+/// The program with both outputs in pipes, under way.
+pub fn started<S: AsRef<OsStr>>(args: &[S]) -> Child {
+    let mut program = Command::new(PROGRAM);
+    program.args(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts")
 }
 
 /// What it wrote to stdout and stderr; it ended with `code` and did not panic.

@@ -1,7 +1,7 @@
 //! The list of kernels for people; see [`Kernel`].
 
 use super::memory::{Memory, Params, RowPanel, Slice};
-use super::{Binding, Gpu};
+use super::{Binding, Gpu, times};
 use crate::backend::{Kernel, KernelBinding};
 use crate::op::{self, Op, Space};
 
@@ -21,8 +21,9 @@ impl Gpu {
         }
         let holds = |slice: &Slice| self.memory.holds(&self.space, slice);
         bound.extend(bindings.iter().map(|(slice, written)| binding(holds(slice), *written, slice.bytes())));
+        let label = times::label(name, text).to_string();
         let (name, text, computes) = (name.to_string(), text.to_string(), self.making.clone());
-        self.kernels.push(Kernel { name, computes, bindings: bound, workgroups, uses: 1, text });
+        self.kernels.push(Kernel { name, label, computes, bindings: bound, workgroups, uses: 1, text });
     }
 
     /// Says what the kernels to come are for.
