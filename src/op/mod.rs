@@ -20,7 +20,7 @@ pub use program::{Combination, Program};
 #[cfg(feature = "gpu")]
 pub(crate) use space::OperatorData;
 pub use space::{Precisions, Role, Space};
-pub(crate) use space::{TriangleData, VectorInfo};
+pub(crate) use space::{Length, PRIVATE, TriangleData, VectorInfo};
 
 use std::fmt;
 
