@@ -176,11 +176,8 @@ fn all_open(a: &Csr, zero_sum: &[bool]) -> bool {
 /// Components of the graph of a symmetric A whose rows all sum to zero within rounding: a pure Neumann
 /// problem or a graph Laplacian has one each, an empty row is one of its own.
 fn null_components(a: &Csr) -> (Vec<u32>, usize) {
-    let zero_sum: Vec<bool> = (0..a.rows())
-        .into_par_iter()
-        .with_min_len(1024)
-        .map(|i| sums_to_zero(a.row(i).1))
-        .collect();
+    let zero_sum: Vec<bool> =
+        (0..a.rows()).into_par_iter().with_min_len(1024).map(|i| sums_to_zero(a.row(i).1)).collect();
     if !zero_sum.iter().any(|&z| z) || all_open(a, &zero_sum) {
         return (vec![], 0);
     }

@@ -2,7 +2,7 @@
 //! images where those are.
 
 use crate::analyse::certify::Norms;
-use crate::analyse::facts::{Facts, Seen, SYMMETRY_TOLERANCE, sums_to_zero};
+use crate::analyse::facts::{Facts, SYMMETRY_TOLERANCE, Seen, sums_to_zero};
 use crate::error::Result;
 use crate::host::scale::{exponent, largest, ldexp};
 use crate::host::whole::Whole;

@@ -177,12 +177,7 @@ impl fmt::Debug for Parted {
 }
 
 impl Parted {
-    pub(crate) fn new<C: Copy + Into<u64>>(
-        ranks: &Ranks,
-        rows: &Rows<'_, C>,
-        cuts: Cuts,
-        layout: u32,
-    ) -> Result<Self> {
+    pub(crate) fn new<C: Copy + Into<u64>>(ranks: &Ranks, rows: &Rows<'_, C>, cuts: Cuts, layout: u32) -> Result<Self> {
         let local = Local::new(rows, &cuts, ranks)?;
         let entries = ranks.gather(&[rows.values.len() as u64])?.into_iter().sum();
         Ok(Self { ranks: ranks.clone(), cuts, local, entries, layout })
@@ -353,7 +348,8 @@ impl Matrix {
         let all: u64 = told.chunks(2).map(|t| t[0]).sum();
         if let Some(p) = told.chunks(2).position(|t| t[1] != all) {
             let cols = told[2 * p + 1];
-            let text = format!("the ranks have {all} rows in all, and rank {p} counts {cols} columns; A must be square");
+            let text =
+                format!("the ranks have {all} rows in all, and rank {p} counts {cols} columns; A must be square");
             return Err(Error::input(text));
         }
         let made = Parted::new(&ranks, rows, Cuts::of(&counts, CHUNK), 1);

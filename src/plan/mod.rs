@@ -166,8 +166,9 @@ pub(crate) fn choose(
         symmetric: seen.symmetric,
     };
     // On what looks like a mesh multigrid starts without waiting for others.
-    let sure =
-        seen.symmetric && elliptic && (options.near_null.is_some() || {
+    let sure = seen.symmetric
+        && elliptic
+        && (options.near_null.is_some() || {
             // Ranks don't look for hubs.
             let mesh = a.parted().is_some() && 4 * facts.weak >= n;
             mesh || entries.is_some_and(|a| is_mesh(a, facts))

@@ -128,7 +128,9 @@ impl Problem<'_> {
     pub(crate) fn in_range(&self, t: &Truth) -> Option<f64> {
         match self.null {
             // The null vectors of a symmetric A: all the rest is its range.
-            Some(facts) if t.norm > 0.0 => Some(self.norm(&facts.split_null(&t.residual, self.matrix.whole()).1) / t.norm),
+            Some(facts) if t.norm > 0.0 => {
+                Some(self.norm(&facts.split_null(&t.residual, self.matrix.whole()).1) / t.norm)
+            }
             _ => self.range.part(self.matrix, self.norms, t),
         }
     }

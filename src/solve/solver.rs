@@ -141,7 +141,9 @@ impl Solver {
         }
         if a.parted().is_some() && options.method.entry().is_some_and(|m| m.traits.whole_vectors) {
             let id = options.method.id();
-            return Err(Error::input(format!("{id} needs vectors of all rows, and each rank has its own; use another method")));
+            return Err(Error::input(format!(
+                "{id} needs vectors of all rows, and each rank has its own; use another method"
+            )));
         }
         if let Method::Projection { subspace } = &options.method {
             let finite = |v: &Vec<f64>| v.len() == a.rows() && v.iter().all(|x| x.is_finite());
@@ -502,7 +504,12 @@ pub(super) fn damped(a: &Csr, lambda: f64) -> Result<Csr> {
 
 /// Aᵀ for a method that multiplies by it.
 pub(super) fn transpose(a: &Matrix) -> Result<Matrix> {
-    a.transposed().ok_or_else(|| Error::input("the method needs the operator's transpose; it gives none"))
+    a.transposed().ok_or_else(|| {
+        Error::input(match a {
+            Matrix::Parted(_) => "the method needs the transpose of A, and ranks that hold rows of A have none",
+            _ => "the method needs the operator's transpose; it gives none",
+        })
+    })
 }
 
 /// An engine on the device that `options` name, over `space`.

@@ -78,7 +78,8 @@ impl Part {
         lengths.dedup();
         let longest = lengths.iter().map(|l| l.entries).max().unwrap_or(0);
         ranks.check_size(8 * longest)?;
-        let kinds = lengths.into_iter().map(|length| if own { given(length, space) } else { cut(length, space, ranks) });
+        let kinds =
+            lengths.into_iter().map(|length| if own { given(length, space) } else { cut(length, space, ranks) });
         let mut part = Self { ranks: ranks.counted(), own, kinds: kinds.collect(), rows: vec![] };
         for o in &space.operators {
             let held = part.held(&o.matrix)?;

@@ -65,8 +65,9 @@ impl Smoother {
         }
         let kind = settings.smoother;
         let (mut inverse, mut triangles) = (diagonal.inverse, None);
-        let sums =
-            |f: fn(f64) -> f64| (0..rows.rows()).map(|i| rows.row(i).1.iter().map(|&v| f(v)).sum()).collect::<Vec<f64>>();
+        let sums = |f: fn(f64) -> f64| {
+            (0..rows.rows()).map(|i| rows.row(i).1.iter().map(|&v| f(v)).sum()).collect::<Vec<f64>>()
+        };
         match kind {
             Smoothing::Chebyshev => {}
             // With the diagonal's sign; a row of zeros keeps its entry of D.
@@ -77,7 +78,9 @@ impl Smoother {
                 *d = 1.0 / (*d * s);
             }),
             Smoothing::GaussSeidel if a.parted().is_some() => {
-                return Err(Error::input("amg's gauss_seidel relaxes rows that depend on each other's; ranks take chebyshev"));
+                return Err(Error::input(
+                    "amg's gauss_seidel relaxes rows that depend on each other's; ranks take chebyshev",
+                ));
             }
             Smoothing::GaussSeidel => triangles = Some(Halves::new(rows, &inverse)),
         }
