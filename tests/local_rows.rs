@@ -133,9 +133,9 @@ fn every_preconditioner_solves() {
 #[test]
 fn multigrid_is_shared() {
     for (name, a, most) in [
-        ("poisson3d", gallery::poisson3d(32), 1.4),
-        ("poisson2d", gallery::poisson2d(180), 1.4),
-        ("jumps", gallery::chessboard2d(120, 8, 1e4), 1.6),
+        ("poisson3d", gallery::poisson3d(32), 1.25),
+        ("poisson2d", gallery::poisson2d(180), 1.25),
+        ("jumps", gallery::chessboard2d(120, 8, 1e4), 1.25),
     ] {
         let b = random_vector(a.rows(), 6);
         for precision in ["f64", "auto"] {
@@ -144,11 +144,10 @@ fn multigrid_is_shared() {
                 let reports = all(name, solved(&a, &b, size, 1, || options("cg", "amg", precision)));
                 let first = &reports[0];
                 assert!(first.reason.is_converged(), "{name} on {size}: {}", first.reason);
-                eprintln!("{name} {precision} on {size}: {} alone {}: {:#?}", first.iterations, alone.iterations, first.plan);
                 let left = left_of(&a, &whole(&reports), &b);
                 assert!(left <= 1.01e-8, "{name} on {size}: {left:e}");
                 let grown = first.iterations as f64 / alone.iterations as f64;
-                assert!(grown <= f64::max(most, 9.0), "{name} on {size}: {} iterations, {} alone", first.iterations, alone.iterations);
+                assert!(grown <= most, "{name} on {size}: {} iterations, {} alone", first.iterations, alone.iterations);
                 let levels = first.plan.iter().filter(|l| l.starts_with("amg level")).count();
                 assert!(levels >= 2, "{:?}", first.plan);
             }
@@ -263,9 +262,9 @@ fn refusals_and_faults_are_everyones() {
     let zero = zero.to_csr().unwrap();
     let told: Vec<String> = solved(&zero, &b, 3, 1, || options("gmres", "chebyshev", "f64"))
         .into_iter()
-        .map(|r| r.unwrap_err().to_string())
+        .map(|r| r.unwrap().reason.to_string())
         .collect();
-    assert!(told.iter().all(|t| t.contains("diagonal") && t.contains("399")), "{told:?}");
+    assert!(told.iter().all(|t| t.contains("row 399: the diagonal entry is zero")), "{told:?}");
     // A b that is no number on one rank, and one of another length.
     for (spoil, word) in [(0, "NaN"), (1, "entries")] {
         let told = on(3, |ranks| {

@@ -283,6 +283,11 @@ impl Matrix {
         self.parted().map_or_else(|| self.rows(), |a| a.cuts.len())
     }
 
+    /// How many columns the whole of it has.
+    pub(crate) fn all_cols(&self) -> usize {
+        self.parted().map_or_else(|| self.cols(), |a| a.cuts.len())
+    }
+
     /// What ranks hold of it, where they share it.
     pub(crate) fn parted(&self) -> Option<&Arc<Parted>> {
         if let Self::Parted(a) = self { Some(a) } else { None }

@@ -1,7 +1,8 @@
 //! From a candidate of the plan to a session that can run.
 
+use super::derived::transpose;
 use super::many::Block;
-use super::solver::{Solver, transpose};
+use super::solver::Solver;
 use crate::backend::Engine;
 use crate::backend::shared::Shared;
 use crate::error::{Error, Result};
@@ -53,7 +54,7 @@ impl Prepared {
         let mut space = self.space.clone();
         let Self { a, x, r, normal, transpose, watch, .. } = *self;
         let n = space.len(x);
-        let order = self.transform.matrix.parted().map_or(n, |a| a.cuts.len());
+        let order = self.transform.matrix.all_cols();
         let system = System { a, r, x, n, order, normal, transpose, m, watch };
         let method = self.entry.build(&mut space, system, &self.tuning);
         let refines = space.plan.working != space.plan.accumulate;

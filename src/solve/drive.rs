@@ -250,12 +250,6 @@ impl Session {
         Some(paused.exponent)
     }
 
-    /// Entries of x, of all ranks.
-    fn unknowns(&self) -> usize {
-        let own = self.space.len(self.x);
-        self.transform.matrix.parted().map_or(own, |a| a.cuts.len())
-    }
-
     /// The distance of x from a solution, in the norm of the iteration: ‖D_r r‖·2^−e where rows are scaled.
     fn distance(&self, truth: &Truth, e: i32) -> f64 {
         if self.transform.scales() { norm2(&self.transform.residual(&truth.residual, e)) } else { truth.distance() }
@@ -415,7 +409,7 @@ impl Session {
         for (scalar, value) in [
             (self.watch.optimality, optimality * problem.norms.scaled_norm),
             (self.watch.epsilon, epsilon),
-            (self.watch.noise, epsilon * (4.0 / (self.unknowns().max(1) as f64).sqrt()).min(1.0)),
+            (self.watch.noise, epsilon * (4.0 / (self.transform.matrix.all_cols().max(1) as f64).sqrt()).min(1.0)),
             (self.watch.ceiling, ceiling.min(self.largest())),
             (self.watch.window, limits.window as f64),
         ] {

@@ -2,6 +2,7 @@
 
 use super::awaited::{Heard, Here, Pause};
 use super::builder::Builder;
+use super::derived::{damped, transpose};
 use super::many::Block;
 use super::system::Call;
 use crate::analyse::facts::Facts;
@@ -11,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::host::clock::Instant;
 use crate::host::halt::Halt;
 use crate::host::machine::quiet_mesa;
-use crate::matrix::{Csr, Matrix, ToMatrix};
+use crate::matrix::{Matrix, ToMatrix};
 use crate::method::registry::Method;
 use crate::method::{MethodEntry, Needs};
 use crate::op::{Precisions, Space};
@@ -491,25 +492,6 @@ impl Solver {
     pub fn precision(&self) -> Precisions {
         self.candidates[self.first].precision
     }
-}
-
-/// [A; λI].
-pub(super) fn damped(a: &Csr, lambda: f64) -> Result<Csr> {
-    let n = a.cols();
-    let row_ptr = a.row_ptr().iter().copied().chain(a.nnz() + 1..=a.nnz() + n).collect();
-    let columns = a.columns().iter().copied().chain(0..n as u32).collect();
-    let values = a.values().iter().copied().chain(std::iter::repeat_n(lambda, n)).collect();
-    Csr::new(a.rows() + n, n, row_ptr, columns, values)
-}
-
-/// Aᵀ for a method that multiplies by it.
-pub(super) fn transpose(a: &Matrix) -> Result<Matrix> {
-    a.transposed().ok_or_else(|| {
-        Error::input(match a {
-            Matrix::Parted(_) => "the method needs the transpose of A, and ranks that hold rows of A have none",
-            _ => "the method needs the operator's transpose; it gives none",
-        })
-    })
 }
 
 /// An engine on the device that `options` name, over `space`.

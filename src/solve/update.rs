@@ -1,6 +1,7 @@
 //! New values on the pattern that a solver was made for.
 
-use super::solver::{Solver, damped, transpose};
+use super::derived::{damped, transpose};
+use super::solver::Solver;
 use crate::analyse::facts::Facts;
 use crate::analyse::range::Range;
 use crate::error::{Error, Result};

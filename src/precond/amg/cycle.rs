@@ -61,8 +61,8 @@ impl Cycle {
             space.enter(layout(l));
             let smoother = Installed::new(space, &level.a, &level.smoother, degree, exponent, role);
             let down = level.transfer.as_ref().map(|t| {
-                let p = space.operator(&format!("P{l}"), Arc::clone(&t.p), 0, role);
-                let r = space.operator(&format!("R{l}"), Arc::clone(&t.r), 0, role);
+                let p = space.operator(&format!("P{l}"), t.p.clone(), 0, role);
+                let r = space.operator(&format!("R{l}"), t.r.clone(), 0, role);
                 let x = space.vector_in(role, "iterate", level.a.rows());
                 let gather = t.gather.as_ref().map(|g| {
                     space.enter(g.layout);

@@ -7,6 +7,7 @@ use crate::error::{Error, Result};
 use crate::host::dense::inverse::pseudo_inverse;
 use crate::host::halt::Halt;
 use crate::host::scale::{SHARE, largest, power};
+use crate::host::whole::Alone;
 use crate::matrix::{Csr, Matrix, Parted};
 use crate::precond::NearNull;
 use rayon::prelude::*;
@@ -20,19 +21,24 @@ pub(super) struct Level {
     pub(super) transfer: Option<Transfer>,
 }
 
-/// P and Pᵀ. Where ranks share the level, each has its rows of P, and they reach only its own coarse unknowns.
+/// P and Pᵀ. Where ranks share the level, each has its rows of both.
 pub(super) struct Transfer {
-    pub(super) p: Arc<Csr>,
-    pub(super) r: Arc<Csr>,
+    pub(super) p: Matrix,
+    pub(super) r: Matrix,
     /// Brings the next level's right-hand side to all ranks, where each has that level and those below it for itself: P
     /// has columns for all of it then.
     pub(super) gather: Option<Arc<Parted>>,
 }
 
+/// The entries that a matrix of a hierarchy has; where ranks share it, on this rank.
+fn entries(a: &Matrix) -> &Csr {
+    a.stored_rows().expect("hierarchies have entries")
+}
+
 impl Level {
     /// Its rows; where ranks share it, this rank's.
     pub(super) fn stored(&self) -> &Csr {
-        self.a.stored_rows().expect("levels have entries")
+        entries(&self.a)
     }
 
     /// Entries, of all ranks.
@@ -99,7 +105,7 @@ impl Hierarchy {
                 levels.push(Level { a: a.into(), smoother, transfer: None });
                 break coarsest;
             };
-            let transfer = Some(Transfer { p, r, gather: None });
+            let transfer = Some(Transfer { p: p.into(), r: r.into(), gather: None });
             levels.push(Level { a: a.into(), smoother, transfer });
             if purpose.frugal {
                 pays(&levels, &coarse)?;
@@ -116,7 +122,8 @@ impl Hierarchy {
         for (depth, level) in self.levels.iter_mut().enumerate() {
             level.a = Matrix::from(&a);
             level.smoother = Smoother::new(&level.a, purpose, depth == 0)?;
-            if let Some(Transfer { p, r, .. }) = &level.transfer {
+            if let Some(t) = &level.transfer {
+                let (p, r) = (t.p.entries().expect("of one process"), t.r.entries().expect("of one process"));
                 a = Arc::new(coarse(r, &a, p, &purpose.halt)?);
             }
         }
@@ -135,7 +142,7 @@ impl Hierarchy {
         // A small entry may underflow; a large one must not overflow, a diagonal one neither.
         let small = |a: &Csr, e: i32| all(a.values(), e, |v| v < 1e30);
         let levels = self.levels.iter().all(|l| {
-            let transfer = l.transfer.as_ref().is_none_or(|t| small(&t.p, 0));
+            let transfer = l.transfer.as_ref().is_none_or(|t| small(entries(&t.p), 0));
             let diagonal = || all(&l.smoother.inverse, -exponent, |v| v == 0.0 || (1e-30..1e30).contains(&v));
             transfer && small(l.stored(), exponent) && diagonal()
         });
@@ -154,7 +161,7 @@ impl Hierarchy {
     pub(super) fn bytes(&self, size: usize, own_finest: bool) -> usize {
         let bytes = |m: &Csr| (size + 4) * m.nnz() + 4 * (m.rows() + 1);
         let levels = self.levels.iter().enumerate().map(|(k, l)| {
-            let transfer = l.transfer.as_ref().map_or(0, |t| bytes(&t.p) + bytes(&t.r));
+            let transfer = l.transfer.as_ref().map_or(0, |t| bytes(entries(&t.p)) + bytes(entries(&t.r)));
             let direct = l.transfer.is_none() && matches!(self.coarsest, Coarsest::Inverse(_));
             // Gauss–Seidel keeps A as two triangles only.
             let matrix = if direct || k == 0 && !own_finest || l.smoother.kind == Smoothing::GaussSeidel {
@@ -242,11 +249,11 @@ fn coarsen(
         return Ok(None);
     }
     let p = if candidates.vectors.is_empty() {
-        interpolate::smooth(a, Some(&strength), &interpolate::constants(&of, count), rho, halt)?
+        interpolate::smooth(a, (0, &Alone), Some(&strength), &interpolate::constants(&of, count), rho, halt)?
     } else {
         let (t, coarse) = interpolate::tentative(&of, count, candidates.block, &candidates.vectors, halt)?;
         *candidates = Candidates { block: coarse.len(), vectors: coarse };
-        interpolate::smooth(a, None, &t, rho, halt)?
+        interpolate::smooth(a, (0, &Alone), None, &t, rho, halt)?
     };
     halt.check()?;
     if purpose.frugal {
@@ -272,7 +279,7 @@ fn coarse(r: &Csr, a: &Csr, p: &Csr, halt: &Halt) -> Result<Csr> {
 }
 
 /// Rows of R A P below this fraction of |R||A||P|1 are the rounding errors of sums that cancel.
-const NOISE: f64 = 1e-13;
+pub(super) const NOISE: f64 = 1e-13;
 
 /// Rows with an entry above this fraction of the largest entry of A are not checked.
 pub(super) const SUSPECT: f64 = 1e-8;
@@ -285,7 +292,8 @@ fn silenced(mut coarse: Csr, sizes: &[f64], r: &Csr, a: &Csr, p: &Csr) -> Result
     if sizes.iter().all(|&s| s > bound || s == 0.0) {
         return Ok(coarse);
     }
-    let noise = noise(sizes, r, a, p);
+    let summed = absolute(r, &absolute(a, &absolute(p, &vec![1.0; p.cols()])));
+    let noise: Vec<bool> = sizes.iter().zip(&summed).map(|(size, sum)| *size <= NOISE * sum).collect();
     let mut values = coarse.values().to_vec();
     for (i, w) in coarse.row_ptr().windows(2).enumerate() {
         for k in w[0]..w[1] {
@@ -298,14 +306,10 @@ fn silenced(mut coarse: Csr, sizes: &[f64], r: &Csr, a: &Csr, p: &Csr) -> Result
     Ok(coarse)
 }
 
-/// Which rows of R A P, whose largest entries are `sizes`, are rounding noise.
-pub(super) fn noise(sizes: &[f64], r: &Csr, a: &Csr, p: &Csr) -> Vec<bool> {
-    let absolute = |m: &Csr, x: &[f64]| -> Vec<f64> {
-        let row = |i: usize| m.row(i).0.iter().zip(m.row(i).1).map(|(&j, v)| v.abs() * x[j as usize]).sum();
-        (0..m.rows()).map(row).collect()
-    };
-    let summed = absolute(r, &absolute(a, &absolute(p, &vec![1.0; p.cols()])));
-    sizes.iter().zip(&summed).map(|(size, sum)| *size <= NOISE * sum).collect()
+/// |M| x.
+pub(super) fn absolute(m: &Csr, x: &[f64]) -> Vec<f64> {
+    let row = |i: usize| m.row(i).0.iter().zip(m.row(i).1).map(|(&j, v)| v.abs() * x[j as usize]).sum();
+    (0..m.rows()).map(row).collect()
 }
 
 /// The pseudo-inverse of a small matrix, as full rows.
