@@ -4,8 +4,10 @@
 //! A [`Communicator`] moves bytes between ranks. There are two: threads of one process ([`Ranks::threads`]), for tests and
 //! for trying things out, and MPI (`Ranks::mpi`, with the feature `mpi`). One rank needs none.
 //!
-//! What ranks share today is the iteration: vectors, bases and the matrices of products are divided by rows, and sums
-//! have the bits of one process. Each rank is still given all of A and b, and repeats set-ups and certificates.
+//! Ranks share a matrix of which each has some rows ([`Matrix::from_local_rows`](crate::matrix::Matrix::from_local_rows)): then
+//! nothing on a rank has the length of the whole. Or each is given all of A and b
+//! ([`Options::ranks`](crate::Options::ranks)): then vectors, bases and the matrices of products are divided by rows, set-ups
+//! and certificates are repeated, and everything has the bits of one process.
 
 pub(crate) mod cuts;
 #[cfg(feature = "mpi")]
