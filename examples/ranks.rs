@@ -2,7 +2,7 @@
 //!
 //! `cargo build --release --features mpi --example ranks`, then `mpirun -n 4 target/release/examples/ranks 60`
 
-use krylane::matrix::Csr;
+use krylane::matrix::{Csr, Matrix};
 use krylane::ranks::Ranks;
 use krylane::{Method, Options, Precond, Solver};
 
@@ -42,27 +42,42 @@ fn assemble(k: usize, planes: std::ops::Range<usize>) -> krylane::Result<Csr> {
     Csr::new(row_ptr.len() - 1, k * k * k, row_ptr, columns, values)
 }
 
+/// The most memory that this process has had, in megabytes; 0 where the system does not tell.
+fn peak() -> f64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:"));
+    line.and_then(|l| l.split_whitespace().next()?.parse().ok()).map_or(0.0, |kb: f64| kb / 1e3)
+}
+
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let k: usize = std::env::args().nth(1).map_or(Ok(40), |text| text.parse())?;
     let ranks = Ranks::mpi()?;
     let (rank, size) = (ranks.rank(), ranks.size());
     let planes = rank * k / size..(rank + 1) * k / size;
+    // No rank has more than its own planes, of A and of every vector.
     let local = assemble(k, planes.clone())?;
-    let (a, b) = (ranks.gather_rows(&local)?, ranks.gather_vector(&vec![1.0; planes.len() * k * k])?);
+    let a = Matrix::from_local_rows(&ranks, &local)?;
+    drop(local);
+    let b = vec![1.0; planes.len() * k * k];
     let options = Options {
         method: Method::Cg,
         preconditioner: Precond::Amg(Default::default()),
         threads: 1,
-        ranks: Some(ranks),
         ..Options::default()
     };
-    let report = Solver::new(&a, options)?.solve(&b)?;
+    let mut solver = Solver::new(&a, options)?;
+    let report = solver.solve(&b)?;
+    let peaks = ranks.gather_vector(&[peak()])?;
     if rank == 0 {
-        let c = &report.counters;
-        println!("{} unknowns on {}", a.rows(), report.adapter.name);
-        println!("{} after {} iterations", report.reason, report.iterations);
+        let (c, t) = (&report.counters, &report.timings);
+        println!("{} unknowns on {}", k * k * k, report.adapter.name);
+        println!(
+            "{} after {} iterations: set-up {:.2} s, solve {:.2} s",
+            report.reason, report.iterations, t.setup_s, t.solve_s
+        );
         println!("|b - A x|/|b| = {:.1e}", report.certificate.relative);
         println!("rank 0 sent {} bytes: {} messages, {} exchanges with all", c.bytes_sent, c.messages, c.reductions);
+        println!("memory of a rank: {:.0} MB at most", peaks.into_iter().fold(0.0, f64::max));
     }
     Ok(())
 }

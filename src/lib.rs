@@ -32,7 +32,7 @@
 //! | a preconditioner of my own | [`precond::Given`] |
 //! | entries to be added up | [`matrix::Triplets`], or CSR arrays by [`matrix::Csr`] |
 //! | a file | [`io::read_matrix`] |
-//! | several processes | [`ranks::Ranks`] in [`Options::ranks`] |
+//! | several processes | [`Matrix::from_local_rows`](matrix::Matrix::from_local_rows), or [`ranks::Ranks`] in [`Options::ranks`] |
 //!
 //! The [`guide`] has a chapter on each: how to choose, finite elements, sequences of systems, GPUs, reading a report,
 //! and what the things that you know from SciPy, PETSc or AMGCL are called here.

@@ -47,7 +47,7 @@ pub(crate) fn build_in(mut space: Space, id: &str, preconditioner: &str, a: &Csr
     let mut m = preconditioner.parse::<crate::Precond>().unwrap().build(&(&a).into(), &request).unwrap();
     m.install(&mut space, 0);
     m.install_transposed(&mut space, 0);
-    let system = System { a: matrix, r, x, n, normal, transpose, m, watch };
+    let system = System { a: matrix, r, x, n, order: n, normal, transpose, m, watch };
     let method = entry.build(&mut space, system, &Tuning { restart, ..Tuning::default() });
     let refines = space.plan.working != space.plan.accumulate;
     let renewal = (method.restarts() || refines).then(|| Renewal::new(&mut space, matrix, &(&a).into(), 0, n));

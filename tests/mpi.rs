@@ -162,8 +162,21 @@ fn a_signal_to_one_rank_ends_all() {
 fn the_example_assembles_in_parts() {
     let _alone = alone();
     let example = Path::new(PROGRAM).parent().unwrap().join("examples/ranks");
-    let out = mpirun().args(["-n", "3"]).arg(example).arg("20").output().unwrap();
-    let said = text(&out.stdout);
-    assert!(out.status.success(), "{}", text(&out.stderr));
-    assert!(said.contains("8000 unknowns on CPU, 3 ranks") && said.contains("Converged"), "{said}");
+    let run = |ranks: usize, k: usize| {
+        let out = mpirun().args(["-n", &ranks.to_string()]).arg(&example).arg(k.to_string()).output().unwrap();
+        assert!(out.status.success(), "{}", text(&out.stderr));
+        let said = text(&out.stdout);
+        assert!(said.contains("Converged"), "{said}");
+        let number = |before: &str| -> f64 {
+            let rest = said.split_once(before).unwrap_or_else(|| panic!("{said}")).1;
+            rest.split_whitespace().next().unwrap().parse().unwrap()
+        };
+        (said.clone(), number("after "), number("memory of a rank: "))
+    };
+    let (said, ..) = run(3, 20);
+    assert!(said.contains("8000 unknowns on CPU, 3 ranks"), "{said}");
+    // No rank has more than its part: with four of them, 30 % of the memory of one, the program's own besides.
+    let ((_, alone, all), (_, shared, part)) = (run(1, 60), run(4, 60));
+    assert!(shared <= alone + 3.0, "{shared} iterations on 4 ranks, {alone} on 1");
+    assert!(part <= 0.3 * all + 40.0, "{part} MB on 4 ranks, {all} MB on 1");
 }

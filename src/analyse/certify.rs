@@ -8,7 +8,7 @@
 //! No certificate holds a NaN: where a residual is none (an operator that returns NaN), it is infinite, and passes nothing.
 
 use super::rows::{Certifying, Rows, product, scaled};
-use crate::host::scale::{exponent, larger, largest, ldexp, norm2, power, scaled_norm2};
+use crate::host::scale::{exponent, larger, largest, ldexp, norm2, norm2_of, power, scaled_norm2};
 use crate::matrix::{Csr, Matrix};
 use rayon::prelude::*;
 use serde::Serialize;
@@ -80,7 +80,8 @@ impl Certified {
 
 /// Certifies `x`; `None` where an entry of it is no number.
 pub(crate) fn certify(a: &impl Certifying, norms: &Norms, b: &[f64], x: Vec<f64>) -> Option<Certified> {
-    largest(&x).is_finite().then(|| Certified { truth: truth(a, norms, b, &x), x })
+    let broken = a.norms().any(!largest(&x).is_finite());
+    (!broken).then(|| Certified { truth: truth(a, norms, b, &x), x })
 }
 
 /// The true residual of one x.
@@ -157,7 +158,8 @@ fn ratio(part: f64, whole: f64) -> f64 {
 
 /// b − A x and what follows from it; everything is infinite where x is not finite.
 pub(crate) fn truth(a: &impl Certifying, norms: &Norms, b: &[f64], x: &[f64]) -> Truth {
-    let ((solution, ex), (rhs, eb)) = (scaled_norm2(x), scaled_norm2(b));
+    let whole = a.norms();
+    let ((solution, ex), (rhs, eb)) = (scaled_norm2(x, whole), scaled_norm2(b, whole));
     let (rows, e) = if solution == 0.0 {
         let all = Some(if rhs == 0.0 { 0.0 } else { 1.0 });
         let residual = scaled(b, -eb);
@@ -165,17 +167,17 @@ pub(crate) fn truth(a: &impl Certifying, norms: &Norms, b: &[f64], x: &[f64]) ->
     } else {
         a.rows_of(norms.exponent, b, x)
     };
-    let norm = number(norm2(&rows.residual));
+    let norm = number(norm2_of(&rows.residual, whole));
     let absolute = ldexp(norm, e);
     let beside = ldexp(rhs, eb - e);
     // ‖A‖‖x‖ + ‖b‖ times 2^−shift, where neither overflows.
     let size = norms.exponent + ex - e;
     let shift = size.max(0);
-    let whole = norms.scaled_norm * ldexp(solution, size - shift) + ldexp(beside, -shift);
+    let all = norms.scaled_norm * ldexp(solution, size - shift) + ldexp(beside, -shift);
     let certificate = Certificate {
         absolute,
         relative: if rhs > 0.0 { number(ldexp(norm / rhs, e - eb)) } else { absolute },
-        backward_error: number(ldexp(ratio(norm, whole), if whole > 0.0 { -shift } else { 0 })),
+        backward_error: number(ldexp(ratio(norm, all), if all > 0.0 { -shift } else { 0 })),
         componentwise: rows.componentwise.map(number),
         rowwise: rows.rowwise.map(number),
         normal_residual: None,

@@ -2,8 +2,10 @@
 
 use crate::analyse::certify::Norms;
 use crate::analyse::probe::probe;
+use crate::analyse::shared;
 use crate::error::Result;
 use crate::host::scale::larger;
+use crate::host::whole::Whole;
 use crate::matrix::{Csr, Matrix, Structure, equilibrate};
 use rayon::prelude::*;
 
@@ -50,6 +52,7 @@ impl Facts {
             // One step into the pool of threads for all loops.
             Matrix::Stored(a) => Ok(rayon::scope(|_| Self::of(a))),
             Matrix::Free(a) => probe(&**a),
+            Matrix::Parted(a) => shared::find(a),
         }
     }
 
@@ -57,21 +60,7 @@ impl Facts {
         let asymmetry = a.first_asymmetry(SYMMETRY_TOLERANCE);
         let d = a.diagonal();
         let count = |f: fn(f64) -> bool| d.iter().filter(|v| f(**v)).count();
-        // Whether no entry off the diagonal is positive, and their sum beside it, in one reading of the row.
-        let row = |i: usize| {
-            let (columns, values) = a.row(i);
-            let (mut positive, mut sum) = (false, 0.0);
-            for (_, v) in columns.iter().zip(values).filter(|e| *e.0 as usize != i) {
-                positive |= *v > 0.0;
-                sum += v.abs();
-            }
-            // A row without a diagonal entry is dominant in no sense, an empty one included.
-            let dominance = if d[i] == 0.0 { f64::INFINITY } else { sum / d[i].abs() };
-            (!positive, dominance, usize::from(sum >= WEAK * d[i].abs()))
-        };
-        let rows = (0..d.len()).into_par_iter().with_min_len(1024).map(row);
-        let both = |a: (bool, f64, usize), b: (bool, f64, usize)| (a.0 && b.0, larger(a.1, b.1), a.2 + b.2);
-        let (m_matrix, dominance, weak) = rows.reduce(|| (true, 0.0, 0), both);
+        let Seen { m_matrix, dominance, weak } = Seen::of(a, 0, &d);
         Self {
             m_matrix,
             dominance,
@@ -102,7 +91,7 @@ impl Facts {
     }
 
     /// ‖part of v in the constants of the null components‖, and v without it.
-    pub(crate) fn split_null(&self, v: &[f64]) -> (f64, Vec<f64>) {
+    pub(crate) fn split_null(&self, v: &[f64], whole: &dyn Whole) -> (f64, Vec<f64>) {
         let (component, count) = &self.null_components;
         let mut sums = vec![(0.0, 0usize); *count];
         for (&c, &x) in component.iter().zip(v) {
@@ -111,6 +100,7 @@ impl Facts {
                 s.1 += 1;
             }
         }
+        sums.iter_mut().for_each(|s| *s = (whole.sum(&[s.0]), whole.count(s.1)));
         let means: Vec<f64> = sums.iter().map(|&(s, k)| s / k as f64).collect();
         let norm = crate::host::scale::norm2(
             &sums.iter().zip(&means).map(|(s, m)| m * (s.1 as f64).sqrt()).collect::<Vec<_>>(),
@@ -118,6 +108,44 @@ impl Facts {
         let rest = component.iter().zip(v).map(|(&c, &x)| x - means.get(c as usize).copied().unwrap_or(0.0)).collect();
         (norm, rest)
     }
+}
+
+/// What rows show, the diagonal left out.
+pub(super) struct Seen {
+    /// No entry is positive.
+    pub(super) m_matrix: bool,
+    /// The largest sum of a row beside its diagonal entry.
+    pub(super) dominance: f64,
+    /// Rows that are not clearly dominant.
+    pub(super) weak: usize,
+}
+
+impl Seen {
+    /// Of rows whose diagonal `d` starts in column `first`.
+    pub(super) fn of(a: &Csr, first: usize, d: &[f64]) -> Self {
+        // Whether no entry off the diagonal is positive, and their sum beside it, in one reading of the row.
+        let row = |i: usize| {
+            let (columns, values) = a.row(i);
+            let (mut positive, mut sum) = (false, 0.0);
+            for (_, v) in columns.iter().zip(values).filter(|e| *e.0 as usize != first + i) {
+                positive |= *v > 0.0;
+                sum += v.abs();
+            }
+            // A row without a diagonal entry is dominant in no sense, an empty one included.
+            let dominance = if d[i] == 0.0 { f64::INFINITY } else { sum / d[i].abs() };
+            (!positive, dominance, usize::from(sum >= WEAK * d[i].abs()))
+        };
+        let rows = (0..d.len()).into_par_iter().with_min_len(1024).map(row);
+        let both = |a: (bool, f64, usize), b: (bool, f64, usize)| (a.0 && b.0, larger(a.1, b.1), a.2 + b.2);
+        let (m_matrix, dominance, weak) = rows.reduce(|| (true, 0.0, 0), both);
+        Self { m_matrix, dominance, weak }
+    }
+}
+
+/// Whether a row sums to zero within rounding.
+pub(super) fn sums_to_zero(values: &[f64]) -> bool {
+    let size: f64 = values.iter().map(|v| v.abs()).sum();
+    values.iter().sum::<f64>().abs() <= 8.0 * f64::EPSILON * size
 }
 
 /// True where it is soon found that every row hangs together with one whose sum is not zero: the usual case.
@@ -148,15 +176,8 @@ fn all_open(a: &Csr, zero_sum: &[bool]) -> bool {
 /// Components of the graph of a symmetric A whose rows all sum to zero within rounding: a pure Neumann
 /// problem or a graph Laplacian has one each, an empty row is one of its own.
 fn null_components(a: &Csr) -> (Vec<u32>, usize) {
-    let zero_sum: Vec<bool> = (0..a.rows())
-        .into_par_iter()
-        .with_min_len(1024)
-        .map(|i| {
-            let (_, values) = a.row(i);
-            let size: f64 = values.iter().map(|v| v.abs()).sum();
-            values.iter().sum::<f64>().abs() <= 8.0 * f64::EPSILON * size
-        })
-        .collect();
+    let zero_sum: Vec<bool> =
+        (0..a.rows()).into_par_iter().with_min_len(1024).map(|i| sums_to_zero(a.row(i).1)).collect();
     if !zero_sum.iter().any(|&z| z) || all_open(a, &zero_sum) {
         return (vec![], 0);
     }

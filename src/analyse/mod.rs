@@ -6,3 +6,4 @@ pub(crate) mod facts;
 pub(crate) mod probe;
 pub(crate) mod range;
 pub(crate) mod rows;
+mod shared;

@@ -2,6 +2,7 @@
 //! counts is lost: neither a b that is nothing beside ‖A‖‖x‖ nor a row that is nothing beside the others.
 
 use crate::host::scale::{SHARE, exponent, larger, largest, ldexp, power};
+use crate::host::whole::{Alone, Whole};
 use crate::matrix::{Csr, Matrix, operator};
 use rayon::prelude::*;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,6 +20,11 @@ pub(crate) struct Rows {
 pub(crate) trait Certifying {
     /// b − A x in powers of two of its own, x ≠ 0; max|a_ij| is about 2^ea.
     fn rows_of(&self, ea: i32, b: &[f64], x: &[f64]) -> (Rows, i32);
+
+    /// How norms of b and x are found.
+    fn norms(&self) -> &dyn Whole {
+        &Alone
+    }
 }
 
 /// Powers of two by which ‖A‖‖x‖ may exceed b, or A x, before rows get scales of their own: half of what f64 has.
@@ -31,21 +37,45 @@ pub(super) fn scaled(v: &[f64], by: i32) -> Vec<f64> {
 
 impl Certifying for Csr {
     fn rows_of(&self, ea: i32, b: &[f64], x: &[f64]) -> (Rows, i32) {
-        let (largest_b, product) = (largest(b), ea + exponent(largest(x)));
-        let e = if largest_b == 0.0 { product } else { exponent(largest_b) };
-        if product - e <= FAR {
-            let lost = AtomicBool::new(false);
-            let there = |i: usize| {
-                let (columns, values) = self.row(i);
-                b[i] != 0.0 || columns.iter().zip(values).any(|(&j, &v)| v != 0.0 && x[j as usize] != 0.0)
-            };
-            let small = |i: usize| lost.store(lost.load(Ordering::Relaxed) || there(i), Ordering::Relaxed);
-            let rows = together(self, ea, &scaled(b, -e), &scaled(x, ea - e), small);
-            if !lost.into_inner() && (largest_b > 0.0 || largest(&rows.residual) >= ldexp(1.0, -FAR)) {
-                return (rows, e);
-            }
+        residual(self, &Alone, ea, b, x)
+    }
+}
+
+/// b − A x for rows `a`, of all or of this rank: then x has the entries that they meet.
+fn residual(a: &Csr, whole: &dyn Whole, ea: i32, b: &[f64], x: &[f64]) -> (Rows, i32) {
+    let sizes = Sizes { b: whole.widest(largest(b)), x: whole.widest(largest(x)) };
+    let product = ea + exponent(sizes.x);
+    let e = if sizes.b == 0.0 { product } else { exponent(sizes.b) };
+    if product - e <= FAR {
+        let lost = AtomicBool::new(false);
+        let there = |i: usize| {
+            let (columns, values) = a.row(i);
+            b[i] != 0.0 || columns.iter().zip(values).any(|(&j, &v)| v != 0.0 && x[j as usize] != 0.0)
+        };
+        let small = |i: usize| lost.store(lost.load(Ordering::Relaxed) || there(i), Ordering::Relaxed);
+        let scales = Sizes { b: ldexp(sizes.b, -e), x: ldexp(sizes.x, ea - e) };
+        let mut rows = together(a, ea, &scaled(b, -e), &scaled(x, ea - e), &scales, small);
+        let seen = sizes.b > 0.0 || whole.widest(largest(&rows.residual)) >= ldexp(1.0, -FAR);
+        if !whole.any(lost.into_inner()) && seen {
+            rows.meet(whole);
+            return (rows, e);
         }
-        apart(self, b, x)
+    }
+    apart(a, whole, b, x, &sizes)
+}
+
+/// The largest entries of all of b and x.
+struct Sizes {
+    b: f64,
+    x: f64,
+}
+
+impl Rows {
+    /// The worst of all ranks' rows.
+    fn meet(&mut self, whole: &dyn Whole) {
+        for worst in [&mut self.componentwise, &mut self.rowwise].into_iter().flatten() {
+            *worst = whole.widest(*worst);
+        }
     }
 }
 
@@ -53,6 +83,7 @@ impl Certifying for Matrix {
     fn rows_of(&self, ea: i32, b: &[f64], x: &[f64]) -> (Rows, i32) {
         let a = match self {
             Self::Stored(a) => return a.rows_of(ea, b, x),
+            Self::Parted(a) => return residual(&a.local.matrix, &**a, ea, b, &a.seen(x)),
             Self::Free(a) => a,
         };
         let (largest_b, product) = (largest(b), ea + exponent(largest(x)));
@@ -68,24 +99,29 @@ impl Certifying for Matrix {
         let computed_on = "CPU, f64 by the operator's own product on the host";
         (Rows { residual, componentwise: None, rowwise: None, computed_on }, e)
     }
+
+    fn norms(&self) -> &dyn Whole {
+        self.whole()
+    }
 }
 
 /// A·x with the same sums, for the scaled A; max|a_ij| is about 2^ea.
 pub(super) fn product(a: &Matrix, ea: i32, x: &[f64]) -> Vec<f64> {
     match a {
         Matrix::Stored(a) => {
-            let mut product = together(a, ea, &vec![0.0; a.rows()], x, |_| {}).residual;
+            let sizes = Sizes { b: 0.0, x: largest(x) };
+            let mut product = together(a, ea, &vec![0.0; a.rows()], x, &sizes, |_| {}).residual;
             product.par_iter_mut().for_each(|v| *v = -*v);
             product
         }
-        Matrix::Free(a) => operator::multiply(&**a, x).into_iter().map(|v| ldexp(v, -ea)).collect(),
+        a => a.multiply(x).into_iter().map(|v| ldexp(v, -ea)).collect(),
     }
 }
 
 /// b − (A·2^−ea) x; `small` is called with the rows that are empty or all but lost in this scale.
-fn together(a: &Csr, ea: i32, b: &[f64], x: &[f64], small: impl Fn(usize) + Sync) -> Rows {
+fn together(a: &Csr, ea: i32, b: &[f64], x: &[f64], sizes: &Sizes, small: impl Fn(usize) + Sync) -> Rows {
     let tiny = ldexp(1.0, -FAR);
-    let (scale, widest, seen) = (power(-ea), largest(x), seen(largest(b)));
+    let (scale, widest, seen) = (power(-ea), sizes.x, seen(sizes.b));
     let mut residual = vec![0.0; a.rows()];
     let one = |i: usize, r: &mut f64| {
         let (columns, values) = a.row(i);
@@ -102,10 +138,10 @@ fn together(a: &Csr, ea: i32, b: &[f64], x: &[f64], small: impl Fn(usize) + Sync
 }
 
 /// b − A x where the common scale would lose some of it: every row in its own.
-fn apart(a: &Csr, b: &[f64], x: &[f64]) -> (Rows, i32) {
+fn apart(a: &Csr, whole: &dyn Whole, b: &[f64], x: &[f64], sizes: &Sizes) -> (Rows, i32) {
     /// Powers of two that a row's sum spans: where b lies further below the products, what is left can't be told from b.
     const SPAN: i32 = 900;
-    let (widest, largest_b) = (largest(x), largest(b));
+    let (widest, largest_b) = (sizes.x, sizes.b);
     let (ew, eb, seen) = (exponent(widest), exponent(largest_b), seen(largest_b));
     let mut residual = vec![(0.0, 0); a.rows()];
     let one = |i: usize, r: &mut (f64, i32)| {
@@ -131,8 +167,12 @@ fn apart(a: &Csr, b: &[f64], x: &[f64]) -> (Rows, i32) {
         [sums.left(sums.products + own.abs()), sums.left(ldexp(entries, ev + ew - top) + own.abs())]
     };
     let worst = each_row(&mut residual, one);
-    let e = residual.iter().filter(|r| r.0 != 0.0).map(|r| r.1 + exponent(r.0)).max().unwrap_or(eb);
-    (finished(residual.into_iter().map(|r| ldexp(r.0, r.1 - e)).collect(), worst), e)
+    let own = residual.iter().filter(|r| r.0 != 0.0).map(|r| r.1 + exponent(r.0)).max();
+    let e = whole.widest(own.map_or(f64::NEG_INFINITY, f64::from));
+    let e = if e.is_finite() { e as i32 } else { eb };
+    let mut rows = finished(residual.into_iter().map(|r| ldexp(r.0, r.1 - e)).collect(), worst);
+    rows.meet(whole);
+    (rows, e)
 }
 
 /// Calls `one` for every row, and the largest of each of what it answers.

@@ -100,6 +100,7 @@ impl EigenSolver {
         let start = Instant::now();
         options.check()?;
         let a = a.to_matrix()?;
+        a.of_one_process()?;
         if !a.is_square() {
             return Err(Error::input(format!(
                 "the matrix is {} x {}; eigenvalues need a square one. A rectangular one has singular values: svds",

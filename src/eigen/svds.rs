@@ -17,6 +17,7 @@ use crate::host::clock::Instant;
 use crate::host::dense::eigen::singular;
 use crate::host::random::Random;
 use crate::host::scale::norm2;
+use crate::matrix::operator::all_rows_needed;
 use crate::matrix::{Matrix, ToMatrix};
 use crate::op::schedule::Compiler;
 use crate::op::{Precisions, Role};
@@ -66,6 +67,7 @@ fn norms(a: &Matrix) -> Result<Norms> {
     match a {
         Matrix::Stored(a) => Ok(Norms::of(a)),
         Matrix::Free(a) => probe::norms(&**a),
+        Matrix::Parted(_) => Err(all_rows_needed()),
     }
 }
 
@@ -87,6 +89,7 @@ pub fn svds_until(
     let limit = options.time_limit.filter(|_| options.ranks.is_none() && options.knobs.deadline.is_none());
     options.knobs.deadline = options.knobs.deadline.or(limit.and_then(|limit| start.checked_add(limit)));
     let a = a.to_matrix()?;
+    a.of_one_process()?;
     let parts = if options.complex { 2 } else { 1 };
     if options.complex && !(a.rows().is_multiple_of(2) && a.cols().is_multiple_of(2)) {
         return Err(Error::input(format!("{} x {} is no real form: its sides are even", a.rows(), a.cols())));

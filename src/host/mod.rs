@@ -12,3 +12,4 @@ pub(crate) mod pairs;
 pub mod random;
 pub(crate) mod scale;
 pub(crate) mod suggest;
+pub(crate) mod whole;

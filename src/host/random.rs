@@ -5,6 +5,9 @@
 #[derive(Clone, Debug)]
 pub struct Random(u64);
 
+/// What the state grows by.
+const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
+
 impl Random {
     /// The stream of this seed.
     #[must_use]
@@ -14,7 +17,7 @@ impl Random {
 
     /// The next 64 bits.
     pub fn bits(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        self.0 = self.0.wrapping_add(STEP);
         let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         z ^ (z >> 31)
@@ -33,6 +36,12 @@ impl Random {
     /// `n` numbers uniform in [−1, 1).
     pub fn vector(&mut self, n: usize) -> Vec<f64> {
         (0..n).map(|_| self.uniform(-1.0, 1.0)).collect()
+    }
+
+    /// Leaves out the next `n` numbers.
+    #[must_use]
+    pub(crate) fn after(self, n: usize) -> Self {
+        Self(self.0.wrapping_add((n as u64).wrapping_mul(STEP)))
     }
 }
 

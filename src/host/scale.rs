@@ -1,9 +1,13 @@
 //! Powers of two: exact scaling, norms that neither over- nor underflow.
 
+use super::whole::{Alone, Whole};
 use rayon::prelude::*;
 
 /// Entries of a vector from which waking a thread pays off.
 pub(crate) const SHARE: usize = 1 << 13;
+
+/// Entries whose squares are added up before the sums are.
+const CHUNK: usize = 1024;
 
 /// v · 2^e, exact but for results outside f64's normal range.
 #[must_use]
@@ -77,15 +81,20 @@ pub(crate) fn smaller(a: f64, b: f64) -> f64 {
 /// ‖v‖₂; infinite only if the norm or an entry is, NaN if an entry is.
 #[must_use]
 pub(crate) fn norm2(v: &[f64]) -> f64 {
-    let (norm, e) = scaled_norm2(v);
+    norm2_of(v, &Alone)
+}
+
+/// ‖v‖₂ of a vector of which this process holds a part.
+pub(crate) fn norm2_of(v: &[f64], whole: &dyn Whole) -> f64 {
+    let (norm, e) = scaled_norm2(v, whole);
     ldexp(norm, e)
 }
 
 /// ‖v‖₂·2^−e and e, the exponent of the largest entry: squares are formed on scaled entries, so that the norm neither
 /// overflows nor vanishes. Infinite or NaN only if an entry is.
 #[must_use]
-pub(crate) fn scaled_norm2(v: &[f64]) -> (f64, i32) {
-    let largest = largest(v);
+pub(crate) fn scaled_norm2(v: &[f64], whole: &dyn Whole) -> (f64, i32) {
+    let largest = whole.widest(largest(v));
     if largest == 0.0 || !largest.is_finite() {
         return (largest, 0);
     }
@@ -95,11 +104,11 @@ pub(crate) fn scaled_norm2(v: &[f64]) -> (f64, i32) {
     let part = |c: &[f64]| c.iter().map(square).sum::<f64>();
     // Partial sums are added in order, so the number of threads changes no bit.
     let parts: Vec<f64> = if v.len() < 1 << 16 {
-        v.chunks(1024).map(part).collect()
+        v.chunks(CHUNK).map(part).collect()
     } else {
-        v.par_chunks(1024).with_min_len(16).map(part).collect()
+        v.par_chunks(CHUNK).with_min_len(16).map(part).collect()
     };
-    (parts.iter().sum::<f64>().sqrt(), e)
+    (whole.sum(&parts).sqrt(), e)
 }
 
 #[cfg(test)]

@@ -4,8 +4,9 @@
 //! and the CPU iterates with it. With an equivalent WGSL function for one row it runs on a GPU as well, inside the
 //! same fused sweeps as a stored matrix.
 
-use super::Csr;
+use super::{Csr, Parted};
 use crate::error::{Error, Result};
+use crate::host::whole::{Alone, Whole};
 use rayon::prelude::*;
 use std::fmt;
 use std::ops::Range;
@@ -247,6 +248,8 @@ pub enum Matrix {
     Stored(Arc<Csr>),
     /// An operator.
     Free(Arc<dyn LinearOperator>),
+    /// Rows of a matrix that several ranks share.
+    Parted(Arc<Parted>),
 }
 
 impl Matrix {
@@ -255,22 +258,65 @@ impl Matrix {
         Self::Free(Arc::new(a))
     }
 
-    /// How many rows.
+    /// How many rows; of those that ranks share, this rank's.
     #[must_use]
     pub fn rows(&self) -> usize {
         match self {
             Self::Stored(a) => a.rows(),
             Self::Free(a) => a.rows(),
+            Self::Parted(a) => a.local.matrix.rows(),
         }
     }
 
-    /// How many columns.
+    /// How many columns; of those that ranks share, this rank's: as many as it has rows.
     #[must_use]
     pub fn cols(&self) -> usize {
         match self {
             Self::Stored(a) => a.cols(),
             Self::Free(a) => a.cols(),
+            Self::Parted(a) => a.own(),
         }
+    }
+
+    /// How many rows all ranks have.
+    pub(crate) fn all_rows(&self) -> usize {
+        self.parted().map_or_else(|| self.rows(), |a| a.cuts.len())
+    }
+
+    /// How many columns the whole of it has.
+    pub(crate) fn all_cols(&self) -> usize {
+        self.parted().map_or_else(|| self.cols(), |a| a.cuts.len())
+    }
+
+    /// What ranks hold of it, where they share it.
+    pub(crate) fn parted(&self) -> Option<&Arc<Parted>> {
+        if let Self::Parted(a) = self { Some(a) } else { None }
+    }
+
+    /// The least of the rows that ranks have found, the same on all of them.
+    pub(crate) fn agreed(&self, row: Option<usize>) -> Option<usize> {
+        let Some(a) = self.parted() else { return row };
+        let none = u64::MAX;
+        let own = row.map_or(none, |i| i as u64);
+        Some(a.folded(own, own, u64::min)).filter(|i| *i != none).map(|i| i as usize)
+    }
+
+    /// Refuses rows that ranks share, for what needs all of them.
+    pub(crate) fn of_one_process(&self) -> Result<()> {
+        if self.parted().is_some() { Err(all_rows_needed()) } else { Ok(()) }
+    }
+
+    /// How norms of its rows' vectors are found.
+    pub(crate) fn whole(&self) -> &dyn Whole {
+        match self {
+            Self::Parted(a) => &**a,
+            _ => &Alone,
+        }
+    }
+
+    /// Tells vectors cut between ranks like its rows from others of their length; 0 where none are cut.
+    pub(crate) fn layout(&self) -> u32 {
+        self.parted().map_or(0, |a| a.layout)
     }
 
     /// True if there are as many rows as columns.
@@ -284,6 +330,15 @@ impl Matrix {
     pub fn entries(&self) -> Option<&Arc<Csr>> {
         match self {
             Self::Stored(a) => Some(a),
+            _ => None,
+        }
+    }
+
+    /// The stored rows: all of them, or this rank's, whose columns are places among those that it meets.
+    pub(crate) fn stored_rows(&self) -> Option<&Arc<Csr>> {
+        match self {
+            Self::Stored(a) => Some(a),
+            Self::Parted(a) => Some(&a.local.matrix),
             Self::Free(_) => None,
         }
     }
@@ -294,6 +349,7 @@ impl Matrix {
         match self {
             Self::Stored(a) => Some(a.diagonal()),
             Self::Free(a) => a.diagonal(),
+            Self::Parted(a) => Some(a.diagonal()),
         }
     }
 
@@ -303,6 +359,7 @@ impl Matrix {
         match self {
             Self::Stored(a) => a.multiply(x),
             Self::Free(a) => multiply(&**a, x),
+            Self::Parted(a) => a.local.matrix.multiply(&a.seen(x)),
         }
     }
 
@@ -314,6 +371,7 @@ impl Matrix {
                 Some(if t == **a { self.clone() } else { t.into() })
             }
             Self::Free(a) => a.transpose().map(Self::Free),
+            Self::Parted(_) => None,
         }
     }
 
@@ -322,15 +380,19 @@ impl Matrix {
         match (self, other) {
             (Self::Stored(a), Self::Stored(b)) => Arc::ptr_eq(a, b),
             (Self::Free(a), Self::Free(b)) => Arc::ptr_eq(a, b),
+            (Self::Parted(a), Self::Parted(b)) => Arc::ptr_eq(a, b),
             _ => false,
         }
     }
 
-    /// Bytes of entries and row starts in plain CSR with values of `value` bytes; for an operator, its own `bytes`.
+    /// Bytes of entries and row starts in plain CSR with values of `value` bytes, of all ranks; for an operator, its own
+    /// `bytes`.
     pub(crate) fn plain_bytes(&self, value: usize) -> u64 {
+        let plain = |entries: u64, rows: usize| (value as u64 + 4) * entries + 4 * (rows as u64 + 1);
         match self {
-            Self::Stored(a) => (value as u64 + 4) * a.nnz() as u64 + 4 * (a.rows() as u64 + 1),
+            Self::Stored(a) => plain(a.nnz() as u64, a.rows()),
             Self::Free(a) => a.bytes(),
+            Self::Parted(a) => plain(a.entries, a.cuts.len()),
         }
     }
 
@@ -339,6 +401,7 @@ impl Matrix {
         match self {
             Self::Stored(a) => a.nnz(),
             Self::Free(a) => a.rows().max(a.bytes() as usize / size_of::<f64>()),
+            Self::Parted(a) => a.entries as usize,
         }
     }
 
@@ -373,6 +436,10 @@ impl Matrix {
     }
 }
 
+pub(crate) fn all_rows_needed() -> Error {
+    Error::input("eigenvalues and singular values need all of A on each rank; gather it by `Ranks::gather_rows`")
+}
+
 /// y = A x, blocks of rows in parallel if the product can be split.
 pub(crate) fn multiply(a: &dyn LinearOperator, x: &[f64]) -> Vec<f64> {
     assert_eq!(x.len(), a.cols(), "A x: x has {} entries, A has {} columns", x.len(), a.cols());
@@ -390,6 +457,7 @@ impl fmt::Debug for Matrix {
         match self {
             Self::Stored(a) => f.debug_tuple("Stored").field(a).finish(),
             Self::Free(a) => write!(f, "Free({} x {})", a.rows(), a.cols()),
+            Self::Parted(a) => f.debug_tuple("Parted").field(a).finish(),
         }
     }
 }

@@ -131,7 +131,7 @@ impl Method for Chebyshev {
         self.issued += 1;
         if self.interval.is_none() {
             self.probe(p);
-            return if self.issued == PROBES.min(s.n) { Next::EndCycle } else { Next::More };
+            return if self.issued == PROBES.min(s.order) { Next::EndCycle } else { Next::More };
         }
         p.apply(s.a, d, q); //                  q = A d
         p.axpy(1.0, d, s.x); //                 x += d

@@ -46,6 +46,8 @@ pub struct Traits {
     pub cycles: bool,
     /// Only a program can supply what it needs: it has no textual form.
     pub program_only: bool,
+    /// It is made of vectors of all rows: not for ranks that hold some of them each.
+    pub whole_vectors: bool,
 }
 
 impl Traits {
@@ -65,6 +67,7 @@ impl Traits {
             two_sided: false,
             cycles: false,
             program_only: false,
+            whole_vectors: false,
         }
     }
 
@@ -84,6 +87,12 @@ impl Traits {
     #[must_use]
     pub const fn two_sided(self) -> Self {
         Self { two_sided: true, ..self }
+    }
+
+    /// It is made of vectors of all rows.
+    #[must_use]
+    pub const fn whole_vectors(self) -> Self {
+        Self { whole_vectors: true, ..self }
     }
 
     /// It works in cycles.

@@ -20,7 +20,7 @@ pub(super) struct Fgmres {
 
 impl Fgmres {
     pub(super) fn new(space: &mut Space, s: System, restart: usize) -> Self {
-        let m = restart.min(s.n.max(1));
+        let m = restart.min(s.order.max(1));
         let cycle = Cycle::new(space, s.n, m);
         let z = if s.m.is_identity() { cycle.arnoldi.v } else { space.basis("z", s.n, m) };
         let y = space.array("y", m);

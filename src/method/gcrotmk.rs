@@ -41,7 +41,7 @@ pub(super) struct Gcrotmk {
 
 impl Gcrotmk {
     pub(super) fn new(space: &mut Space, s: System, tuning: &Tuning) -> Self {
-        let m = tuning.restart.min(s.n.max(1));
+        let m = tuning.restart.min(s.order.max(1));
         let k = m.min(KEPT);
         let cycle = Cycle::new(space, s.n, m);
         let (z, c, u) = (space.vector("z", s.n), space.basis("c", s.n, k), space.basis("u", s.n, k));

@@ -24,7 +24,7 @@ pub(super) struct Gmres {
 
 impl Gmres {
     pub(super) fn new(space: &mut Space, s: System, tuning: &Tuning) -> Self {
-        let m = tuning.restart.min(s.n.max(1));
+        let m = tuning.restart.min(s.order.max(1));
         let cycle = Cycle::new(space, s.n, m);
         let z = (!s.m.is_identity()).then(|| space.vector("z", s.n));
         let y = space.array("y", m);

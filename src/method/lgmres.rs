@@ -35,7 +35,7 @@ pub(super) struct Lgmres {
 
 impl Lgmres {
     pub(super) fn new(space: &mut Space, s: System, tuning: &Tuning) -> Self {
-        let m = tuning.restart.min(s.n.max(1));
+        let m = tuning.restart.min(s.order.max(1));
         let cycle = Cycle::new(space, s.n, m + KEPT);
         let (z, dx, zz) = (space.vector("z", s.n), space.basis("dx", s.n, KEPT), space.scalar("zz"));
         let (y, y_dx) = (space.array("y", m), space.array("y_dx", KEPT));
@@ -45,7 +45,7 @@ impl Lgmres {
 
     /// Columns of this cycle.
     fn columns(&self) -> usize {
-        (self.m + self.corrections.min(KEPT)).min(self.s.n)
+        (self.m + self.corrections.min(KEPT)).min(self.s.order)
     }
 }
 

@@ -49,8 +49,10 @@ pub struct System {
     pub r: Vector,
     /// The correction, zero at the start.
     pub x: Vector,
-    /// Columns of A: entries of x.
+    /// Entries of x: columns of A, or where ranks share A, those of this rank.
     pub n: usize,
+    /// Columns of A, of all ranks.
+    pub order: usize,
     /// For methods with [`Needs::Any`].
     pub normal: Option<Normal>,
     /// Aᵀ, for methods that are [`Traits::two_sided`].

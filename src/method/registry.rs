@@ -46,7 +46,7 @@ methods! {
     Projection {
         /// Vectors that span the subspace; dependent ones are left out.
         subspace: Vec<Vec<f64>> = Vec::<Vec<f64>>::new();
-    } = "projection", Traits::new(Needs::Square).program_only(),
+    } = "projection", Traits::new(Needs::Square).program_only().whole_vectors(),
         |space, system, tuning| Box::new(projection::Projection::new(space, system, &tuning.subspace));
     /// Chebyshev's iteration; A symmetric positive definite, spectrum estimated unless given
     Chebyshev {
@@ -70,7 +70,7 @@ methods! {
     Tfqmr = "tfqmr", Traits::new(Needs::Square),
         |space, system, _| Box::new(tfqmr::Tfqmr::new(space, system));
     /// Induced dimension reduction IDR(4); any square A, few products, short recurrence
-    Idrs = "idrs", Traits::new(Needs::Square),
+    Idrs = "idrs", Traits::new(Needs::Square).whole_vectors(),
         |space, system, _| Box::new(idrs::Idrs::new(space, system));
     /// Flexible GMRES, for an M that varies; any square A
     Fgmres {

@@ -15,7 +15,7 @@ pub(crate) fn deferrable(segment: &Compiled, space: &Space) -> Option<Vector> {
     let d = first.body.iter().find_map(Op::gathers)?;
     let formed = last.body.iter().filter(|op| op.writes() == Some(d)).count() == 1;
     let plain = last.body.iter().all(|op| matches!((op, op.writes()), (Op::Map { .. }, Some(Vector::Own(_)))));
-    let together = first.body.iter().chain(&last.body).all(|op| length(op, space) == space.len(d));
+    let together = first.body.iter().chain(&last.body).all(|op| length(op, space) == space.length(d));
     (segment.stages.len() > 1 && formed && plain && together).then_some(d)
 }
 

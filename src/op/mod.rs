@@ -19,8 +19,8 @@ pub use outbox::{Next, Outbox, Seen};
 pub use program::{Combination, Program};
 #[cfg(feature = "gpu")]
 pub(crate) use space::OperatorData;
+pub(crate) use space::{Length, PRIVATE, TriangleData, VectorInfo};
 pub use space::{Precisions, Role, Space};
-pub(crate) use space::{TriangleData, VectorInfo};
 
 use std::fmt;
 

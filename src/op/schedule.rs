@@ -6,7 +6,7 @@
 //! sinks into the later sweep that already loads its operands (x += αd joins d = r + βd, so that CG
 //! moves 10 vectors and not 11).
 
-use super::{Op, Operator, Scalar, Space, Vector};
+use super::{Length, Op, Operator, Scalar, Space, Vector};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -235,14 +235,14 @@ fn is_pair(first: &Op, second: &Op) -> bool {
     }
 }
 
-/// Entries a sweep of `op` runs over.
-pub(crate) fn length(op: &Op, space: &Space) -> usize {
+/// What a sweep of `op` runs over.
+pub(crate) fn length(op: &Op, space: &Space) -> Length {
     match op {
-        Op::Apply { y, .. } | Op::TriangularSolve { y, .. } | Op::Map { y, .. } => space.len(*y),
-        Op::Dot { x, .. } => space.len(*x),
-        Op::MultiDot { w, .. } | Op::MultiAxpy { w, .. } => space.len(*w),
-        Op::Rotate { v, .. } => space.len(v.column(0)),
-        _ => 0,
+        Op::Apply { y, .. } | Op::TriangularSolve { y, .. } | Op::Map { y, .. } => space.length(*y),
+        Op::Dot { x, .. } => space.length(*x),
+        Op::MultiDot { w, .. } | Op::MultiAxpy { w, .. } => space.length(*w),
+        Op::Rotate { v, .. } => space.length(v.column(0)),
+        _ => Length { entries: 0, layout: 0 },
     }
 }
 

@@ -62,6 +62,7 @@ impl Precisions {
 pub(crate) struct VectorInfo {
     pub(crate) name: String,
     pub(crate) len: usize,
+    pub(crate) layout: u32,
     pub(crate) role: Role,
     pub(crate) initial: Option<Arc<Vec<f64>>>,
 }
@@ -70,8 +71,20 @@ pub(crate) struct VectorInfo {
 pub(crate) struct BasisInfo {
     pub(crate) name: String,
     pub(crate) len: usize,
+    pub(crate) layout: u32,
     pub(crate) columns: usize,
 }
+
+/// How many entries a vector has here, and how it is cut between ranks: two of one length on this rank may have others on
+/// another.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) struct Length {
+    pub(crate) entries: usize,
+    pub(crate) layout: u32,
+}
+
+/// The layout of what a rank has for itself, whatever others have.
+pub(crate) const PRIVATE: u32 = u32::MAX;
 
 /// A matrix, its power-of-two scale, and the role its product is computed in.
 #[derive(Clone, Debug)]
@@ -109,6 +122,8 @@ pub struct Space {
     pub(crate) operators: Vec<OperatorData>,
     pub(crate) triangles: Vec<TriangleData>,
     solves_triangles: bool,
+    /// That of the next vectors.
+    layout: u32,
     /// Systems side by side in it.
     pub(crate) systems: usize,
     /// What ends the making of an engine for it.
@@ -132,6 +147,7 @@ impl Space {
             operators: vec![],
             triangles: vec![],
             solves_triangles: true,
+            layout: 0,
             systems: 1,
             halt: Halt::default(),
         }
@@ -147,6 +163,11 @@ impl Space {
     #[must_use]
     pub fn solves_triangles(&self) -> bool {
         self.solves_triangles
+    }
+
+    /// From now on vectors are cut like the rows of matrices with this layout; the one before.
+    pub(crate) fn enter(&mut self, layout: u32) -> u32 {
+        std::mem::replace(&mut self.layout, layout)
     }
 
     /// A zeroed vector in working precision.
@@ -175,13 +196,13 @@ impl Space {
     }
 
     fn add_vector(&mut self, name: &str, len: usize, role: Role, initial: Option<Arc<Vec<f64>>>) -> Vector {
-        self.vectors.push(VectorInfo { name: name.into(), len, role, initial });
+        self.vectors.push(VectorInfo { name: name.into(), len, layout: self.layout, role, initial });
         Vector::Own(index(self.vectors.len() - 1, "vectors"))
     }
 
     /// A zeroed n × m basis in working precision.
     pub fn basis(&mut self, name: &str, len: usize, columns: usize) -> Basis {
-        self.bases.push(BasisInfo { name: name.into(), len, columns });
+        self.bases.push(BasisInfo { name: name.into(), len, layout: self.layout, columns });
         Basis(index(self.bases.len() - 1, "bases"))
     }
 
@@ -240,10 +261,7 @@ impl Space {
     /// Length of a vector.
     #[must_use]
     pub fn len(&self, v: Vector) -> usize {
-        match v {
-            Vector::Own(i) => self.vectors[i as usize].len,
-            Vector::Column { basis, .. } => self.bases[basis as usize].len,
-        }
+        self.length(v).entries
     }
 
     /// Number type of a vector.
@@ -264,9 +282,24 @@ impl Space {
         }
     }
 
+    /// [`Space::len`], with how the vector is cut between ranks.
+    pub(crate) fn length(&self, v: Vector) -> Length {
+        let (entries, layout) = match v {
+            Vector::Own(i) => (self.vectors[i as usize].len, self.vectors[i as usize].layout),
+            Vector::Column { basis, .. } => (self.bases[basis as usize].len, self.bases[basis as usize].layout),
+        };
+        Length { entries, layout }
+    }
+
     /// Lengths of vectors and bases, each as often as it occurs.
-    pub(crate) fn lengths(&self) -> impl Iterator<Item = usize> {
-        self.vectors.iter().map(|v| v.len).chain(self.bases.iter().map(|b| b.len))
+    pub(crate) fn lengths(&self) -> impl Iterator<Item = Length> {
+        let vectors = self.vectors.iter().map(|v| Length { entries: v.len, layout: v.layout });
+        vectors.chain(self.base_lengths())
+    }
+
+    /// Those of bases.
+    pub(crate) fn base_lengths(&self) -> impl Iterator<Item = Length> {
+        self.bases.iter().map(|b| Length { entries: b.len, layout: b.layout })
     }
 
     /// How many vectors of length n a solve keeps: own vectors and basis columns.

@@ -158,7 +158,7 @@ pub(crate) async fn choose_device(
         notes.push("backend cpu: the preconditioner is a function on the host".into());
         return Ok(cpu(options));
     }
-    let what = if a.entries().is_some() { "entries" } else { "numbers a product" };
+    let what = if matches!(a, Matrix::Free(_)) { "numbers a product" } else { "entries" };
     let choice = choose_for(a.work(), what, options, lost, notes).await?;
     // An operator's text knows no double-single arithmetic.
     let narrow = a.entries().is_none() && choice.widest == Dtype::DoubleSingle;

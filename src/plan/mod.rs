@@ -60,7 +60,7 @@ pub(crate) fn choose(
     notes: &mut Vec<String>,
 ) -> Result<Chosen> {
     let mut warnings = vec![];
-    let n = a.rows();
+    let n = a.all_rows();
     let auto = options.method == Method::Auto;
     let named = options.preconditioner.to_string();
     let asked = Some(named.as_str()).filter(|_| options.preconditioner != Precond::Auto);
@@ -86,15 +86,16 @@ pub(crate) fn choose(
             .push(format!("{zero} diagonal entries are zero or missing; their rows are scaled by their largest entry"));
     }
     let entries = a.entries();
+    let stored = !matches!(a, Matrix::Free(_));
     let multigrid = precond::multigrid_pays(n, facts.m_matrix, facts.dominance, options.near_null.is_some());
-    let elliptic = multigrid.is_some() && negative == 0 && zero == 0 && entries.is_some();
+    let elliptic = multigrid.is_some() && negative == 0 && zero == 0 && stored;
     let seen = Seen {
         definite: facts.may_be_definite(),
         symmetric: facts.symmetric(),
         zero,
         one_sign: positive == n || negative == n,
         triangles: device.is_host() && entries.is_some(),
-        stored: entries.is_some(),
+        stored,
         elliptic,
     };
     let (_, components) = facts.null_components;
@@ -165,8 +166,13 @@ pub(crate) fn choose(
         symmetric: seen.symmetric,
     };
     // On what looks like a mesh multigrid starts without waiting for others.
-    let sure =
-        seen.symmetric && elliptic && (options.near_null.is_some() || entries.is_some_and(|a| is_mesh(a, facts)));
+    let sure = seen.symmetric
+        && elliptic
+        && (options.near_null.is_some() || {
+            // Ranks don't look for hubs.
+            let mesh = a.parted().is_some() && 4 * facts.weak >= n;
+            mesh || entries.is_some_and(|a| is_mesh(a, facts))
+        });
     let mut candidates: Vec<Candidate> = vec![];
     // Where each line's candidates stand.
     let mut places: Vec<(usize, usize)> = vec![];

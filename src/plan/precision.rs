@@ -11,7 +11,7 @@ pub(super) const CACHED: usize = 32 << 20;
 
 /// Bytes of the matrix and of the ten vectors of a CG iteration.
 pub(super) fn streamed(a: &Matrix) -> usize {
-    a.plain_bytes(8) as usize + 80 * a.rows()
+    a.plain_bytes(8) as usize + 80 * a.all_rows()
 }
 
 /// Number types for a device, the first choice and what to fall back on; reasons go to `notes`.

@@ -197,7 +197,7 @@ impl Transform {
 
     /// The exponent of the largest entry of D_c P_cᵀ d·2^(e + `exponent`); `None` where that is zero or not finite.
     pub(crate) fn size(&self, d: &[f64], exponent: i32) -> Option<i32> {
-        let largest = scale::largest(d);
+        let largest = self.matrix.whole().widest(scale::largest(d));
         if !(largest > 0.0 && largest.is_finite()) {
             return None;
         }

@@ -43,26 +43,19 @@ impl Chebyshev {
             return Err(Error::input(format!("the degree is {degree}; it must be a number from 1 to 64")));
         }
         let diagonal = Diagonal::of_any(&a);
-        if let Some(row) = diagonal.first_skipped {
+        if let Some(row) = a.agreed(diagonal.first_skipped) {
             let message = "the diagonal entry is zero or missing; a polynomial in D⁻¹A needs it".into();
             return Err(Error::Preconditioner { row, message });
         }
-        if let Some(row) = diagonal.inverse.iter().position(|&d| d < 0.0).filter(|_| request.definite) {
+        if let Some(row) = a.agreed(diagonal.first_negative().filter(|_| request.definite)) {
             let message = "the diagonal entry is negative; this method wants a positive definite preconditioner".into();
             return Err(Error::Preconditioner { row, message });
         }
-        let rho = match &a {
-            Matrix::Stored(a) => spectrum::largest(a, &diagonal.inverse, request.symmetric, LANCZOS, &request.halt)?,
-            Matrix::Free(_) if !request.symmetric => {
-                let message =
-                    "a bound of the spectrum needs the entries of A or its symmetry; the operator has neither";
-                return Err(Error::input(message));
-            }
-            Matrix::Free(_) => {
-                let product = |x: &[f64]| a.multiply(x);
-                spectrum::estimate(product, &diagonal.inverse, f64::INFINITY, LANCZOS, &request.halt)?
-            }
-        };
+        if matches!(a, Matrix::Free(_)) && !request.symmetric {
+            let message = "a bound of the spectrum needs the entries of A or its symmetry; the operator has neither";
+            return Err(Error::input(message));
+        }
+        let rho = spectrum::largest(&a, &diagonal.inverse, request.symmetric, LANCZOS, &request.halt)?;
         if !(rho.is_finite() && rho > 0.0) {
             return Err(Error::Preconditioner { row: 0, message: format!("the spectrum's bound is {rho}") });
         }

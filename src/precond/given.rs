@@ -121,7 +121,7 @@ impl Given {
                 "least-squares methods take a given matrix or function, M = (A'A)^-1 nearly, but no given operations",
             )),
             (Kind::Made(make), Matrix::Stored(a)) => make(a),
-            (Kind::Made(_), Matrix::Free(_)) => {
+            (Kind::Made(_), _) => {
                 Err(Error::input("this preconditioner is made of the entries of A; an operator has none"))
             }
         }
@@ -187,7 +187,7 @@ impl Preconditioner for Product {
         for (installed, m) in self.installed.iter_mut().zip(std::iter::once(&self.m).chain(&self.transpose)) {
             match m {
                 Matrix::Stored(m) => updates.operators.push((installed.handle, Arc::clone(m), exponent)),
-                Matrix::Free(_) => installed.missing = exponent - installed.exponent,
+                _ => installed.missing = exponent - installed.exponent,
             }
         }
         Ok(updates)
@@ -196,7 +196,7 @@ impl Preconditioner for Product {
     fn describe(&self) -> Vec<String> {
         vec![match &self.m {
             Matrix::Stored(m) => format!("given: a matrix of {} entries", m.nnz()),
-            Matrix::Free(_) => "given: an operator".into(),
+            _ => "given: an operator".into(),
         }]
     }
 }

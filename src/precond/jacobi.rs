@@ -32,7 +32,11 @@ impl Jacobi {
     /// for methods that need M positive definite.
     #[must_use]
     pub fn new(a: &Csr, absolute: bool) -> Self {
-        let Diagonal { mut inverse, first_unusable: skipped, .. } = Diagonal::of(a);
+        Self::of(Diagonal::of(a), absolute)
+    }
+
+    pub(super) fn of(diagonal: Diagonal, absolute: bool) -> Self {
+        let Diagonal { mut inverse, first_unusable: skipped, .. } = diagonal;
         if absolute {
             inverse.iter_mut().for_each(|v| *v = v.abs());
         }

@@ -17,6 +17,7 @@ mod near_null;
 mod polynomial;
 pub(crate) mod registry;
 mod scaling;
+mod shared;
 mod spectrum;
 mod ssor;
 mod triangles;

@@ -35,7 +35,7 @@ impl NearNull {
             if v.len() != n {
                 return Err(Error::input(format!("near-null vector {k} has {} entries, the first {n}", v.len())));
             }
-            if !v.iter().all(|x| x.is_finite()) || v.iter().all(|&x| x == 0.0) {
+            if !v.iter().all(|x| x.is_finite()) || n > 0 && v.iter().all(|&x| x == 0.0) {
                 return Err(Error::input(format!("near-null vector {k} is zero or not finite")));
             }
         }

@@ -344,6 +344,7 @@ impl Precond {
         match a {
             Matrix::Stored(a) => self.build_stored(a, request),
             Matrix::Free(a) => matrix_free::build(self, a, request),
+            Matrix::Parted(a) => shared::build(self, a, request),
         }
     }
 }

@@ -4,16 +4,17 @@ use crate::error::Result;
 use crate::host::halt::Halt;
 use crate::host::random::Random;
 use crate::host::scale::{exponent, larger, largest as largest_of, ldexp, power, smaller};
-use crate::matrix::Csr;
+use crate::host::whole::Whole;
+use crate::matrix::{Csr, Matrix};
 use rayon::prelude::*;
 
 /// Rows per partial sum: fixed, so that the bits don't depend on the number of threads.
 const BLOCK: usize = 4096;
 
 /// The sum of `f` over the blocks of w and x.
-fn sum(w: &mut [f64], x: &[f64], f: impl Fn(&mut [f64], &[f64]) -> f64 + Sync) -> f64 {
+fn sum(w: &mut [f64], x: &[f64], whole: &dyn Whole, f: impl Fn(&mut [f64], &[f64]) -> f64 + Sync) -> f64 {
     let blocks = w.par_chunks_mut(BLOCK).zip(x.par_chunks(BLOCK));
-    blocks.map(|(w, x)| f(w, x)).collect::<Vec<f64>>().into_iter().sum()
+    whole.sum(&blocks.map(|(w, x)| f(w, x)).collect::<Vec<f64>>())
 }
 
 /// max_i Σ_j |d_i a_ij| ≥ ρ(DA) (Gershgorin); `inverse` is D.
@@ -30,24 +31,24 @@ pub(super) fn gershgorin(a: &Csr, inverse: &[f64]) -> f64 {
 /// the space is invariant to 10⁻¹² of `bound`, a bound on the spectrum, or of the size seen so far, and if the matrix
 /// is `enough`. Cost: `steps` products.
 fn lanczos(
-    multiply: impl Fn(&[f64]) -> Vec<f64>,
+    a: &Matrix,
     inverse: &[f64],
     bound: f64,
     steps: usize,
     enough: impl Fn(&[f64], &[f64]) -> bool,
     halt: &Halt,
 ) -> Result<(Vec<f64>, Vec<f64>)> {
-    let n = inverse.len();
+    let (n, whole) = (inverse.len(), a.whole());
     // Roots of D in units of its own, 2^e, so that scaling A by a power of two changes no bit.
-    let e = exponent(largest_of(inverse));
+    let e = exponent(whole.widest(largest_of(inverse)));
     let small = power(-e);
     let root: Vec<f64> = inverse.par_iter().with_min_len(BLOCK).map(|&d| small(d).sqrt()).collect();
     // The next v, not yet normalised.
-    let mut w = Random::new(0x5eed).vector(n);
-    let mut norm = sum(&mut w, &root, |w, _| w.iter().map(|w| w * w).sum()).sqrt();
+    let mut w = Random::new(0x5eed).after(whole.first()).vector(n);
+    let mut norm = sum(&mut w, &root, whole, |w, _| w.iter().map(|w| w * w).sum()).sqrt();
     let (mut v, mut before, mut scaled) = (vec![0.0; n], vec![0.0; n], vec![0.0; n]);
     let (mut alpha, mut beta): (Vec<f64>, Vec<f64>) = (vec![], vec![]);
-    for _ in 0..steps.min(n) {
+    for _ in 0..steps.min(whole.count(n)) {
         halt.check()?;
         std::mem::swap(&mut before, &mut v);
         let next = v.par_chunks_mut(BLOCK).zip(scaled.par_chunks_mut(BLOCK));
@@ -55,12 +56,12 @@ fn lanczos(
             v.iter_mut().zip(w).for_each(|(v, w)| *v = w / norm);
             scaled.iter_mut().zip(v).zip(root).for_each(|((s, v), r)| *s = *v * r);
         });
-        w = multiply(&scaled);
+        w = a.multiply(&scaled);
         let last = beta.last().map_or(0.0, |&b| ldexp(b, -e));
         let rows = w.par_iter_mut().with_min_len(BLOCK).zip(&root).zip(&before);
         rows.for_each(|((w, r), b)| *w = *w * r - last * b);
-        let c = sum(&mut w, &v, |w, v| w.iter().zip(v).map(|(w, v)| w * v).sum());
-        norm = sum(&mut w, &v, |w, v| {
+        let c = sum(&mut w, &v, whole, |w, v| w.iter().zip(v).map(|(w, v)| w * v).sum());
+        norm = sum(&mut w, &v, whole, |w, v| {
             w.iter_mut().zip(v).for_each(|(w, v)| *w -= c * v);
             w.iter().map(|w| w * w).sum()
         });
@@ -76,34 +77,26 @@ fn lanczos(
 }
 
 /// An estimate of λmax(DA), never above Gershgorin's bound: `steps` of Lanczos' process, plus 5 %. For A not
-/// symmetric, or D not positive, the bound itself.
+/// symmetric, or D not positive, the bound itself; that is infinite for an operator.
 ///
 /// # Errors
 /// Where `halt` calls.
-pub(super) fn largest(a: &Csr, inverse: &[f64], symmetric: bool, steps: usize, halt: &Halt) -> Result<f64> {
-    let bound = gershgorin(a, inverse);
-    if !symmetric || a.rows() < 2 || !bound.is_finite() {
+pub(super) fn largest(a: &Matrix, inverse: &[f64], symmetric: bool, steps: usize, halt: &Halt) -> Result<f64> {
+    let bound = a.stored_rows().map_or(f64::INFINITY, |rows| a.whole().widest(gershgorin(rows, inverse)));
+    let known = a.stored_rows().is_some();
+    if known && (!symmetric || a.all_rows() < 2 || !bound.is_finite()) {
         return Ok(bound);
     }
-    estimate(|x| a.multiply(x), inverse, bound, steps, halt)
+    estimate(a, inverse, bound, steps, halt)
 }
 
-/// [`largest`] for symmetric A given by its product; `bound`, perhaps infinite, where D is not positive.
-///
-/// # Errors
-/// Where `halt` calls.
-pub(super) fn estimate(
-    multiply: impl Fn(&[f64]) -> Vec<f64>,
-    inverse: &[f64],
-    bound: f64,
-    steps: usize,
-    halt: &Halt,
-) -> Result<f64> {
-    if inverse.is_empty() || inverse.iter().any(|&d| d <= 0.0) {
+/// For symmetric A; `bound` where D is not positive.
+fn estimate(a: &Matrix, inverse: &[f64], bound: f64, steps: usize, halt: &Halt) -> Result<f64> {
+    if a.all_rows() == 0 || a.whole().any(inverse.iter().any(|&d| d <= 0.0)) {
         return Ok(bound);
     }
     let safe = |alpha: &[f64], beta: &[f64]| 1.05 * largest_of_tridiagonal(alpha, beta);
-    let (alpha, beta) = lanczos(multiply, inverse, bound, steps, |alpha, beta| safe(alpha, beta) >= bound, halt)?;
+    let (alpha, beta) = lanczos(a, inverse, bound, steps, |alpha, beta| safe(alpha, beta) >= bound, halt)?;
     let found = safe(&alpha, &beta);
     Ok(if found > 0.0 && found.is_finite() { smaller(found, bound) } else { bound })
 }
@@ -138,11 +131,11 @@ mod tests {
     fn close_to_the_truth_and_below_the_bound() {
         for a in [gallery::poisson2d(30), gallery::poisson3d(9), gallery::random_spd(500, 9, 1)] {
             let inverse: Vec<f64> = a.diagonal().iter().map(|d| 1.0 / d).collect();
-            let estimate = largest(&a, &inverse, true, 10, &Halt::default()).unwrap();
+            let estimate = largest(&a.clone().into(), &inverse, true, 10, &Halt::default()).unwrap();
             // The truth, by many steps.
-            let truth = largest(&a, &inverse, true, 300, &Halt::default()).unwrap() / 1.05;
+            let truth = largest(&a.clone().into(), &inverse, true, 300, &Halt::default()).unwrap() / 1.05;
             assert!(estimate <= gershgorin(&a, &inverse) && estimate > 0.95 * truth, "{estimate} {truth}");
         }
-        assert_eq!(largest(&gallery::diagonal(&[2.0]), &[0.5], true, 5, &Halt::default()).unwrap(), 1.0);
+        assert_eq!(largest(&gallery::diagonal(&[2.0]).into(), &[0.5], true, 5, &Halt::default()).unwrap(), 1.0);
     }
 }

@@ -1,46 +1,69 @@
-//! Which rows each rank holds: whole chunks, so that the sums of chunks don't depend on the number of ranks.
+//! Which rows each rank holds. Where cuts are at multiples of a chunk, the sums of chunks don't depend on the number of
+//! ranks.
 
 use std::ops::Range;
 
-/// Vectors of `len` entries in chunks of `chunk`, cut between ranks.
+/// Vectors cut between ranks, and each rank's part into chunks.
 #[derive(Clone, Debug)]
 pub(crate) struct Cuts {
-    len: usize,
     chunk: usize,
-    /// Rank p holds chunks `starts[p]..starts[p + 1]`.
+    /// Rank p holds entries `rows[p]..rows[p + 1]`.
+    rows: Vec<usize>,
+    /// They are chunks `starts[p]..starts[p + 1]`, counted over all ranks.
     starts: Vec<usize>,
 }
 
 impl Cuts {
-    /// Cuts after which each rank has about the same part of all `weights`, one of each chunk.
+    /// Cuts of `len` entries at multiples of `chunk` after which each rank has about the same part of all `weights`, one
+    /// of each chunk.
     pub(crate) fn new(len: usize, chunk: usize, weights: &[u64], ranks: usize) -> Self {
         debug_assert_eq!(weights.len(), len.div_ceil(chunk));
         let total: u128 = weights.iter().map(|&w| u128::from(w)).sum();
-        let mut starts = vec![0];
-        let (mut c, mut sum) = (0, 0u128);
-        for p in 1..ranks as u128 {
+        let mut counts = vec![];
+        let (mut c, mut sum, mut start) = (0, 0u128, 0);
+        for p in 1..=ranks as u128 {
             // A chunk goes to the side on which most of it lies.
-            while c < weights.len() && (2 * sum + u128::from(weights[c])) * ranks as u128 <= 2 * p * total {
+            while c < weights.len()
+                && (p == ranks as u128 || (2 * sum + u128::from(weights[c])) * ranks as u128 <= 2 * p * total)
+            {
                 sum += u128::from(weights[c]);
                 c += 1;
             }
-            starts.push(c);
+            let end = (c * chunk).min(len);
+            counts.push(end - start);
+            start = end;
         }
-        starts.push(weights.len());
-        Self { len, chunk, starts }
+        Self::of(&counts, chunk)
+    }
+
+    /// The cuts after which the ranks have these numbers of entries.
+    pub(crate) fn of(counts: &[usize], chunk: usize) -> Self {
+        let sums = |each: &dyn Fn(usize) -> usize| {
+            let ends = counts.iter().scan(0, |end, &n| {
+                *end += each(n);
+                Some(*end)
+            });
+            std::iter::once(0).chain(ends).collect()
+        };
+        Self { chunk, rows: sums(&|n| n), starts: sums(&|n| n.div_ceil(chunk)) }
     }
 
     /// How many chunks all ranks hold.
     pub(crate) fn chunks(&self) -> usize {
-        self.len.div_ceil(self.chunk)
+        self.starts[self.ranks()]
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.len
+        self.rows[self.ranks()]
     }
 
     pub(crate) fn ranks(&self) -> usize {
         self.starts.len() - 1
+    }
+
+    /// Entries of a chunk; the last one of a rank may have fewer.
+    pub(crate) fn chunk(&self) -> usize {
+        self.chunk
     }
 
     /// The chunks of rank `p`.
@@ -50,8 +73,7 @@ impl Cuts {
 
     /// The entries of rank `p`.
     pub(crate) fn rows_of(&self, p: usize) -> Range<usize> {
-        let Range { start, end } = self.chunks_of(p);
-        (start * self.chunk).min(self.len)..(end * self.chunk).min(self.len)
+        self.rows[p]..self.rows[p + 1]
     }
 
     /// How many entries each rank holds.
@@ -66,7 +88,7 @@ impl Cuts {
 
     /// The rank that holds entry `i`.
     pub(crate) fn owner(&self, i: usize) -> usize {
-        self.owner_of_chunk(i / self.chunk)
+        self.rows.partition_point(|&s| s <= i) - 1
     }
 }
 

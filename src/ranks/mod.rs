@@ -4,11 +4,12 @@
 //! A [`Communicator`] moves bytes between ranks. There are two: threads of one process ([`Ranks::threads`]), for tests and
 //! for trying things out, and MPI (`Ranks::mpi`, with the feature `mpi`). One rank needs none.
 //!
-//! What ranks share today is the iteration: vectors, bases and the matrices of products are divided by rows, and sums
-//! have the bits of one process. Each rank is still given all of A and b, and repeats set-ups and certificates.
+//! Ranks share a matrix of which each has some rows ([`Matrix::from_local_rows`](crate::matrix::Matrix::from_local_rows)): then
+//! nothing on a rank has the length of the whole. Or each is given all of A and b
+//! ([`Options::ranks`](crate::Options::ranks)): then vectors, bases and the matrices of products are divided by rows, set-ups
+//! and certificates are repeated, and everything has the bits of one process.
 
 pub(crate) mod cuts;
-pub(crate) mod halo;
 #[cfg(feature = "mpi")]
 mod mpi;
 pub(crate) mod pace;
@@ -18,7 +19,6 @@ mod threads;
 use crate::error::{Error, Result};
 use crate::host::clock::Instant;
 use crate::host::memory;
-use crate::matrix::Csr;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -203,26 +203,6 @@ impl Ranks {
         self.0.communicator.abort(code);
     }
 
-    /// The matrix whose rows the ranks have assembled, with columns counted over the whole matrix: rank p's rows come
-    /// after those of the ranks before it. Every rank gets all of it.
-    ///
-    /// # Errors
-    /// Ranks with different numbers of columns; more than 2³² − 1 rows.
-    pub fn gather_rows(&self, local: &Csr) -> Result<Csr> {
-        let lengths: Vec<u64> = local.row_ptr().windows(2).map(|w| (w[1] - w[0]) as u64).collect();
-        let columns = self.gather(&[local.cols() as u64])?;
-        if columns.iter().any(|c| *c != columns[0]) {
-            return Err(Error::input(format!("the ranks' parts of the matrix have {columns:?} columns")));
-        }
-        let lengths: Vec<u64> = self.gather(&lengths)?;
-        let row_ptr = std::iter::once(0).chain(lengths.iter().scan(0, |end, &n| {
-            *end += n as usize;
-            Some(*end)
-        }));
-        let row_ptr: Vec<usize> = row_ptr.collect();
-        Csr::new(lengths.len(), local.cols(), row_ptr, self.gather(local.columns())?, self.gather(local.values())?)
-    }
-
     /// The vector whose parts the ranks have, one after the other.
     ///
     /// # Errors
@@ -294,6 +274,20 @@ impl Ranks {
         self.0.communicator.exchange(sends, receives, &mut work)?;
         self.waited(start.elapsed().saturating_sub(worked));
         Ok(())
+    }
+
+    /// Sends numbers to some ranks, and receives what others send to this one, by their numbers. All ranks call this
+    /// together; none but the receiver knows how much comes.
+    pub(crate) fn mail<T: bytemuck::Pod>(&self, letters: Vec<(usize, Vec<T>)>) -> Result<Vec<(usize, Vec<T>)>> {
+        let me = self.rank() as u64;
+        let told: Vec<u64> = letters.iter().flat_map(|(p, v)| [me, *p as u64, v.len() as u64]).collect();
+        let told = self.gather(&told)?;
+        let mine = told.chunks(3).filter(|t| t[1] == me);
+        let mut receives: Vec<(usize, Vec<u8>)> =
+            mine.map(|t| (t[0] as usize, vec![0; size_of::<T>() * t[2] as usize])).collect();
+        let sends: Vec<_> = letters.iter().map(|(p, v)| (*p, bytemuck::cast_slice(v).to_vec())).collect();
+        self.exchange(&sends, &mut receives, || ())?;
+        Ok(receives.into_iter().map(|(p, bytes)| (p, bytemuck::pod_collect_to_vec(&bytes))).collect())
     }
 
     fn waited(&self, time: Duration) {

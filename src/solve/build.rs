@@ -1,7 +1,8 @@
 //! From a candidate of the plan to a session that can run.
 
+use super::derived::transpose;
 use super::many::Block;
-use super::solver::{Solver, transpose};
+use super::solver::Solver;
 use crate::backend::Engine;
 use crate::backend::shared::Shared;
 use crate::error::{Error, Result};
@@ -53,7 +54,9 @@ impl Prepared {
         let mut space = self.space.clone();
         let Self { a, x, r, normal, transpose, watch, .. } = *self;
         let n = space.len(x);
-        let method = self.entry.build(&mut space, System { a, r, x, n, normal, transpose, m, watch }, &self.tuning);
+        let order = self.transform.matrix.all_cols();
+        let system = System { a, r, x, n, order, normal, transpose, m, watch };
+        let method = self.entry.build(&mut space, system, &self.tuning);
         let refines = space.plan.working != space.plan.accumulate;
         let (matrix, exponent) = (&self.transform.matrix, self.transform.remaining);
         let renewal = (method.restarts() || refines).then(|| Renewal::new(&mut space, a, matrix, exponent, n));
@@ -101,6 +104,7 @@ impl Solver {
         let (matrix, exponent) = (&transform.matrix, transform.remaining);
         let mut space = self.device.space(candidate.precision);
         space.halt = halt.clone();
+        space.enter(matrix.layout());
         let a = space.operator("A", matrix.clone(), exponent, Role::Working);
         let x = space.vector("x", n);
         let r = space.vector("r", rows);
@@ -165,11 +169,12 @@ impl Solver {
     fn engine(&self, k: usize, space: &Space) -> Result<Box<dyn Engine>> {
         let candidate = &self.candidates[k];
         let ranks = self.options.ranks.as_ref();
-        let (needed, parts) = space.needed(ranks.map_or(1, Ranks::size));
+        let (needed, parts) = space.needed(ranks.filter(|_| self.a.parted().is_none()).map_or(1, Ranks::size));
         let what = || format!("{} with {}: {parts}", candidate.method.id, candidate.preconditioner);
         self.agreed(self.options.check_memory(what, needed))?;
         if let Some(ranks) = ranks {
             let Candidate { method, preconditioner, restart, precision, .. } = candidate;
+            let parts = if self.a.parted().is_some() { "" } else { &parts };
             let decided = format!("{} with {preconditioner}, restart {restart}, {precision:?}: {parts}", method.id);
             ranks.agree_on(&decided)?;
         }

@@ -370,11 +370,11 @@ impl Session {
         let residual = problem.residual(truth);
         let scaled = self.transform.residual(&residual, e);
         let same = problem.null.is_none() && !self.transform.scales();
-        let norm = if same { ldexp(truth.norm, -e) } else { norm2(&scaled) };
+        let norm = if same { ldexp(truth.norm, -e) } else { problem.norm(&scaled) };
         // Under D_r norms differ, and r may have lost a part in the null space; the part by which the whole of ‖r‖
         // has to fall is taken over.
         let before = truth.norm;
-        let whole = if problem.null.is_some() { norm * (before / norm2(&residual)) } else { norm };
+        let whole = if problem.null.is_some() { norm * (before / problem.norm(&residual)) } else { norm };
         let mut goal = whole * (problem.target(truth) / before);
         if problem.null.is_some() {
             // The rest of the solvable part must be small beside the part that can't be solved.
@@ -409,7 +409,7 @@ impl Session {
         for (scalar, value) in [
             (self.watch.optimality, optimality * problem.norms.scaled_norm),
             (self.watch.epsilon, epsilon),
-            (self.watch.noise, epsilon * (4.0 / (self.space.len(self.x).max(1) as f64).sqrt()).min(1.0)),
+            (self.watch.noise, epsilon * (4.0 / (self.transform.matrix.all_cols().max(1) as f64).sqrt()).min(1.0)),
             (self.watch.ceiling, ceiling.min(self.largest())),
             (self.watch.window, limits.window as f64),
         ] {

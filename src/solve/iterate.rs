@@ -2,7 +2,7 @@
 
 use crate::backend::{Progress, deliver};
 use crate::error::Result;
-use crate::host::scale::norm2;
+use crate::host::scale::norm2_of;
 use crate::method::{Method, Next, Outbox};
 use crate::op::schedule::Compiled;
 use crate::op::{Dtype, Op, Operator, Program, Stop};
@@ -75,7 +75,7 @@ impl Session {
             if units.slope > 0.0 && ended.is_none() && !refines {
                 // x is up to date only here.
                 let x = self.engine.read_vector(self.x).await?;
-                goal = goal.max(floor + units.slope * norm2(&x));
+                goal = goal.max(floor + units.slope * norm2_of(&x, self.transform.matrix.whole()));
                 ended = (last <= goal).then_some(Ended::Estimate);
             }
             let estimated = matches!(ended, Some(Ended::Stop(Stop::Estimate) | Ended::Estimate));

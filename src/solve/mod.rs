@@ -3,6 +3,7 @@
 mod awaited;
 mod build;
 mod builder;
+mod derived;
 pub(crate) mod drive;
 mod failover;
 mod forms;

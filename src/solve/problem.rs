@@ -4,7 +4,7 @@ use crate::analyse::certify::{Certified, Norms, Truth, certify};
 use crate::analyse::facts::Facts;
 use crate::analyse::range::{Range, backward_error};
 use crate::host::clock::Instant;
-use crate::host::scale::{ldexp, norm2};
+use crate::host::scale::{ldexp, norm2, norm2_of};
 use crate::matrix::{Csr, Matrix};
 use crate::options::Criterion;
 use crate::report::{BrokenDown, Passed, Reason, TrueResidual};
@@ -42,10 +42,15 @@ impl Problem<'_> {
         certified
     }
 
+    /// The norm of a vector like b.
+    pub(super) fn norm(&self, v: &[f64]) -> f64 {
+        norm2_of(v, self.matrix.whole())
+    }
+
     /// The right-hand side of a correction.
     pub(super) fn residual<'t>(&self, truth: &'t Truth) -> Cow<'t, [f64]> {
         match self.null {
-            Some(facts) => Cow::Owned(facts.split_null(&truth.residual).1),
+            Some(facts) => Cow::Owned(facts.split_null(&truth.residual, self.matrix.whole()).1),
             None => Cow::Borrowed(&truth.residual),
         }
     }
@@ -123,7 +128,9 @@ impl Problem<'_> {
     pub(crate) fn in_range(&self, t: &Truth) -> Option<f64> {
         match self.null {
             // The null vectors of a symmetric A: all the rest is its range.
-            Some(facts) if t.norm > 0.0 => Some(norm2(&facts.split_null(&t.residual).1) / t.norm),
+            Some(facts) if t.norm > 0.0 => {
+                Some(self.norm(&facts.split_null(&t.residual, self.matrix.whole()).1) / t.norm)
+            }
             _ => self.range.part(self.matrix, self.norms, t),
         }
     }
@@ -166,7 +173,7 @@ impl Problem<'_> {
         // A x = b − r, in the units of `t`.
         let product: Vec<f64> = self.b.iter().zip(&t.residual).map(|(&b, r)| ldexp(b, -t.exponent) - r).collect();
         let whole = t.norm / c.backward_error - t.rhs;
-        let null_residual = norm2(&product) / whole;
+        let null_residual = self.norm(&product) / whole;
         if whole * NULL >= t.rhs && null_residual <= 4.0 * NULL {
             return Reason::Singular { null_residual };
         }

@@ -292,10 +292,12 @@ impl Solver {
         let start = session.starts_at(state);
         let known = race.entrant(k).each;
         race.starts(k, digits(start));
+        let whole = problem.matrix.whole();
         let look = move |race: &mut Race, state: &State| {
             let more = state.iterations - before;
             // A triangle is solved at a third of the pace of a product.
             let work = (state.bytes - bytes) as f64 + 2.0 * triangles * (state.applications - applied) as f64;
+            let work = whole.sum(&[work]);
             let each = if more > 0 && work > 0.0 { work / more as f64 + LAUNCH } else { known };
             let held = state.history[state.history.len() - more..].iter().fold(start, |m: f64, &r| m.min(r));
             race.look(k, made + more, each, digits(held));

@@ -2,6 +2,7 @@
 
 use super::awaited::{Heard, Here, Pause};
 use super::builder::Builder;
+use super::derived::{damped, transpose};
 use super::many::Block;
 use super::system::Call;
 use crate::analyse::facts::Facts;
@@ -11,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::host::clock::Instant;
 use crate::host::halt::Halt;
 use crate::host::machine::quiet_mesa;
-use crate::matrix::{Csr, Matrix, ToMatrix};
+use crate::matrix::{Matrix, ToMatrix};
 use crate::method::registry::Method;
 use crate::method::{MethodEntry, Needs};
 use crate::op::{Precisions, Space};
@@ -100,15 +101,22 @@ impl Solver {
     /// As [`Solver::new`].
     pub async fn new_async(a: &impl ToMatrix, mut options: Options) -> Result<Self> {
         quiet_mesa();
+        let matrix = a.to_matrix();
+        if let Ok(Matrix::Parted(parted)) = &matrix {
+            options.ranks = Some(parted.ranks.clone());
+        }
         let ranks = options.ranks.clone();
         options.knobs.memory_share = ranks.as_ref().map(Ranks::memory_share).transpose()?;
-        Ranks::agreed(ranks.as_ref(), Self::planned(a, options).await)
+        let planned = match matrix {
+            Ok(a) => Self::planned(a, options).await,
+            Err(e) => Err(e),
+        };
+        Ranks::agreed(ranks.as_ref(), planned)
     }
 
-    async fn planned(a: &impl ToMatrix, mut options: Options) -> Result<Self> {
+    async fn planned(mut a: Matrix, mut options: Options) -> Result<Self> {
         let start = Instant::now();
         options.check()?;
-        let mut a = a.to_matrix()?;
         let rows = a.rows();
         let mut notes = vec![];
         if options.method == Method::Auto && !a.is_square() {
@@ -129,8 +137,14 @@ impl Solver {
                 options.method.id()
             )));
         }
-        if options.criterion == Criterion::Componentwise && a.entries().is_none() {
+        if options.criterion == Criterion::Componentwise && matches!(a, Matrix::Free(_)) {
             return Err(Error::input("the criterion componentwise needs the entries of A; an operator has none"));
+        }
+        if a.parted().is_some() && options.method.entry().is_some_and(|m| m.traits.whole_vectors) {
+            let id = options.method.id();
+            return Err(Error::input(format!(
+                "{id} needs vectors of all rows, and each rank has its own; use another method"
+            )));
         }
         if let Method::Projection { subspace } = &options.method {
             let finite = |v: &Vec<f64>| v.len() == a.rows() && v.iter().all(|x| x.is_finite());
@@ -213,6 +227,9 @@ impl Solver {
         if !keeps {
             let id = self.options.method.id();
             return Err(Error::input(format!("{id} keeps no directions; gcrotmk and lgmres do")));
+        }
+        if self.a.parted().is_some() {
+            return Err(Error::input("directions belong to all rows, and each rank has its own"));
         }
         let n = self.a.cols();
         if let Some(v) = directions.iter().find(|v| v.len() != n || v.iter().any(|x| !x.is_finite())) {
@@ -457,7 +474,7 @@ impl Solver {
         }
         let made = Arc::new(match &self.a {
             Matrix::Stored(a) => Transform::new(a, &self.facts, change, self.order.as_deref(), halt)?,
-            Matrix::Free(_) => Transform::scaled(self.a.clone(), &self.facts),
+            _ => Transform::scaled(self.a.clone(), &self.facts),
         });
         self.plan.extend(made.describe());
         self.transforms.push(Arc::clone(&made));
@@ -475,20 +492,6 @@ impl Solver {
     pub fn precision(&self) -> Precisions {
         self.candidates[self.first].precision
     }
-}
-
-/// [A; λI].
-pub(super) fn damped(a: &Csr, lambda: f64) -> Result<Csr> {
-    let n = a.cols();
-    let row_ptr = a.row_ptr().iter().copied().chain(a.nnz() + 1..=a.nnz() + n).collect();
-    let columns = a.columns().iter().copied().chain(0..n as u32).collect();
-    let values = a.values().iter().copied().chain(std::iter::repeat_n(lambda, n)).collect();
-    Csr::new(a.rows() + n, n, row_ptr, columns, values)
-}
-
-/// Aᵀ for a method that multiplies by it.
-pub(super) fn transpose(a: &Matrix) -> Result<Matrix> {
-    a.transposed().ok_or_else(|| Error::input("the method needs the operator's transpose; it gives none"))
 }
 
 /// An engine on the device that `options` name, over `space`.

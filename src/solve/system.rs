@@ -76,7 +76,7 @@ impl Solver {
     /// The system, what is known of x₀, and the reason where there is nothing to iterate for.
     pub(super) fn begin<'a>(&self, held: &'a Held, b: &'a [f64], x0: Option<&[f64]>, timings: Timings) -> System<'a> {
         let mut x = x0.map_or_else(|| vec![0.0; self.a.cols()], <[f64]>::to_vec);
-        let zero_rhs = b.iter().all(|&v| v == 0.0);
+        let zero_rhs = !held.a.whole().any(b.iter().any(|&v| v != 0.0));
         if zero_rhs {
             x.fill(0.0);
         }
@@ -164,7 +164,7 @@ impl Solver {
     }
 
     fn fits(&self) -> Fits {
-        let (stored, positive) = (self.a.entries().is_some(), self.facts.diagonal.0 == self.a.rows());
+        let (stored, positive) = (self.a.entries().is_some(), self.facts.diagonal.0 == self.a.all_rows());
         let multigrid = stored && (positive || self.options.near_null.is_some());
         Fits { stored, positive: stored && positive, multigrid, triangles: self.device.is_host() }
     }
@@ -190,7 +190,7 @@ impl Solver {
         if self.facts.null_components.1 == 0 {
             return None;
         }
-        let (null, _) = self.facts.split_null(&truth.residual);
+        let (null, _) = self.facts.split_null(&truth.residual, self.a.whole());
         let rhs = ldexp(truth.certificate.rhs_norm, -truth.exponent);
         let target = self.options.rtol * rhs + ldexp(self.options.atol, -truth.exponent);
         (null > target.max(64.0 * f64::EPSILON * rhs)).then_some(null / rhs)

@@ -1,6 +1,7 @@
 //! New values on the pattern that a solver was made for.
 
-use super::solver::{Solver, damped, transpose};
+use super::derived::{damped, transpose};
+use super::solver::Solver;
 use crate::analyse::facts::Facts;
 use crate::analyse::range::Range;
 use crate::error::{Error, Result};
@@ -31,6 +32,9 @@ impl Solver {
     /// solver is what it was. A preconditioner that can't be set up for the new values, or a device that fails, is told
     /// by the next solve.
     pub fn update(&mut self, a: &impl ToMatrix) -> Result<()> {
+        if self.a.parted().is_some() {
+            return Err(Error::input("rows that ranks share have no update of values; make a new solver"));
+        }
         // All that can fail comes first.
         let (Matrix::Stored(old), Matrix::Stored(given)) = (&self.a, a.to_matrix()?) else {
             return Err(Error::input("an operator has no values to update; make a new solver"));

@@ -26,7 +26,7 @@ use crate::host::clock::Instant;
 use crate::matrix::{Csr, Matrix, Triangular};
 use crate::op::Triangle as Handle;
 use crate::op::schedule::{Compiled, Fusion, Projections};
-use crate::op::{Array, Expr, Item, Op, Operator, Scalar, Space, Stop, TriangleData, Vector, VectorInfo};
+use crate::op::{Array, Expr, Item, Length, Op, Operator, Scalar, Space, Stop, TriangleData, Vector, VectorInfo};
 use crate::ranks::Ranks;
 pub use form::Allowed;
 use form::Sparse;
@@ -125,13 +125,18 @@ fn stored(space: &Space, k: usize, part: Option<&Part>, allowed: Allowed, made: 
     let dtype = space.plan.dtype(data.role);
     let stored = match &data.matrix {
         Matrix::Stored(a) => {
-            let a = part.map_or(a, |part| &part.local(Operator(k as u16)).matrix);
+            let a = part.and_then(|part| part.local(Operator(k as u16))).map_or(a, |local| &local.matrix);
+            let alike = made.iter().find_map(|m| m.sparse().filter(|m| m.is_of(a)));
+            Stored::Sparse(Box::new(Sparse::new(a, data.exponent, dtype, allowed, alike)))
+        }
+        Matrix::Parted(a) => {
+            let a = &a.local.matrix;
             let alike = made.iter().find_map(|m| m.sparse().filter(|m| m.is_of(a)));
             Stored::Sparse(Box::new(Sparse::new(a, data.exponent, dtype, allowed, alike)))
         }
         Matrix::Free(a) => Stored::Free(Free::new(a, data.exponent, dtype)),
     };
-    let bytes = part.map_or(Ok(stored.bytes()), |part| part.sum(stored.bytes()))?;
+    let bytes = part.map_or(Ok(stored.bytes()), |part| part.sum(Operator(k as u16), stored.bytes()))?;
     data.stored_bytes.store(bytes, Ordering::Relaxed);
     Ok(stored)
 }
@@ -144,8 +149,8 @@ fn triangle(space: &Space, data: &TriangleData, part: Option<&Part>, operators: 
 }
 
 /// Where this rank's entries of a vector are in its buffer.
-fn extent(part: Option<&Part>, len: usize) -> Extent {
-    part.map_or(Extent { own: len, ..Extent::default() }, |part| part.extent(len))
+fn extent(part: Option<&Part>, length: Length) -> Extent {
+    part.map_or(Extent { own: length.entries, ..Extent::default() }, |part| part.extent(length))
 }
 
 /// A pool of so many threads; none for 0, which takes rayon's global one.
@@ -183,17 +188,17 @@ impl Cpu {
         allowed: Allowed,
         part: Option<Part>,
     ) -> Result<Self> {
-        let extent = |len| extent(part.as_ref(), len);
+        let extent = |length| extent(part.as_ref(), length);
         let vector = |v: &VectorInfo| {
-            let dtype = space.plan.dtype(v.role);
-            let mut buffer = Buffer::zeros(extent(v.len).all(), dtype);
+            let (dtype, length) = (space.plan.dtype(v.role), Length { entries: v.len, layout: v.layout });
+            let mut buffer = Buffer::zeros(extent(length).all(), dtype);
             if let Some(values) = &v.initial {
-                buffer.write(extent(v.len).below, part.as_ref().map_or(values, |part| part.of(values)));
+                buffer.write(extent(length).below, part.as_ref().map_or(values, |part| part.of(values, length)));
             }
             buffer
         };
         let vectors = space.vectors.iter().map(vector).collect();
-        let strides: Vec<usize> = space.bases.iter().map(|b| memory::stride(extent(b.len).all())).collect();
+        let strides: Vec<usize> = space.base_lengths().map(|length| memory::stride(extent(length).all())).collect();
         let bases =
             space.bases.iter().zip(&strides).map(|(b, s)| Buffer::zeros(s * b.columns, space.plan.working)).collect();
         // A matrix that a triangle uses too is stored once, in rows for it, except in forms lighter than a copy.
@@ -236,8 +241,8 @@ impl Cpu {
         })
     }
 
-    fn extent(&self, len: usize) -> Extent {
-        extent(self.part.as_ref(), len)
+    fn extent(&self, length: Length) -> Extent {
+        extent(self.part.as_ref(), length)
     }
 
     fn run(&mut self, segment: &Compiled) -> Result<()> {
@@ -337,10 +342,10 @@ impl Engine for Cpu {
     }
 
     fn write_vector(&mut self, v: Vector, values: &[f64]) -> Result<()> {
-        let len = self.space.len(v);
-        assert_eq!(values.len(), len, "{}", self.space.name(v));
-        let below = self.extent(len).below;
-        let values = self.part.as_ref().map_or(values, |part| part.of(values));
+        let length = self.space.length(v);
+        assert_eq!(values.len(), length.entries, "{}", self.space.name(v));
+        let below = self.extent(length).below;
+        let values = self.part.as_ref().map_or(values, |part| part.of(values, length));
         match v {
             Vector::Own(i) => self.vectors[i as usize].write(below, values),
             Vector::Column { basis, column } => {
@@ -352,8 +357,8 @@ impl Engine for Cpu {
     }
 
     fn read_vector(&mut self, v: Vector) -> Awaited<'_, Result<Vec<f64>>> {
-        let len = self.space.len(v);
-        let Extent { below, own, .. } = self.extent(len);
+        let length = self.space.length(v);
+        let Extent { below, own, .. } = self.extent(length);
         let out = match v {
             Vector::Own(i) => self.vectors[i as usize].read(below, own),
             Vector::Column { basis, column } => {
@@ -361,7 +366,7 @@ impl Engine for Cpu {
             }
         };
         let all = match &self.part {
-            Some(part) => part.whole(&out, len),
+            Some(part) => part.whole(out, length),
             None => Ok(out),
         };
         Box::pin(async { all })

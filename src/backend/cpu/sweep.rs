@@ -87,14 +87,14 @@ enum Target {
 impl Cpu {
     /// The entries of `v` that this engine computes: this rank's.
     fn shared(&self, v: Vector) -> Shared {
-        let extent = self.extent(self.space.len(v));
+        let extent = self.extent(self.space.length(v));
         self.view(v, extent.below, extent.own)
     }
 
     /// `v` as the columns of `a` see it: with ghosts where several ranks share it.
     fn seen(&self, v: Vector, a: Operator) -> Shared {
-        let Some(part) = &self.part else { return self.shared(v) };
-        let (local, extent) = (part.local(a), self.extent(self.space.len(v)));
+        let Some(local) = self.part.as_ref().and_then(|part| part.local(a)) else { return self.shared(v) };
+        let extent = self.extent(self.space.length(v));
         self.view(v, extent.below - local.below, local.below + extent.own + local.above)
     }
 
@@ -108,18 +108,20 @@ impl Cpu {
         }
     }
 
-    /// y = T⁻¹ x. Where several ranks share x, each solves all of it and keeps its part.
+    /// y = T⁻¹ x. Where ranks share T, each solves with all of it and keeps its part.
     fn solve_triangle(&self, t: Triangle, x: Vector, y: Vector) -> Result<()> {
         let triangle = &self.triangles[t.0 as usize];
-        let (own, len) = (self.shared(y), self.space.len(x));
-        let Some(part) = &self.part else {
+        let (own, length) = (self.shared(y), self.space.length(x));
+        let gathered = match &self.part {
+            Some(part) => part.gathered(self.shared(x), length)?.map(|whole| (whole, part.range(length))),
+            None => None,
+        };
+        let Some((whole, range)) = gathered else {
             // SAFETY: the solve is alone in its sweep, so nothing else accesses x and y.
             unsafe { triangle.solve(&self.operators, self.shared(x), own) };
             return Ok(());
         };
-        let whole = part.gathered(self.shared(x), len)?;
-        let all = Shared::of(&whole, 0, len);
-        let range = part.range(len);
+        let all = Shared::of(&whole, 0, length.entries);
         // SAFETY: as above; `whole` is this function's.
         unsafe {
             triangle.solve(&self.operators, all, all);
@@ -135,8 +137,8 @@ impl Cpu {
         if let Op::TriangularSolve { t, x, y } = first {
             return self.solve_triangle(*t, *x, *y);
         }
-        let len = length(first, &self.space);
-        let n = self.extent(len).own;
+        let length = length(first, &self.space);
+        let n = self.extent(length).own;
         // Operands of functions, which need all of x.
         let mut wholes: Vec<Buffer> = vec![];
         if let Some(part) = &self.part {
@@ -144,7 +146,7 @@ impl Cpu {
                 if let Op::Apply { a, x, .. } = op
                     && let Stored::Free(_) = &self.operators[a.0 as usize]
                 {
-                    wholes.push(part.gathered(self.shared(*x), self.space.len(*x))?);
+                    wholes.extend(part.gathered(self.shared(*x), self.space.length(*x))?);
                 }
             }
         }
@@ -159,13 +161,13 @@ impl Cpu {
                 Op::Apply { a, x, y } => match &operators[a.0 as usize] {
                     Stored::Sparse(sparse) => {
                         let seen = self.seen(*x, *a);
-                        halos.extend(self.part.as_ref().map(|part| (&**part.local(*a), seen)));
+                        halos.extend(self.part.as_ref().and_then(|part| part.local(*a)).map(|local| (local, seen)));
                         Step::Apply { a: sparse, x: seen, y: self.shared(*y) }
                     }
                     Stored::Free(a) => {
                         let all = whole.next().map(|buffer| Shared::of(buffer, 0, self.space.len(*x)));
                         let x = all.unwrap_or_else(|| self.shared(*x));
-                        let first = self.part.as_ref().map_or(0, |part| part.range(len).start);
+                        let first = self.part.as_ref().map_or(0, |part| part.range(length).start);
                         Step::ApplyFree { a, x, prepared: a.prepare(x), y: self.shared(*y), first }
                     }
                 },
@@ -237,7 +239,7 @@ impl Cpu {
         self.operators = operators;
         brought?;
         let totals = match &self.part {
-            Some(part) if sums > 0 => part.totals(len, &partials, sums)?,
+            Some(part) if sums > 0 => part.totals(length, &partials, sums)?,
             _ => (0..sums).map(|t| pairwise(0..chunks, &|c| partials[c * sums + t])).collect(),
         };
         for (target, total) in targets.iter().zip(totals) {

@@ -153,7 +153,7 @@ impl Gpu {
         out: &mut Vec<Dispatch>,
     ) -> Result<Option<Joined>> {
         let Deferred { maps, d, now: at, after } = deferred;
-        let n = self.space.len(d);
+        let n = self.space.length(d);
         let mut coefficients = vec![];
         maps.iter().for_each(|op| op.coefficients(&mut |s| coefficients.push(s)));
         let kept = after.iter().all(|op| !matches!(op, Op::Set { out, .. } if coefficients.contains(out)));
@@ -164,12 +164,12 @@ impl Gpu {
             let joined = forming::joined(forming::redirected(&maps, d, at, next), body, d, next);
             if let Some(joined) = joined.filter(|all| self.storage(all) <= self.context.max_storage) {
                 now.scalars.extend(after);
-                self.lower_sweep(&joined, Some((count, at)), n, now, out)?;
+                self.lower_sweep(&joined, Some((count, at)), n.entries, now, out)?;
                 let apart = traffic(&maps, &self.space) + traffic(body, &self.space);
                 return Ok(Some(Joined { d, at: next, saved: apart - traffic(&joined, &self.space) }));
             }
         }
-        self.lower_sweep(&forming::redirected(&maps, d, at, d), None, n, now, out)?;
+        self.lower_sweep(&forming::redirected(&maps, d, at, d), None, n.entries, now, out)?;
         now.scalars.extend(after);
         Ok(None)
     }
@@ -219,7 +219,7 @@ impl Gpu {
 
     fn lower_stage(&mut self, body: &[Op], now: &mut Carry, out: &mut Vec<Dispatch>) -> Result<()> {
         let Some(first) = body.first() else { return Ok(()) };
-        let n = length(first, &self.space);
+        let n = length(first, &self.space).entries;
         self.make(body.iter());
         match first {
             Op::MultiDot { v, k, w, out: array } => {

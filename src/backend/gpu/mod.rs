@@ -172,6 +172,9 @@ impl Gpu {
                     )));
                 }
                 Matrix::Free(a) => Memory::free(&context, &data.name, &**a, dtype, &mut counters)?,
+                Matrix::Parted(_) => {
+                    return Err(Error::input("rows that several ranks share are for CPUs; use the backend cpu"));
+                }
             });
         }
         let stopwatch = Stopwatch::new(&context)?;

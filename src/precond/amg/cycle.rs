@@ -2,7 +2,8 @@
 
 use super::hierarchy::{Coarsest, Hierarchy};
 use super::smoother::Installed;
-use crate::op::{Operator, Program, Role, Space, Vector};
+use crate::matrix::Matrix;
+use crate::op::{Operator, PRIVATE, Program, Role, Space, Vector};
 use crate::precond::Updates;
 use std::sync::Arc;
 
@@ -19,6 +20,8 @@ struct Down {
     x: Vector,
     rhs: Vector,
     result: Vector,
+    /// This rank's part of the next level's right-hand side, and what brings it to all ranks.
+    gather: Option<(Operator, Vector)>,
 }
 
 /// A hierarchy in a space.
@@ -40,6 +43,13 @@ impl Cycle {
         let mixed = space.plan.dtype(role) != space.plan.working;
         let n = h.levels[0].a.rows();
         let input = mixed.then(|| space.vector_in(role, "input", n));
+        let outside = space.enter(h.levels[0].a.layout());
+        // Levels that each rank has for itself, below those that they share.
+        let layout = |l: usize| match (h.levels[0].a.layout(), h.levels[l].a.layout()) {
+            (0, own) => own,
+            (_, 0) => PRIVATE,
+            (_, own) => own,
+        };
         for (l, level) in h.levels.iter().enumerate() {
             if l == last
                 && let Coarsest::Inverse(inverse) = &h.coarsest
@@ -48,16 +58,25 @@ impl Cycle {
                 break;
             }
             let degree = if l == last { LAST_DEGREE } else { degree };
+            space.enter(layout(l));
             let smoother = Installed::new(space, &level.a, &level.smoother, degree, exponent, role);
-            let down = level.transfer.as_ref().map(|(p, r)| Down {
-                p: space.operator(&format!("P{l}"), Arc::clone(p), 0, role),
-                r: space.operator(&format!("R{l}"), Arc::clone(r), 0, role),
-                x: space.vector_in(role, "iterate", level.a.rows()),
-                rhs: space.vector_in(role, "coarse_rhs", p.cols()),
-                result: space.vector_in(role, "coarse_result", p.cols()),
+            let down = level.transfer.as_ref().map(|t| {
+                let p = space.operator(&format!("P{l}"), t.p.clone(), 0, role);
+                let r = space.operator(&format!("R{l}"), t.r.clone(), 0, role);
+                let x = space.vector_in(role, "iterate", level.a.rows());
+                let gather = t.gather.as_ref().map(|g| {
+                    space.enter(g.layout);
+                    let own = space.vector_in(role, "own_coarse_rhs", t.r.rows());
+                    (space.operator(&format!("G{l}"), Matrix::Parted(Arc::clone(g)), 0, role), own)
+                });
+                space.enter(layout(l + 1));
+                let rhs = space.vector_in(role, "coarse_rhs", t.p.cols());
+                let result = space.vector_in(role, "coarse_result", t.p.cols());
+                Down { p, r, x, rhs, result, gather }
             });
             stations.push(Station { smoother, down });
         }
+        space.enter(outside);
         Self { stations, coarsest, input }
     }
 
@@ -81,7 +100,13 @@ impl Cycle {
         let t = smoother.room();
         smoother.start(p, b, down.x);
         smoother.residual(p, b, down.x, t); //              t = b - A x
-        p.apply(down.r, t, down.rhs); //                    coarse rhs = P' t
+        match down.gather {
+            None => p.apply(down.r, t, down.rhs), //        coarse rhs = P' t
+            Some((gather, own)) => {
+                p.apply(down.r, t, own);
+                p.apply(gather, own, down.rhs);
+            }
+        }
         self.level(p, l + 1, down.rhs, down.result);
         p.apply(down.p, down.result, t); //                 x += P (coarse result)
         p.axpy(1.0, t, down.x);

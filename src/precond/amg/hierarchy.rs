@@ -2,22 +2,49 @@
 
 use super::settings::{AmgSettings, Smoothing};
 use super::smoother::Smoother;
-use super::{aggregate, galerkin, interpolate, strength, strength::Strength};
+use super::{aggregate, galerkin, interpolate, shared, strength, strength::Strength};
 use crate::error::{Error, Result};
 use crate::host::dense::inverse::pseudo_inverse;
 use crate::host::halt::Halt;
 use crate::host::scale::{SHARE, largest, power};
-use crate::matrix::Csr;
+use crate::host::whole::Alone;
+use crate::matrix::{Csr, Matrix, Parted};
 use crate::precond::NearNull;
 use rayon::prelude::*;
 use std::sync::Arc;
 
 /// One level and the way down from it.
 pub(super) struct Level {
-    pub(super) a: Arc<Csr>,
+    pub(super) a: Matrix,
     pub(super) smoother: Smoother,
-    /// P and Pᵀ; none on the last level.
-    pub(super) transfer: Option<(Arc<Csr>, Arc<Csr>)>,
+    /// The way to the next level; none on the last one.
+    pub(super) transfer: Option<Transfer>,
+}
+
+/// P and Pᵀ. Where ranks share the level, each has its rows of both.
+pub(super) struct Transfer {
+    pub(super) p: Matrix,
+    pub(super) r: Matrix,
+    /// Brings the next level's right-hand side to all ranks, where each has that level and those below it for itself: P
+    /// has columns for all of it then.
+    pub(super) gather: Option<Arc<Parted>>,
+}
+
+/// The entries that a matrix of a hierarchy has; where ranks share it, on this rank.
+fn entries(a: &Matrix) -> &Csr {
+    a.stored_rows().expect("hierarchies have entries")
+}
+
+impl Level {
+    /// Its rows; where ranks share it, this rank's.
+    pub(super) fn stored(&self) -> &Csr {
+        entries(&self.a)
+    }
+
+    /// Entries, of all ranks.
+    pub(super) fn entries(&self) -> usize {
+        self.a.parted().map_or_else(|| self.stored().nnz(), |a| a.entries as usize)
+    }
 }
 
 /// What replaces A⁻¹ on the last level.
@@ -34,7 +61,7 @@ pub(super) struct Hierarchy {
 }
 
 /// Maximum number of levels; each has at most 9/10 of the rows of the one above.
-const MAX_LEVELS: usize = 30;
+pub(super) const MAX_LEVELS: usize = 30;
 
 /// What a hierarchy is made for.
 pub(super) struct Purpose {
@@ -50,15 +77,23 @@ pub(super) struct Purpose {
 }
 
 impl Hierarchy {
-    pub(super) fn new(a: &Arc<Csr>, purpose: &Purpose) -> Result<Self> {
+    pub(super) fn new(a: &Matrix, purpose: &Purpose) -> Result<Self> {
+        match a {
+            Matrix::Stored(a) => Self::below(a, purpose, purpose.settings.theta),
+            Matrix::Parted(a) => shared::hierarchy(a, purpose),
+            Matrix::Free(_) => Err(Error::input("amg needs the entries of A; an operator has none")),
+        }
+    }
+
+    /// All levels from `a` on.
+    pub(super) fn below(a: &Arc<Csr>, purpose: &Purpose, mut theta: f64) -> Result<Self> {
         let mut levels: Vec<Level> = vec![];
         let mut a = Arc::clone(a);
-        let mut theta = purpose.settings.theta;
         let mut candidates = Candidates::new(purpose, a.rows())?;
         let coarsest = loop {
             let depth = levels.len();
             purpose.halt.check()?;
-            let smoother = Smoother::new(&a, purpose, depth == 0)?;
+            let smoother = Smoother::new(&Matrix::from(&a), purpose, depth == 0)?;
             let small = a.rows() <= purpose.settings.coarse;
             let next = if small || depth + 1 == MAX_LEVELS {
                 None
@@ -67,10 +102,11 @@ impl Hierarchy {
             };
             let Some((p, r, coarse)) = next else {
                 let coarsest = if small { Coarsest::Inverse(Arc::new(inverse(&a)?)) } else { Coarsest::Smoother };
-                levels.push(Level { a, smoother, transfer: None });
+                levels.push(Level { a: a.into(), smoother, transfer: None });
                 break coarsest;
             };
-            levels.push(Level { a, smoother, transfer: Some((p, r)) });
+            let transfer = Some(Transfer { p: p.into(), r: r.into(), gather: None });
+            levels.push(Level { a: a.into(), smoother, transfer });
             if purpose.frugal {
                 pays(&levels, &coarse)?;
             }
@@ -84,9 +120,10 @@ impl Hierarchy {
     pub(super) fn refresh(&mut self, a: &Arc<Csr>, purpose: &Purpose) -> Result<()> {
         let mut a = Arc::clone(a);
         for (depth, level) in self.levels.iter_mut().enumerate() {
-            level.smoother = Smoother::new(&a, purpose, depth == 0)?;
-            level.a = Arc::clone(&a);
-            if let Some((p, r)) = &level.transfer {
+            level.a = Matrix::from(&a);
+            level.smoother = Smoother::new(&level.a, purpose, depth == 0)?;
+            if let Some(t) = &level.transfer {
+                let (p, r) = (t.p.entries().expect("of one process"), t.r.entries().expect("of one process"));
                 a = Arc::new(coarse(r, &a, p, &purpose.halt)?);
             }
         }
@@ -105,17 +142,18 @@ impl Hierarchy {
         // A small entry may underflow; a large one must not overflow, a diagonal one neither.
         let small = |a: &Csr, e: i32| all(a.values(), e, |v| v < 1e30);
         let levels = self.levels.iter().all(|l| {
-            let transfer = l.transfer.as_ref().is_none_or(|(p, _)| small(p, 0));
+            let transfer = l.transfer.as_ref().is_none_or(|t| small(entries(&t.p), 0));
             let diagonal = || all(&l.smoother.inverse, -exponent, |v| v == 0.0 || (1e-30..1e30).contains(&v));
-            transfer && small(&l.a, exponent) && diagonal()
+            transfer && small(l.stored(), exponent) && diagonal()
         });
-        levels && if let Coarsest::Inverse(m) = &self.coarsest { small(m, -exponent) } else { true }
+        let broken = self.levels[0].a.whole().any(!levels);
+        !broken && if let Coarsest::Inverse(m) = &self.coarsest { small(m, -exponent) } else { true }
     }
 
     /// Entries of all level matrices over those of the first.
     pub(super) fn operator_complexity(&self) -> f64 {
-        let all: usize = self.levels.iter().map(|l| l.a.nnz()).sum();
-        all as f64 / self.levels[0].a.nnz().max(1) as f64
+        let all: usize = self.levels.iter().map(Level::entries).sum();
+        all as f64 / self.levels[0].entries().max(1) as f64
     }
 
     /// Bytes kept besides the user's matrix, with numbers of `size` bytes; `own_finest` counts a copy of the finest
@@ -123,13 +161,13 @@ impl Hierarchy {
     pub(super) fn bytes(&self, size: usize, own_finest: bool) -> usize {
         let bytes = |m: &Csr| (size + 4) * m.nnz() + 4 * (m.rows() + 1);
         let levels = self.levels.iter().enumerate().map(|(k, l)| {
-            let transfer = l.transfer.as_ref().map_or(0, |(p, r)| bytes(p) + bytes(r));
+            let transfer = l.transfer.as_ref().map_or(0, |t| bytes(entries(&t.p)) + bytes(entries(&t.r)));
             let direct = l.transfer.is_none() && matches!(self.coarsest, Coarsest::Inverse(_));
             // Gauss–Seidel keeps A as two triangles only.
             let matrix = if direct || k == 0 && !own_finest || l.smoother.kind == Smoothing::GaussSeidel {
                 0
             } else {
-                bytes(&l.a)
+                bytes(l.stored())
             };
             matrix + transfer + if direct { 0 } else { l.smoother.bytes(size) }
         });
@@ -138,13 +176,13 @@ impl Hierarchy {
 }
 
 /// Near-null vectors of the current level; no vectors stand for the constants.
-struct Candidates {
-    block: usize,
-    vectors: Vec<Vec<f64>>,
+pub(super) struct Candidates {
+    pub(super) block: usize,
+    pub(super) vectors: Vec<Vec<f64>>,
 }
 
 impl Candidates {
-    fn new(purpose: &Purpose, n: usize) -> Result<Self> {
+    pub(super) fn new(purpose: &Purpose, n: usize) -> Result<Self> {
         if let Some(given) = &purpose.near_null {
             if given.rows() != n {
                 let message = format!("near-null vectors have {} entries; the matrix has {n} rows", given.rows());
@@ -174,8 +212,8 @@ fn stopped(message: String) -> Result<()> {
 
 /// Ends the set-up of a hierarchy that hardly shrinks or that fills in.
 fn pays(levels: &[Level], coarse: &Csr) -> Result<()> {
-    let first = levels[0].a.nnz().max(1) as f64;
-    let all = (levels.iter().map(|l| l.a.nnz()).sum::<usize>() + coarse.nnz()) as f64 / first;
+    let first = levels[0].entries().max(1) as f64;
+    let all = (levels.iter().map(Level::entries).sum::<usize>() + coarse.nnz()) as f64 / first;
     let above = levels.last().map_or(1, |l| l.a.rows().max(1)) as f64;
     let depth = levels.len();
     match coarse.rows() as f64 / above {
@@ -211,11 +249,11 @@ fn coarsen(
         return Ok(None);
     }
     let p = if candidates.vectors.is_empty() {
-        interpolate::smooth(a, Some(&strength), &interpolate::constants(&of, count), rho, halt)?
+        interpolate::smooth(a, (0, &Alone), Some(&strength), &interpolate::constants(&of, count), rho, halt)?
     } else {
         let (t, coarse) = interpolate::tentative(&of, count, candidates.block, &candidates.vectors, halt)?;
         *candidates = Candidates { block: coarse.len(), vectors: coarse };
-        interpolate::smooth(a, None, &t, rho, halt)?
+        interpolate::smooth(a, (0, &Alone), None, &t, rho, halt)?
     };
     halt.check()?;
     if purpose.frugal {
@@ -241,10 +279,10 @@ fn coarse(r: &Csr, a: &Csr, p: &Csr, halt: &Halt) -> Result<Csr> {
 }
 
 /// Rows of R A P below this fraction of |R||A||P|1 are the rounding errors of sums that cancel.
-const NOISE: f64 = 1e-13;
+pub(super) const NOISE: f64 = 1e-13;
 
 /// Rows with an entry above this fraction of the largest entry of A are not checked.
-const SUSPECT: f64 = 1e-8;
+pub(super) const SUSPECT: f64 = 1e-8;
 
 /// A component whose rows sum to zero, as in a graph Laplacian, may shrink to a single coarse row: zero up to rounding.
 /// Its inverse would be noise of any size and sign, so the row and its column are set to zero, which the smoothers and
@@ -254,10 +292,6 @@ fn silenced(mut coarse: Csr, sizes: &[f64], r: &Csr, a: &Csr, p: &Csr) -> Result
     if sizes.iter().all(|&s| s > bound || s == 0.0) {
         return Ok(coarse);
     }
-    let absolute = |m: &Csr, x: &[f64]| -> Vec<f64> {
-        let row = |i: usize| m.row(i).0.iter().zip(m.row(i).1).map(|(&j, v)| v.abs() * x[j as usize]).sum();
-        (0..m.rows()).map(row).collect()
-    };
     let summed = absolute(r, &absolute(a, &absolute(p, &vec![1.0; p.cols()])));
     let noise: Vec<bool> = sizes.iter().zip(&summed).map(|(size, sum)| *size <= NOISE * sum).collect();
     let mut values = coarse.values().to_vec();
@@ -270,6 +304,12 @@ fn silenced(mut coarse: Csr, sizes: &[f64], r: &Csr, a: &Csr, p: &Csr) -> Result
     }
     coarse.set_values(values)?;
     Ok(coarse)
+}
+
+/// |M| x.
+pub(super) fn absolute(m: &Csr, x: &[f64]) -> Vec<f64> {
+    let row = |i: usize| m.row(i).0.iter().zip(m.row(i).1).map(|(&j, v)| v.abs() * x[j as usize]).sum();
+    (0..m.rows()).map(row).collect()
 }
 
 /// The pseudo-inverse of a small matrix, as full rows.

@@ -6,6 +6,7 @@ use super::strength::Strength;
 use crate::error::Result;
 use crate::host::halt::Halt;
 use crate::host::scale::larger;
+use crate::host::whole::Whole;
 use crate::matrix::Csr;
 use rayon::prelude::*;
 
@@ -120,11 +121,21 @@ fn orthonormalise(mut q: Vec<f64>, k: usize) -> (Vec<f64>, Vec<f64>) {
 /// A_f, where entries weak for their row are dropped and added to the diagonal, so that A_f 1 = A 1: right for
 /// constants, but not for other near-null vectors. `rho` ≥ λmax(D⁻¹A) for the unfiltered A.
 ///
+/// Where ranks share A, these are a rank's rows, the diagonal of the first one in column `first`, and `tentative` has a row for
+/// each of their columns.
+///
 /// Vaněk, Mandel and Brezina 1996, doi:10.1007/BF02238511. Cost: two passes over A.
 ///
 /// # Errors
 /// Where `halt` calls.
-pub(super) fn smooth(a: &Csr, strength: Option<&Strength>, tentative: &Csr, rho: f64, halt: &Halt) -> Result<Csr> {
+pub(super) fn smooth(
+    a: &Csr,
+    (first, whole): (usize, &dyn Whole),
+    strength: Option<&Strength>,
+    tentative: &Csr,
+    rho: f64,
+    halt: &Halt,
+) -> Result<Csr> {
     let n = a.rows();
     // The entries of row i and whether they are kept as off-diagonal ones.
     let entries = |i: usize| {
@@ -132,7 +143,7 @@ pub(super) fn smooth(a: &Csr, strength: Option<&Strength>, tentative: &Csr, rho:
         let flags = strength.map(|s| s.flags(a, i));
         columns.iter().zip(values).enumerate().map(move |(k, (&j, &v))| {
             let j = j as usize;
-            (j, v, j != i && flags.is_none_or(|f| f[k].row))
+            (j, v, j != first + i && flags.is_none_or(|f| f[k].row))
         })
     };
     // 1/d of the filtered matrix, its scaled Gershgorin sum, and |a_ii / d|.
@@ -140,32 +151,32 @@ pub(super) fn smooth(a: &Csr, strength: Option<&Strength>, tentative: &Csr, rho:
         .into_par_iter()
         .with_min_len(1024)
         .map(|i| {
-            let (mut d, mut whole, mut sum) = (0.0, 0.0, 0.0);
+            let (mut d, mut own, mut sum) = (0.0, 0.0, 0.0);
             for (j, v, strong) in entries(i) {
                 if strong {
                     sum += v.abs();
                 } else {
                     d += v;
-                    whole = if j == i { v } else { whole };
+                    own = if j == first + i { v } else { own };
                 }
             }
             // Lumping may cancel the diagonal if entries have mixed signs: keep a_ii then.
-            if d.abs() < 0.1 * whole.abs() || d * whole < 0.0 {
-                d = whole;
+            if d.abs() < 0.1 * own.abs() || d * own < 0.0 {
+                d = own;
             }
-            if d == 0.0 { (0.0, 0.0, 0.0) } else { (1.0 / d, 1.0 + sum / d.abs(), (whole / d).abs()) }
+            if d == 0.0 { (0.0, 0.0, 0.0) } else { (1.0 / d, 1.0 + sum / d.abs(), (own / d).abs()) }
         })
         .collect();
-    let bound = filtered.iter().fold(0.0, |m, f| larger(m, f.1));
-    let stretch = filtered.iter().fold(1.0, |m, f| larger(m, f.2));
+    let bound = whole.widest(filtered.iter().fold(0.0, |m, f| larger(m, f.1)));
+    let stretch = whole.widest(filtered.iter().fold(1.0, |m, f| larger(m, f.2)));
     let omega = 4.0 / 3.0 / bound.min(rho * stretch).max(f64::MIN_POSITIVE);
 
     // Row i of I − ω D_f⁻¹ A_f, whose diagonal is 1 − ω; a row without aggregate interpolates nothing.
     let terms = |i: usize| {
         let scale = omega * filtered[i].0;
-        let own = (i, if scale == 0.0 { 1.0 } else { 1.0 - omega });
+        let own = (first + i, if scale == 0.0 { 1.0 } else { 1.0 - omega });
         let neighbours = entries(i).filter(|e| e.2).map(move |(j, v, _)| (j, -scale * v));
-        let alone = tentative.row(i).0.is_empty();
+        let alone = tentative.row(first + i).0.is_empty();
         std::iter::once(own).chain(neighbours).take(if alone { 0 } else { usize::MAX })
     };
     galerkin::combine(n, terms, tentative, halt)

@@ -17,6 +17,7 @@ mod galerkin;
 mod hierarchy;
 mod interpolate;
 mod settings;
+mod shared;
 mod smoother;
 mod strength;
 
@@ -25,7 +26,7 @@ pub use settings::{AmgSettings, Smoothing};
 use super::{Preconditioner, Request, Updates};
 use crate::error::Result;
 use crate::host::halt::Halt;
-use crate::matrix::Csr;
+use crate::matrix::{Csr, Matrix};
 use crate::op::{Dtype, Program, Role, Space, Vector};
 use cycle::Cycle;
 use hierarchy::{Coarsest, Hierarchy, Purpose};
@@ -89,7 +90,8 @@ impl Amg {
     /// Settings out of range, near-null vectors of another length; [`crate::Error::Preconditioner`] for a zero or
     /// missing diagonal entry in a row that is not empty, for a negative one if M must be definite, and for coarse
     /// matrices beyond f64.
-    pub fn new(a: &Arc<Csr>, settings: &AmgSettings, request: &Request) -> Result<Self> {
+    pub fn new(a: impl Into<Matrix>, settings: &AmgSettings, request: &Request) -> Result<Self> {
+        let a = a.into();
         settings.check()?;
         let purpose = Purpose {
             settings: settings.clone(),
@@ -100,7 +102,11 @@ impl Amg {
             frugal: request.frugal,
         };
         // One step into the pool of threads for the whole set-up instead of one for each of its many loops.
-        let hierarchy = rayon::scope(|_| Hierarchy::new(a, &purpose))?;
+        // But no thread of the pool may wait for another rank.
+        let hierarchy = match a.parted() {
+            Some(_) => Hierarchy::new(&a, &purpose)?,
+            None => rayon::scope(|_| Hierarchy::new(&a, &purpose))?,
+        };
         // An update of values can't be cancelled.
         let purpose = Purpose { halt: Halt::default(), ..purpose };
         Ok(Self { hierarchy, purpose, cycle: None, stored: (8, false) })
@@ -135,8 +141,8 @@ impl Preconditioner for Amg {
 
     fn describe(&self) -> Vec<String> {
         let h = &self.hierarchy;
-        let rows: usize = h.levels.iter().map(|l| l.a.rows()).sum();
-        let fine = &h.levels[0].a;
+        let rows: usize = h.levels.iter().map(|l| l.a.all_rows()).sum();
+        let (all, fine) = (h.levels[0].a.all_rows(), h.levels[0].stored());
         let bytes = h.bytes(self.stored.0, self.stored.1);
         let mut out = vec![format!(
             "amg: {} level{} in {}, operator complexity {:.2}, grid complexity {:.2}, {:.1} MB beside the matrix ({:.2} of it)",
@@ -144,7 +150,7 @@ impl Preconditioner for Amg {
             if h.levels.len() == 1 { "" } else { "s" },
             if self.stored.0 == 4 { "f32" } else { "f64" },
             h.operator_complexity(),
-            rows as f64 / fine.rows().max(1) as f64,
+            rows as f64 / all.max(1) as f64,
             bytes as f64 / 1e6,
             bytes as f64 / (12 * fine.nnz() + 4 * (fine.rows() + 1)) as f64
         )];
@@ -154,7 +160,7 @@ impl Preconditioner for Amg {
                 Coarsest::Inverse(_) => "dense inverse".into(),
                 Coarsest::Smoother => "smoothing only".into(),
             };
-            let line = LevelLine { number: l, rows: level.a.rows(), entries: level.a.nnz(), solve };
+            let line = LevelLine { number: l, rows: level.a.all_rows(), entries: level.entries(), solve };
             out.push(line.to_string());
         }
         out

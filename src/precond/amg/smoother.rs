@@ -5,7 +5,7 @@ use super::settings::Smoothing;
 use crate::error::{Error, Result};
 use crate::host::scale::ldexp;
 use crate::matrix::order::colouring;
-use crate::matrix::{Csr, Triangular, halves, split};
+use crate::matrix::{Csr, Matrix, Triangular, halves, split};
 use crate::op::{Combination, Operator, Program, Role, Space, Vector};
 use crate::precond::polynomial::Polynomial;
 use crate::precond::triangles::Solve;
@@ -41,21 +41,19 @@ struct Halves {
 }
 
 impl Smoother {
-    /// `finest`: the rows of `a` are the user's, so that an error can name one.
-    pub(super) fn new(a: &Csr, purpose: &Purpose, finest: bool) -> Result<Self> {
+    /// `finest`: the rows of `a` are the user's, so that an error can name one. Where ranks share `a`, all call this together.
+    pub(super) fn new(a: &Matrix, purpose: &Purpose, finest: bool) -> Result<Self> {
         let Purpose { settings, symmetric, definite, halt, .. } = purpose;
         let (symmetric, definite) = (*symmetric, *definite);
-        let diagonal = Diagonal::of(a);
-        if let Some(row) = diagonal.first_skipped.filter(|_| finest) {
+        let rows = a.stored_rows().expect("levels have entries");
+        let diagonal = Diagonal::of_any(a);
+        if let Some(row) = a.agreed(diagonal.first_skipped.filter(|_| finest)) {
             return Err(Error::Preconditioner {
                 row,
                 message: "the diagonal entry is zero or missing; amg smooths with the diagonal".into(),
             });
         }
-        if definite
-            && finest
-            && let Some(row) = diagonal.inverse.iter().position(|&d| d < 0.0)
-        {
+        if let Some(row) = a.agreed(diagonal.first_negative().filter(|_| definite && finest)) {
             return Err(Error::Preconditioner {
                 row,
                 message: "the diagonal entry is negative; this method wants a positive definite preconditioner".into(),
@@ -67,8 +65,9 @@ impl Smoother {
         }
         let kind = settings.smoother;
         let (mut inverse, mut triangles) = (diagonal.inverse, None);
-        let sums =
-            |f: fn(f64) -> f64| (0..a.rows()).map(|i| a.row(i).1.iter().map(|&v| f(v)).sum()).collect::<Vec<f64>>();
+        let sums = |f: fn(f64) -> f64| {
+            (0..rows.rows()).map(|i| rows.row(i).1.iter().map(|&v| f(v)).sum()).collect::<Vec<f64>>()
+        };
         match kind {
             Smoothing::Chebyshev => {}
             // With the diagonal's sign; a row of zeros keeps its entry of D.
@@ -78,7 +77,12 @@ impl Smoother {
             Smoothing::Spai0 => inverse.iter_mut().zip(sums(|v| v * v)).filter(|e| e.1 > 0.0).for_each(|(d, s)| {
                 *d = 1.0 / (*d * s);
             }),
-            Smoothing::GaussSeidel => triangles = Some(Halves::new(a, &inverse)),
+            Smoothing::GaussSeidel if a.parted().is_some() => {
+                return Err(Error::input(
+                    "amg's gauss_seidel relaxes rows that depend on each other's; ranks take chebyshev",
+                ));
+            }
+            Smoothing::GaussSeidel => triangles = Some(Halves::new(rows, &inverse)),
         }
         let mut omega = 1.0;
         if kind == Smoothing::Spai0 {
@@ -135,7 +139,7 @@ pub(super) struct Inexact {
 }
 
 impl Installed {
-    pub(super) fn new(space: &mut Space, a: &Arc<Csr>, s: &Smoother, degree: usize, exponent: i32, role: Role) -> Self {
+    pub(super) fn new(space: &mut Space, a: &Matrix, s: &Smoother, degree: usize, exponent: i32, role: Role) -> Self {
         if let Some(h) = &s.triangles {
             let lower = Solve::new(space, "L+D", &h.lower, exponent, role, None);
             let upper = Solve::new(space, "D+U", &h.upper, exponent, role, None);
@@ -148,7 +152,7 @@ impl Installed {
             });
             return Self::Triangles { lower, upper, strict, t: space.vector_in(role, "t", a.rows()), inexact };
         }
-        let a = space.operator("A", Arc::clone(a), exponent, role);
+        let a = space.operator("A", a.clone(), exponent, role);
         let scaled = s.inverse.iter().map(|&v| ldexp(v, -exponent)).collect();
         let inverse = space.constant_in(role, "inverse_diagonal", Arc::new(scaled));
         let polynomial = match s.kind {
@@ -210,7 +214,7 @@ impl Installed {
     }
 
     /// Replaces the matrix by one of the same pattern.
-    pub(super) fn refresh(&mut self, matrix: &Arc<Csr>, s: &Smoother, exponent: i32, updates: &mut Updates) {
+    pub(super) fn refresh(&mut self, matrix: &Matrix, s: &Smoother, exponent: i32, updates: &mut Updates) {
         match self {
             Self::Products { a, inverse, polynomial } => {
                 match s.kind {
@@ -218,7 +222,7 @@ impl Installed {
                     _ => polynomial.set_damping(s.omega),
                 }
                 updates.vectors.push((*inverse, s.inverse.iter().map(|&v| ldexp(v, -exponent)).collect()));
-                updates.operators.push((*a, Arc::clone(matrix), exponent));
+                updates.operators.push((*a, Arc::clone(matrix.entries().expect("of one process")), exponent));
             }
             Self::Triangles { lower, upper, strict, inexact, .. } => {
                 let h = s.triangles.as_ref().expect("the kind of a smoother stays");

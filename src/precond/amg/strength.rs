@@ -33,24 +33,7 @@ impl Strength {
     /// not vice versa: such an entry is strong for its row, |a_ij| ≥ θ m_i, and for interpolation, but not for both
     /// rows. Cost: two passes over A.
     pub(super) fn new(a: &Csr, theta: f64) -> Self {
-        let largest: Vec<f64> = (0..a.rows())
-            .into_par_iter()
-            .with_min_len(1024)
-            .map(|i| {
-                let (columns, values) = a.row(i);
-                let (mut most, mut sum, mut diagonal) = (0.0f64, 0.0, 0.0);
-                for (&j, v) in columns.iter().zip(values) {
-                    if j as usize == i {
-                        diagonal = v.abs();
-                    } else {
-                        most = most.max(v.abs());
-                        sum += v.abs();
-                    }
-                }
-                // Nothing is strong for a row that the smoother alone can solve.
-                if sum <= DOMINANT * diagonal { f64::INFINITY } else { most }
-            })
-            .collect();
+        let largest: Vec<f64> = (0..a.rows()).into_par_iter().with_min_len(1024).map(|i| strongest(a, i, i)).collect();
         let mut all = vec![Flags::default(); a.nnz()];
         let mut rows: Vec<&mut [Flags]> = Vec::with_capacity(a.rows().div_ceil(BLOCK));
         let mut rest = all.as_mut_slice();
@@ -75,6 +58,20 @@ impl Strength {
         Self { flags: all }
     }
 
+    /// What is strong for its own row, among a rank's rows; the diagonal of the first one is in column `first`.
+    pub(super) fn of_rows(a: &Csr, first: usize, theta: f64) -> Self {
+        let row = |i: usize| {
+            let here = theta * strongest(a, i, first + i);
+            let (columns, values) = a.row(i);
+            let flags = move |(&j, v): (&u32, &f64)| {
+                let row = j as usize != first + i && v.abs() > 0.0 && v.abs() >= here;
+                Flags { both: false, row }
+            };
+            columns.iter().zip(values).map(flags)
+        };
+        Self { flags: (0..a.rows()).flat_map(row).collect() }
+    }
+
     /// The strong columns of row i.
     pub(super) fn row<'a>(&'a self, a: &'a Csr, i: usize) -> impl Iterator<Item = usize> + Clone + 'a {
         let range = a.row_ptr()[i]..a.row_ptr()[i + 1];
@@ -85,6 +82,22 @@ impl Strength {
     pub(super) fn flags(&self, a: &Csr, i: usize) -> &[Flags] {
         &self.flags[a.row_ptr()[i]..a.row_ptr()[i + 1]]
     }
+}
+
+/// The largest |a_ij| of row i but that in column `own`; infinite where the row is dominant.
+fn strongest(a: &Csr, i: usize, own: usize) -> f64 {
+    let (columns, values) = a.row(i);
+    let (mut most, mut sum, mut diagonal) = (0.0f64, 0.0, 0.0);
+    for (&j, v) in columns.iter().zip(values) {
+        if j as usize == own {
+            diagonal = v.abs();
+        } else {
+            most = most.max(v.abs());
+            sum += v.abs();
+        }
+    }
+    // Nothing is strong for a row that the smoother alone can solve.
+    if sum <= DOMINANT * diagonal { f64::INFINITY } else { most }
 }
 
 const BLOCK: usize = 4096;
