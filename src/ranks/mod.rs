@@ -287,7 +287,12 @@ impl Ranks {
             mine.map(|t| (t[0] as usize, vec![0; size_of::<T>() * t[2] as usize])).collect();
         let sends: Vec<_> = letters.iter().map(|(p, v)| (*p, bytemuck::cast_slice(v).to_vec())).collect();
         self.exchange(&sends, &mut receives, || ())?;
-        Ok(receives.into_iter().map(|(p, bytes)| (p, bytemuck::pod_collect_to_vec(&bytes))).collect())
+        let numbers = |bytes: &[u8]| {
+            let mut numbers = vec![T::zeroed(); bytes.len() / size_of::<T>()];
+            bytemuck::cast_slice_mut(&mut numbers).copy_from_slice(bytes);
+            numbers
+        };
+        Ok(receives.iter().map(|(p, bytes)| (*p, numbers(bytes))).collect())
     }
 
     fn waited(&self, time: Duration) {
