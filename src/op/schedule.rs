@@ -4,7 +4,7 @@
 //! with at most one matrix, all of one length, in which nothing needs the total of a reduction made in
 //! the same sweep. The order is that of the dependences, not of the text: an update that nobody reads
 //! sinks into the later sweep that already loads its operands (x += αd joins d = r + βd, so that CG
-//! moves 10 vectors and not 11), and a projection into the one that reads the same columns.
+//! moves 10 vectors and not 11). A projection waits for one before it that reads the same columns.
 
 use super::{Op, Operator, Scalar, Space, Vector};
 use std::collections::{BTreeSet, HashMap};
@@ -151,6 +151,9 @@ fn as_soon_as_possible(ops: &[Op], space: &Space, fusion: Fusion) -> Vec<usize> 
                 while !fits(op, s, ops, &place, space, fusion) {
                     s += 1;
                 }
+                let beside = |&(a, &t): &(usize, &usize)| t > s && same_columns(&ops[a], op);
+                let later = place.iter().enumerate().filter(beside).map(|(_, &t)| t).min();
+                s = later.filter(|&t| fits(op, t, ops, &place, space, fusion)).unwrap_or(s);
             } else {
                 s = s.max(last_sweep.map_or(0, |l| l + 1));
             }
@@ -163,18 +166,13 @@ fn as_soon_as_possible(ops: &[Op], space: &Space, fusion: Fusion) -> Vec<usize> 
     place
 }
 
-/// Moves updates and projections down to the stage where they cost the fewest extra passes.
+/// Moves updates down to the stage where they cost the fewest extra passes.
 fn sink(ops: &[Op], place: &mut [usize], sweeps: usize, space: &Space, fusion: Fusion) {
     for a in (0..ops.len()).rev() {
-        if !matches!(ops[a], Op::Map { .. } | Op::MultiDot { .. } | Op::ArrayDot { .. }) {
+        if !matches!(ops[a], Op::Map { .. }) {
             continue;
         }
         let latest = (a + 1..ops.len()).filter_map(|b| Some(place[b] - gap(&ops[a], &ops[b])?)).min();
-        if ops[a].is_scalar() {
-            // Not before it is asked for: the projection that it needs may sink as well.
-            place[a] = latest.unwrap_or(place[a]);
-            continue;
-        }
         let latest = latest.unwrap_or(sweeps).min(sweeps - 1);
         let home = place[a];
         place[a] = usize::MAX;
@@ -238,12 +236,18 @@ fn is_pair(first: &Op, second: &Op) -> bool {
     match (first, second) {
         (Op::MultiAxpy { v, k, w, .. }, Op::MultiDot { v: v2, k: k2, w: w2, .. }) => (v, k, w) == (v2, k2, w2),
         (Op::MultiAxpy { w, .. }, Op::Dot { x, y, .. }) => w == x && w == y,
-        (Op::MultiDot { v, k, out, .. }, Op::MultiDot { v: v2, k: k2, out: out2, .. }) => {
-            (v, k) == (v2, k2) && out != out2
-        }
+        (Op::MultiDot { out, .. }, Op::MultiDot { out: out2, .. }) => same_columns(first, second) && out != out2,
         (Op::MultiAxpy { v, k, minus, w, .. }, Op::MultiAxpy { v: v2, k: k2, minus: minus2, w: w2, .. }) => {
             (v, k, minus) == (v2, k2, minus2) && w != w2
         }
+        _ => false,
+    }
+}
+
+/// Two projections onto the same columns.
+fn same_columns(first: &Op, second: &Op) -> bool {
+    match (first, second) {
+        (Op::MultiDot { v, k, .. }, Op::MultiDot { v: v2, k: k2, .. }) => (v, k) == (v2, k2),
         _ => false,
     }
 }
