@@ -1,4 +1,5 @@
-// Adds the partial sums of one projection coefficient, one workgroup per coefficient.
+// Adds the partial sums of one projection coefficient, one workgroup per coefficient. Those beyond P.k, of a second
+// vector, go to an array of their own.
 
 const GROUPS_MAX: u32 = {{groups_max}}u;
 
@@ -18,6 +19,7 @@ fn main(@builtin(local_invocation_index) t: u32, @builtin(workgroup_id) group: v
     tile[t] = sum;
     block_sums(t, 1u);
     if (t == 0u) {
-        ledger[P.array_at + group.x] = tile[0];
+        let at = select(P.array_at + group.x, P.slot + group.x - P.k, group.x >= P.k);
+        ledger[at] = tile[0];
     }
 }

@@ -14,7 +14,7 @@ struct Params {
     stride: u32,     // entries from one basis column to the next
     first: u32,      // first row, or first basis column, of this panel
     array_at: u32,   // where the array starts in the ledger
-    slot: u32,       // the scalar this kernel works with
+    slot: u32,       // the scalar this kernel works with, or where what it does for a second vector starts
     columns_at: u32, // where the columns, or the offsets, start in a matrix's pattern
     base_at: u32,    // where the bases of 16-bit columns, or the rows' pattern ids, start
     codes_at: u32,   // where the codes of values start

@@ -201,6 +201,10 @@ impl Reference {
                         self.vectors.insert(v.column(j), new);
                     }
                 }
+                Op::ArrayDot { x, y, k, out } => {
+                    let [x, y] = [x, y].map(|a| &self.arrays[a.0 as usize][..*k]);
+                    self.scalars[out.0 as usize] = x.iter().zip(y).map(|(a, b)| a * b).sum();
+                }
                 Op::Set { out, value } => self.scalars[out.0 as usize] = value.eval(&get),
                 Op::Publish(items) => {
                     let mut record = vec![];

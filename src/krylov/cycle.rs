@@ -1,17 +1,16 @@
 //! One cycle of the GMRES family: the Arnoldi process on the device, the least-squares problem over its
-//! columns on the host. Methods differ in what they multiply by A, and in how y becomes a correction.
+//! columns on the host. Methods differ in what they multiply by A, and in how y becomes a correction. Columns may come from
+//! any vectors; where they come from one operator, `delayed.rs` reads the basis less often.
 
 use super::arnoldi::{Arnoldi, Column};
 use crate::host::dense::givens::HessenbergLeastSquares;
-use crate::op::{Expr, Program, Scalar, Seen, Space, Vector};
+use crate::op::{Program, Scalar, Seen, Space, Vector};
 
 /// A cycle with a fixed maximum number of columns.
 pub(crate) struct Cycle {
     pub(crate) arnoldi: Arnoldi,
     /// ⟨r, r⟩ at the start of the cycle.
     rr: Scalar,
-    /// ⟨z, z⟩ of the z that v_0 points along.
-    zz: Scalar,
     /// Columns issued in this cycle.
     pub(crate) issued: usize,
     /// The least-squares problem over the columns that have arrived.
@@ -21,27 +20,15 @@ pub(crate) struct Cycle {
 impl Cycle {
     pub(crate) fn new(space: &mut Space, n: usize, m: usize) -> Self {
         let arnoldi = Arnoldi::new(space, n, m);
-        Self { arnoldi, rr: space.scalar("rr"), zz: space.scalar("zz"), issued: 0, ls: HessenbergLeastSquares::new(m) }
+        Self { arnoldi, rr: space.scalar("rr"), issued: 0, ls: HessenbergLeastSquares::new(m) }
     }
 
     /// v_0 = r / |r|, no columns yet.
     pub(crate) fn start(&mut self, p: &mut Program, r: Vector) {
-        self.start_along(p, r, r);
-    }
-
-    /// v_0 = z / |z|, with |r| taken as its length: the minimised norm is reported in units of |r|, and a combination
-    /// of the basis must be multiplied by [`Cycle::unit`].
-    pub(crate) fn start_along(&mut self, p: &mut Program, r: Vector, z: Vector) {
         self.issued = 0;
         self.ls.clear();
         p.dot(r, r, self.rr);
-        p.dot(z, z, self.zz);
-        self.arnoldi.start(p, z, self.zz.sqrt());
-    }
-
-    /// |z| / |r| at the start.
-    pub(crate) fn unit(&self) -> Expr {
-        self.zz.sqrt() / self.rr.sqrt()
+        self.arnoldi.start(p, r, self.rr.sqrt());
     }
 
     /// The newest basis vector v_j.

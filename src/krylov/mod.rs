@@ -3,4 +3,5 @@
 pub(crate) mod arnoldi;
 pub(crate) mod cycle;
 pub(crate) mod decomposition;
+pub(crate) mod delayed;
 pub(crate) mod ritz;

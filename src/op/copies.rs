@@ -94,6 +94,9 @@ impl HandleMap {
                 w: self.vector(*w),
             },
             Op::Rotate { v, k, l, s } => Op::Rotate { v: self.basis(*v), k: *k, l: *l, s: self.array(*s) },
+            Op::ArrayDot { x, y, k, out } => {
+                Op::ArrayDot { x: self.array(*x), y: self.array(*y), k: *k, out: self.scalar(*out) }
+            }
             Op::Set { out, value } => Op::Set { out: self.scalar(*out), value: self.expr(value) },
             Op::Publish(items) => {
                 let item = |i: &Item| match i {

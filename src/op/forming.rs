@@ -90,7 +90,7 @@ impl Op {
                 terms.iter_mut().for_each(|t| *t = t.renamed(from, to));
             }
             Self::MultiDot { w, .. } | Self::MultiAxpy { w, .. } => rename(w),
-            Self::Rotate { .. } | Self::Set { .. } | Self::Publish(_) | Self::StopIf(..) => {}
+            Self::Rotate { .. } | Self::ArrayDot { .. } | Self::Set { .. } | Self::Publish(_) | Self::StopIf(..) => {}
         }
         op
     }

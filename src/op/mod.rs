@@ -163,6 +163,17 @@ pub enum Op {
         /// S, k × l, one column after the other.
         s: Array,
     },
+    /// out = Σ_{i<k} x_i y_i.
+    ArrayDot {
+        /// x.
+        x: Array,
+        /// y; may be x.
+        y: Array,
+        /// How many numbers.
+        k: usize,
+        /// Where the sum goes.
+        out: Scalar,
+    },
     /// out = value.
     Set {
         /// Where the value goes.
@@ -180,7 +191,13 @@ impl Op {
     /// True for operations on scalars only.
     #[must_use]
     pub fn is_scalar(&self) -> bool {
-        matches!(self, Self::Set { .. } | Self::Publish(_) | Self::StopIf(..))
+        matches!(self, Self::ArrayDot { .. } | Self::Set { .. } | Self::Publish(_) | Self::StopIf(..))
+    }
+
+    /// The scalar that it sets without a sweep.
+    #[must_use]
+    pub fn sets(&self) -> Option<Scalar> {
+        if let Self::ArrayDot { out, .. } | Self::Set { out, .. } = self { Some(*out) } else { None }
     }
 
     /// The vector it writes; the columns of a [`Op::Rotate`] apart.

@@ -192,6 +192,15 @@ impl<'a> Program<'a> {
         }
     }
 
+    /// out = Σ_{i<k} x_i y_i, of arrays.
+    pub fn array_dot(&mut self, x: Array, y: Array, k: usize, out: Scalar) {
+        for a in [x, y] {
+            let (name, len) = &self.space.arrays[a.0 as usize];
+            assert!(k <= *len, "array_dot: array {name} holds {len}, {k} asked for");
+        }
+        self.ops.push(Op::ArrayDot { x, y, k, out });
+    }
+
     /// out = value.
     pub fn set(&mut self, out: Scalar, value: impl Into<Expr>) {
         self.ops.push(Op::Set { out, value: value.into() });
@@ -257,6 +266,7 @@ impl fmt::Display for Named<'_> {
                 write!(f, "{} {sign}= {}[..{k}] {}[..{k}]", vector(w), basis(v), array(coefficients))
             }
             Op::Rotate { v, k, l, s } => write!(f, "{0}[..{l}] = {0}[..{k}] {1}", basis(v), array(s)),
+            Op::ArrayDot { x, y, k, out } => write!(f, "{} = <{}[..{k}], {}[..{k}]>", scalar(out), array(x), array(y)),
             Op::Set { out, value } => write!(f, "{} = {}", scalar(out), expression(value, space)),
             Op::Publish(items) => {
                 write!(f, "publish")?;

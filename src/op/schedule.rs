@@ -4,7 +4,7 @@
 //! with at most one matrix, all of one length, in which nothing needs the total of a reduction made in
 //! the same sweep. The order is that of the dependences, not of the text: an update that nobody reads
 //! sinks into the later sweep that already loads its operands (x += αd joins d = r + βd, so that CG
-//! moves 10 vectors and not 11).
+//! moves 10 vectors and not 11). A projection waits for one before it that reads the same columns.
 
 use super::{Length, Op, Operator, Scalar, Space, Vector};
 use std::collections::{BTreeSet, HashMap};
@@ -16,7 +16,8 @@ use std::sync::atomic::Ordering;
 pub(crate) enum Projections {
     /// In one of their own.
     Alone,
-    /// w −= V c with what follows on w: the next projection onto the same columns, or ‖w‖².
+    /// Two on the same columns, if both are sums or both updates; or w −= V c with what follows on w: the next
+    /// projection onto the same columns, or ‖w‖².
     Paired,
     /// In any.
     Free,
@@ -150,6 +151,9 @@ fn as_soon_as_possible(ops: &[Op], space: &Space, fusion: Fusion) -> Vec<usize> 
                 while !fits(op, s, ops, &place, space, fusion) {
                     s += 1;
                 }
+                let beside = |&(a, &t): &(usize, &usize)| t > s && same_columns(&ops[a], op);
+                let later = place.iter().enumerate().filter(beside).map(|(_, &t)| t).min();
+                s = later.filter(|&t| fits(op, t, ops, &place, space, fusion)).unwrap_or(s);
             } else {
                 s = s.max(last_sweep.map_or(0, |l| l + 1));
             }
@@ -226,11 +230,24 @@ fn fits(op: &Op, s: usize, ops: &[Op], place: &[usize], space: &Space, fusion: F
     vectors.len() + if all().any(is_product) { 2 } else { 0 } <= fusion.max_vectors
 }
 
-/// w −= V c and the projection of w onto the same columns, or ‖w‖².
+/// Two projections onto the same columns or two updates by them; or w −= V c and the projection of w onto the same
+/// columns, or ‖w‖².
 fn is_pair(first: &Op, second: &Op) -> bool {
     match (first, second) {
         (Op::MultiAxpy { v, k, w, .. }, Op::MultiDot { v: v2, k: k2, w: w2, .. }) => (v, k, w) == (v2, k2, w2),
         (Op::MultiAxpy { w, .. }, Op::Dot { x, y, .. }) => w == x && w == y,
+        (Op::MultiDot { out, .. }, Op::MultiDot { out: out2, .. }) => same_columns(first, second) && out != out2,
+        (Op::MultiAxpy { v, k, minus, w, .. }, Op::MultiAxpy { v: v2, k: k2, minus: minus2, w: w2, .. }) => {
+            (v, k, minus) == (v2, k2, minus2) && w != w2
+        }
+        _ => false,
+    }
+}
+
+/// Two projections onto the same columns.
+fn same_columns(first: &Op, second: &Op) -> bool {
+    match (first, second) {
+        (Op::MultiDot { v, k, .. }, Op::MultiDot { v: v2, k: k2, .. }) => (v, k) == (v2, k2),
         _ => false,
     }
 }
@@ -291,7 +308,7 @@ fn gap(a: &Op, b: &Op) -> Option<usize> {
         Op::MultiDot { out, .. } => Some(Slot::Array(*out)),
         _ => None,
     };
-    let set = |op: &Op| if let Op::Set { out, .. } = op { Some(Slot::Scalar(*out)) } else { None };
+    let set = |op: &Op| op.sets().map(Slot::Scalar);
     if let Some(s) = result(a)
         && (scalar_reads(b).contains(&s) || result(b) == Some(s) || set(b) == Some(s))
     {
@@ -329,6 +346,7 @@ fn scalar_reads(op: &Op) -> Vec<Slot> {
         Op::Map { terms, .. } => terms.iter().for_each(|t| t.coefficient.scalars(&mut visit)),
         Op::Set { value, .. } => value.scalars(&mut visit),
         Op::MultiAxpy { coefficients, .. } => out.push(Slot::Array(*coefficients)),
+        Op::ArrayDot { x, y, .. } => out.extend([Slot::Array(*x), Slot::Array(*y)]),
         _ => {}
     }
     out

@@ -40,7 +40,7 @@ fn kernels_are_written_with_what_they_compute_and_bind() {
         assert!(text.starts_with("// gmres with jacobi"), "{text}");
         names.push(entry["kernel"]["name"].as_str().unwrap().to_string());
     }
-    for name in ["sweep", "multi_dot.wgsl", "multi_axpy_dot.wgsl", "multi_axpy_norm.wgsl", "finish.wgsl"] {
+    for name in ["sweep", "multi_dot_pair.wgsl", "multi_axpy_pair.wgsl", "finish.wgsl"] {
         assert!(names.iter().any(|n| n == name), "{name} is missing in {names:?}");
     }
     let product = |e: &&Value| e["kernel"]["computes"].to_string().contains("w = A z");

@@ -73,6 +73,22 @@ fn combine_into<T: Real>(y: &mut [T], c: T, terms: &[(T, &[T])]) {
     }
 }
 
+/// y_l += Σ_k a_lk x_k for two vectors, K terms: every x is loaded once. The sums are those of [`combine`].
+#[inline(always)]
+pub(super) fn update_pair<T: Real, const K: usize>(y: [&mut [T]; 2], a: [[T; K]; 2], x: [&[T]; K]) {
+    let [y, z] = y;
+    let n = y.len();
+    let (z, x) = (&mut z[..n], x.map(|x| &x[..n]));
+    for i in 0..n {
+        let (mut sum, mut other) = (y[i], z[i]);
+        for k in 0..K {
+            sum = T::mul_add(a[0][k], x[k][i], sum);
+            other = T::mul_add(a[1][k], x[k][i], other);
+        }
+        (y[i], z[i]) = (sum, other);
+    }
+}
+
 /// y = c·x∘z, or y += c·x∘z with `add`.
 #[inline(always)]
 pub(super) fn product<T: Real>(y: &mut [T], add: bool, c: T, x: &[T], z: &[T]) {
@@ -89,10 +105,12 @@ pub(super) fn product<T: Real>(y: &mut [T], add: bool, c: T, x: &[T], z: &[T]) {
     }
 }
 
+/// Partial sums of a dot product.
+const LANES: usize = 8;
+
 /// ⟨x_k, y⟩ for K vectors at once, in f64: eight lanes each, added in a fixed order.
 #[inline(always)]
 pub(super) fn dots<T: Real, U: Real, const K: usize>(x: [&[T]; K], y: &[U]) -> [f64; K] {
-    const LANES: usize = 8;
     let n = y.len();
     let (blocks, rest) = y.as_chunks::<LANES>();
     let x = x.map(|v| v[..n].as_chunks::<LANES>());
@@ -111,7 +129,37 @@ pub(super) fn dots<T: Real, U: Real, const K: usize>(x: [&[T]; K], y: &[U]) -> [
     let lanes = std::hint::black_box(lanes);
     std::array::from_fn(|k| {
         let tail: f64 = x[k].1.iter().zip(rest).map(|(x, y)| x.to_f64() * y.to_f64()).sum();
-        let [a, b, c, d, e, f, g, h] = lanes[k];
-        ((a + b) + (c + d)) + ((e + f) + (g + h)) + tail
+        added(lanes[k]) + tail
     })
+}
+
+/// ⟨x_k, y_l⟩ for K vectors x and two vectors y, each x loaded once; the bits are those of [`dots`].
+#[inline(always)]
+pub(super) fn dots_pair<T: Real, const K: usize>(x: [&[T]; K], y: [&[T]; 2]) -> [[f64; K]; 2] {
+    let n = y[0].len();
+    let x = x.map(|v| v[..n].as_chunks::<LANES>());
+    let y = y.map(|v| v[..n].as_chunks::<LANES>());
+    let mut lanes = [[[0.0f64; LANES]; K]; 2];
+    for (i, (a, b)) in y[0].0.iter().zip(y[1].0).enumerate() {
+        let (a, b) = (a.map(T::to_f64), b.map(T::to_f64));
+        for k in 0..K {
+            let x = x[k].0[i].map(T::to_f64);
+            for l in 0..LANES {
+                lanes[0][k][l] += x[l] * a[l];
+                lanes[1][k][l] += x[l] * b[l];
+            }
+        }
+    }
+    let lanes = std::hint::black_box(lanes);
+    std::array::from_fn(|p| {
+        std::array::from_fn(|k| {
+            let tail: f64 = x[k].1.iter().zip(y[p].1).map(|(x, y)| x.to_f64() * y.to_f64()).sum();
+            added(lanes[p][k]) + tail
+        })
+    })
+}
+
+#[inline(always)]
+fn added([a, b, c, d, e, f, g, h]: [f64; LANES]) -> f64 {
+    ((a + b) + (c + d)) + ((e + f) + (g + h))
 }

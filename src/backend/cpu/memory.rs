@@ -117,7 +117,7 @@ pub(super) fn stride(len: usize) -> usize {
 }
 
 /// A buffer seen by all threads of one sweep.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq)]
 pub(super) enum Shared {
     F32(*mut f32, usize),
     F64(*mut f64, usize),

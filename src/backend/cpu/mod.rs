@@ -268,6 +268,10 @@ impl Cpu {
                 return;
             }
             match op {
+                Op::ArrayDot { x, y, k, out } => {
+                    let [x, y] = [x, y].map(|a| &self.arrays[a.0 as usize][..*k]);
+                    self.scalars[out.0 as usize] = x.iter().zip(y).map(|(a, b)| a * b).sum();
+                }
                 Op::Set { out, value } => self.scalars[out.0 as usize] = self.eval(value),
                 Op::Publish(items) => {
                     let mut record = Vec::new();

@@ -11,8 +11,11 @@ use crate::op::{Array, Dtype, Op, Operator, Scalar, Term, Triangle, Vector};
 use crate::ranks::sum::pairwise;
 use rayon::prelude::*;
 
+mod columns;
 #[cfg(debug_assertions)]
 mod overlap;
+
+use columns::{Projection, Update};
 
 /// Entries per chunk: a few vectors of it fit the first-level cache, thirty columns of a basis the second,
 /// and a million rows make enough chunks to balance.
@@ -49,15 +52,8 @@ enum Step<'a> {
         y: Shared,
         out: usize,
     },
-    MultiDot {
-        columns: Vec<Shared>,
-        w: Shared,
-        out: usize,
-    },
-    MultiAxpy {
-        columns: Vec<(f64, Shared)>,
-        w: Shared,
-    },
+    MultiDot(Projection),
+    MultiAxpy(Update),
     Rotate(Rotation),
 }
 
@@ -155,9 +151,9 @@ impl Cpu {
         let mut partials = std::mem::take(&mut self.partials);
         let mut targets = Vec::new();
         let mut halos = Vec::new();
-        let steps: Vec<Step> = body
-            .iter()
-            .map(|op| match op {
+        let mut steps: Vec<Step> = Vec::with_capacity(body.len());
+        for op in body {
+            let step = match op {
                 Op::Apply { a, x, y } => match &operators[a.0 as usize] {
                     Stored::Sparse(sparse) => {
                         let seen = self.seen(*x, *a);
@@ -177,25 +173,41 @@ impl Cpu {
                     Step::Dot { x: self.shared(*x), y: self.shared(*y), out: targets.len() - 1 }
                 }
                 Op::MultiDot { v, k, w, out } => {
-                    let at = targets.len();
+                    let w = (self.shared(*w), targets.len());
                     targets.extend((0..*k).map(|j| Target::Array(*out, j)));
-                    let columns = (0..*k).map(|j| self.shared(v.column(j))).collect();
-                    Step::MultiDot { columns, w: self.shared(*w), out: at }
+                    let columns: Vec<Shared> = (0..*k).map(|j| self.shared(v.column(j))).collect();
+                    match steps.last_mut() {
+                        Some(Step::MultiDot(p)) if p.second.is_none() && p.columns == columns => {
+                            p.second = Some(w);
+                            continue;
+                        }
+                        _ => Step::MultiDot(Projection { columns, first: w, second: None }),
+                    }
                 }
                 Op::MultiAxpy { v, k, coefficients, minus, w } => {
                     let sign = if *minus { -1.0 } else { 1.0 };
-                    let columns = (0..*k)
-                        .map(|j| (sign * self.arrays[coefficients.0 as usize][j], self.shared(v.column(j))))
-                        .collect();
-                    Step::MultiAxpy { columns, w: self.shared(*w) }
+                    let coefficients = self.arrays[coefficients.0 as usize][..*k].iter().map(|c| sign * c);
+                    let (columns, w) = ((0..*k).map(|j| self.shared(v.column(j))), self.shared(*w));
+                    match steps.last_mut() {
+                        Some(Step::MultiAxpy(u)) if u.joins(w, columns.clone()) => {
+                            u.second = Some((w, coefficients.collect()));
+                            continue;
+                        }
+                        _ => Step::MultiAxpy(Update {
+                            columns: coefficients.zip(columns).collect(),
+                            first: w,
+                            second: None,
+                        }),
+                    }
                 }
                 Op::Rotate { v, k, l, s } => Step::Rotate(Rotation {
                     columns: (0..*k).map(|j| self.shared(v.column(j))).collect(),
                     coefficients: self.arrays[s.0 as usize].chunks(*k).take(*l).map(<[f64]>::to_vec).collect(),
                 }),
                 _ => unreachable!("a scalar operation in a sweep"),
-            })
-            .collect();
+            };
+            steps.push(step);
+        }
 
         #[cfg(debug_assertions)]
         overlap::check(&steps);
@@ -340,24 +352,8 @@ impl Step<'_> {
                         kernels::dots::<T, U, 1>([x.chunk(lo, hi)], y.chunk(lo, hi))
                     }));
                 }
-                Self::MultiDot { columns, w, out } => by_type!(w.dtype(), T => {
-                    let w: &[T] = w.chunk(lo, hi);
-                    let mut at = *out;
-                    let quads = columns.chunks_exact(4);
-                    let rest = quads.remainder();
-                    for v in quads {
-                        let v: [&[T]; 4] = std::array::from_fn(|k| v[k].chunk(lo, hi));
-                        partials[at..at + 4].copy_from_slice(&kernels::dots::<T, T, 4>(v, w));
-                        at += 4;
-                    }
-                    for v in rest {
-                        [partials[at]] = kernels::dots::<T, T, 1>([v.chunk(lo, hi)], w);
-                        at += 1;
-                    }
-                }),
-                Self::MultiAxpy { columns, w } => by_type!(w.dtype(), T => {
-                    sum_up::<T>(w.chunk_mut(lo, hi), Some(1.0), columns, lo, hi);
-                }),
+                Self::MultiDot(p) => by_type!(p.first.0.dtype(), T => p.run::<T>(lo, hi, partials)),
+                Self::MultiAxpy(u) => by_type!(u.first.dtype(), T => u.run::<T>(lo, hi)),
                 Self::Rotate(rotation) => by_type!(rotation.columns[0].dtype(), T => {
                     let mut old = vec![T::default(); rotation.columns.len() * BLOCK];
                     for at in (lo..hi).step_by(BLOCK) {

@@ -403,6 +403,34 @@ fn projections_of_any_width() {
 }
 
 #[test]
+fn two_vectors_at_once_get_the_bits_of_each() {
+    for dtype in [Dtype::F64, Dtype::F32] {
+        for n in sizes() {
+            for k in [1, 2, 3, 4, 5, 8, 13] {
+                let outcome = |together: bool| {
+                    let mut space = Space::new(Precisions::uniform(dtype));
+                    let v = space.basis("v", n, k);
+                    let w = ["u", "w"].map(|name| space.vector(name, n));
+                    let (h, c) = (["s", "c"].map(|name| space.array(name, k)), space.array("d", k));
+                    let mut cpu = Cpu::new(space, 0, true).unwrap();
+                    (0..k).for_each(|j| cpu.write_vector(v.column(j), &numbers(n, j as u64)).unwrap());
+                    (0..2).for_each(|i| cpu.write_vector(w[i], &numbers(n, 77 + i as u64)).unwrap());
+                    cpu.write_array(c, &numbers(k, 5));
+                    let mut at_once = |write: &dyn Fn(&mut Program, usize)| match together {
+                        true => run(&mut cpu, |p| (0..2).for_each(|i| write(p, i))),
+                        false => (0..2).for_each(|i| run(&mut cpu, |p| write(p, i))),
+                    };
+                    at_once(&|p, i| p.multi_dot(v, k, w[i], h[i]));
+                    at_once(&|p, i| p.multi_subtract(v, k, [c, h[0]][i], w[i]));
+                    (w.map(|w| bits(&read(&mut cpu, w))), [0, 1].map(|i| bits(&cpu.arrays[i])))
+                };
+                assert!(outcome(true) == outcome(false), "{dtype:?}, {n} entries, {k} columns");
+            }
+        }
+    }
+}
+
+#[test]
 fn bits_do_not_depend_on_threads_or_instructions() {
     for plan in plans() {
         let n = 70_001;

@@ -2,10 +2,7 @@
 
 use super::form::{Columns as Kept, Form, SPMV_PIECES};
 use super::memory::{Matrix, Params, Slice};
-use super::text::{
-    self, AXPY, DOT, FINISH, HEADER, HELD, MULTI_AXPY, MULTI_AXPY_DOT, MULTI_AXPY_DOT_MANY, MULTI_AXPY_NORM, MULTI_DOT,
-    ROTATE, ROTATED, Sweep,
-};
+use super::text::{self, AXPY, DOT, HEADER, ROTATE, ROTATED, Sweep};
 use super::{Binding, Dispatch, Gpu};
 use crate::error::Result;
 use crate::op::schedule::{Compiled, length, traffic};
@@ -156,7 +153,7 @@ impl Gpu {
         let n = self.space.length(d);
         let mut coefficients = vec![];
         maps.iter().for_each(|op| op.coefficients(&mut |s| coefficients.push(s)));
-        let kept = after.iter().all(|op| !matches!(op, Op::Set { out, .. } if coefficients.contains(out)));
+        let kept = after.iter().filter_map(Op::sets).all(|out| !coefficients.contains(&out));
         let gathers = body.iter().any(|op| op.gathers() == Some(d)) && self.forms_well(body);
         if gathers && kept && body.iter().all(|op| length(op, &self.space) == n) {
             let next = if at == d { self.twin(d)? } else { d };
@@ -217,63 +214,13 @@ impl Gpu {
         })
     }
 
-    fn lower_stage(&mut self, body: &[Op], now: &mut Carry, out: &mut Vec<Dispatch>) -> Result<()> {
+    pub(super) fn lower_stage(&mut self, body: &[Op], now: &mut Carry, out: &mut Vec<Dispatch>) -> Result<()> {
         let Some(first) = body.first() else { return Ok(()) };
         let n = length(first, &self.space).entries;
         self.make(body.iter());
         match first {
-            Op::MultiDot { v, k, w, out: array } => {
-                self.lower_scalars(now, out)?;
-                for panel in self.memory.bases[v.0 as usize].panels(*k) {
-                    let params = self.panel_params(&panel, n, 0);
-                    let bindings = [
-                        (panel.slice, false),
-                        (self.memory.vector(*w), false),
-                        (Slice::whole(&self.memory.projections), true),
-                    ];
-                    let item = self.space.dtype(*w);
-                    out.push(self.plain(&MULTI_DOT, item, false, false, &bindings, params, self.workgroups(n))?);
-                }
-                self.lower_finish(*array, *k, n, out)
-            }
-            Op::MultiAxpy { v, k, coefficients, minus, w } => {
-                self.lower_scalars(now, out)?;
-                let mut panels = self.memory.bases[v.0 as usize].panels(*k);
-                // Only the last panel leaves w ready for the next operation; a projection needs all columns.
-                let last = match body.get(1) {
-                    Some(Op::Dot { .. }) => panels.pop(),
-                    Some(Op::MultiDot { .. }) if panels.len() == 1 => panels.pop(),
-                    _ => None,
-                };
-                let array_at = self.memory.array_at[coefficients.0 as usize];
-                let (item, groups) = (self.space.dtype(*w), self.workgroups(n));
-                let ledger = (Slice::whole(&self.memory.ledger), false);
-                let w = (self.memory.vector(*w), true);
-                for panel in panels {
-                    let params = self.panel_params(&panel, n, array_at);
-                    let bindings = [ledger.clone(), (panel.slice, false), w.clone()];
-                    out.push(self.plain(&MULTI_AXPY, item, *minus, false, &bindings, params, groups)?);
-                }
-                match (last, body.get(1)) {
-                    (Some(panel), Some(Op::MultiDot { out: array, .. })) => {
-                        let params = self.panel_params(&panel, n, array_at);
-                        let partials = (Slice::whole(&self.memory.projections), true);
-                        let bindings = [ledger, (panel.slice, false), w, partials];
-                        let shader = if panel.columns <= HELD { &MULTI_AXPY_DOT } else { &MULTI_AXPY_DOT_MANY };
-                        out.push(self.plain(shader, item, *minus, false, &bindings, params, groups)?);
-                        self.lower_finish(*array, *k, n, out)
-                    }
-                    (Some(panel), Some(Op::Dot { out: scalar, .. })) => {
-                        let slot = text::partials_at(self.scalar_count) as u32;
-                        let params = Params { slot, ..self.panel_params(&panel, n, array_at) };
-                        let bindings = [ledger, (panel.slice, false), w];
-                        out.push(self.plain(&MULTI_AXPY_NORM, item, *minus, true, &bindings, params, groups)?);
-                        (now.pending, now.pending_groups) = (vec![scalar.0], groups as u32);
-                        Ok(())
-                    }
-                    _ => self.lower_stage(&body[1..], now, out),
-                }
-            }
+            Op::MultiDot { .. } => self.lower_projection(body, n, now, out),
+            Op::MultiAxpy { .. } => self.lower_update(body, n, now, out),
             Op::Rotate { v, k, l, s } => {
                 self.lower_scalars(now, out)?;
                 self.lower_rotation(*v, [*k, *l], *s, out)
@@ -357,19 +304,6 @@ impl Gpu {
         Ok(())
     }
 
-    /// Adds the partial sums of projections onto k columns.
-    fn lower_finish(&mut self, array: Array, k: usize, n: usize, out: &mut Vec<Dispatch>) -> Result<()> {
-        let params = Params {
-            pending: self.workgroups(n) as u32,
-            array_at: self.memory.array_at[array.0 as usize] as u32,
-            ..Params::default()
-        };
-        let bindings = [(Slice::whole(&self.memory.projections), false), (Slice::whole(&self.memory.ledger), true)];
-        let item = self.space.plan.working;
-        out.push(self.plain(&FINISH, item, false, false, &bindings, params, k)?);
-        Ok(())
-    }
-
     /// y = A x by itself, panel by panel.
     fn lower_product(&mut self, a: Operator, x: Vector, y: Vector, out: &mut Vec<Dispatch>) -> Result<()> {
         let Matrix { form, panels, .. } = &self.memory.operators[a.0 as usize];
@@ -408,7 +342,7 @@ impl Gpu {
     }
 
     /// A kernel that only finishes partial sums and evaluates scalars, if there are any.
-    fn lower_scalars(&mut self, now: &mut Carry, out: &mut Vec<Dispatch>) -> Result<()> {
+    pub(super) fn lower_scalars(&mut self, now: &mut Carry, out: &mut Vec<Dispatch>) -> Result<()> {
         if *now == Carry::default() {
             return Ok(());
         }
@@ -427,8 +361,8 @@ impl Gpu {
         now: &mut Carry,
         out: &mut Vec<Dispatch>,
     ) -> Result<()> {
-        // Records need a binding for the ledger; if the sweep has none left, they get a kernel of their own first.
-        if now.scalars.iter().any(|op| matches!(op, Op::Publish(_))) && self.storage(body) > self.context.max_storage {
+        // Records and arrays need a binding for the ledger; if the sweep has none left, they get a kernel of their own first.
+        if now.scalars.iter().any(text::needs_ledger) && self.storage(body) > self.context.max_storage {
             self.lower_sweep(&[], None, 0, now, out)?;
         }
         self.make(now.scalars.iter().chain(body));

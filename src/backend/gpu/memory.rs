@@ -169,7 +169,7 @@ pub(super) struct Memory {
     pub(super) record_words: usize,
     /// Where each array starts in the ledger.
     pub(super) array_at: Vec<usize>,
-    /// Partial sums of projections.
+    /// Partial sums of projections, of two vectors at once.
     pub(super) projections: wgpu::Buffer,
     /// Temporary rows of a rotated basis.
     rotated: Option<wgpu::Buffer>,
@@ -239,7 +239,7 @@ impl Memory {
         let state =
             [make("state", state_words as u64 * size, STORAGE)?, make("state", state_words as u64 * size, STORAGE)?];
         let columns = space.bases.iter().map(|b| b.columns).max().unwrap_or(0);
-        // Records of a batch: at least those of a GMRES cycle, with two projections and two numbers per column.
+        // Records of a batch: at least those of a GMRES cycle, with two projections and four numbers per column.
         let record_words = (16 * 1024).max((columns + 1) * (columns + 4));
         let mut at = record_words;
         let array_at = space
@@ -258,7 +258,7 @@ impl Memory {
             ledger: make("ledger", at as u64 * size, STORAGE)?,
             record_words,
             array_at,
-            projections: make("projections", (columns * GROUPS_MAX) as u64 * size, STORAGE)?,
+            projections: make("projections", (2 * columns * GROUPS_MAX) as u64 * size, STORAGE)?,
             rotated: None,
             uniforms: vec![],
             known_params: HashMap::new(),

@@ -17,6 +17,7 @@ mod listing;
 mod lower;
 mod memory;
 mod pipelines;
+mod project;
 mod self_test;
 #[cfg(test)]
 mod tests;

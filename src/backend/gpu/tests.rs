@@ -224,12 +224,18 @@ fn sweeps(
         for stage in &segment.stages {
             now.scalars.extend(stage.scalars.iter().cloned());
             let projection = matches!(stage.body[0], Op::MultiDot { .. } | Op::MultiAxpy { .. });
-            let publishes = now.scalars.iter().any(|op| matches!(op, Op::Publish(_)));
+            let publishes = now.scalars.iter().any(super::text::needs_ledger);
+            // As `project.rs` decides.
+            let waits = match stage.body[..] {
+                [Op::MultiDot { .. }, ..] => now.scalars.is_empty(),
+                [Op::MultiAxpy { .. }, Op::MultiAxpy { .. }] => now.scalars.iter().all(|op| op.sets().is_some()),
+                _ => false,
+            };
             let operands =
                 stage.body.iter().flat_map(|op| op.reads().into_iter().chain(op.writes()).chain(op.gathers()));
             let wide = operands.collect::<BTreeSet<_>>().len()
                 + 2 * usize::from(stage.body.iter().any(|op| matches!(op, Op::Apply { .. })));
-            if (projection || publishes && wide + 3 > bindings) && now != Carry::default() {
+            if (projection && !waits || publishes && wide + 3 > bindings) && now != Carry::default() {
                 generate(&mut now, &[]);
             }
             if !projection {

@@ -64,6 +64,16 @@ impl HessenbergLeastSquares {
         self.g[j + 1].abs()
     }
 
+    /// Puts (h_0 … h_j, below) in the place of the last column and returns the residual's norm.
+    pub(crate) fn replace(&mut self, h: &[f64], below: f64) -> f64 {
+        let (c, s) = self.rotations.pop().expect("a column to replace");
+        let j = self.len();
+        self.r.truncate(j * (j + 1) / 2);
+        let rotated = self.g.pop().expect("an entry a column, and one more");
+        self.g[j] = c * self.g[j] - s * rotated;
+        self.push(h, below)
+    }
+
     /// y by back substitution. A pivot negligible against its column (singular A) is skipped.
     pub(crate) fn solve(&self) -> Vec<f64> {
         let k = self.len();
@@ -96,6 +106,19 @@ mod tests {
         assert!((r[0] + 3.0 * r[1]).abs() < 1e-14, "first column not orthogonal to the residual");
         assert!((2.0 * r[0] + 4.0 * r[1] + 5.0 * r[2]).abs() < 1e-14, "second column not orthogonal");
         assert!((residual - (r[0] * r[0] + r[1] * r[1] + r[2] * r[2]).sqrt()).abs() < 1e-14);
+    }
+
+    #[test]
+    fn a_replaced_column_leaves_no_trace() {
+        let [mut once, mut twice] = [2, 2].map(HessenbergLeastSquares::new);
+        for ls in [&mut once, &mut twice] {
+            ls.start(2.0);
+            ls.push(&[1.0], 3.0);
+        }
+        twice.push(&[-1.0, 0.5], 7.0);
+        let residuals = [once.push(&[2.0, 4.0], 5.0), twice.replace(&[2.0, 4.0], 5.0)];
+        assert!((residuals[0] - residuals[1]).abs() < 1e-15);
+        assert!(once.solve().iter().zip(twice.solve()).all(|(a, b)| (a - b).abs() < 1e-15));
     }
 
     #[test]

@@ -68,13 +68,32 @@ fn sweep_counts_of_the_other_methods() {
         ("minres", CPU, 3),
         ("bicgstab", GPU, 6),
         ("bicgstab", CPU, 5),
-        ("gmres", CPU, 5),
+        ("gmres", CPU, 2),
+        // A product, two projections, two updates, the scaling.
+        ("gmres", GPU, 4),
+        ("fgmres", CPU, 5),
         // A product, a projection, an update with the second one, an update with the norm, the scaling.
-        ("gmres", GPU, 5),
+        ("fgmres", GPU, 5),
     ] {
         let (stages, _) = step(id, "none", fusion, 1);
         assert!(stages <= most, "{id}: {stages} sweeps, {most} expected");
     }
+}
+
+/// How often a step reads the basis: what one more column costs.
+#[test]
+fn the_basis_is_read_twice_where_the_second_projection_waits() {
+    let n = 100 * 8;
+    for (id, preconditioner, reads) in
+        [("gmres", "none", 2), ("gmres", "jacobi", 2), ("gmres", "chebyshev", 2), ("fgmres", "jacobi", 3)]
+    {
+        for fusion in [GPU, CPU] {
+            let [before, after] = [3, 4].map(|j| step(id, preconditioner, fusion, j).1);
+            assert_eq!(after - before, reads * n, "{id} with {preconditioner}, {fusion:?}");
+        }
+    }
+    // With j columns: w = A u, u and w updated, the new column written.
+    assert_eq!(step("gmres", "none", CPU, 3).1 - matrix_bytes(), (2 * 3 + 7) * n);
 }
 
 /// Fourteen bindings in place of eight: sweeps of an iteration.
@@ -151,7 +170,7 @@ fn program(random: &mut Random, dtype: Dtype, length: usize, n: usize) -> (Space
     let mut p = Program::new(&space);
     for _ in 0..length {
         let family = if random.below(5) == 0 { &short } else { &vectors };
-        match random.below(13) {
+        match random.below(14) {
             0..=1 => {
                 let (x, y) = (pick(random, &vectors), pick(random, &vectors));
                 if x != y {
@@ -189,6 +208,17 @@ fn program(random: &mut Random, dtype: Dtype, length: usize, n: usize) -> (Space
                 let w = pick(random, &vectors[..4]);
                 let k = 1 + random.below(4);
                 p.multi_dot(v, k, w, arrays[random.below(2)]);
+            }
+            12 => {
+                // Two vectors at once.
+                let (k, w) = (1 + random.below(4), random.below(4));
+                let pair = [vectors[w], vectors[(w + 1 + random.below(3)) % 4]];
+                (0..2).for_each(|i| p.multi_dot(v, k, pair[i], arrays[i]));
+                let out = scalars[random.below(3)];
+                p.array_dot(arrays[0], arrays[random.below(2)], k, out);
+                p.set(out, (Expr::from(out) / (n * n) as f64).max(-1.0).min(1.0));
+                (0..2).for_each(|i| p.multi_subtract(v, k, arrays[i], pair[i]));
+                pair.iter().for_each(|&w| p.scale(1.0 / n as f64, w, w));
             }
             _ => {
                 // Projections are sums of n numbers: brought down before they scale vectors.

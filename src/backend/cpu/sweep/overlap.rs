@@ -8,7 +8,7 @@
 //! its entries.
 
 use super::super::memory::Shared;
-use super::{Map, Step};
+use super::{Map, Step, Update};
 
 /// What a step writes, reads while it writes, and gathers.
 fn views<'a>(step: &'a Step) -> (Vec<Shared>, Vec<Shared>, Option<Shared>) {
@@ -21,8 +21,10 @@ fn views<'a>(step: &'a Step) -> (Vec<Shared>, Vec<Shared>, Option<Shared>) {
             (vec![*y], seconds(terms).chain(products).collect(), None)
         }
         Step::Map(map) => (vec![map.y], vec![], None),
-        Step::Dot { .. } | Step::MultiDot { .. } => (vec![], vec![], None),
-        Step::MultiAxpy { columns, w } => (vec![*w], seconds(columns).collect(), None),
+        Step::Dot { .. } | Step::MultiDot(_) => (vec![], vec![], None),
+        Step::MultiAxpy(Update { columns, first, second }) => {
+            (std::iter::once(*first).chain(second.iter().map(|s| s.0)).collect(), seconds(columns).collect(), None)
+        }
         Step::Rotate(rotation) => (rotation.columns.clone(), vec![], None),
     }
 }
@@ -57,7 +59,10 @@ mod tests {
         let map = |y, x| Step::Map(Map { y, own: Some(1.0), terms: vec![(2.0, x)], products: vec![], plain: true });
         assert!(!caught(vec![map(low, high), map(high, low), Step::Dot { x: low, y: low, out: 0 }]));
         assert!(caught(vec![map(low, middle)]));
-        assert!(caught(vec![Step::MultiAxpy { columns: vec![(1.0, high), (1.0, middle)], w: low }]));
+        let update = |columns, second| Step::MultiAxpy(Update { columns, first: low, second });
+        assert!(!caught(vec![update(vec![(1.0, high)], None)]));
+        assert!(caught(vec![update(vec![(1.0, high), (1.0, middle)], None)]));
+        assert!(caught(vec![update(vec![(1.0, high)], Some((middle, vec![1.0])))]));
         assert!(caught(vec![Step::Rotate(super::super::Rotation {
             columns: vec![low, middle],
             coefficients: vec![]

@@ -33,22 +33,33 @@ pub(super) fn places(text: &str, k: usize) -> Vec<(&'static str, String)> {
             format!("            s{d} += real(v[c{d} + i]) * wi;\n")
         }
     };
-    let mut leave = String::new();
-    for first in (0..columns).step_by(SUMMED) {
-        for d in 0..SUMMED {
-            let _ = writeln!(leave, "        tile[t + {}u] = s{};", d * WORKGROUP, first + d);
+    let product_of_two = |d| {
+        format!(
+            "            let v{d} = real(v[c{d} + i]);\n            s{d} += v{d} * ui;\n            r{d} += v{d} * wi;\n"
+        )
+    };
+    let leave = |sum: char, row: &str| {
+        let mut text = String::new();
+        for first in (0..columns).step_by(SUMMED) {
+            for d in 0..SUMMED {
+                let _ = writeln!(text, "        tile[t + {}u] = {sum}{};", d * WORKGROUP, first + d);
+            }
+            let _ = writeln!(
+                text,
+                "        block_sums(t, {SUMMED}u);\n        if (t < {SUMMED}u && j + {first}u + t < P.k) {{\n            partials[({row} + j + {first}u + t) * GROUPS_MAX + group.x] = tile[t * WORKGROUP];\n        }}\n        workgroupBarrier();"
+            );
         }
-        let _ = writeln!(
-            leave,
-            "        block_sums(t, {SUMMED}u);\n        if (t < {SUMMED}u && j + {first}u + t < P.k) {{\n            partials[(P.first + j + {first}u + t) * GROUPS_MAX + group.x] = tile[t * WORKGROUP];\n        }}\n        workgroupBarrier();"
-        );
-    }
+        text
+    };
     vec![
         ("columns", columns.to_string()),
         ("places", each(&starts)),
         ("loads", each(&|d| format!("        let v{d} = real(v[c{d} + i]);\n"))),
         ("combination", (0..columns).step_by(SUMMED).map(|d| format!("        sum += {};\n", some(d))).collect()),
         ("products", each(&product)),
-        ("leave", leave),
+        ("leave", leave('s', "P.first")),
+        ("places_of_two", each(&|d| starts(d) + &format!("        var r{d} = real(0.0);\n"))),
+        ("products_of_two", each(&product_of_two)),
+        ("leave_two", leave('s', "P.first") + &leave('r', "P.slot + P.first")),
     ]
 }

@@ -7,7 +7,7 @@ mod sweep;
 
 pub(super) use arithmetic::type_name;
 pub(super) use columns::HELD;
-pub(super) use scalars::array_length;
+pub(super) use scalars::{array_length, needs_ledger};
 pub(super) use sweep::{Sweep, basis};
 
 use super::form::{Form, Step};
@@ -71,8 +71,10 @@ shaders! {
     AXPY: "axpy.wgsl";
     DOT: "dot.wgsl" sums 1 calls PARTIAL_SUM;
     MULTI_DOT: "multi_dot.wgsl" sums 4;
+    MULTI_DOT_PAIR: "multi_dot_pair.wgsl" sums 4;
     FINISH: "finish.wgsl" sums 1;
     MULTI_AXPY: "multi_axpy.wgsl" calls COMBINATION;
+    MULTI_AXPY_PAIR: "multi_axpy_pair.wgsl";
     ROTATE: "rotate.wgsl";
     ROTATED: "rotated.wgsl";
     MULTI_AXPY_DOT: "multi_axpy_dot.wgsl" sums 4;

@@ -5,7 +5,10 @@ use super::{HEADER, Sweep, WORKGROUP};
 use crate::op::{Cond, Expr, Item, Op};
 use std::fmt::Write;
 
-/// The length of the arrays that `scalars` publish; all have the same.
+/// Most rows of numbers that a workgroup adds up at once.
+const ROWS: usize = 16;
+
+/// The length of the arrays that `scalars` publish, or else multiply; all that are published together have the same.
 pub(in crate::backend::gpu) fn array_length(scalars: &[Op]) -> usize {
     let mut lengths = scalars.iter().flat_map(|op| match op {
         Op::Publish(items) => {
@@ -13,30 +16,66 @@ pub(in crate::backend::gpu) fn array_length(scalars: &[Op]) -> usize {
         }
         _ => vec![],
     });
-    let first = lengths.next().unwrap_or(0);
+    let multiplied = || scalars.iter().find_map(|op| if let Op::ArrayDot { k, .. } = op { Some(*k) } else { None });
+    let first = lengths.next().or_else(multiplied).unwrap_or(0);
     assert!(lengths.all(|k| k == first), "arrays published together have one length");
     first
 }
 
+/// Whether `op` reads arrays or writes records.
+pub(in crate::backend::gpu) fn needs_ledger(op: &Op) -> bool {
+    matches!(op, Op::Publish(_) | Op::ArrayDot { .. })
+}
+
 impl Sweep<'_> {
+    /// How many of the scalars are sums over arrays that nothing stands before: the whole workgroup adds them up.
+    fn leading(&self) -> usize {
+        let sums = self.scalars.iter().take_while(|op| matches!(op, Op::ArrayDot { .. })).count();
+        sums.min(ROWS - self.pending.len())
+    }
+
+    /// Rows of numbers that [`Sweep::finish_code`] adds up.
+    pub(super) fn finished(&self) -> usize {
+        self.pending.len() + self.leading()
+    }
+
+    /// One product of arrays at `i`.
+    fn products(&self, op: &Op) -> (String, String, usize) {
+        let Op::ArrayDot { x, y, k, out } = op else { unreachable!("a sum over arrays") };
+        let [x, y] = [x, y].map(|a| self.array_at[a.0 as usize]);
+        // P.k, so that one kernel serves every column of a cycle.
+        let bound = if *k == array_length(self.scalars) { "P.k".into() } else { format!("{k}u") };
+        (format!("ledger[{x}u + i] * ledger[{y}u + i]"), bound, HEADER + out.0 as usize)
+    }
+
     pub(super) fn finish_code(&self) -> String {
         let mut code = String::new();
-        if self.pending.is_empty() {
+        let (pending, rows) = (self.pending.len(), self.finished());
+        if rows == 0 {
             return code;
         }
-        for d in 0..self.pending.len() {
+        let mut places: Vec<usize> = self.pending.iter().map(|s| HEADER + *s as usize).collect();
+        for d in 0..pending {
             let _ = writeln!(
                 code,
                 "        {{\n            var sum = real(0.0);\n            for (var g = t; g < P.pending; g += WORKGROUP) {{\n                sum += state_in[PARTIALS + {d}u * GROUPS_MAX + g];\n            }}\n            tile[t + {}u] = sum;\n        }}",
                 d * WORKGROUP
             );
         }
-        let _ = writeln!(code, "        block_sums(t, {}u);", self.pending.len());
-        for (d, scalar) in self.pending.iter().enumerate() {
+        for (d, op) in self.scalars[..rows - pending].iter().enumerate() {
+            let (product, bound, out) = self.products(op);
             let _ = writeln!(
                 code,
-                "        if (t == 0u) {{\n            s[{}] = tile[{}];\n        }}",
-                HEADER + *scalar as usize,
+                "        {{\n            var sum = real(0.0);\n            for (var i = t; i < {bound}; i += WORKGROUP) {{\n                sum += {product};\n            }}\n            tile[t + {}u] = sum;\n        }}",
+                (pending + d) * WORKGROUP
+            );
+            places.push(out);
+        }
+        let _ = writeln!(code, "        block_sums(t, {rows}u);");
+        for (d, place) in places.iter().enumerate() {
+            let _ = writeln!(
+                code,
+                "        if (t == 0u) {{\n            s[{place}] = tile[{}];\n        }}",
                 d * WORKGROUP
             );
         }
@@ -73,8 +112,15 @@ impl Sweep<'_> {
     pub(super) fn scalar_code(&self) -> String {
         let mut code = String::new();
         let (mut depth, mut copied) = (0, 0);
-        for op in self.scalars {
+        for op in &self.scalars[self.leading()..] {
             match op {
+                Op::ArrayDot { .. } => {
+                    let (product, bound, out) = self.products(op);
+                    let _ = writeln!(
+                        code,
+                        "            {{\n                var sum = real(0.0);\n                for (var i = 0u; i < {bound}; i += 1u) {{\n                    sum += {product};\n                }}\n                s[{out}] = sum;\n            }}"
+                    );
+                }
                 Op::Set { out, value } => {
                     let _ = writeln!(code, "            s[{}] = {};", HEADER + out.0 as usize, self.expr(value));
                 }

@@ -1,6 +1,7 @@
 //! The text of a fused sweep: `shaders/sweep.wgsl` with a few generated lines.
 
 use super::arithmetic::{Arithmetic, literal, type_name};
+use super::scalars::needs_ledger;
 use super::{GROUPS_MAX, HEADER, SWEEP, Types, WORKGROUP, block_sums, fill, partials_at, within};
 use crate::backend::gpu::form::{Form, Step};
 use crate::matrix::Matrix;
@@ -69,7 +70,7 @@ fn gathered_in_turn(x: impl Iterator<Item = usize>, dtype: Dtype) -> (String, St
 
 impl Sweep<'_> {
     pub(in crate::backend::gpu) fn generate(&self) -> Generated {
-        let ledger = self.scalars.iter().any(|op| matches!(op, Op::Publish(_)));
+        let ledger = self.scalars.iter().any(needs_ledger);
         let product = self.product();
         let mut vectors: Vec<(Vector, bool)> = vec![];
         for op in self.body {
@@ -120,7 +121,7 @@ impl Sweep<'_> {
         let (sweep, leaves) = self.sweep_code(&vectors);
         let [copies, before, behind] = self.copy_code();
         bindings += &copies;
-        bindings += &block_sums(self.pending.len().max(leaves.len()));
+        bindings += &block_sums(self.finished().max(leaves.len()));
         let pairs = vectors.iter().any(|e| self.space.dtype(e.0) == Dtype::DoubleSingle);
         let item = if pairs { Dtype::DoubleSingle } else { self.real };
         let text = Types { real: self.real, item }.head()
