@@ -6,9 +6,9 @@ mod common;
 use common::random_vector;
 use krylane::matrix::{CHUNK, Csr, Matrix, Triplets, gallery};
 use krylane::method::{METHODS, Needs};
-use krylane::precond::{NearNull, PRECONDITIONERS};
+use krylane::precond::{Given, NearNull, PRECONDITIONERS};
 use krylane::ranks::Ranks;
-use krylane::{EigenOptions, Error, Method, Options, Reason, Report, Solver};
+use krylane::{EigenOptions, Error, Method, Options, Precond, Reason, Report, Solver};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -239,6 +239,42 @@ fn facts_are_those_of_one_process() {
     }
 }
 
+/// Least-squares endings of minres are decided by norms over all rows: here one rank's part of the gradient is zero.
+#[test]
+fn a_least_squares_ending_is_everyones() {
+    let a = gallery::neumann2d(12);
+    for b in [0, 143].map(|i| {
+        let mut b = vec![0.0; 144];
+        b[i] = 1.0;
+        b
+    }) {
+        let alone = Solver::new(&a, options("minres", "none", "f64")).unwrap().solve(&b).unwrap();
+        assert_eq!(alone.reason, Reason::LeastSquares);
+        for size in [1, 2, 5] {
+            let reports = all("minres", solved(&a, &b, size, 1, || options("minres", "none", "f64")));
+            for r in &reports {
+                assert_eq!(r.reason, Reason::LeastSquares, "{size} ranks");
+                assert!(r.iterations.abs_diff(alone.iterations) <= 2);
+            }
+            // What is left of b is its mean.
+            let left = left_of(&a, &whole(&reports), &b);
+            assert!((left - 1.0 / 12.0).abs() < 1e-8, "{left}");
+        }
+    }
+}
+
+/// A limit binds each rank's part, not the whole.
+#[test]
+fn memory_is_counted_by_rank() {
+    let a = gallery::poisson2d(200);
+    let b = random_vector(a.rows(), 3);
+    // All of A takes 2.4 MB, eight vectors 2.6 MB.
+    let limited =
+        |size| solved(&a, &b, size, 1, || Options { memory_limit: Some(3_000_000), ..options("cg", "jacobi", "f64") });
+    assert!(matches!(limited(1)[0], Err(Error::OutOfMemory { .. })), "{:?}", limited(1)[0].as_ref().err());
+    assert!(all("limited", limited(6)).iter().all(|r| r.reason.is_converged()));
+}
+
 /// What can't be is refused on every rank with one sentence.
 #[test]
 fn refusals_and_faults_are_everyones() {
@@ -278,6 +314,24 @@ fn refusals_and_faults_are_everyones() {
         });
         assert!(told.iter().all(|t| t.contains(word)), "{told:?}");
     }
+    // Rigid-body modes of a rank's own points, where one has a single node.
+    let (elastic, points) = gallery::elasticity2d([6, 6], 0.3, true);
+    let told = on(2, |ranks| {
+        let own = if ranks.rank() == 0 { 0..2 } else { 2..elastic.rows() };
+        let matrix = Matrix::from_local_rows(&ranks, &rows(&elastic, &own)).unwrap();
+        let modes = NearNull::rigid_body_modes(&points[own.start / 2..own.end / 2]).unwrap();
+        let options = Options { near_null: Some(Arc::new(modes)), ..options("cg", "amg", "f64") };
+        Solver::new(&matrix, options).unwrap().solve(&vec![1.0; own.len()]).unwrap_err().to_string()
+    });
+    assert!(told.iter().all(|t| t.contains("parts of the same")), "{told:?}");
+    // Rows that ranks share, as another's preconditioner.
+    let told = on(2, |ranks| {
+        let m = Matrix::from_local_rows(&ranks, &rows(&gallery::poisson1d(4), &part(4, ranks.rank(), 2, 1))).unwrap();
+        let preconditioner = Precond::Given(Given::matrix(m));
+        let options = Options { preconditioner, ..options("gmres", "none", "f64") };
+        Solver::new(&gallery::poisson1d(2), options).unwrap().solve(&[1.0, 2.0]).unwrap_err().to_string()
+    });
+    assert!(told.iter().all(|t| t.contains("gather_rows")), "{told:?}");
     // Columns that are not the rows of all.
     let told = on(3, |ranks| {
         let local = Csr::identity(5 + ranks.rank()).unwrap();

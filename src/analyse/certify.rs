@@ -8,7 +8,7 @@
 //! No certificate holds a NaN: where a residual is none (an operator that returns NaN), it is infinite, and passes nothing.
 
 use super::rows::{Certifying, Rows, product, scaled};
-use crate::host::scale::{exponent, larger, largest, ldexp, norm2, norm2_of, power, scaled_norm2};
+use crate::host::scale::{exponent, larger, largest, ldexp, norm2_of, power, scaled_norm2};
 use crate::matrix::{Csr, Matrix};
 use rayon::prelude::*;
 use serde::Serialize;
@@ -103,7 +103,7 @@ pub(crate) struct Truth {
 impl Truth {
     fn add_normal(&mut self, transpose: &Matrix, norms: &Norms) {
         let gradient = product(transpose, norms.exponent, &self.residual);
-        let norm = number(norm2(&gradient));
+        let norm = number(norm2_of(&gradient, transpose.whole()));
         let whole = norms.scaled_norm * self.norm;
         self.certificate.normal_residual = Some(ldexp(norm, norms.exponent + self.exponent));
         self.certificate.optimality = Some(ratio(norm, whole));

@@ -14,7 +14,7 @@
 
 use super::certify::{Norms, Truth};
 use super::rows::product;
-use crate::host::scale::{exponent, largest, ldexp, norm2};
+use crate::host::scale::{exponent, largest, ldexp, norm2, norm2_of};
 use crate::matrix::{Csr, Matrix};
 use faer::{Col, Mat};
 use std::sync::OnceLock;
@@ -72,7 +72,7 @@ pub(crate) fn backward_error(a: &Matrix, transpose: &Matrix, norms: &Norms, trut
     let step = |m: &Matrix, from: &[f64], minus: f64, old: Vec<f64>| {
         let mut new = product(m, norms.exponent, from);
         new.iter_mut().zip(old).for_each(|(n, o)| *n -= minus * o);
-        let norm = norm2(&new);
+        let norm = norm2_of(&new, m.whole());
         if norm > 0.0 {
             new.iter_mut().for_each(|n| *n /= norm);
         }

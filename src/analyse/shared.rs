@@ -22,14 +22,7 @@ pub(crate) fn find(a: &Parted) -> Result<Facts> {
     let e = exponent(largest_entry);
     let widths = (0..rows.rows()).map(|i| rows.row(i).1.iter().map(|&v| ldexp(v, -e).abs()).sum::<f64>());
     let widest = a.widest(widths.fold(0.0, f64::max));
-    let of_rows: Vec<f64> = (0..rows.rows()).map(|i| largest(rows.row(i).1)).collect();
-    let mut spread = span(a, &of_rows);
-    let mut tallest = widest;
-    if asymmetry.is_some() {
-        let (sums, sizes) = columns(a, e)?;
-        tallest = a.widest(largest(&sums));
-        spread = spread.max(span(a, &sizes));
-    }
+    let tallest = if asymmetry.is_some() { a.widest(largest(&columns(a, e)?)) } else { widest };
     // All rows: which of several components have none of their own is not looked for.
     let open = (0..rows.rows()).any(|i| !sums_to_zero(rows.row(i).1));
     let closed = asymmetry.is_none() && a.cuts.len() > 0 && !a.any(open);
@@ -44,41 +37,29 @@ pub(crate) fn find(a: &Parted) -> Result<Facts> {
         m_matrix: !a.any(!seen.m_matrix),
         dominance: a.widest(seen.dominance),
         weak: a.count(seen.weak),
-        spread,
+        // Ranks change no variables but for one power of two.
+        spread: 0,
         null_components: if closed { (vec![0; d.len()], 1) } else { (vec![], 0) },
     })
 }
 
-/// How far apart, in powers of two, the numbers of all ranks are, zeros apart.
-fn span(a: &Parted, sizes: &[f64]) -> i32 {
-    let some = sizes.iter().copied().filter(|s| *s > 0.0);
-    let (least, most) = some.fold((f64::INFINITY, 0.0), |(low, high), s| (s.min(low), s.max(high)));
-    let (least, most) = (-a.widest(-least), a.widest(most));
-    if most > 0.0 && most.is_finite() { exponent(most) - exponent(least) } else { 0 }
-}
-
-/// Σ_i |a_ij|·2^−e and max_i |a_ij| for this rank's columns j, over all rows.
-fn columns(a: &Parted, e: i32) -> Result<(Vec<f64>, Vec<f64>)> {
+/// Σ_i |a_ij|·2^−e for this rank's columns j, over all rows.
+fn columns(a: &Parted, e: i32) -> Result<Vec<f64>> {
     let rows = &a.local.matrix;
-    let mut all = vec![(0.0, 0.0f64); rows.cols()];
+    let mut all = vec![0.0; rows.cols()];
     for (&j, v) in rows.columns().iter().zip(rows.values()) {
-        let (sum, size) = &mut all[j as usize];
-        *sum += ldexp(*v, -e).abs();
-        *size = size.max(v.abs());
+        all[j as usize] += ldexp(*v, -e).abs();
     }
     let told = |(p, range): &(usize, std::ops::Range<usize>)| {
-        let of = |k: usize| [a.ghost(k), all[k].0.to_bits(), all[k].1.to_bits()];
-        (*p, range.clone().flat_map(of).collect::<Vec<u64>>())
+        (*p, range.clone().flat_map(|k| [a.ghost(k), all[k].to_bits()]).collect::<Vec<u64>>())
     };
     let letters = a.ranks.mail(a.local.receives.iter().map(told).collect())?;
-    let mut own: Vec<(f64, f64)> = all[a.inside()].to_vec();
+    let mut own = all[a.inside()].to_vec();
     let first = a.first() as u64;
-    for told in letters.iter().flat_map(|(_, letter)| letter.chunks(3)) {
-        let (sum, size) = &mut own[(told[0] - first) as usize];
-        *sum += f64::from_bits(told[1]);
-        *size = size.max(f64::from_bits(told[2]));
+    for told in letters.iter().flat_map(|(_, letter)| letter.chunks(2)) {
+        own[(told[0] - first) as usize] += f64::from_bits(told[1]);
     }
-    Ok(own.into_iter().unzip())
+    Ok(own)
 }
 
 /// The first entry that differs from its mirror image, as [`crate::matrix::Csr::first_asymmetry`] has it.

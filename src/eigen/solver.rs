@@ -100,7 +100,10 @@ impl EigenSolver {
         let start = Instant::now();
         options.check()?;
         let a = a.to_matrix()?;
-        a.of_one_process()?;
+        a.of_one_process("a search for eigenvalues")?;
+        if let Some(inverse) = &options.inverse {
+            inverse.of_one_process("an inverse")?;
+        }
         if !a.is_square() {
             return Err(Error::input(format!(
                 "the matrix is {} x {}; eigenvalues need a square one. A rectangular one has singular values: svds",

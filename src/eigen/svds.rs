@@ -33,6 +33,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// Up to this many columns a full basis, or a dense method, is cheap enough.
 const COMPLETE: usize = 200;
 
+/// Who needs all of a matrix, for messages.
+const SEARCH: &str = "a search for singular values";
+
 /// Maximum number of entries of a dense matrix.
 const DENSE: usize = 4_000_000;
 
@@ -67,7 +70,7 @@ fn norms(a: &Matrix) -> Result<Norms> {
     match a {
         Matrix::Stored(a) => Ok(Norms::of(a)),
         Matrix::Free(a) => probe::norms(&**a),
-        Matrix::Parted(_) => Err(all_rows_needed()),
+        Matrix::Parted(_) => Err(all_rows_needed(SEARCH)),
     }
 }
 
@@ -89,7 +92,7 @@ pub fn svds_until(
     let limit = options.time_limit.filter(|_| options.ranks.is_none() && options.knobs.deadline.is_none());
     options.knobs.deadline = options.knobs.deadline.or(limit.and_then(|limit| start.checked_add(limit)));
     let a = a.to_matrix()?;
-    a.of_one_process()?;
+    a.of_one_process(SEARCH)?;
     let parts = if options.complex { 2 } else { 1 };
     if options.complex && !(a.rows().is_multiple_of(2) && a.cols().is_multiple_of(2)) {
         return Err(Error::input(format!("{} x {} is no real form: its sides are even", a.rows(), a.cols())));

@@ -295,15 +295,12 @@ impl Matrix {
 
     /// The least of the rows that ranks have found, the same on all of them.
     pub(crate) fn agreed(&self, row: Option<usize>) -> Option<usize> {
-        let Some(a) = self.parted() else { return row };
-        let none = u64::MAX;
-        let own = row.map_or(none, |i| i as u64);
-        Some(a.folded(own, own, u64::min)).filter(|i| *i != none).map(|i| i as usize)
+        self.parted().map_or(row, |a| a.least(row))
     }
 
     /// Refuses rows that ranks share, for what needs all of them.
-    pub(crate) fn of_one_process(&self) -> Result<()> {
-        if self.parted().is_some() { Err(all_rows_needed()) } else { Ok(()) }
+    pub(crate) fn of_one_process(&self, what: &str) -> Result<()> {
+        if self.parted().is_some() { Err(all_rows_needed(what)) } else { Ok(()) }
     }
 
     /// How norms of its rows' vectors are found.
@@ -396,6 +393,14 @@ impl Matrix {
         }
     }
 
+    /// Those of what is held here: all of it, or this rank's rows.
+    pub(crate) fn held_bytes(&self, value: usize) -> u64 {
+        match self {
+            Self::Parted(a) => Self::Stored(Arc::clone(&a.local.matrix)).plain_bytes(value),
+            _ => self.plain_bytes(value),
+        }
+    }
+
     /// Numbers that one product processes: the size by which a device is chosen.
     pub(crate) fn work(&self) -> usize {
         match self {
@@ -436,8 +441,9 @@ impl Matrix {
     }
 }
 
-pub(crate) fn all_rows_needed() -> Error {
-    Error::input("eigenvalues and singular values need all of A on each rank; gather it by `Ranks::gather_rows`")
+/// What is said where a rank has its rows only.
+pub(crate) fn all_rows_needed(what: &str) -> Error {
+    Error::input(format!("{what} must have all of the matrix on each rank; gather it by `Ranks::gather_rows`"))
 }
 
 /// y = A x, blocks of rows in parallel if the product can be split.

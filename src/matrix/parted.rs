@@ -270,6 +270,15 @@ impl Parted {
     }
 }
 
+impl Parted {
+    /// The least of the rows that ranks have found.
+    pub(crate) fn least(&self, row: Option<usize>) -> Option<usize> {
+        let none = u64::MAX;
+        let own = row.map_or(none, |i| i as u64);
+        Some(self.folded(own, own, u64::min)).filter(|i| *i != none).map(|i| i as usize)
+    }
+}
+
 impl Whole for Parted {
     fn widest(&self, own: f64) -> f64 {
         self.folded(own, f64::NAN, larger)
@@ -317,7 +326,8 @@ impl Ranks {
 impl Matrix {
     /// A square matrix of which each rank keeps the rows it has assembled: rank p's come after those of the ranks before
     /// it, and columns are counted over the whole matrix. What a solve takes of memory on a rank is a multiple of that
-    /// rank's rows. b, x₀ and x are the parts of these rows, too.
+    /// rank's rows. b, x₀, x and near-null vectors are the parts of these rows, too; rigid-body modes have to be made of the
+    /// points of all ranks. Rows and columns are not scaled: bring sizes that differ by many powers of ten together first.
     ///
     /// A rank may have no rows. Where cuts are at multiples of [`CHUNK`], sums have the bits of one process.
     ///

@@ -330,7 +330,7 @@ impl Space {
     pub fn operator_bytes(&self, a: Operator) -> u64 {
         let data = &self.operators[a.0 as usize];
         match data.stored_bytes.load(Ordering::Relaxed) {
-            0 => data.matrix.plain_bytes(self.plan.dtype(data.role).size()),
+            0 => data.matrix.held_bytes(self.plan.dtype(data.role).size()),
             stored => stored,
         }
     }

@@ -42,6 +42,8 @@ pub(super) struct Seen {
     pub(super) zero: usize,
     /// All diagonal entries have one sign.
     pub(super) one_sign: bool,
+    /// Rows can be permuted: all of the entries are here.
+    pub(super) permutes: bool,
     /// There are entries, and the device solves with triangles.
     pub(super) triangles: bool,
     pub(super) stored: bool,
@@ -300,7 +302,7 @@ const TABLE: &[Row] = &[
     Row::new(General, "gmres", "jacobi", "the diagonal has zeros")
         .matched()
         .restart(50)
-        .when(|s| s.zero > 0 && s.stored)
+        .when(|s| s.zero > 0 && s.permutes)
         .costs(120.0, 1.0, 80.0)
         .behind("bicgstab", SIMPLE),
     Row::new(General, "bicgstab", "ilut", "if gmres fails")

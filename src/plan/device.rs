@@ -136,6 +136,9 @@ pub(crate) async fn choose_device(
     lost: &[String],
     notes: &mut Vec<String>,
 ) -> Result<DeviceChoice> {
+    if let (Matrix::Parted(_), Some(ranks)) = (a, &options.ranks) {
+        return shared(ranks, options, notes);
+    }
     if let Matrix::Free(operator) = a
         && options.backend != Backend::Cpu
         && operator.shader().is_none()

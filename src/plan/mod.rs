@@ -96,6 +96,7 @@ pub(crate) fn choose(
         one_sign: positive == n || negative == n,
         triangles: device.is_host() && entries.is_some(),
         stored,
+        permutes: entries.is_some(),
         elliptic,
     };
     let (_, components) = facts.null_components;
@@ -115,6 +116,9 @@ pub(crate) fn choose(
     if options.least_squares && entries.is_some() {
         notes.push("least squares: lsqr comes last, if no other method solves the system".into());
         table.push(Row::least_squares());
+    }
+    if options.least_squares && a.parted().is_some() {
+        warnings.push("least squares: no method for them works on rows that ranks share".into());
     }
     let columns = entries.filter(|_| least_squares && asked.is_none()).map_or(0, |a| equilibrate::column_spread(a));
     let scaled_columns = columns > COLUMNS && a.rows() >= a.cols();
@@ -138,8 +142,9 @@ pub(crate) fn choose(
     };
     say(&table, &what, facts, options, &seen, [multigrid.as_deref(), asked, Some(&why)], notes);
 
-    // Columns of a basis that leave half of the memory to all else.
-    let room = options.available_memory().map_or(usize::MAX, |m| (m / 16 / n.max(1) as u64) as usize);
+    // Columns of a basis that leave half of the memory to all else, on the rank that holds most of each.
+    let held = a.whole().widest(a.rows() as f64) as u64;
+    let room = options.available_memory().map_or(usize::MAX, |m| (m / 16 / held.max(1)) as usize);
     let long = (LONG_BASIS / 8 / n.max(1)).clamp(50, 300);
     if auto && table.iter().any(|r| r.restart.map(|m| m.min(long)) > Some(room)) {
         notes.push(format!("restart at most {room}: a longer basis would take half of the free memory"));

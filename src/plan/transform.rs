@@ -230,7 +230,9 @@ impl Transform {
     pub(crate) fn direction(&self, x: &[f64]) -> Vec<f64> {
         let shift = |j: usize| self.scales.as_ref().map_or(0, |s| s.columns[j]);
         let sizes = x.iter().enumerate().filter(|(_, x)| **x != 0.0).map(|(j, &x)| exponent(x) - shift(j));
-        let e = sizes.max().unwrap_or(0);
+        let own = sizes.max().map_or(f64::NEG_INFINITY, f64::from);
+        let e = self.matrix.whole().widest(own);
+        let e = if e.is_finite() { e as i32 } else { 0 };
         let entry = |j: usize| ldexp(x[j], -shift(j) - e);
         match &self.order {
             Some(o) => o.columns.iter().map(|&j| entry(j as usize)).collect(),

@@ -107,6 +107,9 @@ impl Given {
     }
 
     pub(super) fn build(&self, a: &Matrix, request: &Request) -> Result<Box<dyn Preconditioner>> {
+        if let Kind::Product(m) = &self.0 {
+            m.of_one_process("a preconditioner of the user's own")?;
+        }
         match (&self.0, a) {
             // For least squares M approximates (AᵀA)⁻¹.
             (Kind::Product(m), _) if (m.rows(), m.cols()) != (a.cols(), a.cols()) => {

@@ -3,7 +3,7 @@
 //! The constants for a scalar elliptic equation; translations and rotations, the rigid-body modes, for elasticity.
 
 use crate::error::{Error, Result};
-use crate::matrix::Csr;
+use crate::matrix::{Csr, Matrix};
 
 /// Vectors that coarse levels must represent, and the number of unknowns per node.
 #[derive(Clone, Debug, PartialEq)]
@@ -74,6 +74,24 @@ impl NearNull {
             }
         }
         Self::new(D, vectors)
+    }
+
+    /// Finds that ranks that share `a` have parts of other vectors. All of them call this together.
+    pub(crate) fn check_parts(modes: Option<&Self>, a: &Matrix) -> Result<()> {
+        let Some(a) = a.parted() else { return Ok(()) };
+        let own = modes.map_or([0, 0], |m| [m.vectors.len() as u64, m.block as u64]);
+        let told: Vec<u64> = a.ranks.gather(&own)?;
+        match told.chunks(2).position(|t| t != &told[..2]) {
+            None => Ok(()),
+            Some(p) => Err(Error::input(format!(
+                "rank 0 has {} near-null vectors in blocks of {}, rank {p} {} in blocks of {}; they must be parts of the same \
+                 vectors",
+                told[0],
+                told[1],
+                told[2 * p],
+                told[2 * p + 1]
+            ))),
+        }
     }
 
     /// The same space after a change of variables that keeps the order of the rows.

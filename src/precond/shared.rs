@@ -24,10 +24,24 @@ pub(super) fn build(chosen: &Precond, a: &Arc<Parted>, request: &Request) -> Res
         Precond::Amg(settings) => Ok(Box::new(Amg::new(matrix, settings, request)?)),
         Precond::Given(_) => Err(Error::input("a preconditioner of the user's own is for matrices of one process")),
         _ => {
-            let inner = chosen.build(&Matrix::from(a.block()), request);
+            let inner = told_by_all(a, chosen.build(&Matrix::from(a.block()), request))?;
             Ok(Box::new(OwnBlock { inner: a.ranks.agree(inner)?, rows: a.own(), vectors: None }))
         }
     }
+}
+
+/// `made`, unless a rank's block has a row that its preconditioner can't do with: all get that error then, another
+/// candidate may do.
+fn told_by_all<T>(a: &Parted, made: Result<T>) -> Result<Result<T>> {
+    let first = a.range().start;
+    let (own, text) = match &made {
+        Err(Error::Preconditioner { row, message }) => (Some(first + row), message.as_str()),
+        _ => (None, ""),
+    };
+    let row = a.least(own);
+    let Some(row) = row else { return Ok(made) };
+    let text = a.ranks.gather(if own == Some(row) { text.as_bytes() } else { &[] })?;
+    Err(Error::Preconditioner { row, message: String::from_utf8_lossy(&text).into_owned() })
 }
 
 /// M of this rank's rows and columns.

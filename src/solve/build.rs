@@ -17,7 +17,7 @@ use crate::options::Criterion;
 use crate::plan::Candidate;
 use crate::plan::transform::Transform;
 use crate::precond::registry::Precond;
-use crate::precond::{self, Common, Preconditioner};
+use crate::precond::{self, Common, NearNull, Preconditioner};
 use crate::ranks::Ranks;
 use crate::solve::drive::{Growing, Session};
 use crate::solve::refine::Renewal;
@@ -122,11 +122,13 @@ impl Solver {
             false => None,
         };
         let watch = Watch::new(&mut space);
+        let near_null = self.options.near_null.as_ref();
+        NearNull::check_parts(near_null.map(|v| &**v), &self.a)?;
         let request = precond::Request {
             definite: candidate.method.needs.symmetry(),
             symmetric: self.facts.symmetric() && !candidate.change.matched,
             normal: normal.is_some(),
-            near_null: self.options.near_null.as_ref().map(|v| Arc::new(v.changed(|v| transform.direction(v)))),
+            near_null: near_null.map(|v| Arc::new(v.changed(|v| transform.direction(v)))),
             frugal: self.candidates.len() > 1 && self.options.preconditioner == Precond::Auto,
             room: self.options.available_memory(),
             operations: transform.cost.map(|c| c.multiplications),
@@ -170,6 +172,8 @@ impl Solver {
         let candidate = &self.candidates[k];
         let ranks = self.options.ranks.as_ref();
         let (needed, parts) = space.needed(ranks.filter(|_| self.a.parted().is_none()).map_or(1, Ranks::size));
+        // Alike on all ranks, whatever each holds.
+        let needed = if self.a.parted().is_some() { self.a.whole().widest(needed as f64) as u64 } else { needed };
         let what = || format!("{} with {}: {parts}", candidate.method.id, candidate.preconditioner);
         self.agreed(self.options.check_memory(what, needed))?;
         if let Some(ranks) = ranks {

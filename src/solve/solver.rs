@@ -467,7 +467,7 @@ impl Solver {
         if let Some(known) = self.transforms.iter().find(|t| t.change == change) {
             return Ok(Arc::clone(known));
         }
-        if change != Change::default() {
+        if change != Change::default() && self.a.parted().is_none() {
             let needed = self.a.plain_bytes(8) + 8 * self.a.rows() as u64;
             let what = || "a copy of the matrix, reordered or scaled,".into();
             self.options.check_memory(what, needed)?;

@@ -76,8 +76,11 @@ impl Part {
         let mut lengths: Vec<Length> = space.lengths().chain(operators).collect();
         lengths.sort_unstable();
         lengths.dedup();
-        let longest = lengths.iter().map(|l| l.entries).max().unwrap_or(0);
-        ranks.check_size(8 * longest)?;
+        if !own {
+            // Such vectors are gathered.
+            let longest = lengths.iter().map(|l| l.entries).max().unwrap_or(0);
+            ranks.check_size(8 * longest)?;
+        }
         let kinds =
             lengths.into_iter().map(|length| if own { given(length, space) } else { cut(length, space, ranks) });
         let mut part = Self { ranks: ranks.counted(), own, kinds: kinds.collect(), rows: vec![] };

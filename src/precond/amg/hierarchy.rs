@@ -79,21 +79,21 @@ pub(super) struct Purpose {
 impl Hierarchy {
     pub(super) fn new(a: &Matrix, purpose: &Purpose) -> Result<Self> {
         match a {
-            Matrix::Stored(a) => Self::below(a, purpose, purpose.settings.theta),
+            Matrix::Stored(a) => Self::below(a, purpose, purpose.settings.theta, true),
             Matrix::Parted(a) => shared::hierarchy(a, purpose),
             Matrix::Free(_) => Err(Error::input("amg needs the entries of A; an operator has none")),
         }
     }
 
-    /// All levels from `a` on.
-    pub(super) fn below(a: &Arc<Csr>, purpose: &Purpose, mut theta: f64) -> Result<Self> {
+    /// All levels from `a` on; `finest` where that is the user's.
+    pub(super) fn below(a: &Arc<Csr>, purpose: &Purpose, mut theta: f64, finest: bool) -> Result<Self> {
         let mut levels: Vec<Level> = vec![];
         let mut a = Arc::clone(a);
         let mut candidates = Candidates::new(purpose, a.rows())?;
         let coarsest = loop {
             let depth = levels.len();
             purpose.halt.check()?;
-            let smoother = Smoother::new(&Matrix::from(&a), purpose, depth == 0)?;
+            let smoother = Smoother::new(&Matrix::from(&a), purpose, finest && depth == 0)?;
             let small = a.rows() <= purpose.settings.coarse;
             let next = if small || depth + 1 == MAX_LEVELS {
                 None
@@ -108,7 +108,7 @@ impl Hierarchy {
             let transfer = Some(Transfer { p: p.into(), r: r.into(), gather: None });
             levels.push(Level { a: a.into(), smoother, transfer });
             if purpose.frugal {
-                pays(&levels, &coarse)?;
+                pays(&levels, coarse.rows(), coarse.nnz())?;
             }
             a = coarse;
             theta *= 0.5;
@@ -211,12 +211,12 @@ fn stopped(message: String) -> Result<()> {
 }
 
 /// Ends the set-up of a hierarchy that hardly shrinks or that fills in.
-fn pays(levels: &[Level], coarse: &Csr) -> Result<()> {
+pub(super) fn pays(levels: &[Level], rows: usize, entries: usize) -> Result<()> {
     let first = levels[0].entries().max(1) as f64;
-    let all = (levels.iter().map(Level::entries).sum::<usize>() + coarse.nnz()) as f64 / first;
-    let above = levels.last().map_or(1, |l| l.a.rows().max(1)) as f64;
+    let all = (levels.iter().map(Level::entries).sum::<usize>() + entries) as f64 / first;
+    let above = levels.last().map_or(1, |l| l.a.all_rows().max(1)) as f64;
     let depth = levels.len();
-    match coarse.rows() as f64 / above {
+    match rows as f64 / above {
         _ if all > COMPLEXITY => stopped(format!("level {depth} fills: {all:.1} times the entries of A in all")),
         part if depth == 1 && part > SHRINKS => stopped(format!("level 1 hardly shrinks: {part:.2} of the rows")),
         _ => Ok(()),

@@ -7,7 +7,7 @@
 //! little with the number of ranks.
 
 use super::hierarchy::{
-    Candidates, Coarsest, Hierarchy, Level, MAX_LEVELS, NOISE, Purpose, SUSPECT, Transfer, absolute,
+    Candidates, Coarsest, Hierarchy, Level, MAX_LEVELS, NOISE, Purpose, SUSPECT, Transfer, absolute, pays,
 };
 use super::smoother::Smoother;
 use super::strength::Strength;
@@ -43,11 +43,13 @@ pub(super) fn hierarchy(a: &Arc<Parted>, purpose: &Purpose) -> Result<Hierarchy>
             true => None,
             false => coarsen(&a, theta, smoother.rho, &mut candidates, purpose)?,
         };
+        let found = step.as_ref().map(|step| (step.coarse.cuts.len(), step.coarse.entries as usize));
         theta *= if step.is_some() { 0.5 } else { 1.0 };
         let Step { p, r, coarse } = match step {
             Some(step) if step.coarse.cuts.len() > GATHERED => {
                 let transfer = Some(Transfer { p: Matrix::Parted(step.p), r: step.r, gather: None });
                 levels.push(Level { a: Matrix::Parted(std::mem::replace(&mut a, step.coarse)), smoother, transfer });
+                worth_it(purpose, &levels, found)?;
                 continue;
             }
             Some(step) => step,
@@ -64,6 +66,7 @@ pub(super) fn hierarchy(a: &Arc<Parted>, purpose: &Purpose) -> Result<Hierarchy>
         let p = Csr::trusted(a.own(), coarse.cuts.len(), wide.0, columns, wide.1);
         let transfer = Some(Transfer { p: p.into(), r, gather: Some(Arc::new(gathering(&coarse)?)) });
         levels.push(Level { a: Matrix::Parted(a), smoother, transfer });
+        worth_it(purpose, &levels, found)?;
         let near_null = match candidates.vectors.is_empty() {
             true => None,
             false => {
@@ -74,10 +77,15 @@ pub(super) fn hierarchy(a: &Arc<Parted>, purpose: &Purpose) -> Result<Hierarchy>
         let (settings, halt) = (purpose.settings.clone(), purpose.halt.clone());
         let rest = Purpose { settings, near_null, halt, frugal: false, ..*purpose };
         // The same on every rank.
-        let below = Hierarchy::below(&Arc::new(whole(&coarse)?), &rest, theta)?;
+        let below = Hierarchy::below(&Arc::new(whole(&coarse)?), &rest, theta, false)?;
         levels.extend(below.levels);
         return Ok(Hierarchy { levels, coarsest: below.coarsest });
     }
+}
+
+/// Ends a set-up that won't pay, where there are other candidates; `next` are the rows and entries of the next level.
+fn worth_it(purpose: &Purpose, levels: &[Level], next: Option<(usize, usize)>) -> Result<()> {
+    next.filter(|_| purpose.frugal).map_or(Ok(()), |(rows, entries)| pays(levels, rows, entries))
 }
 
 /// A way to the next level.
