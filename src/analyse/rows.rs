@@ -83,7 +83,7 @@ impl Certifying for Matrix {
     fn rows_of(&self, ea: i32, b: &[f64], x: &[f64]) -> (Rows, i32) {
         let a = match self {
             Self::Stored(a) => return a.rows_of(ea, b, x),
-            Self::Parted(a) => return residual(&a.local.matrix, &**a, ea, b, &a.seen(x)),
+            Self::Parted(a) => return residual(&a.local.matrix, a, ea, b, &a.seen(x)),
             Self::Free(a) => a,
         };
         let (largest_b, product) = (largest(b), ea + exponent(largest(x)));

@@ -249,7 +249,7 @@ pub enum Matrix {
     /// An operator.
     Free(Arc<dyn LinearOperator>),
     /// Rows of a matrix that several ranks share.
-    Parted(Arc<Parted>),
+    Parted(Parted),
 }
 
 impl Matrix {
@@ -289,7 +289,7 @@ impl Matrix {
     }
 
     /// What ranks hold of it, where they share it.
-    pub(crate) fn parted(&self) -> Option<&Arc<Parted>> {
+    pub(crate) fn parted(&self) -> Option<&Parted> {
         if let Self::Parted(a) = self { Some(a) } else { None }
     }
 
@@ -306,7 +306,7 @@ impl Matrix {
     /// How norms of its rows' vectors are found.
     pub(crate) fn whole(&self) -> &dyn Whole {
         match self {
-            Self::Parted(a) => &**a,
+            Self::Parted(a) => a,
             _ => &Alone,
         }
     }
@@ -377,7 +377,7 @@ impl Matrix {
         match (self, other) {
             (Self::Stored(a), Self::Stored(b)) => Arc::ptr_eq(a, b),
             (Self::Free(a), Self::Free(b)) => Arc::ptr_eq(a, b),
-            (Self::Parted(a), Self::Parted(b)) => Arc::ptr_eq(a, b),
+            (Self::Parted(a), Self::Parted(b)) => a.is(b),
             _ => false,
         }
     }

@@ -42,7 +42,7 @@ impl<'a> Rows<'a, u32> {
 }
 
 /// The rows of one rank.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Local {
     /// Its rows; columns are places among ghosts below, own entries and ghosts above.
     pub(crate) matrix: Arc<Csr>,
@@ -159,8 +159,12 @@ fn plan(ghosts: &[u64], below: usize, cuts: &Cuts, ranks: &Ranks) -> Result<(Sen
     Ok((asked.into_iter().map(places).collect::<Result<_>>()?, receives))
 }
 
-/// A square matrix whose rows several ranks hold: what one of them has. See [`Matrix::from_local_rows`].
-pub struct Parted {
+/// A square matrix whose rows several ranks hold: what one of them has. See [`Matrix::from_local_rows`]. Cheap to clone.
+#[derive(Clone)]
+pub struct Parted(Arc<Share>, Ranks);
+
+/// What a [`Parted`] refers to, beside the ranks: no value of that type exists in a browser, nor one of `Parted` therefore.
+pub struct Share {
     pub(crate) ranks: Ranks,
     pub(crate) cuts: Cuts,
     pub(crate) local: Local,
@@ -176,13 +180,50 @@ impl fmt::Debug for Parted {
     }
 }
 
+impl std::ops::Deref for Parted {
+    type Target = Share;
+    fn deref(&self) -> &Share {
+        &self.0
+    }
+}
+
 impl Parted {
     pub(crate) fn new<C: Copy + Into<u64>>(ranks: &Ranks, rows: &Rows<'_, C>, cuts: Cuts, layout: u32) -> Result<Self> {
         let local = Local::new(rows, &cuts, ranks)?;
         let entries = ranks.gather(&[rows.values.len() as u64])?.into_iter().sum();
-        Ok(Self { ranks: ranks.clone(), cuts, local, entries, layout })
+        let share = Share { ranks: ranks.clone(), cuts, local, entries, layout };
+        Ok(Self(Arc::new(share), ranks.clone()))
     }
 
+    /// True if both are the same object.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    /// Sets rows and columns to zero; `rows` has a flag for each of this rank's rows.
+    ///
+    /// # Errors
+    /// A rank that is gone.
+    pub(crate) fn silenced(&self, rows: &[bool]) -> Result<Self> {
+        let columns = self.local.seen(&rows.iter().map(|&r| u8::from(r)).collect::<Vec<u8>>(), &self.ranks)?;
+        let mut matrix = (*self.local.matrix).clone();
+        let mut values = matrix.values().to_vec();
+        for (i, w) in matrix.row_ptr().windows(2).enumerate() {
+            for k in w[0]..w[1] {
+                if rows[i] || columns[matrix.columns()[k] as usize] == 1 {
+                    values[k] = 0.0;
+                }
+            }
+        }
+        matrix.set_values(values)?;
+        let Share { ranks, cuts, local, entries, layout } = &**self;
+        let local = Local { matrix: Arc::new(matrix), ..local.clone() };
+        let share = Share { ranks: ranks.clone(), cuts: cuts.clone(), local, entries: *entries, layout: *layout };
+        Ok(Self(Arc::new(share), self.1.clone()))
+    }
+}
+
+impl Share {
     /// This rank's rows, counted over all.
     pub(crate) fn range(&self) -> Range<usize> {
         self.cuts.rows_of(self.ranks.rank())
@@ -243,26 +284,6 @@ impl Parted {
         if inside.contains(&k) { (self.range().start + k - inside.start) as u64 } else { self.ghost(k) }
     }
 
-    /// Sets rows and columns to zero; `rows` has a flag for each of this rank's rows.
-    ///
-    /// # Errors
-    /// A rank that is gone.
-    pub(crate) fn silence(&mut self, rows: &[bool]) -> Result<()> {
-        let columns = self.local.seen(&rows.iter().map(|&r| u8::from(r)).collect::<Vec<u8>>(), &self.ranks)?;
-        let mut matrix = (*self.local.matrix).clone();
-        let mut values = matrix.values().to_vec();
-        for (i, w) in matrix.row_ptr().windows(2).enumerate() {
-            for k in w[0]..w[1] {
-                if rows[i] || columns[matrix.columns()[k] as usize] == 1 {
-                    values[k] = 0.0;
-                }
-            }
-        }
-        matrix.set_values(values)?;
-        self.local.matrix = Arc::new(matrix);
-        Ok(())
-    }
-
     /// The numbers of all ranks put together by `both`; no number where a rank is gone.
     pub(crate) fn folded<T: bytemuck::Pod>(&self, own: T, gone: T, both: impl Fn(T, T) -> T) -> T {
         let all = self.ranks.gather_counted(&[own], &vec![1; self.ranks.size()]);
@@ -270,7 +291,7 @@ impl Parted {
     }
 }
 
-impl Parted {
+impl Share {
     /// The least of the rows that ranks have found.
     pub(crate) fn least(&self, row: Option<usize>) -> Option<usize> {
         let none = u64::MAX;
@@ -363,7 +384,7 @@ impl Matrix {
             return Err(Error::input(text));
         }
         let made = Parted::new(&ranks, rows, Cuts::of(&counts, CHUNK), 1);
-        Ok(Self::Parted(Arc::new(ranks.agree(made)?)))
+        Ok(Self::Parted(ranks.agree(made)?))
     }
 }
 

@@ -38,7 +38,7 @@ impl Diagonal {
             Matrix::Parted(a) => {
                 let rows = &a.local.matrix;
                 let first = a.first();
-                let found = Self::found(a.diagonal(), rows, unit_of(rows, &**a));
+                let found = Self::found(a.diagonal(), rows, unit_of(rows, a));
                 let of_all = |i: Option<usize>| i.map(|i| first + i);
                 let (first_unusable, first_skipped) = (of_all(found.first_unusable), of_all(found.first_skipped));
                 return Self { first_unusable, first_skipped, first, ..found };

@@ -14,8 +14,8 @@ use std::sync::Arc;
 ///
 /// # Errors
 /// Those of the set-up.
-pub(super) fn build(chosen: &Precond, a: &Arc<Parted>, request: &Request) -> Result<Box<dyn Preconditioner>> {
-    let matrix = Matrix::Parted(Arc::clone(a));
+pub(super) fn build(chosen: &Precond, a: &Parted, request: &Request) -> Result<Box<dyn Preconditioner>> {
+    let matrix = Matrix::Parted(a.clone());
     match chosen {
         Precond::None => Ok(Box::new(Identity)),
         Precond::Jacobi => Ok(Box::new(Jacobi::of(Diagonal::of_any(&matrix), request.definite))),

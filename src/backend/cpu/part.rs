@@ -46,7 +46,7 @@ struct Kind {
 enum Held {
     /// Cut out of all of it.
     Cut(Arc<Csr>, Arc<Local>),
-    Given(Arc<Parted>),
+    Given(Parted),
 }
 
 impl Held {
@@ -120,7 +120,7 @@ impl Part {
     /// This rank's rows of `matrix`, cut once.
     fn held(&self, matrix: &Matrix) -> Result<Option<Held>> {
         match matrix {
-            Matrix::Parted(a) => Ok(Some(Held::Given(Arc::clone(a)))),
+            Matrix::Parted(a) => Ok(Some(Held::Given(a.clone()))),
             Matrix::Stored(a) if !self.own => self.cut(a).map(Some),
             _ => Ok(None),
         }
@@ -272,7 +272,7 @@ fn cut(length: Length, space: &Space, ranks: &Ranks) -> Kind {
 
 /// Vectors of this length in a space of each rank's own rows: cut like the rows of a matrix of their layout.
 fn given(length: Length, space: &Space) -> Kind {
-    let alike = |a: &&Arc<Parted>| a.layout == length.layout;
+    let alike = |a: &&Parted| a.layout == length.layout;
     let matrix = space.operators.iter().filter_map(|o| o.matrix.parted()).find(alike);
     let shape = matrix.map(|a| Shape::new(a.cuts.clone()));
     Kind { length, shape, extent: Extent { own: length.entries, ..Extent::default() } }

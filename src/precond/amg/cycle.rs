@@ -67,7 +67,7 @@ impl Cycle {
                 let gather = t.gather.as_ref().map(|g| {
                     space.enter(g.layout);
                     let own = space.vector_in(role, "own_coarse_rhs", t.r.rows());
-                    (space.operator(&format!("G{l}"), Matrix::Parted(Arc::clone(g)), 0, role), own)
+                    (space.operator(&format!("G{l}"), Matrix::Parted(g.clone()), 0, role), own)
                 });
                 space.enter(layout(l + 1));
                 let rhs = space.vector_in(role, "coarse_rhs", t.p.cols());

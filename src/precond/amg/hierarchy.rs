@@ -27,7 +27,7 @@ pub(super) struct Transfer {
     pub(super) r: Matrix,
     /// Brings the next level's right-hand side to all ranks, where each has that level and those below it for itself: P
     /// has columns for all of it then.
-    pub(super) gather: Option<Arc<Parted>>,
+    pub(super) gather: Option<Parted>,
 }
 
 /// The entries that a matrix of a hierarchy has; where ranks share it, on this rank.

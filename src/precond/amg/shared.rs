@@ -30,14 +30,14 @@ const GATHERED: usize = 2000;
 const STUCK: usize = 50_000;
 
 /// The levels of `a`. All ranks call this together.
-pub(super) fn hierarchy(a: &Arc<Parted>, purpose: &Purpose) -> Result<Hierarchy> {
+pub(super) fn hierarchy(a: &Parted, purpose: &Purpose) -> Result<Hierarchy> {
     let ranks = &a.ranks;
     let mut levels: Vec<Level> = vec![];
-    let mut a = Arc::clone(a);
+    let mut a = a.clone();
     let mut theta = purpose.settings.theta;
     let mut candidates = ranks.agree(Candidates::new(purpose, a.own()))?;
     loop {
-        let smoother = ranks.agree(Smoother::new(&Matrix::Parted(Arc::clone(&a)), purpose, levels.is_empty()))?;
+        let smoother = ranks.agree(Smoother::new(&Matrix::Parted(a.clone()), purpose, levels.is_empty()))?;
         let small = a.cuts.len() <= GATHERED.max(purpose.settings.coarse);
         let step = match small || levels.len() + 2 >= MAX_LEVELS {
             true => None,
@@ -64,7 +64,7 @@ pub(super) fn hierarchy(a: &Arc<Parted>, purpose: &Purpose) -> Result<Hierarchy>
         let columns = p.local.matrix.columns().iter().map(|&j| p.column(j) as u32).collect();
         let wide = (p.local.matrix.row_ptr().to_vec(), p.local.matrix.values().to_vec());
         let p = Csr::trusted(a.own(), coarse.cuts.len(), wide.0, columns, wide.1);
-        let transfer = Some(Transfer { p: p.into(), r, gather: Some(Arc::new(gathering(&coarse)?)) });
+        let transfer = Some(Transfer { p: p.into(), r, gather: Some(gathering(&coarse)?) });
         levels.push(Level { a: Matrix::Parted(a), smoother, transfer });
         worth_it(purpose, &levels, found)?;
         let near_null = match candidates.vectors.is_empty() {
@@ -90,19 +90,19 @@ fn worth_it(purpose: &Purpose, levels: &[Level], next: Option<(usize, usize)>) -
 
 /// A way to the next level.
 struct Step {
-    p: Arc<Parted>,
+    p: Parted,
     r: Matrix,
-    coarse: Arc<Parted>,
+    coarse: Parted,
 }
 
 impl Step {
     /// The next level is this one.
-    fn none(a: &Arc<Parted>) -> Result<Self> {
+    fn none(a: &Parted) -> Result<Self> {
         let identity = Csr::identity(a.own())?;
         let starts = identity.row_ptr();
         let columns: Vec<u64> = a.range().map(|i| i as u64).collect();
         let p = Parted::new(&a.ranks, &Rows::new(starts, &columns, identity.values()), a.cuts.clone(), a.layout)?;
-        Ok(Self { p: Arc::new(p), r: identity.into(), coarse: Arc::clone(a) })
+        Ok(Self { p, r: identity.into(), coarse: a.clone() })
     }
 }
 
@@ -165,7 +165,7 @@ fn coarsen(a: &Parted, theta: f64, rho: f64, candidates: &mut Candidates, purpos
     let part = ranks.agree(galerkin::triple(&t, rows, &seen, halt))?;
     let coarse = added_up(a, &part, &known, &reached, &cuts)?;
     let coarse = finished(a, coarse, &r, &seen, cuts)?;
-    Ok(Some(Step { p: Arc::new(parted), r: Matrix::Parted(Arc::new(r)), coarse: Arc::new(coarse) }))
+    Ok(Some(Step { p: parted, r: Matrix::Parted(r), coarse }))
 }
 
 /// A row of a matrix, with columns counted over all of it.
@@ -314,11 +314,11 @@ fn finished(a: &Parted, coarse: Owned, r: &Parted, seen: &Csr, cuts: Cuts) -> Re
     }
     let bound = SUSPECT * a.widest(largest(rows.values()));
     let suspect = a.any(sizes.iter().any(|&s| s <= bound && s != 0.0));
-    let mut made = coarse.shared(a, cuts, a.layout + 1)?;
+    let made = coarse.shared(a, cuts, a.layout + 1)?;
     if suspect {
         let summed = absolute(&r.local.matrix, &r.seen(&absolute(rows, &absolute(seen, &vec![1.0; seen.cols()]))));
         let noise: Vec<bool> = sizes.iter().zip(&summed).map(|(size, sum)| *size <= NOISE * sum).collect();
-        made.silence(&noise)?;
+        return made.silenced(&noise);
     }
     Ok(made)
 }
