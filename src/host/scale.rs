@@ -6,8 +6,9 @@ use rayon::prelude::*;
 /// Entries of a vector from which waking a thread pays off.
 pub(crate) const SHARE: usize = 1 << 13;
 
-/// Entries whose squares are added up before the sums are.
-const CHUNK: usize = 1024;
+/// Entries of a vector that are added up before their sums are, on the host and by the CPU backend; cuts between ranks at
+/// multiples of it change no bit of a sum.
+pub const CHUNK: usize = 1024;
 
 /// v · 2^e, exact but for results outside f64's normal range.
 #[must_use]

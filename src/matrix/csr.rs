@@ -188,6 +188,22 @@ impl Csr {
         (0..self.rows.min(self.cols)).into_par_iter().with_min_len(1024).map(|i| self.get(i, i)).collect()
     }
 
+    /// Sets rows and columns to zero; the entries stay.
+    ///
+    /// # Errors
+    /// As [`Csr::set_values`].
+    pub(crate) fn silence(&mut self, row: impl Fn(usize) -> bool, column: impl Fn(usize) -> bool) -> Result<()> {
+        let mut values = self.values().to_vec();
+        for (i, w) in self.row_ptr().windows(2).enumerate() {
+            for k in w[0]..w[1] {
+                if row(i) || column(self.columns()[k] as usize) {
+                    values[k] = 0.0;
+                }
+            }
+        }
+        self.set_values(values)
+    }
+
     /// Puts new values on the same pattern, in the order of [`Csr::values`]: row by row, columns ascending, duplicates
     /// summed. That is the order of the arrays given to [`Csr::new`] only if their rows were already sorted.
     ///

@@ -16,12 +16,13 @@ mod symmetry;
 pub(crate) mod triangular;
 mod triplets;
 
+pub use crate::host::scale::CHUNK;
 pub use array::Keeper;
 pub use convert::{ToCsr, ToMatrix};
 pub use csr::Csr;
 pub(crate) use csr::inverse_order;
 pub use operator::{LinearOperator, Matrix, RowFunction, RowShader, Structure, VectorFunction};
-pub use parted::{CHUNK, Parted};
+pub use parted::Parted;
 pub use stats::Stats;
 pub use stencil::Stencil;
 pub use triangular::Triangular;

@@ -6,17 +6,13 @@
 
 use super::{Csr, Matrix};
 use crate::error::{Error, Result};
-use crate::host::scale::larger;
+use crate::host::scale::{CHUNK, larger};
 use crate::host::whole::Whole;
 use crate::ranks::Ranks;
 use crate::ranks::cuts::Cuts;
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
-
-/// Rows that a sum of a vector's entries is made of, first within each and then over all: cuts between ranks at multiples
-/// of it change no bit of a sum.
-pub const CHUNK: usize = 1024;
 
 /// Rows of a matrix; columns are counted over the whole of it and ascend.
 pub(crate) struct Rows<'a, C> {
@@ -207,15 +203,7 @@ impl Parted {
     pub(crate) fn silenced(&self, rows: &[bool]) -> Result<Self> {
         let columns = self.local.seen(&rows.iter().map(|&r| u8::from(r)).collect::<Vec<u8>>(), &self.ranks)?;
         let mut matrix = (*self.local.matrix).clone();
-        let mut values = matrix.values().to_vec();
-        for (i, w) in matrix.row_ptr().windows(2).enumerate() {
-            for k in w[0]..w[1] {
-                if rows[i] || columns[matrix.columns()[k] as usize] == 1 {
-                    values[k] = 0.0;
-                }
-            }
-        }
-        matrix.set_values(values)?;
+        matrix.silence(|i| rows[i], |j| columns[j] == 1)?;
         let Share { ranks, cuts, local, entries, layout } = &**self;
         let local = Local { matrix: Arc::new(matrix), ..local.clone() };
         let share = Share { ranks: ranks.clone(), cuts: cuts.clone(), local, entries: *entries, layout: *layout };

@@ -19,7 +19,7 @@ use columns::{Projection, Update};
 
 /// Entries per chunk: a few vectors of it fit the first-level cache, thirty columns of a basis the second,
 /// and a million rows make enough chunks to balance.
-pub(super) const CHUNK: usize = 1024;
+pub(super) const CHUNK: usize = crate::host::scale::CHUNK;
 
 /// Below this many chunks a second thread costs more than it saves.
 const PARALLEL_FROM: usize = 16;

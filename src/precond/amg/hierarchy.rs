@@ -294,15 +294,7 @@ fn silenced(mut coarse: Csr, sizes: &[f64], r: &Csr, a: &Csr, p: &Csr) -> Result
     }
     let summed = absolute(r, &absolute(a, &absolute(p, &vec![1.0; p.cols()])));
     let noise: Vec<bool> = sizes.iter().zip(&summed).map(|(size, sum)| *size <= NOISE * sum).collect();
-    let mut values = coarse.values().to_vec();
-    for (i, w) in coarse.row_ptr().windows(2).enumerate() {
-        for k in w[0]..w[1] {
-            if noise[i] || noise[coarse.columns()[k] as usize] {
-                values[k] = 0.0;
-            }
-        }
-    }
-    coarse.set_values(values)?;
+    coarse.silence(|i| noise[i], |j| noise[j])?;
     Ok(coarse)
 }
 
